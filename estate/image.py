@@ -1,0 +1,263 @@
+"""A golden image and the pipeline that builds it: the `images:` of an estate."""
+
+import re
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    model_validator,
+)
+from pydantic.json_schema import SkipJsonSchema
+
+from estate import names
+from estate.operating_systems import CATALOGUE, DEFAULT_INSTANCE_TYPES, Architecture, OperatingSystem
+from estate.problems import Key, RuleError, did_you_mean, shown
+from estate.schedule import Schedule
+from estate.text import (
+    FROZEN,
+    InstanceType,
+    MajorMinor,
+    Matching,
+    Name,
+    Region,
+    SecurityGroupId,
+    SubnetId,
+    Tags,
+    Text,
+    distinct,
+)
+
+_AMI = r"ami-[0-9a-f]{8,17}"
+_ARN = r"arn:aws[a-z-]*:imagebuilder:[a-z0-9-]+:([0-9]{12}|aws[a-z-]*|third-party):"
+_VERSION = r"[a-z0-9_-]+/(([0-9]+|x)\.([0-9]+|x)\.([0-9]+|x)|[0-9]+\.[0-9]+\.[0-9]+/[0-9]+)"
+
+Parent = Annotated[
+    str,
+    Matching(
+        rf"{_AMI}|ssm:/[A-Za-z0-9._/-]+|{_ARN}image/{_VERSION}",
+        "unknown kind of parent image",
+        "write an AMI ID, an Image Builder image ARN with its version, or ssm:/…",
+    ),
+]
+
+
+def _check_system(name: str) -> str:
+    if name not in CATALOGUE:
+        raise RuleError("unknown operating system", got=shown(name), remedy=did_you_mean(name, CATALOGUE))
+    return name
+
+
+def _check_use(use: str) -> str:
+    if use.startswith("arn:") and not re.fullmatch(rf"{_ARN}component/{_VERSION}", use):
+        remedy = "write arn:aws:imagebuilder:…:component/<name>/<version>, such as x.x.x for the newest"
+        raise RuleError("must be the ARN of a component", got=shown(use), remedy=remedy)
+    return use
+
+
+def _as_text(value: Any) -> Any:
+    """Image Builder knows text only. Numbers and truth read the same as text; 1.10 would not."""
+    if isinstance(value, float):
+        raise RuleError("must be text", got=shown(value), remedy="write it in quotes")
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int) else value
+
+
+ParameterValue = Annotated[str, BeforeValidator(_as_text, json_schema_input_type=str | int | bool)]
+
+
+class ComponentUse(BaseModel):
+    """One component of an image, and the values of its parameters.
+
+    In YAML a name alone is enough: `update-os` is `{use: update-os}`.
+    """
+
+    model_config = ConfigDict(**FROZEN, validate_by_name=True)
+
+    use: Annotated[Text, AfterValidator(_check_use)]
+    """A shipped component (`update-os`), a document of your own by its path from the configuration's folder
+    (`components/app.yaml`), or the ARN of a component that AWS manages."""
+    with_: Annotated[dict[str, ParameterValue], Field(alias="with")] = {}
+    """Values of the component's parameters by name. Without it: the document's own defaults."""
+
+    @property
+    def is_managed(self) -> bool:
+        """Whether it is a component of AWS or of another team, known by its ARN only."""
+        return self.use.startswith("arn:")
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is a document of the configuration's folder."""
+        return not self.is_managed and ("/" in self.use or self.use.endswith((".yaml", ".yml")))
+
+
+def _from_name(value: Any) -> Any:
+    if not isinstance(value, str | dict | ComponentUse):
+        raise RuleError("must be a component", got=shown(value), remedy="write its name, or {use: …, with: {…}}")
+    return {"use": value} if isinstance(value, str) else value
+
+
+Use = Annotated[ComponentUse, BeforeValidator(_from_name, json_schema_input_type=Text | ComponentUse)]
+
+
+def _together(regions: tuple[str, ...]) -> tuple[str, ...]:
+    for index, region in enumerate(regions):
+        if names.partition(region) != names.partition(regions[0]):
+            rule = f"AWS keeps it apart from {regions[0]}: no AMI can be copied there"
+            raise RuleError(rule, got=shown(region), remedy="declare an image of its own for it", key=(index,))
+    return regions
+
+
+def _without_latest(channels: tuple[str, ...]) -> tuple[str, ...]:
+    if names.LATEST in channels:
+        index = channels.index(names.LATEST)
+        raise RuleError("every image has it", got=shown(names.LATEST), remedy="delete it", key=(index,))
+    return channels
+
+
+class RootVolume(BaseModel):
+    """The root volume of the image, and so of instances that do not say otherwise. Always encrypted.
+
+    The limits are those of AWS's provider 5.100.
+    """
+
+    model_config = FROZEN
+
+    volume_size: Annotated[StrictInt, Field(ge=1, le=16_000)] | None = None
+    """Its size in GiB. Without it: the parent image's size."""
+    volume_type: Literal["gp2", "gp3", "io1", "io2"] = "gp3"
+    """Its type. Without it: gp3."""
+    iops: Annotated[StrictInt, Field(ge=100, le=10_000)] | None = None
+    """Operations a second of a gp3, io1 or io2 volume; the last two need it. Without it: 3000."""
+    throughput: Annotated[StrictInt, Field(ge=125, le=1000)] | None = None
+    """Throughput of a gp3 volume in MiB a second. Without it: 125."""
+
+    @model_validator(mode="after")
+    def _fits_type(self) -> Self:
+        if self.throughput is not None and self.volume_type != "gp3":
+            raise RuleError("only gp3 takes it", got=shown(self.volume_type), key=("throughput",))
+        if self.iops is not None and self.volume_type == "gp2":
+            raise RuleError("gp2 does not take it", got=shown(self.iops), remedy="write gp3", key=("iops",))
+        if self.iops is None and self.volume_type in ("io1", "io2"):
+            raise RuleError(f"{self.volume_type} needs it", remedy="write for instance iops: 3000", key=("iops",))
+        return self
+
+
+class Infrastructure(BaseModel):
+    """Where build and test instances run."""
+
+    model_config = FROZEN
+
+    instance_types: Annotated[tuple[InstanceType, ...], AfterValidator(distinct)] = ()
+    """The instance types to try, in order. Without it: two small ones that fit the architecture."""
+    subnet_id: SubnetId | None = None
+    """The subnet. Without it: the default VPC's."""
+    security_group_ids: Annotated[tuple[SecurityGroupId, ...], AfterValidator(distinct)] = ()
+    """The security groups. Without it: the default VPC's, and then there must be no subnet either."""
+
+    @model_validator(mode="after")
+    def _subnet_with_groups(self) -> Self:
+        if (self.subnet_id is None) != (not self.security_group_ids):
+            raise RuleError(
+                "subnet_id and security_group_ids go together: AWS refuses one without the other",
+                got=f"only {'security_group_ids' if self.subnet_id is None else 'subnet_id'}",
+                remedy="write both, or neither",
+            )
+        return self
+
+
+class ImageTests(BaseModel):
+    """Whether and how long a finished image is tested on an instance of its own."""
+
+    model_config = FROZEN
+
+    image_tests_enabled: StrictBool = True
+    """Whether test components run. Without it: they do."""
+    timeout_minutes: Annotated[StrictInt, Field(ge=60, le=1440)] = 720
+    """When tests count as failed, in minutes. Without it: 720."""
+
+
+class Image(BaseModel):
+    """A golden image: what it is made of, when it is built, and where it goes."""
+
+    model_config = FROZEN
+
+    name: SkipJsonSchema[Name]
+    """The key under `images:`."""
+    os: Annotated[str, Field(json_schema_extra={"enum": list(CATALOGUE)}), AfterValidator(_check_system)]
+    """The operating system, one of the catalogue."""
+    architecture: Architecture = "x86_64"
+    """The processor architecture. Without it: x86_64."""
+    version: MajorMinor = "1.0"
+    """The recipe's major and minor version; the patch follows from the content. Without it: "1.0"."""
+    description: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
+    """What the image is for. Without it: a line that names image and operating system."""
+    parent: Parent | None = None
+    """The parent image: an AMI ID, the ARN of an Image Builder image, or `ssm:/…`. Without it: the operating
+    system's managed image, always its newest version."""
+    build: tuple[Use, ...] = ()
+    """Components that build the image, in order. Without it: the parent image as it is."""
+    test: tuple[Use, ...] = ()
+    """Components that test the image, in order, after those of `build`. Without it: it is only started."""
+    schedule: Schedule | None = None
+    """When the pipeline builds by itself. Without it: only when someone starts it."""
+    regions: Annotated[tuple[Region, ...], Field(min_length=1), AfterValidator(distinct), AfterValidator(_together)]
+    """Where the AMI goes. The first is home: the stack, its pipeline and its function live there."""
+    channels: Annotated[tuple[Name, ...], AfterValidator(distinct), AfterValidator(_without_latest)] = ()
+    """Channels that operators move, such as `staging` and `prod`. Without it: only `latest`, moved by itself."""
+    root_volume: RootVolume = RootVolume()
+    """The root volume. Without it: gp3 of the parent's size, encrypted."""
+    infrastructure: Infrastructure = Infrastructure()
+    """Where builds run. Without it: small instances in the default VPC."""
+    image_tests: ImageTests = ImageTests()
+    """How tests run. Without it: enabled, 720 minutes."""
+    log_retention_in_days: Annotated[StrictInt, Field(ge=1, le=3653)] = 90
+    """How long build logs are kept. Without it: 90 days."""
+    tags: Tags = {}
+    """Tags of everything in the stack and of the AMIs, beside those of the settings. Without it: none."""
+
+    @property
+    def home(self) -> str:
+        """The region of the stack."""
+        return self.regions[0]
+
+    @property
+    def system(self) -> OperatingSystem:
+        """The catalogue's row."""
+        return CATALOGUE[self.os]
+
+    @property
+    def uses(self) -> tuple[ComponentUse, ...]:
+        """All components in the order of the recipe."""
+        return self.build + self.test
+
+    @property
+    def placed_uses(self) -> tuple[tuple[Key, ComponentUse], ...]:
+        """All components with their places in the configuration."""
+        return tuple(
+            (("images", self.name, field, index), use)
+            for field, uses in (("build", self.build), ("test", self.test))
+            for index, use in enumerate(uses)
+        )
+
+    @property
+    def instance_types(self) -> tuple[str, ...]:
+        """Where builds run: as written, or two that fit the architecture."""
+        return self.infrastructure.instance_types or DEFAULT_INSTANCE_TYPES[self.architecture]
+
+    @model_validator(mode="after")
+    def _exists(self) -> Self:
+        if self.architecture not in self.system.architectures:
+            raise RuleError(
+                f"{self.os} does not exist for this architecture",
+                got=shown(self.architecture),
+                remedy=f"write {' or '.join(self.system.architectures)}",
+                key=("architecture",),
+            )
+        return self

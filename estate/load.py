@@ -1,0 +1,243 @@
+"""Files -> Estate, or every problem at once. The only reader of files."""
+
+import os
+from collections.abc import Iterable, Iterator, Set
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from estate import checks, documents
+from estate.documents import Document
+from estate.estate import Estate
+from estate.fleet import Fleet
+from estate.image import ComponentUse, Image
+from estate.operating_systems import Platform
+from estate.problems import EstateError, Key, Problem, did_you_mean, shown
+from estate.settings import Settings
+from estate.soundness import model_of
+from estate.yaml_text import Marks, read
+
+SHIPPED_COMPONENTS = Path(__file__).parent.parent / "components"
+"""Goldsmith's own component documents: `<name>/{linux,windows}.yaml`."""
+
+_SECTIONS = ("images", "fleets")
+_Named = TypeVar("_Named", Image, Fleet)
+
+
+@dataclass
+class _Source:
+    """One file: how errors name it, and where its values stand."""
+
+    name: str
+    marks: Marks
+
+
+@dataclass
+class _Declared:
+    """The merged files, before anything is checked."""
+
+    values: dict[str, dict[str, Any]] = field(default_factory=lambda: {section: {} for section in _SECTIONS})
+    settings: Any = None
+    sources: dict[Key, _Source] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    complete: bool = True
+    """Whether all that the files declare was understood. If not, nobody is told that something is missing."""
+
+
+def load(path: Path) -> Estate:
+    """The estate that a YAML file, or all YAML files of a folder, declare.
+
+    Raises `EstateError` with every problem, in the order of files and lines; nothing is written.
+    """
+    folder = path if path.is_dir() else path.parent
+    declared = _Declared()
+    for file in _files(path):
+        _merge(file, declared)
+    problems = declared.problems
+    broken: set[Key] = set()
+    settings = None
+    if declared.settings is not None:
+        settings = model_of(Settings, declared.settings, key=("settings",), problems=problems, broken=broken)
+    elif declared.complete:
+        remedy = "write settings: {namespace: …}"
+        problems.append(Problem(("settings",), "is required", remedy=remedy, place=str(path)))
+    images = dict(_models(Image, "images", declared, broken))
+    fleets = dict(_models(Fleet, "fleets", declared, broken))
+    texts = _documents(images.values(), folder, problems, broken)
+    known = declared.values["images"].keys() if declared.complete else None
+    problems += checks.check(checks.Parts(settings, images, fleets, texts, known, broken))
+    if problems or settings is None:
+        raise EstateError(_placed(problems, declared))
+    return Estate(settings=settings, images=images, fleets=fleets, documents=texts)
+
+
+def assemble(
+    *, settings: Settings, images: Iterable[Image] = (), fleets: Iterable[Fleet] = (), folder: Path = Path()
+) -> Estate:
+    """The same estate from models made in Python; `folder` is where paths of component documents begin.
+
+    Raises `EstateError` with every problem.
+    """
+    problems: list[Problem] = []
+    by_name = _by_name("images", images, problems)
+    fleets_by_name = _by_name("fleets", fleets, problems)
+    texts = _documents(by_name.values(), folder, problems, frozenset())
+    problems += checks.check(checks.Parts(settings, by_name, fleets_by_name, texts, by_name.keys()))
+    if problems:
+        raise EstateError(problems)
+    return Estate(settings=settings, images=by_name, fleets=fleets_by_name, documents=texts)
+
+
+def _by_name(section: str, models: Iterable[_Named], problems: list[Problem]) -> dict[str, _Named]:
+    found: dict[str, _Named] = {}
+    for model in models:
+        if found.setdefault(model.name, model) is not model:
+            problems.append(Problem((section, model.name), "is declared twice", remedy="delete or rename one"))
+    return found
+
+
+def _files(path: Path) -> list[Path]:
+    if os.path.isfile(path):  # False, not an error, for what cannot be a path
+        return [path]
+    if not os.path.isdir(path):
+        remedy = "make it, or set GOLDSMITH_CONFIG to where your YAML files are"
+        raise EstateError([Problem((), "no such file or folder", place=str(path), remedy=remedy)])
+    try:
+        files = sorted(file for file in path.iterdir() if file.suffix.lower() in (".yaml", ".yml"))
+    except OSError as error:
+        raise EstateError([Problem((), f"cannot be read: {error.strerror}", place=str(path))]) from None
+    # what an editor or a file system leaves beside a file starts with a dot
+    files = [file for file in files if not file.name.startswith(".") and not file.is_dir()]
+    if not files:
+        raise EstateError(
+            [Problem((), "the folder has no YAML file", place=str(path), remedy="begin with settings.yaml")]
+        )
+    return files
+
+
+def _merge(file: Path, declared: _Declared) -> None:
+    """Adds what a file declares; a name that another file has already is an error that names both places."""
+    try:
+        yaml = read(_text(file), source=str(file))
+    except EstateError as error:
+        declared.problems += error.problems
+        declared.complete = False
+        return
+    declared.problems += yaml.problems
+    source = _Source(str(file), yaml.marks)
+    if yaml.value is None:
+        return
+    if not isinstance(yaml.value, dict):
+        problem = Problem((), "must have settings:, images: or fleets:", shown(yaml.value), place=f"{file}:1")
+        declared.problems.append(problem)
+        declared.complete = False
+        return
+    for section, values in yaml.value.items():
+        place = f"{file}:{yaml.marks.line((section,))}"
+        if section == "settings":
+            if _declare(("settings",), source, declared):
+                declared.settings = values if values is not None else {}
+        elif section not in _SECTIONS:
+            remedy = did_you_mean(section, ("settings", *_SECTIONS))
+            declared.problems.append(Problem((section,), "unknown section", shown(section), remedy, place=place))
+            declared.complete = False
+        elif not isinstance(values, dict):
+            remedy = "write a name below it, or delete the line" if values is None else ""
+            problem = Problem((section,), "must be a mapping of names", shown(values), remedy, place=place)
+            declared.problems.append(problem)
+            declared.complete &= values is None
+        else:
+            for name, value in values.items():
+                if _declare((section, name), source, declared):
+                    declared.values[section][name] = value
+
+
+def _text(file: Path) -> str:
+    try:
+        # the same content has the same version, whatever a checkout made of the line ends
+        return file.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        got = f"byte 0x{error.object[error.start]:02x}"
+        problem = Problem((), "is not UTF-8 text", got, "save it as UTF-8", place=f"{file}:{line}")
+        raise EstateError([problem]) from None
+    except OSError as error:
+        raise EstateError([Problem((), f"cannot be read: {error.strerror}", place=str(file))]) from None
+
+
+def _declare(key: Key, source: _Source, declared: _Declared) -> bool:
+    """Whether no other file has declared it."""
+    first = declared.sources.setdefault(key, source)
+    if first is source:
+        return True
+    got = f"here and at {first.name}:{first.marks.line(key)}"
+    place = f"{source.name}:{source.marks.line(key)}"
+    declared.problems.append(Problem(key, "is declared twice", got, "delete or rename one", place=place))
+    return False
+
+
+def _models(model: type[_Named], section: str, declared: _Declared, broken: set[Key]) -> Iterator[tuple[str, _Named]]:
+    for name, value in declared.values[section].items():
+        key: Key = (section, name)
+        if isinstance(value, dict) and "name" in value:
+            remedy = f"the name is {name}, the key above"
+            declared.problems.append(Problem((*key, "name"), "unknown key", shown("name"), remedy))
+        named = {**value, "name": name} if isinstance(value, dict) else value
+        found = model_of(model, named, key=key, problems=declared.problems, broken=broken)
+        if found is not None:
+            # a stand-in for a broken name is good for nothing more
+            yield name, found if found.name == name else found.model_copy(update={"name": name})
+
+
+def _documents(
+    images: Iterable[Image], folder: Path, problems: list[Problem], broken: Set[Key]
+) -> dict[tuple[str, Platform], Document]:
+    """The documents that the images use, each read once."""
+    found: dict[Path, Document | None] = {}
+    texts: dict[tuple[str, Platform], Document] = {}
+    for image in images:
+        unknown_system = ("images", image.name, "os") in broken
+        for place, use in image.placed_uses:
+            if use.is_managed or place in broken or (unknown_system and not use.is_own):
+                continue
+            file = _file(use, image.system.platform, folder, place, problems)
+            if file and file not in found:
+                found[file] = _document(file, problems)
+            document = found[file] if file else None
+            if document:
+                texts[use.use, image.system.platform] = document
+    return texts
+
+
+def _file(use: ComponentUse, platform: Platform, folder: Path, place: Key, problems: list[Problem]) -> Path | None:
+    if use.is_own:
+        file, rule, remedy = folder / use.use, "no such file", "write its path from the configuration's folder"
+    else:
+        file, rule = SHIPPED_COMPONENTS / use.use / f"{platform.lower()}.yaml", f"no such component for {platform}"
+        remedy = did_you_mean(use.use, (each.parent.name for each in SHIPPED_COMPONENTS.glob(f"*/{file.name}")))
+    if os.path.isfile(file):
+        return file
+    problems.append(Problem(place, rule, shown(use.use), remedy))
+    return None
+
+
+def _document(file: Path, problems: list[Problem]) -> Document | None:
+    try:
+        return documents.parse(_text(file), source=str(file))
+    except EstateError as error:
+        problems += error.problems
+        return None
+
+
+def _placed(problems: list[Problem], declared: _Declared) -> list[Problem]:
+    """The problems with file and line, in the order of the files."""
+
+    def place(problem: Problem) -> str:
+        source = declared.sources.get(problem.key[:2]) or declared.sources.get(problem.key[:1])
+        return problem.place or (f"{source.name}:{source.marks.line(problem.key)}" if source else "")
+
+    def position(problem: Problem) -> tuple[str, int]:
+        file, _, line = problem.place.rpartition(":")
+        return (file, int(line)) if line.isdigit() else (problem.place, 0)
+
+    return sorted((replace(problem, place=place(problem)) for problem in problems), key=position)

@@ -1,0 +1,109 @@
+"""Every stack id, parameter path and AWS resource name, in one place.
+
+Images, fleets, channels and components are lower-case letters, digits and hyphens, so `_`, `.` and `/` separate them
+without doubt. Namespaces have no hyphens, because Image Builder takes `_` and `-` for the same. The longest namespace
+and name together fit AWS's shortest limits: 37 characters for the prefix of a bucket, 64 for an IAM role.
+"""
+
+LONGEST_NAMESPACE = 12
+LONGEST_NAME = 23
+LONGEST_COMPONENT = 90
+"""Namespace, image and component together have at most 128 characters in Image Builder."""
+
+LATEST = "latest"
+"""The channel that the hand-off function moves, and only it."""
+
+
+def image_stack(image: str) -> str:
+    """The stack, and so the Terraform state, of an image pipeline."""
+    return f"image-{image}"
+
+
+def fleet_stack(fleet: str) -> str:
+    """The stack, and so the Terraform state, of a fleet."""
+    return f"fleet-{fleet}"
+
+
+def image_path(namespace: str, image: str) -> str:
+    """The folder of an image's parameters. Image Builder's own role may read below `/imagebuilder/`, no other."""
+    return f"/imagebuilder/{namespace}/{image}"
+
+
+def parameter(namespace: str, image: str, channel: str) -> str:
+    """The SSM parameter that holds the AMI ID of a channel."""
+    return f"{image_path(namespace, image)}/{channel}"
+
+
+def image_builder(namespace: str, image: str) -> str:
+    """Recipe, pipeline, infrastructure and distribution configuration: each kind has names of its own."""
+    return f"{namespace}_{image}"
+
+
+def in_arn(image_builder_name: str) -> str:
+    """How Image Builder writes a name in ARNs: in lower case, with hyphens for spaces and underscores.
+
+    Names that differ only in these are the same to it (botocore's service model, CreateComponent).
+    """
+    return image_builder_name.lower().replace("_", "-").replace(" ", "-")
+
+
+def pipeline_arn(*, namespace: str, image: str, region: str, account: str) -> str:
+    """The ARN of an image's pipeline."""
+    name = in_arn(image_builder(namespace, image))
+    return f"arn:{partition(region)}:imagebuilder:{region}:{account}:image-pipeline/{name}"
+
+
+def component(namespace: str, image: str, component: str) -> str:
+    """A build or test component. It belongs to one image, so no stack can break another's recipe."""
+    return f"{namespace}_{image}_{component}"
+
+
+def ami_prefix(namespace: str, image: str) -> str:
+    """What the name of every AMI of an image starts with; the fleets' guards look at it."""
+    return f"{namespace}.{image}."
+
+
+def ami(namespace: str, image: str) -> str:
+    """The AMI's name; Image Builder puts the time of the build in, so no two builds share one."""
+    return ami_prefix(namespace, image) + "{{ imagebuilder:buildDate }}"
+
+
+def handoff(namespace: str, image: str) -> str:
+    """Topic, function, queue and schedule of the hand-off."""
+    return f"{namespace}_{image}_handoff"
+
+
+def global_name(namespace: str, name: str, part: str, region: str) -> str:
+    """A name of IAM, which knows no regions: role, policy or instance profile."""
+    return f"{namespace}_{name}_{part}_{region}"
+
+
+def bucket_prefix(namespace: str, image: str) -> str:
+    """The start of a bucket's name; AWS's provider adds what makes it unique in the world."""
+    return f"{namespace}-{image}-"
+
+
+def fleet(namespace: str, fleet: str) -> str:
+    """Group, launch template, security group and instances of a fleet."""
+    return f"{namespace}_{fleet}"
+
+
+def owner_tag(namespace: str, image: str) -> dict[str, str]:
+    """The tag by which image builds, AMIs and parameters of an image are found and selected."""
+    return {"goldsmith:image": f"{namespace}/{image}"}
+
+
+_PARTITIONS = {
+    "cn-": "aws-cn",
+    "us-gov-": "aws-us-gov",
+    "eusc-": "aws-eusc",
+    "us-iso-": "aws-iso",
+    "us-isob-": "aws-iso-b",
+    "eu-isoe-": "aws-iso-e",
+    "us-isof-": "aws-iso-f",
+}
+
+
+def partition(region: str) -> str:
+    """The partition of a region, which is the second part of every ARN in it (botocore: `partitions.json`)."""
+    return next((name for prefix, name in _PARTITIONS.items() if region.startswith(prefix)), "aws")

@@ -1,0 +1,128 @@
+"""Image -> Recipe: what the image pipeline's stack builds from, as plain values.
+
+Image Builder's components and recipes cannot change once made. So their patch version is derived from everything
+that they emit except tags: same content, same version, no diff; new content, new version, and Terraform makes the
+new one before it destroys the old. Patches are identities, not an order: nothing compares them.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import PurePosixPath
+from typing import Any
+
+from estate import names
+from estate.estate import Estate
+from estate.image import ComponentUse, Image
+from estate.operating_systems import Platform
+
+_HIGHEST_NODE = 2**30
+"""Version nodes lie below this (AWS's API reference, CreateComponent)."""
+
+
+def _patch(content: Any) -> int:
+    canonical = json.dumps(asdict(content), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return int.from_bytes(sha256(canonical.encode()).digest()[:8], "big") % _HIGHEST_NODE
+
+
+@dataclass(frozen=True)
+class Component:
+    """A component that the stack makes. Each field is an argument of the resource and enters its version."""
+
+    name: str
+    platform: Platform
+    description: str
+    data: str
+
+    @property
+    def version(self) -> str:
+        """`1.0.<patch>`."""
+        return f"1.0.{_patch(self)}"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One component of the recipe: one that the stack makes, or one known by its ARN."""
+
+    component: Component | str
+    parameters: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class RootDevice:
+    """The block device mapping of the root volume."""
+
+    device_name: str
+    volume_type: str
+    volume_size: int | None
+    iops: int | None
+    throughput: int | None
+    encrypted: bool = True
+    delete_on_termination: bool = True
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """An image recipe. Each field is an argument of the resource and enters its version."""
+
+    name: str
+    major_minor: str
+    description: str
+    parent_image: str
+    root_device: RootDevice
+    steps: tuple[Step, ...]
+
+    @property
+    def version(self) -> str:
+        """`<major>.<minor>.<patch>`."""
+        return f"{self.major_minor}.{_patch(self)}"
+
+    @property
+    def components(self) -> dict[str, Component]:
+        """The components that the stack makes, each once, by their short name in the order of first use."""
+        made = (step.component for step in self.steps if isinstance(step.component, Component))
+        return {component.name.rpartition("_")[2]: component for component in made}
+
+
+def recipe_of(image: Image, estate: Estate) -> Recipe:
+    """The recipe of an image of a checked estate."""
+    namespace = estate.settings.namespace
+    volume = image.root_volume
+    return Recipe(
+        name=names.image_builder(namespace, image.name),
+        major_minor=image.version,
+        description=image.description or f"{image.name}, built from {image.os}",
+        parent_image=parent_of(image),
+        root_device=RootDevice(
+            device_name=image.system.root_device,
+            volume_type=volume.volume_type,
+            volume_size=volume.volume_size,
+            iops=volume.iops,
+            throughput=volume.throughput,
+        ),
+        steps=tuple(_step(use, image, estate) for use in image.uses),
+    )
+
+
+def parent_of(image: Image) -> str:
+    """The parent image as Image Builder takes it: a stable reference, resolved when an image is built."""
+    return image.parent or image.system.parent(region=image.home, architecture=image.architecture)
+
+
+def component_name(use: ComponentUse) -> str:
+    """The short name of a shipped component or of a document of your own."""
+    return PurePosixPath(use.use).stem if use.is_own else use.use
+
+
+def _step(use: ComponentUse, image: Image, estate: Estate) -> Step:
+    parameters = tuple(sorted(use.with_.items()))
+    if use.is_managed:
+        return Step(use.use, parameters)
+    name, document = component_name(use), estate.documents[use.use, image.system.platform]
+    component = Component(
+        name=names.component(estate.settings.namespace, image.name, name),
+        platform=image.system.platform,
+        description=document.description or f"{name}, for image {image.name}",
+        data=document.text,
+    )
+    return Step(component, parameters)

@@ -1,0 +1,54 @@
+"""What of a broken declaration is sound, so that one run finds the other problems of the estate too."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from estate.problems import Key, Problem
+from estate.validation import problems_of
+
+_STAND_INS: Mapping[str, Any] = {
+    "namespace": "xx",
+    "name": "stand-in",
+    "os": "amazon-linux-2023",
+    "regions": ["us-east-1"],
+    "image": "stand-in",
+    "channel": "latest",
+    "region": "us-east-1",
+    "instance_type": "t3.small",
+    "subnets": ["subnet-0"],
+    "capacity": {"min": 0, "max": 0},
+}
+"""For required fields that are broken. Broken fields are known by their keys, and nothing is said of stand-ins."""
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def model_of(model: type[_Model], value: Any, *, key: Key, problems: list[Problem], broken: set[Key]) -> _Model | None:
+    """The model of the value at `key`, or what is sound of it, or None.
+
+    What is wrong is added to `problems`; the keys of the fields, and of components, that are, to `broken`.
+    """
+    while True:
+        try:
+            return model.model_validate(value)
+        except ValidationError as error:
+            found = problems_of(error, value=value, model=model, key=key)
+        problems += found
+        if not isinstance(value, dict):
+            return None
+        rest = dict(value)
+        for problem in found:
+            field = str((*problem.key, "name")[len(key)])
+            broken.update(problem.key[:length] for length in (len(key) + 1, len(key) + 2))
+            item = problem.key[len(key) + 1] if len(problem.key) > len(key) + 1 else None
+            if field in ("build", "test") and isinstance(item, int):
+                rest[field] = [*rest[field][:item], "update-os", *rest[field][item + 1 :]]
+            elif field in _STAND_INS:
+                rest[field] = _STAND_INS[field]
+            else:
+                rest.pop(field, None)
+        if rest == value:
+            return None
+        value = rest

@@ -1,0 +1,158 @@
+"""Checked kinds of text: what a name, a region, an ARN or a version looks like.
+
+Loose text becomes a typed value once, here; what receives it trusts it.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+from estate import names
+from estate.problems import RuleError, shown
+
+FROZEN = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+"""Of every model: unknown keys are errors, nothing changes later, docstrings reach the JSON Schema."""
+
+_Item = TypeVar("_Item")
+
+
+@dataclass(frozen=True)
+class Matching:
+    """Text that matches a pattern as a whole. Editors get the pattern, whoever breaks it the words."""
+
+    pattern: str
+    rule: str
+    remedy: str = ""
+
+    def _check(self, value: str) -> str:
+        if not re.fullmatch(self.pattern, value):
+            raise RuleError(self.rule, got=shown(value), remedy=self.remedy)
+        return value
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {**handler(schema), "pattern": f"^({self.pattern})$"}
+
+
+def distinct(values: tuple[_Item, ...]) -> tuple[_Item, ...]:
+    """Refuses a list that has the same item twice."""
+    for index, value in enumerate(values):
+        if value in values[:index]:
+            raise RuleError("is there twice", got=shown(value), remedy="delete one", key=(index,))
+    return values
+
+
+def _version_text(value: Any) -> Any:
+    """YAML reads an unquoted 1.10 as the number 1.1: better to stop than to build the wrong version."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        fits = re.fullmatch(r"\d+\.\d+", str(value))
+        example = f'write it in quotes: "{value}"' if fits else 'write two numbers in quotes, such as "1.0"'
+        raise RuleError("must be text", got=shown(value), remedy=example)
+    return value
+
+
+def _tag_value(value: str) -> str:
+    if len(value) > 256 or not all(each.isalnum() or each in " _.:/=+-@" for each in value):
+        raise RuleError("a tag's value has at most 256 letters, digits, spaces and _.:/=+-@", got=shown(value))
+    return value
+
+
+def _one_case(tags: dict[str, str]) -> dict[str, str]:
+    """IAM takes Team and team for the same."""
+    seen: dict[str, str] = {}
+    for key in tags:
+        if seen.setdefault(key.lower(), key) != key:
+            raise RuleError("two tags differ in upper and lower case only", got=shown(key), key=(key,))
+    return tags
+
+
+def _arn(service: str, resource: str, rule: str, remedy: str) -> Matching:
+    return Matching(rf"arn:aws[a-z-]*:{service}:[a-z0-9-]*:([0-9]{{12}}|aws)?:{resource}[^\s]+", rule, remedy)
+
+
+Text = Annotated[str, Field(min_length=1)]
+Namespace = Annotated[
+    str,
+    Matching(
+        rf"[a-z][a-z0-9]{{1,{names.LONGEST_NAMESPACE - 1}}}",
+        f"must be 2 to {names.LONGEST_NAMESPACE} lower-case letters and digits, starting with a letter",
+    ),
+]
+Name = Annotated[
+    str,
+    Matching(
+        rf"(?=.{{2,{names.LONGEST_NAME}}}$)[a-z][a-z0-9]*(-[a-z0-9]+)*",
+        f"must be 2 to {names.LONGEST_NAME} lower-case letters, digits and single hyphens, starting with a letter",
+    ),
+]
+Region = Annotated[
+    str, Matching(r"[a-z]{2,4}(-[a-z]+)+-[0-9]", "must be a region", "write it as AWS does, such as eu-west-1")
+]
+MajorMinor = Annotated[
+    str,
+    BeforeValidator(_version_text),
+    Matching(
+        r"(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})",
+        "must be major.minor",
+        'write two numbers in quotes, such as "1.0"',
+    ),
+]
+AccountId = Annotated[str, Matching(r"[0-9]{12}", "must be an account ID", "write twelve digits in quotes")]
+SubnetId = Annotated[str, Matching(r"subnet-[0-9a-f]+", "must be a subnet ID", "write it as subnet-…")]
+SecurityGroupId = Annotated[str, Matching(r"sg-[0-9a-f]+", "must be a security group ID", "write it as sg-…")]
+InstanceType = Annotated[
+    str, Matching(r"[a-z][a-z0-9-]*\.[a-z0-9-]+", "must be an instance type", "write it as t3.small")
+]
+FolderPath = Annotated[
+    str, Matching(r"[^/\s]+(/[^/\s]+)*", "must be a path without / at its start and end", "write it as team/goldsmith")
+]
+RolePath = Annotated[
+    str, Matching(r"/([!-~]+/)?", "must be a path with / at its start and end", "write it as /team/goldsmith/")
+]
+BucketName = Annotated[
+    str,
+    Matching(
+        r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
+        "must be a bucket's name: 3 to 63 lower-case letters, digits, dots and hyphens",
+    ),
+]
+Arn = Annotated[str, _arn("[a-z0-9-]+", "", "must be an ARN", "write it as arn:aws:…")]
+RoleArn = Annotated[str, _arn("iam", "role/", "must be a role's ARN", "write it as arn:aws:iam::123456789012:role/…")]
+PolicyArn = Annotated[
+    str, _arn("iam", "policy/", "must be a policy's ARN", "write it as arn:aws:iam::123456789012:policy/…")
+]
+InstanceProfileArn = Annotated[
+    str,
+    _arn(
+        "iam",
+        "instance-profile/",
+        "must be an instance profile's ARN",
+        "write it as arn:aws:iam::123456789012:instance-profile/…",
+    ),
+]
+KmsKeyArn = Annotated[
+    str, _arn("kms", "key/", "must be a key's ARN", "write it as arn:aws:kms:eu-west-1:123456789012:key/…")
+]
+TargetGroupArn = Annotated[
+    str,
+    _arn(
+        "elasticloadbalancing",
+        "targetgroup/",
+        "must be a target group's ARN",
+        "write it as arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/…",
+    ),
+]
+TagKey = Annotated[
+    str,
+    Matching(
+        r"(?![aA][wW][sS]:|goldsmith:)[A-Za-z0-9 _.:/=+@-]{1,128}",
+        "a tag's key has 1 to 128 letters, digits, spaces and _.:/=+-@, and does not start with aws: or goldsmith:",
+    ),
+]
+Tags = Annotated[dict[TagKey, Annotated[str, AfterValidator(_tag_value)]], AfterValidator(_one_case)]

@@ -1,0 +1,100 @@
+"""Pydantic's errors in our words: rule, what was there, what to do."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from estate.problems import Key, Problem, RuleError, did_you_mean, shown
+
+_RULES = {
+    "missing": "is required",
+    "string_type": "must be text",
+    "int_type": "must be a whole number",
+    "bool_type": "must be true or false",
+    "dict_type": "must be a mapping",
+    "model_type": "must be a mapping",
+    "model_attributes_type": "must be a mapping",
+    "tuple_type": "must be a list",
+    "too_short": "must not be empty",
+    "string_too_short": "must not be empty",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "string_too_long": "must have at most {max_length} characters",
+    "literal_error": "must be {expected}",
+}
+
+
+def problems_of(error: ValidationError, *, value: Any, model: type[BaseModel], key: Key) -> list[Problem]:
+    """Every error of a model as a problem; `key` is where its `value` stands in the configuration."""
+    found = error.errors(include_url=False)
+    return [_problem(details, value, model, key) for details in found if not _follows(details, found)]
+
+
+def _follows(details: ErrorDetails, found: Sequence[ErrorDetails]) -> bool:
+    """Whether it only says that nothing is left of a list whose items are all wrong."""
+    here = details["loc"]
+    return details["type"] == "too_short" and any(
+        other["loc"][: len(here)] == here and other is not details for other in found
+    )
+
+
+def _problem(details: ErrorDetails, value: Any, model: type[BaseModel], key: Key) -> Problem:
+    kind, location, context = details["type"], details["loc"], details.get("ctx", {})
+    place: Key = (*key, *_written(location, value))
+    if kind == "extra_forbidden":
+        known = _fields(model, location[:-1])
+        return Problem(place, "unknown key", shown(location[-1]), did_you_mean(str(location[-1]), known))
+    if isinstance(context.get("error"), RuleError):
+        rule = context["error"]
+        return Problem((*place, *rule.key), rule.rule, rule.got, rule.remedy)
+    text = _RULES[kind].format(**context) if kind in _RULES else "cannot be used here"
+    if kind == "missing":
+        return Problem(place, text)
+    return Problem(place, text, shown(details["input"]), _remedy(kind, details["input"]))
+
+
+def _written(location: Key, value: Any) -> Key:
+    """The location as the reader wrote it: short forms lack a step (`subnets: [subnet-…]` has no `ids`)."""
+    written: list[str | int] = []
+    for part in location:
+        # the name is the key above it, and pydantic says [key] where a key of a mapping is wrong
+        if part == "[key]" or location == ("name",) or (isinstance(value, str | list) and isinstance(part, str)):
+            continue
+        written.append(part)
+        if isinstance(value, dict):
+            value = value.get(part)
+        elif isinstance(value, list) and isinstance(part, int):
+            value = value[part]
+    return tuple(written)
+
+
+def _remedy(kind: str, value: Any) -> str:
+    if value is None:
+        return "write a value, or delete the line"
+    if kind == "string_type" and isinstance(value, int | float):
+        return "write it in quotes"
+    if kind == "int_type" and isinstance(value, str) and value.isdecimal():
+        return "delete the quotes"
+    if kind == "tuple_type" and isinstance(value, str):
+        return "write it in brackets"
+    return ""
+
+
+def _fields(model: type[BaseModel], location: Key) -> list[str]:
+    """The keys that the mapping at `location` may have, from the model's JSON Schema."""
+    schema = model.model_json_schema()
+    node: dict[str, Any] = schema
+    for part in location:
+        node = _having("items" if isinstance(part, int) else "properties", node, schema)
+        node = node["items"] if isinstance(part, int) else node["properties"][part]
+    return list(_having("properties", node, schema)["properties"])
+
+
+def _having(what: str, node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """Of what a reference or a choice stands for, the one that has `items` or `properties`."""
+    if "$ref" in node:
+        return _having(what, schema["$defs"][node["$ref"].rpartition("/")[2]], schema)
+    choices = (_having(what, choice, schema) for choice in node.get("anyOf", ()))
+    return next((choice for choice in choices if what in choice), node)

@@ -1,0 +1,139 @@
+"""The function: an event of any kind -> look at Image Builder, move `latest`, write one log line.
+
+An event is a hint that something happened, never a source of truth. It comes from SNS (Image Builder's
+messages, each `Records[].Sns.Message` a JSON text), from an EventBridge schedule, or from an operator
+(`{}`). What a message says is logged and counted, and whatever it says, the same look follows: nothing is
+raised for a message. What is raised, and what is only counted, says `failures`.
+
+The line is in CloudWatch's embedded metric format: namespace Goldsmith, dimension
+Image=<namespace>/<image>, the counts Moved, Problems, Unfinished, FailedBuilds and IgnoredMessages. The
+environment is read by `handle`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+
+from .failures import Unfinished
+from .reconciler import Image, Report, Target, reconcile
+
+if TYPE_CHECKING:  # the Lambda runtime has no type stubs
+    from mypy_boto3_imagebuilder import ImagebuilderClient
+
+# A place that does not answer costs three times five seconds and the waits between; the function has 60.
+CONFIG = Config(connect_timeout=2, read_timeout=5, retries={"mode": "adaptive", "total_max_attempts": 3})
+LOG_LIMIT = 300  # characters of what a message says
+
+
+def handle(event: Any, context: Any) -> None:
+    """Lambda's entry point, `ami_handoff.handler.handle`; the image stack sets the GOLDSMITH_ variables."""
+    image = Image(
+        namespace=os.environ["GOLDSMITH_NAMESPACE"],
+        name=os.environ["GOLDSMITH_IMAGE"],
+        pipeline_arn=os.environ["GOLDSMITH_PIPELINE_ARN"],
+        architecture=os.environ["GOLDSMITH_ARCHITECTURE"],
+        tags=json.loads(os.environ["GOLDSMITH_TAGS"]),
+    )
+    respond(
+        event,
+        image=image,
+        imagebuilder=_imagebuilder(image.pipeline_arn.split(":")[3]),
+        targets=[_target(target["region"]) for target in json.loads(os.environ["GOLDSMITH_TARGETS"])],
+        by=context.invoked_function_arn,
+    )
+
+
+def respond(
+    event: Any,
+    *,
+    image: Image,
+    imagebuilder: ImagebuilderClient,
+    targets: Sequence[Target],
+    by: str,
+    confirm_within_seconds: float = 10.0,
+) -> None:
+    """Reconcile and print the line; then raise Unfinished when a retry can mend something."""
+    messages = [_message(record, pipeline_arn=image.pipeline_arn) for record in _records(event)]
+    report = reconcile(
+        image,
+        imagebuilder=imagebuilder,
+        targets=targets,
+        by=by,
+        confirm_within_seconds=confirm_within_seconds,
+    )
+    label = f"{image.namespace}/{image.name}"
+    print(json.dumps(_line(label, messages=messages, report=report)), flush=True)
+    if report.failures.unfinished:
+        raise Unfinished(f"{label} needs another run: {'; '.join(report.failures.unfinished)}")
+
+
+@cache
+def _imagebuilder(region: str) -> ImagebuilderClient:
+    return boto3.client("imagebuilder", region_name=region, config=CONFIG)
+
+
+@cache
+def _target(region: str) -> Target:
+    return Target(
+        region=region,
+        ec2=boto3.client("ec2", region_name=region, config=CONFIG),
+        ssm=boto3.client("ssm", region_name=region, config=CONFIG),
+    )
+
+
+def _records(event: Any) -> list[Any]:
+    records = event.get("Records") if isinstance(event, dict) else None
+    return records if isinstance(records, list) else []
+
+
+def _message(record: Any, *, pipeline_arn: str) -> dict[str, str]:
+    """What the log says of one SNS record: the image and its status, or why the message is ignored."""
+    body = image = status = None
+    try:
+        body = record["Sns"]["Message"]
+        message = json.loads(body)
+        image, status = message["arn"], message["state"]["status"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        pass  # said below
+    if not isinstance(image, str) or not isinstance(status, str):
+        return {"ignored": "not of Image Builder", "body": body[:LOG_LIMIT] if isinstance(body, str) else ""}
+    # A build that no pipeline started has no sourcePipelineArn, and may still have this topic.
+    if message.get("sourcePipelineArn", pipeline_arn) != pipeline_arn:
+        return {"ignored": "of another pipeline", "image": image[:LOG_LIMIT]}
+    return {"image": image[:LOG_LIMIT], "status": status[:LOG_LIMIT]}
+
+
+def _line(image: str, *, messages: Sequence[dict[str, str]], report: Report) -> dict[str, Any]:
+    """The log line; CloudWatch reads in `_aws` which members are metrics."""
+    metrics = {
+        "Moved": len(report.moves),
+        "Problems": len(report.failures.problems),
+        "Unfinished": len(report.failures.unfinished),
+        "FailedBuilds": sum(message.get("status") == "FAILED" for message in messages),
+        "IgnoredMessages": sum("ignored" in message for message in messages),
+    }
+    definition = {
+        "Namespace": "Goldsmith",
+        "Dimensions": [["Image"]],
+        "Metrics": [{"Name": name, "Unit": "Count"} for name in metrics],
+    }
+    return {
+        "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [definition]},
+        "Image": image,
+        **metrics,
+        "newest": report.newest.arn if report.newest else None,
+        "latest": report.latest,
+        "moves": [asdict(move) for move in report.moves],
+        "problems": report.failures.problems,
+        "unfinished": report.failures.unfinished,
+        "messages": list(messages),
+    }

@@ -1,0 +1,190 @@
+"""The rules of the hand-off: find the newest usable build, verify, move `latest`, confirm, look again, tag.
+
+Decided from what Image Builder and Parameter Store say now, never from a message, and written only on
+change: so it may run at any time, any number of times, and twice at once. Parameter Store has no
+conditional write; of two runs at once, the one that wrote from the older view looks again after writing and
+puts it right.
+
+`latest` is the newest usable build, so it moves backwards only when the build that it points to is gone:
+its AMI cannot be used any more, or Image Builder has no such build, or has it in another state than
+AVAILABLE.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from .builds import Build, get_build, list_builds, newest_good, newest_usable, parent_of, tag_builds
+from .channels import LATEST, Channel, channel_path, confirm_channel, read_channels, write_channel
+from .failures import Failures
+
+if TYPE_CHECKING:  # the Lambda runtime has no type stubs
+    from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_imagebuilder import ImagebuilderClient
+    from mypy_boto3_ssm import SSMClient
+
+ROUNDS = 3  # evaluations in one run: the second normally finds nothing left to do
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """A place that has the image's channels: a region, and clients for it."""
+
+    region: str
+    ec2: EC2Client
+    ssm: SSMClient
+
+
+@dataclass(frozen=True)
+class Image:
+    """Whose `latest` is moved. `architecture` is EC2's x86_64 or arm64; `tags` are for new parameters."""
+
+    namespace: str
+    name: str
+    pipeline_arn: str
+    architecture: str
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Move:
+    """One region's way from one AMI (None: the channel is new) to another, and the version that it got."""
+
+    region: str
+    previous: str | None
+    ami: str
+    build: str
+    version: int
+
+
+@dataclass
+class Report:
+    """What a run found and did. It raises nothing: the caller decides what `failures.unfinished` means."""
+
+    newest: Build | None = None
+    latest: dict[str, str] = field(default_factory=dict)  # region -> AMI, as far as it is known
+    moves: list[Move] = field(default_factory=list)
+    failures: Failures = field(default_factory=Failures)
+
+
+def reconcile(
+    image: Image,
+    *,
+    imagebuilder: ImagebuilderClient,
+    targets: Sequence[Target],
+    by: str,
+    confirm_within_seconds: float = 10.0,
+) -> Report:
+    """Point `latest` of every target to the newest usable build of the image's pipeline, then tag the builds.
+
+    All targets are validated before the first is written, all are attempted, and one that fails is left
+    alone for the rest of the run. `by` says in the record who moved it.
+    """
+    report = Report()
+    path = channel_path(namespace=image.namespace, image=image.name)
+    used: set[str] = set()
+    builds: list[Build] = []
+    for _ in range(ROUNDS):
+        latest: dict[Target, Channel | None] = {}
+        for target in targets:
+            with report.failures.collected(target.region):
+                channels = read_channels(target.ssm, path=path)
+                used.update(ami for channel in channels.values() for ami in channel.history)
+                latest[target] = channels.get(LATEST)
+        with report.failures.collected("Image Builder"):
+            builds = _builds(image, imagebuilder=imagebuilder, channels=latest.values(), failures=report.failures)
+        if "Image Builder" in report.failures.stopped:
+            return report
+        report.newest = newest_good(builds)
+        chosen = _choose(image, latest=latest, builds=builds, report=report)
+        moves = _write(image, chosen=chosen, latest=latest, imagebuilder=imagebuilder, by=by, failures=report.failures)
+        _confirm(moves, name=f"{path}/{LATEST}", until=time.monotonic() + confirm_within_seconds, report=report)
+        if not moves:
+            break
+        used.update(move.ami for move in report.moves)
+        targets = [target for target in targets if target.region not in report.failures.stopped]
+    label = f"{image.namespace}/{image.name}"
+    tag_builds(imagebuilder, builds=builds, image=label, used_amis=used, failures=report.failures)
+    return report
+
+
+def _builds(
+    image: Image, *, imagebuilder: ImagebuilderClient, channels: Iterable[Channel | None], failures: Failures
+) -> list[Build]:
+    """The pipeline's builds, and those that the channels name and the list does not have."""
+    builds = list_builds(imagebuilder, pipeline_arn=image.pipeline_arn)
+    named = {channel.record.get("build", "") for channel in channels if channel}
+    for arn in sorted(named.difference(build.arn for build in builds)):
+        if build := get_build(imagebuilder, arn=arn, pipeline_arn=image.pipeline_arn):
+            builds.append(build)
+    for build in builds:
+        if build.status == "AVAILABLE" and not build.created:
+            failures.problem("Image Builder", f"{build.arn} has no creation time that can be read")
+    return builds
+
+
+def _choose(
+    image: Image, *, latest: Mapping[Target, Channel | None], builds: Sequence[Build], report: Report
+) -> dict[Target, Build]:
+    """The build for each target whose channel has to move; the others' go to `report.latest` as they are."""
+    chosen = {}
+    for target, channel in latest.items():
+        with report.failures.collected(target.region):
+            build = newest_usable(
+                target.ec2,
+                region=target.region,
+                builds=builds,
+                architecture=image.architecture,
+                failures=report.failures,
+            )
+            if build and (not channel or channel.value != build.amis[target.region]):
+                chosen[target] = build
+            elif channel:
+                report.latest[target.region] = channel.value
+    return chosen
+
+
+def _write(
+    image: Image,
+    *,
+    chosen: Mapping[Target, Build],
+    latest: Mapping[Target, Channel | None],
+    imagebuilder: ImagebuilderClient,
+    by: str,
+    failures: Failures,
+) -> dict[Target, Move]:
+    """Write each target's `latest`, with its record; what comes back still has to be confirmed."""
+    name = f"{channel_path(namespace=image.namespace, image=image.name)}/{LATEST}"
+    parents: dict[str, str] = {}
+    for arn in sorted({build.arn for build in chosen.values()}):
+        with failures.collected(f"parent of {arn}"):  # a record without it is better than a release that waits
+            parents[arn] = parent_of(imagebuilder, arn=arn) or ""
+    moves = {}
+    for target, build in chosen.items():
+        channel = latest[target]
+        move_from = channel.value if channel else None
+        ami = build.amis[target.region]
+        record = {
+            "build": build.arn,
+            "created": build.created.isoformat() if build.created else None,
+            "parent": parents.get(build.arn),
+            "previous": move_from,
+            "by": by,
+        }
+        with failures.collected(target.region):
+            version = write_channel(
+                target.ssm, name=name, ami=ami, record=record, tags=image.tags, exists=channel is not None
+            )
+            moves[target] = Move(target.region, move_from, ami, build.arn, version)
+    return moves
+
+
+def _confirm(moves: Mapping[Target, Move], *, name: str, until: float, report: Report) -> None:
+    for target, move in moves.items():
+        with report.failures.collected(target.region):
+            confirm_channel(target.ssm, name=name, ami=move.ami, version=move.version, until=until)
+            report.moves.append(move)
+            report.latest[target.region] = move.ami

@@ -1,0 +1,47 @@
+"""Image Builder's ARNs: how they follow from names, and which versions a wildcard stands for."""
+
+import re
+from collections.abc import Iterable
+
+ACCOUNT = "000000000000"
+"""The one account there is; ministack's."""
+
+
+def arn_of(*, region: str, path: str, name: str, version: str = "", build: int = 0) -> str:
+    """`arn:aws:imagebuilder:REGION:ACCOUNT:PATH/NAME[/VERSION[/BUILD]]`.
+
+    AWS normalizes the name: "names that differ only in case, spaces, or underscores count as the same
+    name" (CreateComponent in the service model), and in ARNs they appear as hyphens.
+    """
+    normalized = re.sub(r"[ _]", "-", name.lower())
+    parts = [path, normalized, *([version] if version else []), *([str(build)] if build else [])]
+    return f"arn:aws:imagebuilder:{region}:{ACCOUNT}:{'/'.join(parts)}"
+
+
+def version_arn(arn: str) -> str:
+    """The ARN without its build version: `…/1.0.0/2` gives `…/1.0.0`."""
+    return re.sub(r"(/\d+\.\d+\.\d+)/\d+$", r"\1", arn)
+
+
+def newest(pattern: str, arns: Iterable[str]) -> str | None:
+    """The newest of `arns` that `pattern` stands for, or None.
+
+    A pattern is an ARN whose version may end in wildcards (`1.x.x`) and whose build may be left out.
+    """
+    matching = [arn for arn in arns if stands_for(pattern, arn)]
+    return max(matching, key=_order, default=None)
+
+
+def stands_for(pattern: str, arn: str) -> bool:
+    """Whether the ARN `pattern`, wildcards and missing build included, stands for `arn`."""
+    if pattern == arn:
+        return True
+    wanted, given = pattern.split("/"), arn.split("/")
+    if wanted[:2] != given[:2] or len(wanted) < 3 or len(given) < 3:
+        return False
+    nodes = zip(wanted[2].split("."), given[2].split("."), strict=True)
+    return all(node in ("x", actual) for node, actual in nodes) and wanted[3:] in ([], given[3:])
+
+
+def _order(arn: str) -> tuple[int, ...]:
+    return tuple(int(node) for node in re.findall(r"\d+", "/".join(arn.split("/")[2:])))

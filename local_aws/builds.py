@@ -1,0 +1,183 @@
+"""Builds: what happens between StartImagePipelineExecution and an image that is AVAILABLE or FAILED.
+
+Each build is a thread that walks the states of the service model's ImageStatus, staying `state_seconds` in
+each, registers the AMIs while DISTRIBUTING and publishes to the infrastructure configuration's topic at the
+end. A pipeline may run several builds at once, each with the next build version of its recipe's version.
+"""
+
+import copy
+import sys
+import threading
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from local_aws.arns import ACCOUNT, arn_of
+from local_aws.dates import api_date
+from local_aws.distribution import distribute, with_names
+from local_aws.kinds import resolve_parent
+from local_aws.messages import sns_message
+from local_aws.service_model import AwsError
+from local_aws.store import RegionStore
+
+_STATES = ("PENDING", "CREATING", "BUILDING", "TESTING", "DISTRIBUTING", "INTEGRATING")
+_ENDED = ("AVAILABLE", "FAILED", "CANCELLED")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """Where a build fails, and with which words."""
+
+    state: str
+    """BUILDING or TESTING."""
+    reason: str
+
+
+class Builds:
+    """Starts, fails and cancels builds. `lock` guards the images as it does all resources."""
+
+    def __init__(self, *, state_seconds: float) -> None:
+        self.lock = threading.RLock()
+        self.state_seconds = state_seconds
+        self.next_failure: Failure | None = None
+        """The next build that starts fails so; then it is forgotten."""
+        self.messages: list[str] = []
+        """What was published, oldest first."""
+        self._stop = threading.Event()  # a new one after each reset
+
+    def start(self, store: RegionStore, *, pipeline: dict[str, Any], tags: Mapping[str, str]) -> dict[str, Any]:
+        """The new image of a pipeline, PENDING; its build goes on in the background."""
+        image = _new_image(store, pipeline=pipeline, tags=tags)
+        store.resources[image["arn"]] = image
+        pipeline["dateLastRun"] = image["dateCreated"]
+        failure, self.next_failure = self.next_failure, None
+        build = _Build(builds=self, store=store, image=image, failure=failure, stop=self._stop)
+        threading.Thread(target=build.run, name=image["arn"], daemon=True).start()
+        return image
+
+    def cancel(self, image: dict[str, Any]) -> bool:
+        """Cancel a build; False if it has ended already. Output that exists already stays, as in AWS."""
+        if has_ended(image):
+            return False
+        image["state"] = {"status": "CANCELLED"}
+        return True
+
+    def reset(self) -> None:
+        """Stop all builds; forget messages and failures."""
+        self._stop.set()
+        self._stop = threading.Event()
+        self.messages = []
+        self.next_failure = None
+
+
+class _Build:
+    """One build on its way."""
+
+    def __init__(
+        self,
+        *,
+        builds: Builds,
+        store: RegionStore,
+        image: dict[str, Any],
+        failure: Failure | None,
+        stop: threading.Event,
+    ) -> None:
+        self._builds = builds
+        self._store = store
+        self._image = image
+        self._failure = failure
+        self._stop = stop
+
+    def run(self) -> None:
+        tested = self._image["imageTestsConfiguration"]["imageTestsEnabled"]
+        for state in _STATES:
+            if state == "TESTING" and not tested:
+                continue
+            if not self._enter({"status": state}) or self._stop.wait(self._builds.state_seconds):
+                return
+            if self._failure and self._failure.state == state:
+                self._end({"status": "FAILED", "reason": self._failure.reason})
+                return
+            if state == "DISTRIBUTING" and not self._distributed():
+                return
+        self._end({"status": "AVAILABLE"})
+
+    def _distributed(self) -> bool:
+        """Whether the AMIs are there; if not, the build has failed."""
+        try:
+            amis = distribute(self._store, self._image)
+        except (ClientError, AwsError) as error:
+            self._end({"status": "FAILED", "reason": f"Distribution failed: {error}"})
+            return False
+        with self._builds.lock:
+            self._image["outputResources"] = {"amis": amis}
+        return True
+
+    def _enter(self, state: dict[str, str]) -> bool:
+        """Set the image's state; False where the build was cancelled meanwhile."""
+        with self._builds.lock:
+            if has_ended(self._image) or self._stop.is_set():
+                return False
+            self._image["state"] = state
+            pipeline = self._store.resources.get(self._image["sourcePipelineArn"])
+            if pipeline is not None:  # a pipeline can be deleted while it builds
+                pipeline["lastRunStatus"] = state["status"]
+            return True
+
+    def _end(self, state: dict[str, str]) -> None:
+        topic = self._image["infrastructureConfiguration"].get("snsTopicArn")
+        if not self._enter(state) or not topic:
+            return
+        with self._builds.lock:
+            message = sns_message(self._image)
+            self._builds.messages.append(message)
+        if not self._store.neighbours.publish(region=self._store.name, topic=topic, message=message):
+            # The build does not fail for it in AWS either.
+            print(f"local AWS: nothing was published, {topic} refuses", file=sys.stderr)
+
+
+def has_ended(image: Mapping[str, Any]) -> bool:
+    """Whether an image's build is over, well or not."""
+    return image["state"]["status"] in _ENDED
+
+
+def failure_reason(state: str) -> str:
+    """What AWS says, more or less, when a component document failed."""
+    return (
+        f"SSM execution '{uuid.uuid4()}' failed with status = 'Failed' in state = '{state}' and "
+        "failure message = 'Document failed: a step ended with exit status 1'"
+    )
+
+
+def _new_image(store: RegionStore, *, pipeline: Mapping[str, Any], tags: Mapping[str, str]) -> dict[str, Any]:
+    recipe = store.get(pipeline["imageRecipeArn"])
+    infrastructure = store.get(pipeline["infrastructureConfigurationArn"])
+    distribution_arn = pipeline.get("distributionConfigurationArn")
+    distribution = store.get(distribution_arn) if distribution_arn else None
+    version_arn = arn_of(region=store.name, path="image", name=recipe["name"], version=recipe["version"])
+    build = store.last_builds[version_arn] = store.last_builds.get(version_arn, 0) + 1
+    image = {
+        "arn": f"{version_arn}/{build}",
+        "type": "AMI",
+        "name": recipe["name"],
+        "version": f"{recipe['version']}/{build}",
+        "platform": recipe["platform"],
+        "enhancedImageMetadataEnabled": pipeline["enhancedImageMetadataEnabled"],
+        "state": {"status": "PENDING"},
+        "imageRecipe": recipe,
+        "infrastructureConfiguration": infrastructure,
+        "distributionConfiguration": with_names(distribution, image_name=recipe["name"], build=build),
+        "imageTestsConfiguration": pipeline["imageTestsConfiguration"],
+        "sourcePipelineArn": pipeline["arn"],
+        "dateCreated": api_date(),
+        "outputResources": {"amis": []},
+        "owner": ACCOUNT,
+        "tags": dict(tags),
+        "buildType": "USER_INITIATED",
+        "imageSource": resolve_parent(recipe["parentImage"], store).source,
+    }
+    # An image keeps what it was built from, whatever becomes of that.
+    return copy.deepcopy(image)

@@ -1,0 +1,56 @@
+"""What steers the local AWS itself, on its one port under paths that AWS does not use.
+
+    POST /_local_aws/next-build      {"fail": "BUILDING" | "TESTING", "reason": "…"}    the next build fails
+    POST /_local_aws/state-seconds   {"seconds": 0.5}      how long builds stay in each state
+    POST /_local_aws/ami-date        {"ami": "ami-…", "date": "…"}   an AMI was created at another time
+    GET  /_local_aws/messages        {"messages": ["…"]}   what Image Builder published, oldest first
+    POST /_local_aws/reset           {}                    Image Builder forgets everything
+
+ministack forgets on `POST /_ministack/reset`. `server.LocalAws` has a method for each.
+"""
+
+import json
+from typing import Any
+
+from local_aws.ami_dates import AmiDates
+from local_aws.asgi import Receive, Scope, Send, read_body, respond
+from local_aws.builds import Builds, Failure, failure_reason
+from local_aws.image_builder import ImageBuilder
+
+
+class Control:
+    """An ASGI app for the paths under `/_local_aws/`."""
+
+    def __init__(self, *, builds: Builds, image_builder: ImageBuilder, ami_dates: AmiDates) -> None:
+        self._ami_dates = ami_dates
+        self._builds = builds
+        self._image_builder = image_builder
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Do what is asked; 400 with a message for what is not understood."""
+        try:
+            wish = json.loads(await read_body(receive) or b"{}")
+            answer = self._do(f"{scope['method']} {scope['path'].removeprefix('/_local_aws/')}", wish)
+            status = 200
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            answer, status = {"message": f"not understood: {error!r}"}, 400
+        await respond(send, status=status, headers={}, body=json.dumps(answer).encode())
+
+    def _do(self, request: str, wish: dict[str, Any]) -> dict[str, Any]:
+        match request:
+            case "POST next-build":
+                if wish["fail"] not in ("BUILDING", "TESTING"):
+                    raise ValueError(f"a build fails at BUILDING or TESTING, got {wish['fail']!r}")
+                reason = wish.get("reason") or failure_reason(wish["fail"])
+                self._builds.next_failure = Failure(state=wish["fail"], reason=reason)
+            case "POST state-seconds":
+                self._builds.state_seconds = float(wish["seconds"])
+            case "POST ami-date":
+                self._ami_dates.date(wish["ami"], wish["date"])
+            case "POST reset":
+                self._image_builder.reset()
+            case "GET messages":
+                return {"messages": self._builds.messages}
+            case _:
+                raise ValueError(request)
+        return {}

@@ -1,0 +1,65 @@
+"""What a build distributes: an AMI in every region of its distribution configuration."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from local_aws.arns import ACCOUNT
+from local_aws.dates import build_date
+from local_aws.kinds import resolve_parent
+from local_aws.store import RegionStore
+
+
+def with_names(configuration: Mapping[str, Any] | None, *, image_name: str, build: int) -> dict[str, Any] | None:
+    """A distribution configuration as an image has it: with the AMI names that this build gives.
+
+    AWS puts the time at which the build starts into all of them, the same in every region (seen in captured
+    messages), and names an AMI after the image where the configuration does not name it.
+    """
+    if configuration is None:
+        return None
+    values = {"buildDate": build_date(), "buildVersion": str(build)}
+    distributions = []
+    for distribution in configuration["distributions"]:
+        ami = distribution.get("amiDistributionConfiguration", {})
+        name = ami.get("name") or image_name + " {{ imagebuilder:buildDate }}"
+        name = re.sub(r"\{\{\s*imagebuilder:(buildDate|buildVersion)\s*\}\}", lambda m: values[m[1]], name)
+        distributions.append({**distribution, "amiDistributionConfiguration": {**ami, "name": name}})
+    return {**configuration, "distributions": distributions}
+
+
+def distribute(store: RegionStore, image: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Register the AMIs of an image; gives the `amis` of its output resources.
+
+    Without a distribution configuration there is one, in the pipeline's region. Raises botocore's ClientError
+    when EC2 refuses, and `AwsError` when the parent is gone meanwhile.
+    """
+    recipe = image["imageRecipe"]
+    parent = resolve_parent(recipe["parentImage"], store)
+    devices = [device for device in recipe.get("blockDeviceMappings", ()) if "ebs" in device]
+    if parent.root_device_name not in [device["deviceName"] for device in devices]:
+        devices.insert(0, {"deviceName": parent.root_device_name, "ebs": {}})
+    name = image["name"] + " " + build_date()
+    home: dict[str, Any] = {"distributions": [{"region": store.name, "amiDistributionConfiguration": {"name": name}}]}
+    amis = []
+    for distribution in (image["distributionConfiguration"] or home)["distributions"]:
+        region, ami = distribution["region"], distribution["amiDistributionConfiguration"]
+        # Only the AMI in the build's own region gets the recipe's description (AmiDistributionConfiguration).
+        description = ami.get("description") or (recipe.get("description") if region == store.name else None)
+        image_id = store.neighbours.register_ami(
+            region=region,
+            name=ami["name"],
+            description=description or "",
+            architecture=parent.architecture,
+            root_device_name=parent.root_device_name,
+            block_devices=devices,
+            tags={
+                "CreatedBy": "EC2 Image Builder",
+                "Ec2ImageBuilderArn": image["arn"],
+                **recipe.get("amiTags", {}),
+                **ami.get("amiTags", {}),
+            },
+        )
+        output = {"region": region, "image": image_id, "name": ami["name"], "description": description}
+        amis.append({**output, "accountId": ACCOUNT, "state": {"status": "AVAILABLE"}})
+    return amis

@@ -1,0 +1,235 @@
+"""The kinds of resources that Image Builder keeps, one row each, with what AWS refuses and adds.
+
+A row says how the kind is named in operations, ARNs and results, and has one function that looks at the
+parameters of a create or update: it raises what AWS refuses and returns the fields that AWS adds. Creating,
+reading, updating, deleting and listing are the same for all of them (`image_builder.py`).
+
+Where AWS's documentation names no exception, ResourceNotFoundException stands for a referenced resource
+that is not there and InvalidParameterValueException for any other bad value.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from local_aws.arns import ACCOUNT
+from local_aws.component_documents import check_values, read_document
+from local_aws.parent_images import MANAGED_IMAGES, ParentImage, custom_parent, managed_name
+from local_aws.service_model import AwsError
+from local_aws.store import Fields, RegionStore
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """One kind of resource."""
+
+    noun: str
+    """As in the operations: CreateImageRecipe, ListImageRecipes."""
+    path: str
+    """As in ARNs: image-recipe."""
+    member: str
+    """The member of Get's result."""
+    arn_member: str
+    """The member that holds the ARN in every request and result."""
+    list_member: str
+    complete: Callable[[Fields, RegionStore], dict[str, Any]]
+    """Raises what AWS refuses; returns the fields that AWS adds."""
+    uses: Callable[[Fields], Sequence[str | None]] = lambda resource: ()
+    """The ARNs that a resource of this kind refers to: those cannot be deleted meanwhile."""
+    versioned: bool = False
+    has_builds: bool = False
+    """Whether the ARN ends in a build version, counted up for each version."""
+
+
+def resolve_parent(parent: str, region: RegionStore) -> ParentImage:
+    """What a parent image is; raises InvalidParameterValueException for one that does not exist."""
+    name = managed_name(parent)
+    if name and f":{region.name}:" in parent and name in MANAGED_IMAGES:
+        return MANAGED_IMAGES[name]
+    if parent.startswith("ami-"):
+        return region.neighbours.ami_as_parent(region=region.name, ami=parent) or custom_parent(parent)
+    if parent.startswith("ssm:"):
+        ami = region.neighbours.parameter_value(region=region.name, name=parent.removeprefix("ssm:"))
+        known = ami and region.neighbours.ami_as_parent(region=region.name, ami=ami)
+        return known or custom_parent(parent)
+    image = None if name else region.find(parent)
+    if image is None or ":image/" not in parent:
+        raise _invalid("parentImage", f"The parent image '{parent}' does not exist in {region.name}.")
+    return resolve_parent(image["imageRecipe"]["parentImage"], region)
+
+
+def _component(params: Fields, region: RegionStore) -> dict[str, Any]:
+    if ("data" in params) == ("uri" in params):
+        raise AwsError(code="InvalidParameterCombinationException", message="Specify exactly one of 'data' and 'uri'.")
+    text = params.get("data")
+    if text is None:
+        text = region.neighbours.object_text(region=region.name, uri=params["uri"])
+        if text is None:
+            raise _invalid("uri", f"There is no readable object '{params['uri']}'.")
+    return {**read_document(text), "data": text, "owner": ACCOUNT, "encrypted": True}
+
+
+def _image_recipe(params: Fields, region: RegionStore) -> dict[str, Any]:
+    parent = resolve_parent(params["parentImage"], region)
+    entries = params.get("components", ())
+    if len(entries) > 20:
+        raise AwsError(
+            code="ServiceQuotaExceededException",
+            message=f"A recipe can contain at most 20 components, got {len(entries)}.",
+        )
+    arns = [entry["componentArn"] for entry in entries]
+    for arn in arns:
+        if arns.count(arn) > 1:
+            raise _invalid("components", f"The component '{arn}' is there more than once.")
+    own = [_own_component(entry, region) for entry in entries]
+    platforms = [component["platform"] for component in own if component]
+    platform = parent.platform or next(iter(platforms), "Linux")
+    for component in own:
+        if component and component["platform"] != platform:
+            raise _invalid(
+                "components",
+                f"The component '{component['arn']}' is for {component['platform']}, the parent {platform}.",
+            )
+    return {"platform": platform, "owner": ACCOUNT, "type": "AMI"}
+
+
+def _own_component(entry: Fields, region: RegionStore) -> dict[str, Any] | None:
+    arn = entry["componentArn"]
+    if f":{ACCOUNT}:" not in arn:  # one that Amazon or a third party owns: taken at its word
+        return None
+    component = region.find(arn)
+    if component is None:
+        raise _missing(arn)
+    given = {parameter["name"]: parameter["value"] for parameter in entry.get("parameters", ())}
+    check_values(given, component=component)
+    return component
+
+
+def _infrastructure_configuration(params: Fields, region: RegionStore) -> dict[str, Any]:
+    if "subnetId" in params and not params.get("securityGroupIds"):
+        raise _invalid(
+            "securityGroupIds", "If you specify subnetId, you must also specify one or more security groups."
+        )
+    if not region.neighbours.instance_profile_exists(region=region.name, name=params["instanceProfileName"]):
+        # The AWS provider waits for a new profile by these words.
+        raise _invalid("instanceProfileName", "The provided instance profile does not exist.")
+    topic = params.get("snsTopicArn")
+    if topic and not region.neighbours.topic_exists(region=region.name, arn=topic):
+        raise _invalid("snsTopicArn", f"The topic '{topic}' does not exist.")
+    for key in params.get("resourceTags", {}):
+        if key.startswith("aws:") or key in ("CreatedBy", "Ec2ImageBuilderArn", "Name", "Tags"):
+            raise _invalid("resourceTags", f"The key '{key}' is reserved.")
+    return {"terminateInstanceOnFailure": params.get("terminateInstanceOnFailure", True)}
+
+
+def _distribution_configuration(params: Fields, region: RegionStore) -> dict[str, Any]:
+    regions = [distribution["region"] for distribution in params["distributions"]]
+    for index, distribution in enumerate(params["distributions"]):
+        where = f"distributions[{index}]"
+        if regions.count(distribution["region"]) > 1:
+            raise _invalid(where, f"The region '{distribution['region']}' is there more than once.")
+        if len(distribution) == 1:
+            raise _invalid(
+                where,
+                "One or more outputs should be provided for each region in a distribution configuration.",
+            )
+        name = distribution.get("amiDistributionConfiguration", {}).get("name")
+        if name and not re.search(r"\{\{\s*imagebuilder:buildDate\s*\}\}", name):
+            raise _invalid(where, "The AMI name must include {{ imagebuilder:buildDate }}.")
+    return {}
+
+
+def _image_pipeline(params: Fields, region: RegionStore) -> dict[str, Any]:
+    if ("imageRecipeArn" in params) == ("containerRecipeArn" in params):
+        raise AwsError(
+            code="InvalidParameterCombinationException",
+            message="Specify exactly one of 'imageRecipeArn' and 'containerRecipeArn'.",
+        )
+    for arn in _pipeline_uses(params):
+        if arn and region.find(arn) is None:
+            raise _missing(arn)
+    recipe = region.find(params["imageRecipeArn"]) or {}
+    tests = params.get("imageTestsConfiguration", {})
+    added: dict[str, Any] = {
+        "platform": recipe["platform"],
+        "status": params.get("status", "ENABLED"),
+        "enhancedImageMetadataEnabled": params.get("enhancedImageMetadataEnabled", True),
+        "imageTestsConfiguration": {"imageTestsEnabled": True, "timeoutMinutes": 720, **tests},
+    }
+    if "schedule" in params:
+        added["schedule"] = _schedule(params["schedule"])
+    return added
+
+
+def _pipeline_uses(resource: Fields) -> Sequence[str | None]:
+    members = ("imageRecipeArn", "containerRecipeArn", "infrastructureConfigurationArn")
+    return [resource.get(member) for member in (*members, "distributionConfigurationArn")]
+
+
+def _schedule(schedule: Fields) -> dict[str, Any]:
+    expression = schedule.get("scheduleExpression", "")
+    if not re.fullmatch(r"cron\((\S+\s+){5}\S+\)|rate\([1-9]\d* (minute|hour|day)s?\)", expression):
+        raise _invalid("schedule.scheduleExpression", f"'{expression}' is no cron or rate expression.")
+    condition = "EXPRESSION_MATCH_AND_DEPENDENCY_UPDATES_AVAILABLE"
+    return {"pipelineExecutionStartCondition": condition, "timezone": "UTC", **schedule}
+
+
+def _invalid(parameter: str, reason: str) -> AwsError:
+    return AwsError(
+        code="InvalidParameterValueException",
+        message=f"The value supplied for parameter '{parameter}' is not valid. {reason}",
+    )
+
+
+def _missing(arn: str) -> AwsError:
+    return AwsError(code="ResourceNotFoundException", message=f"The resource '{arn}' does not exist.")
+
+
+KINDS: tuple[Kind, ...] = (
+    Kind(
+        noun="Component",
+        path="component",
+        member="component",
+        arn_member="componentBuildVersionArn",
+        list_member="componentVersionList",
+        complete=_component,
+        versioned=True,
+        has_builds=True,
+    ),
+    Kind(
+        noun="ImageRecipe",
+        path="image-recipe",
+        member="imageRecipe",
+        arn_member="imageRecipeArn",
+        list_member="imageRecipeSummaryList",
+        complete=_image_recipe,
+        uses=lambda recipe: [entry["componentArn"] for entry in recipe.get("components", ())],
+        versioned=True,
+    ),
+    Kind(
+        noun="InfrastructureConfiguration",
+        path="infrastructure-configuration",
+        member="infrastructureConfiguration",
+        arn_member="infrastructureConfigurationArn",
+        list_member="infrastructureConfigurationSummaryList",
+        complete=_infrastructure_configuration,
+    ),
+    Kind(
+        noun="DistributionConfiguration",
+        path="distribution-configuration",
+        member="distributionConfiguration",
+        arn_member="distributionConfigurationArn",
+        list_member="distributionConfigurationSummaryList",
+        complete=_distribution_configuration,
+    ),
+    Kind(
+        noun="ImagePipeline",
+        path="image-pipeline",
+        member="imagePipeline",
+        arn_member="imagePipelineArn",
+        list_member="imagePipelineList",
+        complete=_image_pipeline,
+        uses=_pipeline_uses,
+    ),
+)

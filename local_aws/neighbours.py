@@ -1,0 +1,128 @@
+"""The other services that Image Builder itself uses: EC2, IAM, S3 and SNS, at this server's own endpoint.
+
+Image Builder reaches them as any client does, through boto3, so ministack's insides are not relied upon.
+All calls block; they run in threads.
+"""
+
+import functools
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+from local_aws.parent_images import ParentImage
+
+
+class Neighbours:
+    """Clients for one endpoint; `region` is the region that is asked."""
+
+    def __init__(self, *, endpoint: str) -> None:
+        self._endpoint = endpoint
+        self._session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test")
+        self._client = functools.cache(self._new_client)
+        self._lock = threading.Lock()
+
+    def topic_exists(self, *, region: str, arn: str) -> bool:
+        """Whether the SNS topic is there."""
+        try:
+            self._client("sns", region).get_topic_attributes(TopicArn=arn)
+        except ClientError:
+            return False
+        return True
+
+    def instance_profile_exists(self, *, region: str, name: str) -> bool:
+        """Whether the IAM instance profile is there."""
+        try:
+            self._client("iam", region).get_instance_profile(InstanceProfileName=name)
+        except ClientError:
+            return False
+        return True
+
+    def object_text(self, *, region: str, uri: str) -> str | None:
+        """The text of the S3 object `s3://bucket/key`, or None where there is none."""
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        try:
+            body = self._client("s3", region).get_object(Bucket=bucket, Key=key)["Body"].read()
+        except ClientError:
+            return None
+        return str(body.decode())
+
+    def parameter_value(self, *, region: str, name: str) -> str | None:
+        """The value of an SSM parameter, or None where there is none."""
+        try:
+            return str(self._client("ssm", region).get_parameter(Name=name)["Parameter"]["Value"])
+        except ClientError:
+            return None
+
+    def ami_as_parent(self, *, region: str, ami: str) -> ParentImage | None:
+        """What EC2 knows of an AMI, or None where it does not know it."""
+        try:
+            images = self._client("ec2", region).describe_images(ImageIds=[ami])["Images"]
+        except ClientError:
+            return None
+        if not images:
+            return None
+        return ParentImage(
+            source="CUSTOM",
+            platform="Windows" if images[0].get("Platform") == "windows" else "Linux",
+            architecture=images[0]["Architecture"],
+            root_device_name=images[0]["RootDeviceName"],
+        )
+
+    def register_ami(
+        self,
+        *,
+        region: str,
+        name: str,
+        description: str,
+        architecture: str,
+        root_device_name: str,
+        block_devices: Sequence[Mapping[str, Any]],
+        tags: Mapping[str, str],
+    ) -> str:
+        """Register an AMI over a snapshot of its own for each EBS volume; gives the AMI's ID.
+
+        `block_devices` is in Image Builder's form (deviceName, ebs).
+        """
+        ec2 = self._client("ec2", region)
+        tag_list = [{"Key": key, "Value": value} for key, value in tags.items()]
+        mappings = []
+        for device in block_devices:
+            ebs = device.get("ebs", {})
+            size = ebs.get("volumeSize", 8)
+            volume = ec2.create_volume(AvailabilityZone=f"{region}a", Size=size)["VolumeId"]
+            snapshot = ec2.create_snapshot(
+                VolumeId=volume, TagSpecifications=[{"ResourceType": "snapshot", "Tags": tag_list}]
+            )["SnapshotId"]
+            ec2.delete_volume(VolumeId=volume)
+            settings = {
+                "SnapshotId": snapshot,
+                "VolumeSize": size,
+                "VolumeType": ebs.get("volumeType", "gp3"),
+                "DeleteOnTermination": ebs.get("deleteOnTermination", True),
+            }
+            mappings.append({"DeviceName": device["deviceName"], "Ebs": settings})
+        registered = ec2.register_image(
+            Name=name,
+            Description=description,
+            Architecture=architecture,
+            RootDeviceName=root_device_name,
+            VirtualizationType="hvm",
+            BlockDeviceMappings=mappings,
+            TagSpecifications=[{"ResourceType": "image", "Tags": tag_list}],
+        )
+        return str(registered["ImageId"])
+
+    def publish(self, *, region: str, topic: str, message: str) -> bool:
+        """Publish to the SNS topic; False where it refuses, which Image Builder does not let a build know."""
+        try:
+            self._client("sns", region).publish(TopicArn=topic, Message=message)
+        except ClientError:
+            return False
+        return True
+
+    def _new_client(self, service: str, region: str) -> Any:
+        with self._lock:  # boto3 sessions are not for several threads at once, clients are
+            return self._session.client(service, region_name=region, endpoint_url=self._endpoint)  # type: ignore[call-overload]

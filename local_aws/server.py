@@ -1,0 +1,173 @@
+"""Start the local AWS from Python, and be sure that it ends.
+
+with LocalAws() as aws:
+    aws.client("sns").create_topic(Name="built")
+    subprocess.run(["terraform", "apply"], env=aws.environment())
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import boto3
+
+_READY_WITHIN_SECONDS = 60
+_ENDS_WITHIN_SECONDS = 10
+
+
+class LocalAwsError(Exception):
+    """The local AWS did not start, or does not answer; one line says why."""
+
+
+class LocalAws:
+    """`python -m local_aws` as a child process; a context manager.
+
+    `port` 0 takes any free one; `state_seconds` is how long image builds stay in each state. On leaving, and
+    also when this process is killed, the server and the Lambda functions it runs end.
+    """
+
+    def __init__(self, *, port: int = 0, state_seconds: float = 0.0) -> None:
+        self._command = [sys.executable, "-m", "local_aws", "--until-stdin-closes"]
+        self._command += ["--port", str(port), "--state-seconds", str(state_seconds)]
+        self._clients: dict[tuple[str, str], Any] = {}
+        self._lock = threading.Lock()
+        self.endpoint = ""
+        """`http://127.0.0.1:PORT`, once started."""
+
+    def __enter__(self) -> Self:
+        """Start, and wait until it is ready. Raises `LocalAwsError` with the process's last output."""
+        # A file without a name, so that it goes with the processes; a pipe would fill up.
+        self._log = tempfile.TemporaryFile()
+        # A session of its own: Ctrl-C is for the parent to handle, and the group can be killed whole.
+        self._process = subprocess.Popen(
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            cwd=Path(__file__).parents[1],
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            self.endpoint = self._endpoint_when_ready()
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Stop the server and everything it started."""
+        self._end()
+
+    @property
+    def pid(self) -> int:
+        """The server's process, which leads the group of all that it starts."""
+        return self._process.pid
+
+    def environment(self, *, region: str = "us-east-1") -> dict[str, str]:
+        """This process's environment, with nothing of AWS in it but the way to this server."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        direct = ",".join(filter(None, (kept.get("no_proxy") or kept.get("NO_PROXY"), "127.0.0.1,localhost")))
+        return kept | {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_REGION": region,
+            "AWS_DEFAULT_REGION": region,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "NO_PROXY": direct,
+            "no_proxy": direct,
+        }
+
+    def client(self, service: str, *, region: str = "us-east-1") -> Any:
+        """A boto3 client of this server, the same one for the same arguments; closed when the server ends."""
+        with self._lock:
+            if (service, region) not in self._clients:
+                session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test")
+                client = session.client(service, region_name=region, endpoint_url=self.endpoint)  # type: ignore[call-overload]
+                self._clients[service, region] = client
+            return self._clients[service, region]
+
+    def fail_next_build(self, *, at: Literal["BUILDING", "TESTING"], reason: str = "") -> None:
+        """The next image build that starts fails at this state, with this reason or AWS's usual one.
+
+        A build without tests does not come to TESTING, and so does not fail there.
+        """
+        self._control("next-build", {"fail": at, "reason": reason})
+
+    def set_state_seconds(self, seconds: float) -> None:
+        """How long image builds stay in each state from now on."""
+        self._control("state-seconds", {"seconds": seconds})
+
+    def date_ami(self, ami: str, date: str) -> None:
+        """Let an AMI have been created at another time, such as `2026-01-02T03:04:05.000Z`."""
+        self._control("ami-date", {"ami": ami, "date": date})
+
+    def messages(self) -> list[dict[str, Any]]:
+        """The messages that Image Builder has published to SNS, oldest first."""
+        return [json.loads(message) for message in self._control("messages")["messages"]]
+
+    def reset(self) -> None:
+        """Forget everything, in all services, as if just started; the time of build states stays."""
+        self._request("/_ministack/reset", body=b"")
+        self._control("reset", {})
+
+    def _endpoint_when_ready(self) -> str:
+        assert self._process.stdout is not None
+        too_late = threading.Timer(_READY_WITHIN_SECONDS, self._process.kill)
+        too_late.start()
+        try:
+            line = self._process.stdout.readline()
+        finally:
+            too_late.cancel()
+        if not line.startswith("local AWS ready at "):
+            self._process.wait()
+            reason = self._last_output() or f"not ready within {_READY_WITHIN_SECONDS} seconds"
+            raise LocalAwsError(f"the local AWS did not start: {reason}")
+        return line.split()[-1]
+
+    def _control(self, path: str, wish: dict[str, Any] | None = None) -> dict[str, Any]:
+        body = None if wish is None else json.dumps(wish).encode()
+        answer: dict[str, Any] = json.loads(self._request(f"/_local_aws/{path}", body=body))
+        return answer
+
+    def _request(self, path: str, *, body: bytes | None) -> bytes:
+        request = urllib.request.Request(self.endpoint + path, data=body)
+        try:
+            with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request) as response:
+                content: bytes = response.read()
+        except OSError as error:
+            last = self._last_output()
+            raise LocalAwsError(f"the local AWS does not answer to {path}: {error}; {last}") from error
+        return content
+
+    def _end(self) -> None:
+        for client in self._clients.values():
+            client.close()
+        self._process.terminate()
+        try:
+            self._process.communicate(timeout=_ENDS_WITHIN_SECONDS)
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.communicate()
+        self._log.close()
+
+    def _last_output(self) -> str:
+        # Not `seek`: the server writes at the same position.
+        text = os.pread(self._log.fileno(), 1_000_000, 0).decode(errors="replace")
+        lines = text.strip().splitlines()
+        return lines[-1] if lines else ""

@@ -1,0 +1,35 @@
+"""Synthesizes the estate: one stack for each image pipeline, one for each fleet.
+
+`python main.py` reads `config/`, or what GOLDSMITH_CONFIG names, and writes `cdktf.out/`, or what CDKTF_OUTDIR names;
+the `cdktf` command runs the same program. Exit status 2 when the configuration has errors; nothing is written then.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from estate.load import load
+from estate.problems import EstateError
+
+
+def main() -> int:
+    """Load, build the stacks, synth."""
+    try:
+        estate = load(Path(os.environ.get("GOLDSMITH_CONFIG", "config")))
+    except EstateError as error:
+        print(error, file=sys.stderr)
+        return 2
+
+    from stacks import App, Ec2FleetStack, ImagePipelineStack  # after the checks: it starts Node
+
+    app = App(outdir=os.environ.get("CDKTF_OUTDIR", "cdktf.out"))
+    for image in estate.images.values():
+        ImagePipelineStack(app, estate=estate, image=image)
+    for fleet in estate.fleets.values():
+        Ec2FleetStack(app, estate=estate, fleet=fleet)
+    app.synth()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

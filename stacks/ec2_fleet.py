@@ -1,0 +1,48 @@
+"""Instances that run one image: a launch template with a guarded AMI, and an Auto Scaling group."""
+
+from cdktf import TerraformOutput, TerraformStack
+from constructs import Construct
+
+from estate import names
+from estate.estate import Estate
+from estate.fleet import Fleet
+from stacks.fleet.group import add_group
+from stacks.fleet.instance_profile import add_instance_profile
+from stacks.fleet.launch_template import add_launch_template
+from stacks.fleet.network import add_security_groups, add_subnets
+from stacks.guarded_ami import add_guarded_ami
+from stacks.terraform import add_terraform
+
+
+class Ec2FleetStack(TerraformStack):
+    """The stack `fleet-<name>`, in the fleet's region.
+
+    Its outputs are what other tools need: the AMI, the launch template's ID, the group's name, the security groups.
+    """
+
+    def __init__(self, scope: Construct, *, estate: Estate, fleet: Fleet) -> None:
+        super().__init__(scope, names.fleet_stack(fleet.name))
+        add_terraform(
+            self,
+            settings=estate.settings,
+            region=fleet.region,
+            tags={**fleet.tags, **names.owner_tag(estate.settings.namespace, fleet.image)},
+            provider=fleet.provider,
+        )
+        ami = add_guarded_ami(self, estate=estate, fleet=fleet)
+        subnets = add_subnets(self, fleet=fleet)
+        security_groups = add_security_groups(self, estate=estate, fleet=fleet, subnets=subnets)
+        launch_template = add_launch_template(
+            self,
+            estate=estate,
+            fleet=fleet,
+            ami=ami,
+            security_groups=security_groups,
+            instance_profile_arn=add_instance_profile(self, estate=estate, fleet=fleet),
+        )
+        group = add_group(self, estate=estate, fleet=fleet, subnets=subnets, launch_template=launch_template)
+
+        TerraformOutput(self, "image_id", value=ami.id)
+        TerraformOutput(self, "launch_template_id", value=launch_template.id)
+        TerraformOutput(self, "group_name", value=group.name)
+        TerraformOutput(self, "security_group_ids", value=security_groups)

@@ -1,0 +1,55 @@
+"""The Auto Scaling group, and how it replaces its instances."""
+
+from cdktf import TerraformStack
+from cdktf_cdktf_provider_aws.autoscaling_group import (
+    AutoscalingGroup,
+    AutoscalingGroupInstanceRefresh,
+    AutoscalingGroupInstanceRefreshPreferences,
+    AutoscalingGroupLaunchTemplate,
+    AutoscalingGroupTag,
+)
+from cdktf_cdktf_provider_aws.launch_template import LaunchTemplate
+
+from estate import names
+from estate.estate import Estate
+from estate.fleet import Fleet
+
+
+def add_group(
+    stack: TerraformStack,
+    *,
+    estate: Estate,
+    fleet: Fleet,
+    subnets: list[str],
+    launch_template: LaunchTemplate,
+) -> AutoscalingGroup:
+    """The group. Applying a new version of the launch template starts an instance refresh."""
+    preferences = fleet.rollout.model_dump(exclude_none=True)
+    # the provider takes these two as text
+    if fleet.rollout.instance_warmup is not None:
+        preferences["instance_warmup"] = str(fleet.rollout.instance_warmup)
+    return AutoscalingGroup(
+        stack,
+        "fleet",
+        name=names.fleet(estate.settings.namespace, fleet.name),
+        min_size=fleet.capacity.min,
+        max_size=fleet.capacity.max,
+        desired_capacity=fleet.capacity.desired,
+        vpc_zone_identifier=subnets,
+        target_group_arns=list(fleet.target_group_arns) or None,
+        health_check_type=fleet.health_check_type,
+        health_check_grace_period=fleet.health_check.grace_period_in_seconds,
+        launch_template=AutoscalingGroupLaunchTemplate(
+            id=launch_template.id,
+            # a number: "$Latest" would never look changed, and so never start a refresh
+            version="${tostring(aws_launch_template.launch_template.latest_version)}",
+        ),
+        instance_refresh=AutoscalingGroupInstanceRefresh(
+            strategy="Rolling", preferences=AutoscalingGroupInstanceRefreshPreferences(**preferences)
+        ),
+        # for tools that look at groups; instances get theirs from the launch template
+        tag=[
+            AutoscalingGroupTag(key=key, value=value, propagate_at_launch=False)
+            for key, value in names.owner_tag(estate.settings.namespace, fleet.image).items()
+        ],
+    )

@@ -1,0 +1,72 @@
+"""The launch template: it carries the AMI, so a plan shows `image_id: ami-old -> ami-new`."""
+
+from base64 import b64encode
+
+from cdktf import TerraformStack
+from cdktf_cdktf_provider_aws.launch_template import (
+    LaunchTemplate,
+    LaunchTemplateBlockDeviceMappings,
+    LaunchTemplateBlockDeviceMappingsEbs,
+    LaunchTemplateIamInstanceProfile,
+    LaunchTemplateMetadataOptions,
+    LaunchTemplateTagSpecifications,
+)
+
+from estate import names
+from estate.estate import Estate
+from estate.fleet import Fleet
+from stacks.guarded_ami import GuardedAmi
+from stacks.terraform import literals
+
+
+def add_launch_template(
+    stack: TerraformStack,
+    *,
+    estate: Estate,
+    fleet: Fleet,
+    ami: GuardedAmi,
+    security_groups: list[str],
+    instance_profile_arn: str,
+) -> LaunchTemplate:
+    """What every instance of the fleet is: IMDSv2 only, encrypted root volume, the tags of estate and fleet."""
+    namespace = estate.settings.namespace
+    name = names.fleet(namespace, fleet.name)
+    tags = literals(
+        {
+            **estate.settings.tags,
+            **fleet.tags,
+            **names.owner_tag(namespace, fleet.image),
+            "goldsmith:channel": fleet.channel,
+            "Name": name,
+        }
+    )
+    return LaunchTemplate(
+        stack,
+        "launch_template",
+        name=name,
+        description=f"Fleet {namespace}/{fleet.name}",
+        update_default_version=True,
+        image_id=ami.id,
+        instance_type=fleet.instance_type,
+        vpc_security_group_ids=security_groups,
+        iam_instance_profile=LaunchTemplateIamInstanceProfile(arn=instance_profile_arn),
+        user_data=b64encode(fleet.user_data.encode()).decode() if fleet.user_data else None,
+        metadata_options=LaunchTemplateMetadataOptions(
+            http_endpoint="enabled", http_tokens="required", http_put_response_hop_limit=1
+        ),
+        block_device_mappings=[
+            LaunchTemplateBlockDeviceMappings(
+                device_name=ami.root_device_name,
+                # the provider takes encrypted and delete_on_termination as text
+                ebs=LaunchTemplateBlockDeviceMappingsEbs(
+                    encrypted="true",
+                    delete_on_termination="true",
+                    **fleet.root_volume.model_dump(exclude_none=True),
+                ),
+            )
+        ],
+        # the provider's default tags reach the template, not what is launched from it
+        tag_specifications=[
+            LaunchTemplateTagSpecifications(resource_type=kind, tags=tags) for kind in ("instance", "volume")
+        ],
+    )

@@ -1,0 +1,149 @@
+"""A Lambda function from a folder of `lambda_src/`: deterministic archive, role, log group, dead letters."""
+
+import zipfile
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+
+from cdktf import App, TerraformStack
+from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
+from cdktf_cdktf_provider_aws.iam_role import IamRole
+from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
+from cdktf_cdktf_provider_aws.lambda_function import (
+    LambdaFunction,
+    LambdaFunctionDeadLetterConfig,
+    LambdaFunctionEnvironment,
+)
+from cdktf_cdktf_provider_aws.sqs_queue import SqsQueue
+
+from estate.settings import Iam
+from stacks.policy import Statement, policy, trust
+
+SOURCES = Path(__file__).parent.parent / "lambda_src"
+RUNTIME = "python3.13"
+TIMEOUT_IN_SECONDS = 60
+MEMORY_IN_MEGABYTES = 256
+LOG_RETENTION_IN_DAYS = 90
+DEAD_LETTER_RETENTION_IN_SECONDS = 14 * 24 * 3600
+
+
+@dataclass(frozen=True)
+class Function:
+    """What the parts around a function need of it."""
+
+    function: LambdaFunction
+    dead_letters: SqsQueue
+
+
+def log_group_name(function: str) -> str:
+    """The log group that Lambda writes to."""
+    return f"/aws/lambda/{function}"
+
+
+def add_function(
+    stack: TerraformStack,
+    *,
+    source: str,
+    name: str,
+    role_name: str,
+    description: str,
+    environment: dict[str, str],
+    statements: Sequence[Statement],
+    iam: Iam,
+    kms_key: str,
+    dead_letters_policy: str | None = None,
+) -> Function:
+    """The function `lambda_src/<source>`, allowed what `statements` say, its own log and its own dead letters.
+
+    `dead_letters_policy` lets others write to the queue, too.
+    """
+    dead_letters = SqsQueue(
+        stack,
+        "dead_letters",
+        name=f"{name}_dead_letters",
+        kms_master_key_id=kms_key,
+        message_retention_seconds=DEAD_LETTER_RETENTION_IN_SECONDS,
+        # not a resource of its own: the provider waits 25 seconds for a queue to settle, and again for its policy
+        policy=dead_letters_policy,
+    )
+    # made here, so that it has a key, a retention, and goes with the stack
+    log = CloudwatchLogGroup(
+        stack, "log", name=log_group_name(name), kms_key_id=kms_key, retention_in_days=LOG_RETENTION_IN_DAYS
+    )
+    role = IamRole(
+        stack,
+        "function_role",
+        name=role_name,
+        path=iam.path,
+        permissions_boundary=iam.permissions_boundary,
+        assume_role_policy=trust("lambda.amazonaws.com"),
+    )
+    role_policy = IamRolePolicy(
+        stack,
+        "function_policy",
+        name="function",
+        role=role.name,
+        policy=policy(
+            *statements,
+            {
+                "Sid": "OwnLog",
+                "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+                "Resource": f"{log.arn}:*",
+            },
+            {"Sid": "OwnDeadLetters", "Action": "sqs:SendMessage", "Resource": dead_letters.arn},
+            {
+                "Sid": "EncryptDeadLetters",
+                "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
+                "Resource": kms_key,
+                "Condition": {"StringLike": {"kms:ViaService": "sqs.*"}},
+            },
+        ),
+    )
+    file, digest = _write_archive(stack, source)
+    function = LambdaFunction(
+        stack,
+        "function",
+        function_name=name,
+        description=description,
+        role=role.arn,
+        runtime=RUNTIME,
+        architectures=["arm64"],
+        handler=f"{source}.handler.handle",
+        filename=file,
+        source_code_hash=digest,
+        timeout=TIMEOUT_IN_SECONDS,
+        memory_size=MEMORY_IN_MEGABYTES,
+        environment=LambdaFunctionEnvironment(variables=environment),
+        dead_letter_config=LambdaFunctionDeadLetterConfig(target_arn=dead_letters.arn),
+        # the first run must find leave and log
+        depends_on=[role_policy, log],
+    )
+    return Function(function, dead_letters)
+
+
+def archive(folder: Path) -> bytes:
+    """The Python sources of a folder as a zip that holds the folder itself as a package.
+
+    Same sources, same bytes, on every machine: fixed order, dates and modes, nothing compressed (zlib's output
+    differs by version), no caches.
+    """
+    content = BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as zipped:
+        for file in sorted(folder.rglob("*.py")):
+            entry = zipfile.ZipInfo(file.relative_to(folder.parent).as_posix(), date_time=(1980, 1, 1, 0, 0, 0))
+            entry.create_system = 3  # Unix, whichever system synthesizes
+            entry.external_attr = 0o644 << 16
+            zipped.writestr(entry, file.read_bytes())
+    return content.getvalue()
+
+
+def _write_archive(stack: TerraformStack, source: str) -> tuple[str, str]:
+    """Puts the archive beside the stack's JSON; its path from there, and its hash as Lambda tells it."""
+    zipped = archive(SOURCES / source)
+    folder = Path(App.of(stack).outdir) / "stacks" / stack.node.id
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{source}.zip").write_bytes(zipped)
+    return f"{source}.zip", b64encode(sha256(zipped).digest()).decode()

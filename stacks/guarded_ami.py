@@ -1,0 +1,152 @@
+"""Channel -> guards -> AMI: what a fleet may run is decided at each plan, in words that a reviewer understands.
+
+Three lookups, none of which fails when it finds nothing: the image's parameters by path, the AMI's ID by list, then
+the AMI itself. What is missing or wrong stops the plan by a postcondition; postconditions do not block a destroy.
+What is only old warns by a `check`, so that an old image prevents neither scaling nor destroying.
+"""
+
+from dataclasses import dataclass
+
+from cdktf import Postcondition, TerraformLocal, TerraformResourceLifecycle, TerraformStack
+from cdktf_cdktf_provider_aws.data_aws_ami import DataAwsAmi, DataAwsAmiFilter
+from cdktf_cdktf_provider_aws.data_aws_ami_ids import DataAwsAmiIds, DataAwsAmiIdsFilter
+from cdktf_cdktf_provider_aws.data_aws_ssm_parameters_by_path import DataAwsSsmParametersByPath
+
+from estate import names
+from estate.estate import Estate
+from estate.fleet import Fleet
+from estate.image import Image
+
+_CHANNEL = "data.aws_ssm_parameters_by_path.channel"
+_FOUND = "data.aws_ami_ids.found"
+_AMI = "data.aws_ami.ami"
+
+
+@dataclass(frozen=True)
+class GuardedAmi:
+    """Terraform expressions of an AMI that passed the guards."""
+
+    id: str = f"${{one({_AMI}[*].id)}}"
+    root_device_name: str = f"${{one({_AMI}[*].root_device_name)}}"
+
+
+@dataclass(frozen=True)
+class _Guard:
+    """What must hold, as a Terraform expression, and what the reviewer reads when it does not."""
+
+    id: str
+    condition: str
+    message: str
+
+
+def add_guarded_ami(stack: TerraformStack, *, estate: Estate, fleet: Fleet) -> GuardedAmi:
+    """The AMI of the fleet's channel in the fleet's region."""
+    image = estate.image_of(fleet)
+    namespace = estate.settings.namespace
+    parameter = names.parameter(namespace, image.name, fleet.channel)
+    subject = f"Fleet {fleet.name}: channel {fleet.channel} of image {namespace}/{image.name}"
+
+    built = _Guard(
+        "built",
+        f'contains(nonsensitive(self.names), "{parameter}")',
+        f"{subject} has no build in {fleet.region} yet. {_how_to_fill(fleet)}",
+    )
+    DataAwsSsmParametersByPath(
+        stack, "channel", path=names.image_path(namespace, image.name), lifecycle=_stopping(built)
+    )
+    # parameter values are marked as sensitive, which AMI IDs are not; "" while the channel has none
+    values = f"zipmap(nonsensitive({_CHANNEL}.names), nonsensitive({_CHANNEL}.values))"
+    TerraformLocal(stack, "ami_id", f'${{lookup({values}, "{parameter}", "")}}')
+    there = _Guard(
+        "there",
+        "length(self.ids) == 1",
+        f"{subject} points to ${{local.ami_id}}, which does not exist in this account and {fleet.region}: "
+        "it was deregistered, or belongs to another account. Move the channel to a build that is there.",
+    )
+    DataAwsAmiIds(
+        stack,
+        "found",
+        owners=["self"],
+        include_deprecated=True,
+        filter=[DataAwsAmiIdsFilter(name="image-id", values=["${local.ami_id}"])],
+        lifecycle=_stopping(there),
+    )
+    identity = _identity_guards(subject, prefix=names.ami_prefix(namespace, image.name), image=image)
+    found = DataAwsAmi(
+        stack,
+        "ami",
+        owners=["self"],
+        include_deprecated=True,
+        filter=[DataAwsAmiFilter(name="image-id", values=["${local.ami_id}"])],
+        lifecycle=_stopping(*identity) if fleet.guards == "stop" else None,
+    )
+    # this data source fails when it finds nothing, so it looks only for what the list has found
+    found.add_override("count", f"${{length({_FOUND}.ids)}}")
+    for guard in (*(identity if fleet.guards == "warn" else ()), *_age_guards(subject, fleet)):
+        _warn(stack, guard)
+    return GuardedAmi()
+
+
+def _how_to_fill(fleet: Fleet) -> str:
+    if fleet.channel == names.LATEST:
+        return f"Build the image first: python -m ops build {fleet.image}"
+    return f"Move the channel to a build first; {names.LATEST} is the only one that moves by itself."
+
+
+def _identity_guards(subject: str, *, prefix: str, image: Image) -> tuple[_Guard, ...]:
+    return (
+        _Guard(
+            "name",
+            f'startswith(self.name, "{prefix}")',
+            f"{subject} points to ${{self.id}}, which is not a build of this image: its name, ${{self.name}}, "
+            f"does not start with '{prefix}'. Move the channel to a build of the image.",
+        ),
+        _Guard(
+            "architecture",
+            f'self.architecture == "{image.architecture}"',
+            f"{subject} points to ${{self.id}}, which is built for ${{self.architecture}}, not {image.architecture}."
+            " Move the channel to a build of the right architecture.",
+        ),
+    )
+
+
+def _age_guards(subject: str, fleet: Fleet) -> tuple[_Guard, ...]:
+    """An AMI that says nothing of its age passes."""
+    limit = f"{fleet.max_age_in_days * 24}h"
+    return (
+        _Guard(
+            "age",
+            f'try(timecmp(timeadd(self.creation_date, "{limit}"), plantimestamp()) > 0, true)',
+            f"{subject} points to ${{self.id}}, which was built on ${{self.creation_date}}: more than "
+            f"{fleet.max_age_in_days} days ago. Build the image anew.",
+        ),
+        _Guard(
+            "deprecation",
+            "try(timecmp(self.deprecation_time, plantimestamp()) > 0, true)",
+            f"{subject} points to ${{self.id}}, which is deprecated since ${{self.deprecation_time}}.",
+        ),
+    )
+
+
+def _stopping(*guards: _Guard) -> TerraformResourceLifecycle:
+    return TerraformResourceLifecycle(
+        postcondition=[
+            Postcondition(condition=f"${{{guard.condition}}}", error_message=guard.message) for guard in guards
+        ]
+    )
+
+
+def _warn(stack: TerraformStack, guard: _Guard) -> None:
+    """A check block, which cdktf has no class for; outside the data source `self` has its full name."""
+    ami = f"one({_AMI})"
+    stack.add_override(
+        f"check.{guard.id}",
+        {
+            "assert": [
+                {
+                    "condition": f"${{{guard.condition}}}".replace("self.", f"{ami}."),
+                    "error_message": guard.message.replace("self.", f"{ami}."),
+                }
+            ]
+        },
+    )

@@ -1,0 +1,1 @@
+"""The parts of an image pipeline's stack."""

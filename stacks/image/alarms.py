@@ -1,0 +1,46 @@
+"""What should not go unnoticed: failed builds, and a hand-off that does not work."""
+
+from cdktf import TerraformStack
+from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import CloudwatchMetricAlarm
+
+from estate import names
+from estate.estate import Estate
+from estate.image import Image
+from stacks.function import Function
+
+
+def add_alarms(stack: TerraformStack, *, estate: Estate, image: Image, handoff: Function) -> None:
+    """Four alarms; each tells `settings.alarm_actions`."""
+    subject = f"{estate.settings.namespace}/{image.name}"
+
+    def alarm(kind: str, description: str, *, metric: tuple[str, str], dimensions: dict[str, str]) -> None:
+        CloudwatchMetricAlarm(
+            stack,
+            f"alarm_{kind}",
+            alarm_name=f"{names.handoff(estate.settings.namespace, image.name)}_{kind}",
+            alarm_description=f"{subject}: {description}",
+            namespace=metric[0],
+            metric_name=metric[1],
+            dimensions=dimensions,
+            statistic="Maximum",
+            comparison_operator="GreaterThanThreshold",
+            threshold=0,
+            period=300,
+            evaluation_periods=1,
+            # silence is the normal state
+            treat_missing_data="notBreaching",
+            alarm_actions=list(estate.settings.alarm_actions) or None,
+        )
+
+    of_image = {"Image": subject}
+    of_function = {"FunctionName": handoff.function.function_name}
+    of_queue = {"QueueName": handoff.dead_letters.name}
+    alarm("failed_builds", "a build failed", metric=("Goldsmith", "FailedBuilds"), dimensions=of_image)
+    alarm("problems", "the hand-off met what no retry mends", metric=("Goldsmith", "Problems"), dimensions=of_image)
+    alarm("errors", "the hand-off's function fails", metric=("AWS/Lambda", "Errors"), dimensions=of_function)
+    alarm(
+        "dead_letters",
+        "the hand-off gave up on an event",
+        metric=("AWS/SQS", "ApproximateNumberOfMessagesVisible"),
+        dimensions=of_queue,
+    )

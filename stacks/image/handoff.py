@@ -1,0 +1,149 @@
+"""The hand-off: topic, function, subscription and schedule, which move the channel `latest` after a build."""
+
+import json
+
+from cdktf import TerraformStack
+from cdktf_cdktf_provider_aws.cloudwatch_event_rule import CloudwatchEventRule
+from cdktf_cdktf_provider_aws.cloudwatch_event_target import CloudwatchEventTarget
+from cdktf_cdktf_provider_aws.imagebuilder_image_pipeline import ImagebuilderImagePipeline
+from cdktf_cdktf_provider_aws.lambda_permission import LambdaPermission
+from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
+from cdktf_cdktf_provider_aws.sns_topic_subscription import SnsTopicSubscription
+
+from estate import names
+from estate.estate import Estate
+from estate.image import Image
+from stacks.function import Function, add_function
+from stacks.policy import Statement, policy
+from stacks.terraform import literal
+
+RECONCILE_EVERY = "rate(1 hour)"
+"""How soon the channel is right again when a message was lost."""
+
+
+def add_topic(stack: TerraformStack, *, estate: Estate, image: Image, kms_key: str) -> SnsTopic:
+    """The topic to which Image Builder publishes finished and failed builds."""
+    return SnsTopic(
+        stack,
+        "topic",
+        name=names.handoff(estate.settings.namespace, image.name),
+        kms_master_key_id=kms_key,
+    )
+
+
+def add_handoff(
+    stack: TerraformStack,
+    *,
+    estate: Estate,
+    image: Image,
+    account: str,
+    kms_key: str,
+    topic: SnsTopic,
+    pipeline: ImagebuilderImagePipeline,
+) -> Function:
+    """The function that moves `latest` in every region, called by the topic and by a schedule."""
+    settings = estate.settings
+    tags = {**settings.tags, **image.tags, **names.owner_tag(settings.namespace, image.name)}
+    function = add_function(
+        stack,
+        source="ami_handoff",
+        name=names.handoff(settings.namespace, image.name),
+        role_name=names.global_name(settings.namespace, image.name, "handoff", image.home),
+        description=f"Moves the channel latest of image {settings.namespace}/{image.name} to its newest good build",
+        environment={
+            "GOLDSMITH_NAMESPACE": settings.namespace,
+            "GOLDSMITH_IMAGE": image.name,
+            "GOLDSMITH_PIPELINE_ARN": pipeline.arn,
+            "GOLDSMITH_ARCHITECTURE": image.architecture,
+            "GOLDSMITH_TARGETS": json.dumps([{"region": region} for region in image.regions]),
+            "GOLDSMITH_TAGS": literal(json.dumps(tags)),
+        },
+        statements=_statements(settings.namespace, image, account, pipeline),
+        iam=settings.iam,
+        kms_key=kms_key,
+        dead_letters_policy=policy(
+            {
+                "Sid": "TopicWritesDeadLetters",
+                "Principal": {"Service": "sns.amazonaws.com"},
+                "Action": "sqs:SendMessage",
+                # in a queue's own policy: that queue
+                "Resource": "*",
+                "Condition": {"ArnEquals": {"aws:SourceArn": topic.arn}},
+            }
+        ),
+    )
+    _add_subscription(stack, topic=topic, function=function)
+    _add_schedule(stack, name=names.handoff(settings.namespace, image.name), function=function)
+    return function
+
+
+def _add_subscription(stack: TerraformStack, *, topic: SnsTopic, function: Function) -> None:
+    LambdaPermission(
+        stack,
+        "topic_permission",
+        statement_id="topic",
+        action="lambda:InvokeFunction",
+        function_name=function.function.function_name,
+        principal="sns.amazonaws.com",
+        source_arn=topic.arn,
+    )
+    SnsTopicSubscription(
+        stack,
+        "subscription",
+        topic_arn=topic.arn,
+        protocol="lambda",
+        endpoint=function.function.arn,
+        redrive_policy=json.dumps({"deadLetterTargetArn": function.dead_letters.arn}),
+    )
+
+
+def _add_schedule(stack: TerraformStack, *, name: str, function: Function) -> None:
+    rule = CloudwatchEventRule(
+        stack,
+        "schedule",
+        name=name,
+        description="Looks at Image Builder even when no message came",
+        schedule_expression=RECONCILE_EVERY,
+    )
+    LambdaPermission(
+        stack,
+        "schedule_permission",
+        statement_id="schedule",
+        action="lambda:InvokeFunction",
+        function_name=function.function.function_name,
+        principal="events.amazonaws.com",
+        source_arn=rule.arn,
+    )
+    CloudwatchEventTarget(stack, "schedule_target", rule=rule.name, arn=function.function.arn)
+
+
+def _statements(namespace: str, image: Image, account: str, pipeline: ImagebuilderImagePipeline) -> list[Statement]:
+    region, partition = image.home, names.partition(image.home)
+    own = names.in_arn(names.image_builder(namespace, image.name))
+    path = names.image_path(namespace, image.name)
+
+    def parameters(name: str) -> list[str]:
+        return [f"arn:{partition}:ssm:{target}:{account}:parameter{name}" for target in image.regions]
+
+    return [
+        {"Sid": "ListBuilds", "Action": "imagebuilder:ListImagePipelineImages", "Resource": pipeline.arn},
+        {
+            "Sid": "LookAtAndTagBuilds",
+            "Action": ["imagebuilder:GetImage", "imagebuilder:TagResource"],
+            "Resource": f"arn:{partition}:imagebuilder:{region}:{account}:image/{own}/*",
+        },
+        # DescribeImages knows no resources
+        {"Sid": "LookAtAmis", "Action": "ec2:DescribeImages", "Resource": "*"},
+        {"Sid": "ReadChannels", "Action": "ssm:GetParametersByPath", "Resource": parameters(path)},
+        {
+            "Sid": "ReadChannel",
+            "Action": ["ssm:GetParameter", "ssm:GetParameterHistory"],
+            "Resource": parameters(f"{path}/*"),
+        },
+        {
+            # only latest: operators move the other channels under their own identity
+            "Sid": "MoveLatest",
+            "Action": ["ssm:AddTagsToResource", "ssm:PutParameter"],
+            "Resource": parameters(names.parameter(namespace, image.name, names.LATEST)),
+        },
+    ]

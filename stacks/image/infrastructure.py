@@ -1,0 +1,135 @@
+"""Where builds run: infrastructure configuration, and the role of the instances that build."""
+
+from cdktf import TerraformStack
+from cdktf_cdktf_provider_aws.iam_instance_profile import IamInstanceProfile
+from cdktf_cdktf_provider_aws.iam_role import IamRole
+from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
+from cdktf_cdktf_provider_aws.imagebuilder_infrastructure_configuration import (
+    ImagebuilderInfrastructureConfiguration,
+    ImagebuilderInfrastructureConfigurationInstanceMetadataOptions,
+    ImagebuilderInfrastructureConfigurationLogging,
+    ImagebuilderInfrastructureConfigurationLoggingS3Logs,
+)
+from cdktf_cdktf_provider_aws.s3_bucket import S3Bucket
+from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
+
+from estate import names
+from estate.estate import Estate
+from estate.image import Image
+from estate.recipe import recipe_of
+from stacks.image.logs import PREFIX
+from stacks.policy import MANAGED_BY_SYSTEMS_MANAGER, Statement, policy, trust
+from stacks.terraform import literals
+
+
+def add_infrastructure(
+    stack: TerraformStack,
+    *,
+    estate: Estate,
+    image: Image,
+    account: str,
+    kms_key: str,
+    logs: S3Bucket,
+    topic: SnsTopic,
+) -> ImagebuilderInfrastructureConfiguration:
+    """The infrastructure configuration. Build instances need IMDSv2 and end when a build fails."""
+    namespace = estate.settings.namespace
+    profile = _add_instance_profile(stack, estate=estate, image=image, account=account, kms_key=kms_key, logs=logs)
+    infrastructure = image.infrastructure
+    return ImagebuilderInfrastructureConfiguration(
+        stack,
+        "infrastructure",
+        name=names.image_builder(namespace, image.name),
+        description=f"Builds of image {namespace}/{image.name}",
+        instance_profile_name=profile.name,
+        instance_types=list(image.instance_types),
+        subnet_id=infrastructure.subnet_id,
+        security_group_ids=list(infrastructure.security_group_ids) or None,
+        instance_metadata_options=ImagebuilderInfrastructureConfigurationInstanceMetadataOptions(
+            http_tokens="required", http_put_response_hop_limit=1
+        ),
+        terminate_instance_on_failure=True,
+        sns_topic_arn=topic.arn,
+        logging=ImagebuilderInfrastructureConfigurationLogging(
+            s3_logs=ImagebuilderInfrastructureConfigurationLoggingS3Logs(
+                s3_bucket_name=logs.bucket, s3_key_prefix=PREFIX.rstrip("/")
+            )
+        ),
+        # Image Builder tags the instances and volumes of a build with these; the provider's default tags don't reach
+        resource_tags=literals({**estate.settings.tags, **image.tags, **names.owner_tag(namespace, image.name)}),
+    )
+
+
+def _add_instance_profile(
+    stack: TerraformStack, *, estate: Estate, image: Image, account: str, kms_key: str, logs: S3Bucket
+) -> IamInstanceProfile:
+    iam = estate.settings.iam
+    name = names.global_name(estate.settings.namespace, image.name, "build", image.home)
+    role = IamRole(
+        stack,
+        "instance_role",
+        name=name,
+        path=iam.path,
+        permissions_boundary=iam.permissions_boundary,
+        assume_role_policy=trust("ec2.amazonaws.com"),
+    )
+    IamRolePolicy(
+        stack,
+        "instance_policy",
+        name="build",
+        role=role.name,
+        policy=policy(*_statements(estate, image, account, kms_key, logs)),
+    )
+    return IamInstanceProfile(stack, "instance_profile", name=name, path=iam.path, role=role.name)
+
+
+def _statements(estate: Estate, image: Image, account: str, kms_key: str, logs: S3Bucket) -> list[Statement]:
+    """What a build needs: AWS's EC2InstanceProfileForImageBuilder, narrowed to this image."""
+    region, partition = image.home, names.partition(image.home)
+    own = names.image_builder(estate.settings.namespace, image.name)
+    here = f"arn:{partition}:imagebuilder:{region}:{account}"
+    made = [f"{here}:component/{names.in_arn(each.name)}/*" for each in recipe_of(image, estate).components.values()]
+    managed = [_any_version(use.use) for use in image.uses if use.is_managed]
+    return [
+        MANAGED_BY_SYSTEMS_MANAGER,
+        {
+            "Sid": "ReadComponents",
+            "Action": "imagebuilder:GetComponent",
+            "Resource": sorted({*made, *managed}),
+        },
+        {
+            # AWS's own buckets, from which a build loads the program that runs components
+            "Sid": "LoadTaskExecutor",
+            "Action": "s3:GetObject",
+            "Resource": f"arn:{partition}:s3:::ec2imagebuilder*",
+        },
+        {
+            "Sid": "WriteBuildLog",
+            "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
+            "Resource": f"arn:{partition}:logs:{region}:{account}:log-group:/aws/imagebuilder/{own}*",
+        },
+        {"Sid": "UploadLogs", "Action": "s3:PutObject", "Resource": f"{logs.arn}/{PREFIX}*"},
+        {
+            "Sid": "EncryptLogs",
+            "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
+            "Resource": kms_key,
+            "Condition": {"StringEquals": {"kms:ViaService": f"s3.{region}.amazonaws.com"}},
+        },
+        {
+            "Sid": "DecryptComponents",
+            "Action": "kms:Decrypt",
+            # components that Image Builder encrypts by a key which only their owner knows; hence the conditions
+            "Resource": "*",
+            "Condition": {
+                "ForAnyValue:StringEquals": {
+                    "kms:EncryptionContextKeys": "aws:imagebuilder:arn",
+                    "aws:CalledVia": "imagebuilder.amazonaws.com",
+                }
+            },
+        },
+    ]
+
+
+def _any_version(arn: str) -> str:
+    """The ARN of a managed component for IAM: its version is resolved only when an image is built."""
+    return "/".join([*arn.split("/")[:2], "*"])

@@ -1,0 +1,65 @@
+"""One golden image: its pipeline, and the hand-off of what it builds."""
+
+from cdktf import TerraformOutput, TerraformStack
+from cdktf_cdktf_provider_aws.data_aws_caller_identity import DataAwsCallerIdentity
+from constructs import Construct
+
+from estate import names
+from estate.estate import Estate
+from estate.image import Image
+from estate.recipe import recipe_of
+from stacks.image.alarms import add_alarms
+from stacks.image.distribution import add_distribution
+from stacks.image.encryption import add_key
+from stacks.image.handoff import add_handoff, add_topic
+from stacks.image.infrastructure import add_infrastructure
+from stacks.image.logs import add_log_bucket
+from stacks.image.pipeline import add_pipeline
+from stacks.image.recipe import add_recipe
+from stacks.terraform import add_terraform
+
+
+class ImagePipelineStack(TerraformStack):
+    """The stack `image-<name>`, in the image's first region.
+
+    Its outputs are what other tools need: the pipeline's ARN, the topic's, the function's name, the log bucket's,
+    and the parameter of each channel.
+    """
+
+    def __init__(self, scope: Construct, *, estate: Estate, image: Image) -> None:
+        super().__init__(scope, names.image_stack(image.name))
+        namespace = estate.settings.namespace
+        add_terraform(
+            self,
+            settings=estate.settings,
+            region=image.home,
+            tags={**image.tags, **names.owner_tag(namespace, image.name)},
+        )
+        account = DataAwsCallerIdentity(self, "account").account_id
+
+        key = add_key(self, estate=estate, image=image, account=account)
+        topic = add_topic(self, estate=estate, image=image, kms_key=key)
+        logs = add_log_bucket(self, estate=estate, image=image, kms_key=key)
+        recipe = add_recipe(self, recipe=recipe_of(image, estate))
+        infrastructure = add_infrastructure(
+            self, estate=estate, image=image, account=account, kms_key=key, logs=logs, topic=topic
+        )
+        distribution = add_distribution(self, estate=estate, image=image)
+        pipeline = add_pipeline(
+            self,
+            estate=estate,
+            image=image,
+            recipe=recipe,
+            infrastructure=infrastructure,
+            distribution=distribution,
+        )
+        handoff = add_handoff(
+            self, estate=estate, image=image, account=account, kms_key=key, topic=topic, pipeline=pipeline
+        )
+        add_alarms(self, estate=estate, image=image, handoff=handoff)
+
+        TerraformOutput(self, "pipeline_arn", value=pipeline.arn)
+        TerraformOutput(self, "topic_arn", value=topic.arn)
+        TerraformOutput(self, "function_name", value=handoff.function.function_name)
+        TerraformOutput(self, "log_bucket", value=logs.bucket)
+        TerraformOutput(self, "parameters", value=estate.parameters(image))

@@ -1,0 +1,56 @@
+"""IAM and resource policies as JSON text: statements in, one canonical document out."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+Statement = Mapping[str, Any]
+"""One statement in IAM's own words: Sid, Effect (Allow if absent), Principal, Action, Resource, Condition."""
+
+MANAGED_BY_SYSTEMS_MANAGER: Statement = {
+    "Sid": "ManagedBySystemsManager",
+    "Action": [
+        "ec2messages:AcknowledgeMessage",
+        "ec2messages:DeleteMessage",
+        "ec2messages:FailMessage",
+        "ec2messages:GetEndpoint",
+        "ec2messages:GetMessages",
+        "ec2messages:SendReply",
+        "ssm:DescribeAssociation",
+        "ssm:DescribeDocument",
+        "ssm:GetDeployablePatchSnapshotForInstance",
+        "ssm:GetDocument",
+        "ssm:GetManifest",
+        "ssm:ListAssociations",
+        "ssm:ListInstanceAssociations",
+        "ssm:PutComplianceItems",
+        "ssm:PutConfigurePackageResult",
+        "ssm:PutInventory",
+        "ssm:UpdateAssociationStatus",
+        "ssm:UpdateInstanceAssociationStatus",
+        "ssm:UpdateInstanceInformation",
+        "ssmmessages:CreateControlChannel",
+        "ssmmessages:CreateDataChannel",
+        "ssmmessages:OpenControlChannel",
+        "ssmmessages:OpenDataChannel",
+    ],
+    # the agent's own channel: most of these actions know no resource, and the agent reaches only its own instance's
+    "Resource": "*",
+}
+"""What the agent of Systems Manager needs: AmazonSSMManagedInstanceCore without its leave to read every parameter."""
+
+
+def policy(*statements: Statement) -> str:
+    """A policy document."""
+    return json.dumps(
+        {
+            "Version": "2012-10-17",
+            "Statement": [{"Effect": "Allow", **statement} for statement in statements],
+        },
+        separators=(",", ":"),
+    )
+
+
+def trust(service: str) -> str:
+    """The trust policy of a role that a service assumes."""
+    return policy({"Principal": {"Service": service}, "Action": "sts:AssumeRole"})

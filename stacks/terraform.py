@@ -1,0 +1,71 @@
+"""What every stack says to Terraform: versions, provider, backend; and the one escaping boundary."""
+
+from cdktf import LocalBackend, S3Backend, TerraformStack
+from cdktf_cdktf_provider_aws.provider import AwsProvider, AwsProviderAssumeRole, AwsProviderDefaultTags
+
+from estate.settings import Provider, Settings
+
+REQUIRED_TERRAFORM = ">= 1.11.0"
+REQUIRED_PROVIDER = ">= 5.100.0, < 7.0.0"
+"""The synthesized JSON uses only what both majors know, so either runs it."""
+
+
+def literal(text: str) -> str:
+    """Text that Terraform must take letter for letter.
+
+    cdktf writes strings as they are, and Terraform reads `${…}` and `%{…}` in them as templates: a shell script
+    would break or, worse, change. Every text of the configuration passes here on its way into a construct.
+    """
+    return text.replace("${", "$${").replace("%{", "%%{")
+
+
+def literals(texts: dict[str, str]) -> dict[str, str]:
+    """The same for keys and values, for instance tags."""
+    return {literal(key): literal(value) for key, value in texts.items()}
+
+
+def add_terraform(
+    stack: TerraformStack,
+    *,
+    settings: Settings,
+    region: str,
+    tags: dict[str, str],
+    provider: Provider | None = None,
+) -> AwsProvider:
+    """Versions, backend and provider of a stack. `tags` go to every resource, beside those of the settings."""
+    stack.add_override("terraform.required_version", REQUIRED_TERRAFORM)
+    # over the exact version that the bindings were made from
+    stack.add_override(
+        "terraform.required_providers", {"aws": {"source": "hashicorp/aws", "version": REQUIRED_PROVIDER}}
+    )
+    _add_backend(stack, settings=settings)
+    access = provider or settings.provider
+    role = access.assume_role
+    return AwsProvider(
+        stack,
+        "aws",
+        region=region,
+        profile=access.profile,
+        allowed_account_ids=list(access.allowed_account_ids) or None,
+        assume_role=[AwsProviderAssumeRole(**role.model_dump(exclude_none=True))] if role else None,
+        default_tags=[AwsProviderDefaultTags(tags=literals({**settings.tags, **tags}))],
+    )
+
+
+def _add_backend(stack: TerraformStack, *, settings: Settings) -> None:
+    name = f"{stack.node.id}.tfstate"
+    if settings.backend.s3:
+        s3 = settings.backend.s3
+        S3Backend(
+            stack,
+            bucket=s3.bucket,
+            region=s3.region,
+            key=f"{s3.key_prefix}/{name}",
+            encrypt=True,
+            kms_key_id=s3.kms_key_id,
+        )
+        # the bindings of 0.21 do not know it yet
+        stack.add_override("terraform.backend.s3.use_lockfile", s3.use_lockfile)
+    elif settings.backend.local:
+        # relative to cdktf.out/stacks/<stack>, where Terraform runs; an absolute path would differ by machine
+        LocalBackend(stack, path=f"../../../{settings.backend.local.folder}/{name}")

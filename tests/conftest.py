@@ -1,0 +1,32 @@
+"""What the tests share: one local AWS for all of them, and Terraform where it is to be had."""
+
+import os
+from collections.abc import Iterator, Mapping
+
+import pytest
+
+from local_aws import terraform
+from local_aws.server import LocalAws
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--snapshot-update", action="store_true", help="write tests/snapshots anew, for review")
+
+
+@pytest.fixture(scope="session")
+def local_aws() -> Iterator[LocalAws]:
+    """A running local AWS. It is shared: tests name what they make so that they cannot meet."""
+    with LocalAws() as aws:
+        yield aws
+
+
+@pytest.fixture(scope="session")
+def terraform_environment(local_aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+    """In which Terraform reaches the local AWS. Without Terraform or the provider: skipped, or failed in CI."""
+    environment = terraform.environment(local_aws.environment(), folder=tmp_path_factory.mktemp("terraform"))
+    lack = terraform.missing(environment)
+    if lack and os.environ.get("GOLDSMITH_REQUIRE_TERRAFORM"):
+        pytest.fail(lack)
+    if lack:
+        pytest.skip(lack)
+    return environment

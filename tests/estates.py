@@ -1,0 +1,22 @@
+"""The estates that the tests synthesize: the sample, and every example."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import main
+
+PROJECT = Path(__file__).parent.parent
+ESTATES = {"sample": PROJECT / "config"} | {
+    folder.name: folder for folder in sorted((PROJECT / "examples").iterdir()) if folder.is_dir()
+}
+
+
+def synthesize(config: Path, out: Path) -> dict[str, dict[str, Any]]:
+    """The JSON of every stack by name, made by the whole program in this process (so that Node starts once)."""
+    with mock.patch.dict(os.environ, {"GOLDSMITH_CONFIG": str(config), "CDKTF_OUTDIR": str(out)}):
+        assert main.main() == 0
+    files = sorted((out / "stacks").glob("*/cdk.tf.json"))
+    return {file.parent.name: json.loads(file.read_text()) for file in files}

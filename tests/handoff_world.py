@@ -1,0 +1,287 @@
+"""What the tests of the hand-off stand on: an image of its own for each, the events, and faults of AWS.
+
+Faults enter by botocore's own events, between a real client and the wire, in AWS's form.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from lambda_src.ami_handoff.channels import Channel, read_channels
+from lambda_src.ami_handoff.failures import Unfinished
+from lambda_src.ami_handoff.handler import respond
+from lambda_src.ami_handoff.reconciler import Image, Target
+from local_aws.server import LocalAws
+
+REGIONS = ("us-east-1", "eu-west-1")
+HOME, ABROAD = REGIONS
+BY = "arn:aws:lambda:us-east-1:000000000000:function:acme_web_ami_handoff"
+PARENT = "arn:aws:imagebuilder:us-east-1:aws:image/amazon-linux-2023-x86/x.x.x"
+SCHEDULE = {"source": "aws.scheduler", "detail-type": "Scheduled Event", "resources": [], "detail": {}}
+ONE_TRY = Config(retries={"mode": "standard", "total_max_attempts": 1})
+
+_session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test")
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one call of the function printed, and what it raised."""
+
+    line: Mapping[str, Any]
+    error: str
+
+
+class Web:
+    """An image with its pipeline, and its own clients, in which a test can put faults."""
+
+    def __init__(self, local_aws: LocalAws, *, parent: str = PARENT, config: Config = ONE_TRY) -> None:
+        self.aws = local_aws
+        self.name = f"web-{next(_numbers)}"
+        self.path = f"/imagebuilder/acme/{self.name}"
+        self.imagebuilder = self._client("imagebuilder", HOME, config)
+        self.targets = [
+            Target(region, ec2=self._client("ec2", region, config), ssm=self._client("ssm", region, config))
+            for region in REGIONS
+        ]
+        # Others' clients: what a test does with them meets no fault.
+        self.other_imagebuilder = self._client("imagebuilder", HOME, ONE_TRY)
+        self.other_ssm = {region: self._client("ssm", region, ONE_TRY) for region in REGIONS}
+        self.recipe = {"name": f"acme_{self.name}", "parentImage": parent}
+        self.pipeline = self._create_pipeline()
+        self.image = Image(
+            namespace="acme",
+            name=self.name,
+            pipeline_arn=self.pipeline["imagePipelineArn"],
+            architecture="x86_64",
+            tags={"team": "platform"},
+        )
+
+    def _client(self, service: str, region: str, config: Config) -> Any:
+        return _session.client(
+            service,  # type: ignore[call-overload]
+            region_name=region,
+            endpoint_url=self.aws.endpoint,
+            config=config,
+        )
+
+    def _create_pipeline(self) -> dict[str, str]:
+        try:
+            self._client("iam", HOME, ONE_TRY).create_instance_profile(InstanceProfileName="acme_builder")
+        except ClientError as error:
+            assert error.response["Error"]["Code"] == "EntityAlreadyExists", "an earlier test made it"
+        name = self.recipe["name"]
+        infrastructure = self.other_imagebuilder.create_infrastructure_configuration(
+            name=name, instanceProfileName="acme_builder"
+        )
+        ami_name = f"acme.{self.name}.{{{{ imagebuilder:buildDate }}}}"
+        distribution = self.other_imagebuilder.create_distribution_configuration(
+            name=name,
+            distributions=[
+                {"region": region, "amiDistributionConfiguration": {"name": ami_name}} for region in REGIONS
+            ],
+        )
+        pipeline = {
+            "infrastructureConfigurationArn": infrastructure["infrastructureConfigurationArn"],
+            "distributionConfigurationArn": distribution["distributionConfigurationArn"],
+        }
+        created = self.other_imagebuilder.create_image_pipeline(
+            name=name, imageRecipeArn=self._create_recipe("1.0.7"), **pipeline
+        )
+        return {"imagePipelineArn": created["imagePipelineArn"], **pipeline}
+
+    def _create_recipe(self, version: str) -> str:
+        component = "arn:aws:imagebuilder:us-east-1:aws:component/update-linux/x.x.x"
+        recipe = self.other_imagebuilder.create_image_recipe(
+            **self.recipe, semanticVersion=version, components=[{"componentArn": component}]
+        )
+        return str(recipe["imageRecipeArn"])
+
+    def change_recipe(self, version: str) -> None:
+        """As Terraform does when the content changes: a new recipe version, the pipeline updated in place."""
+        self.other_imagebuilder.update_image_pipeline(**self.pipeline, imageRecipeArn=self._create_recipe(version))
+
+    def build(self, *, fail: bool = False) -> str:
+        """Run the pipeline to its end; the build's ARN."""
+        if fail:
+            self.aws.fail_next_build(at="TESTING")
+        started = self.other_imagebuilder.start_image_pipeline_execution(imagePipelineArn=self.image.pipeline_arn)
+        arn = str(started["imageBuildVersionArn"])
+        while self.details(arn)["state"]["status"] not in ("AVAILABLE", "FAILED"):
+            pass
+        return arn
+
+    def details(self, arn: str) -> dict[str, Any]:
+        """GetImage."""
+        image: dict[str, Any] = self.other_imagebuilder.get_image(imageBuildVersionArn=arn)["image"]
+        return image
+
+    def amis(self, arn: str) -> dict[str, str]:
+        """A build's AMIs by region."""
+        return {ami["region"]: ami["image"] for ami in self.details(arn)["outputResources"]["amis"]}
+
+    def tags(self, arn: str) -> dict[str, str]:
+        """A build's tags."""
+        return dict(self.details(arn)["tags"])
+
+    def channels(self, region: str) -> dict[str, Channel]:
+        """The channels of a region as a person's commands read them."""
+        return read_channels(self.other_ssm[region], path=self.path)
+
+    def latest(self) -> dict[str, str]:
+        """Where `latest` points, by region."""
+        found = {region: self.channels(region) for region in REGIONS}
+        return {region: channels["latest"].value for region, channels in found.items() if "latest" in channels}
+
+    def run(self, event: object = None, *, confirm_within_seconds: float = 0.25) -> Run:
+        """Call the function with a message, the schedule's event (None) or anything else; it prints one line."""
+        output, error = io.StringIO(), ""
+        with redirect_stdout(output):
+            try:
+                respond(
+                    SCHEDULE if event is None else event,
+                    image=self.image,
+                    imagebuilder=self.imagebuilder,
+                    targets=self.targets,
+                    by=BY,
+                    confirm_within_seconds=confirm_within_seconds,
+                )
+            except Unfinished as unfinished:
+                error = str(unfinished)
+        lines = output.getvalue().splitlines()
+        assert len(lines) == 1, "one line for each call"
+        return Run(line=json.loads(lines[0]), error=error)
+
+    def message(self, arn: str, *, status: str = "AVAILABLE") -> dict[str, Any]:
+        """What SNS sends to the function about a build."""
+        return sns_event(json.dumps(documented_message(arn, pipeline=self.image.pipeline_arn, status=status)))
+
+
+def sns_event(*bodies: object) -> dict[str, Any]:
+    """The event in which Lambda passes on messages of SNS."""
+    return {
+        "Records": [
+            {
+                "EventSource": "aws:sns",
+                "EventVersion": "1.0",
+                "EventSubscriptionArn": "arn:aws:sns:us-east-1:000000000000:acme_web:11111111-2222-3333",
+                "Sns": {
+                    "Type": "Notification",
+                    "MessageId": "66666666-7777-8888-9999-000000000000",
+                    "TopicArn": "arn:aws:sns:us-east-1:000000000000:acme_web",
+                    "Subject": None,
+                    "Message": body,
+                    "Timestamp": "2026-07-28T01:14:17.416Z",
+                    "SignatureVersion": "1",
+                    "Signature": "c2lnbmF0dXJl",
+                    "SigningCertUrl": "https://sns.us-east-1.amazonaws.com/SimpleNotificationService.pem",
+                    "UnsubscribeUrl": "https://sns.us-east-1.amazonaws.com/?Action=Unsubscribe",
+                    "MessageAttributes": {},
+                },
+            }
+            for body in bodies
+        ]
+    }
+
+
+def documented_message(arn: str, *, pipeline: str, status: str = "AVAILABLE") -> dict[str, Any]:
+    """Image Builder's message, with the members that its user guide documents ("SNS message format")."""
+    versionless, version, build = arn.rsplit("/", 2)
+    name = versionless.rpartition("/")[2]
+    account = arn.split(":")[4]
+    return {
+        "versionlessArn": versionless,
+        "semver": 1237940039285380274899124227,
+        "arn": arn,
+        "name": name,
+        "version": version,
+        "type": "AMI",
+        "buildVersion": int(build),
+        "state": {"status": status} | ({"reason": "Image Failure reason."} if status == "FAILED" else {}),
+        "platform": "Linux",
+        "imageRecipe": {"arn": arn.replace(":image/", ":image-recipe/"), "name": name, "parentImage": PARENT},
+        "sourcePipelineArn": pipeline,
+        "infrastructureConfiguration": {"name": name, "terminateInstanceOnFailure": True, "accountId": account},
+        "imageTestsConfigurationDocument": {"imageTestsEnabled": True, "timeoutMinutes": 720},
+        "distributionConfiguration": {"name": name, "dateCreated": "Feb 24, 2021 12:31:56 AM"},
+        "dateCreated": "Jul 28, 2022 1:13:45 AM",
+        "outputResources": {"amis": []},
+        "accountId": account,
+        "enhancedImageMetadataEnabled": True,
+        "buildType": "SCHEDULED",
+        "tags": {"resourceArn": arn},
+    }
+
+
+@contextmanager
+def intercepted(
+    client: Any, operation: str, answer: Callable[[], AWSResponse | None] = lambda: None
+) -> Iterator[list[str]]:
+    """Let `answer` reply to this client's operation in AWS's place, raise as the network does, or return None to pass
+    the request on. Yields the bodies of the requests so far."""
+    bodies: list[str] = []
+
+    def intercept(request: Any, **_: object) -> AWSResponse | None:
+        body = request.body or b""
+        bodies.append(body if isinstance(body, str) else body.decode())
+        return answer()
+
+    event = f"before-send.{client.meta.service_model.service_id.hyphenize()}.{operation}"
+    client.meta.events.register(event, intercept)
+    try:
+        yield bodies
+    finally:
+        client.meta.events.unregister(event, intercept)
+
+
+@contextmanager
+def retold(client: Any, operation: str, change: Callable[[Any], None]) -> Iterator[None]:
+    """Let `change` alter what AWS answered to this client's operation before the client returns it."""
+
+    def alter(parsed: Any, **_: object) -> None:
+        change(parsed)
+
+    event = f"after-call.{client.meta.service_model.service_id.hyphenize()}.{operation}"
+    client.meta.events.register(event, alter)
+    try:
+        yield
+    finally:
+        client.meta.events.unregister(event, alter)
+
+
+def answered(body: Mapping[str, object], *, status: int = 200, headers: Mapping[str, str] | None = None) -> AWSResponse:
+    """AWS's answer in JSON, as Parameter Store and Image Builder give it."""
+    return AWSResponse(
+        "https://aws.test/", status, HTTPHeaders.from_dict(dict(headers or {})), _Raw(json.dumps(body).encode())
+    )
+
+
+def refused(code: str, *, status: int = 400, message: str = "no") -> AWSResponse:
+    """AWS's refusal in JSON."""
+    return answered({"__type": code, "message": message}, status=status, headers={"x-amzn-ErrorType": code})
+
+
+def refused_by_ec2(code: str, *, status: int) -> AWSResponse:
+    """EC2's refusal, in XML."""
+    error = f"<Error><Code>{code}</Code><Message>no</Message></Error>"
+    body = f"<Response><Errors>{error}</Errors><RequestID>1</RequestID></Response>"
+    return AWSResponse("https://aws.test/", status, HTTPHeaders(), _Raw(body.encode()))
+
+
+class _Raw(io.BytesIO):
+    """What botocore reads a body from."""
+
+    def stream(self, **_: object) -> Iterator[bytes]:
+        yield self.getvalue()

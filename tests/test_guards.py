@@ -1,0 +1,154 @@
+"""What a reviewer reads when a channel points to what a fleet must not run: the real plan, word for word."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from local_aws import terraform
+from local_aws.server import LocalAws
+from tests.estates import synthesize
+
+REGION = "eu-west-1"
+IMAGE = "/imagebuilder/guarded/web"
+PARAMETER = f"{IMAGE}/prod"
+OTHER_IMAGE = (
+    "Fleet {fleet}: channel prod of image guarded/web points to {ami}, which is not a build of this image: its name, "
+    "{name}, does not start with 'guarded.web.'. Move the channel to a build of the image."
+)
+ESTATE = """
+settings: {namespace: guarded}
+images:
+  web:
+    os: amazon-linux-2023
+    build: [update-os]
+    regions: [eu-west-1]
+    channels: [prod]
+fleets:
+  stopping: &fleet
+    image: web
+    channel: prod
+    region: eu-west-1
+    instance_type: t3.micro
+    subnets: [subnet-0a1b2c3d]
+    security_group_ids: [sg-0a1b2c3d]
+    instance_profile_arn: arn:aws:iam::000000000000:instance-profile/web
+    capacity: {min: 1, max: 1}
+  warning:
+    <<: *fleet
+    guards: warn
+"""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a plan says: errors and warnings in full, and the AMI that the launch template would get."""
+
+    errors: list[str]
+    warnings: list[str]
+    image_id: str | None
+
+
+@dataclass(frozen=True)
+class Plans:
+    """Plans of the two fleets, in folders that are initialized once."""
+
+    aws: LocalAws
+    stacks: Path
+    environment: Mapping[str, str]
+
+    def of(self, fleet: str) -> Said:
+        folder = self.stacks / f"fleet-{fleet}"
+        try:
+            output = terraform.run("plan", "-json", "-out=plan", folder=folder, environ=self.environment)
+            shown = terraform.run("show", "-json", "plan", folder=folder, environ=self.environment)
+            image_id = json.loads(shown)["planned_values"]["outputs"]["image_id"]["value"]
+        except terraform.TerraformError as error:
+            output, image_id = str(error), None
+        events = [json.loads(line) for line in re.findall(r"\{.*\}", output)]
+        said = [event["diagnostic"] for event in events if event["type"] == "diagnostic"]
+        return Said(
+            errors=[each["detail"] for each in said if each["severity"] == "error"],
+            warnings=[each["detail"] for each in said if each["severity"] == "warning"],
+            image_id=image_id,
+        )
+
+    def point_to_new_ami(self, *, name: str, architecture: str = "x86_64") -> str:
+        ec2 = self.aws.client("ec2", region=REGION)
+        ami: str = ec2.register_image(Name=name, Architecture=architecture, RootDeviceName="/dev/xvda")["ImageId"]
+        self.aws.client("ssm", region=REGION).put_parameter(
+            Name=PARAMETER, Value=ami, Type="String", DataType="aws:ec2:image", Overwrite=True
+        )
+        return ami
+
+
+@pytest.fixture(scope="module")
+def plans(
+    local_aws: LocalAws, terraform_environment: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Plans]:
+    folder = tmp_path_factory.mktemp("guards")
+    (folder / "estate.yaml").write_text(ESTATE)
+    synthesize(folder / "estate.yaml", folder / "cdktf.out")
+    stacks = folder / "cdktf.out" / "stacks"
+    for fleet in ("stopping", "warning"):
+        terraform.run("init", folder=stacks / f"fleet-{fleet}", environ=terraform_environment)
+    yield Plans(local_aws, stacks, terraform_environment)
+
+
+def test_stops_while_the_channel_has_no_build(plans: Plans) -> None:
+    ssm = plans.aws.client("ssm", region=REGION)
+    ssm.put_parameter(Name=f"{IMAGE}/staging", Value="ami-0123456789abcdef0", Type="String")
+    assert plans.of("stopping").errors == [
+        "Fleet stopping: channel prod of image guarded/web has no build in eu-west-1 yet. Move the channel to a build "
+        "first; latest is the only one that moves by itself."
+    ]
+
+
+def test_gives_a_build_of_the_image_to_the_launch_template(plans: Plans) -> None:
+    ami = plans.point_to_new_ami(name="guarded.web.2026-11-22T01-02-03.456Z")
+    assert plans.of("stopping") == Said([], [], ami)
+
+
+def test_stops_when_the_ami_is_gone(plans: Plans) -> None:
+    ami = plans.point_to_new_ami(name="guarded.web.2026-11-22T02-02-03.456Z")
+    plans.aws.client("ec2", region=REGION).deregister_image(ImageId=ami)
+    assert plans.of("warning").errors == [
+        f"Fleet warning: channel prod of image guarded/web points to {ami}, which does not exist in this account and "
+        "eu-west-1: it was deregistered, or belongs to another account. Move the channel to a build that is there."
+    ]
+
+
+def test_stops_when_the_ami_is_of_another_image(plans: Plans) -> None:
+    name = "guarded.web-admin.2026-11-22T03-02-03.456Z"
+    ami = plans.point_to_new_ami(name=name)
+    assert plans.of("stopping").errors == [OTHER_IMAGE.format(fleet="stopping", ami=ami, name=name)]
+
+
+def test_stops_when_the_ami_has_another_architecture(plans: Plans) -> None:
+    ami = plans.point_to_new_ami(name="guarded.web.2026-11-22T04-02-03.456Z", architecture="arm64")
+    assert plans.of("stopping").errors == [
+        f"Fleet stopping: channel prod of image guarded/web points to {ami}, which is built for arm64, not x86_64. "
+        "Move the channel to a build of the right architecture."
+    ]
+
+
+def test_only_warns_in_an_emergency(plans: Plans) -> None:
+    name = "guarded.web-admin.2026-11-22T05-02-03.456Z"
+    ami = plans.point_to_new_ami(name=name)
+    assert plans.of("warning") == Said([], [OTHER_IMAGE.format(fleet="warning", ami=ami, name=name)], ami)
+
+
+def test_only_warns_when_the_ami_is_old(plans: Plans) -> None:
+    ami = plans.point_to_new_ami(name="guarded.web.2026-11-22T06-02-03.456Z")
+    plans.aws.date_ami(ami, "2026-01-02T03:04:05.000Z")
+    assert plans.of("stopping") == Said(
+        [],
+        [
+            f"Fleet stopping: channel prod of image guarded/web points to {ami}, which was built on "
+            "2026-01-02T03:04:05.000Z: more than 60 days ago. Build the image anew."
+        ],
+        ami,
+    )

@@ -1,0 +1,805 @@
+"""The hand-off with real boto3 on the local AWS: whatever happens, `latest` ends at the newest good build.
+
+Every test has an image of its own, so that one server serves all. At the end a state machine mixes builds, lost, late
+and repeated messages, withdrawn builds and failing regions at random; its oracle is "the newest good build".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+
+from lambda_src.ami_handoff.builds import list_builds, newest_good
+from lambda_src.ami_handoff.handler import CONFIG, handle
+from local_aws.server import LocalAws
+from tests.handoff_world import (
+    ABROAD,
+    BY,
+    HOME,
+    PARENT,
+    REGIONS,
+    Web,
+    answered,
+    documented_message,
+    intercepted,
+    refused,
+    refused_by_ec2,
+    retold,
+    sns_event,
+)
+
+
+@pytest.fixture
+def web(local_aws: LocalAws) -> Web:
+    return Web(local_aws)
+
+
+# What it does.
+
+
+def test_first_good_build_creates_latest_in_every_region(web: Web) -> None:
+    build = web.build()
+
+    run = web.run(web.message(build))
+
+    assert web.latest() == web.amis(build)
+    assert set(web.latest()) == set(REGIONS)
+    for region in REGIONS:
+        parameter = web.other_ssm[region].get_parameter(Name=f"{web.path}/latest")["Parameter"]
+        assert (parameter["Type"], parameter["DataType"]) == ("String", "aws:ec2:image")
+        tags = web.other_ssm[region].list_tags_for_resource(ResourceType="Parameter", ResourceId=f"{web.path}/latest")
+        assert tags["TagList"] == [{"Key": "team", "Value": "platform"}]
+    assert run.line["Moved"] == 2
+    assert run.line["latest"] == web.amis(build)
+
+
+def test_each_version_of_the_parameter_records_where_it_came_from(web: Web) -> None:
+    first, second = web.build(), ""
+    web.run()
+    second = web.build()
+    web.run()
+
+    latest = web.channels(ABROAD)["latest"]
+    created = datetime.fromisoformat(web.details(second)["dateCreated"])
+    assert latest.record == {
+        "build": second,
+        "created": created.isoformat(),
+        "parent": PARENT,
+        "previous": web.amis(first)[ABROAD],
+        "by": BY,
+    }
+    assert latest.version == 2
+    assert latest.history == (web.amis(first)[ABROAD], web.amis(second)[ABROAD])
+    assert latest.modified <= datetime.now(UTC)
+
+
+def test_before_the_first_good_build_nothing_is_written_and_nothing_is_wrong(web: Web) -> None:
+    web.build(fail=True)
+
+    run = web.run()
+
+    assert web.latest() == {}
+    assert (run.line["Moved"], run.line["Problems"], run.line["newest"], run.error) == (0, 0, None, "")
+
+
+def test_second_run_writes_nothing(web: Web) -> None:
+    web.build()
+    web.run()
+
+    with (
+        intercepted(web.targets[0].ssm, "PutParameter") as puts_at_home,
+        intercepted(web.targets[1].ssm, "PutParameter") as puts_abroad,
+        intercepted(web.imagebuilder, "TagResource") as tags,
+    ):
+        run = web.run()
+
+    assert (puts_at_home, puts_abroad, tags) == ([], [], [])
+    assert run.line["Moved"] == 0
+    assert run.line["latest"] == web.latest(), "the line says where it points, moved or not"
+
+
+def test_newest_build_is_found_on_whatever_page_the_list_has_it(web: Web) -> None:
+    builds = [web.build() for _ in range(27)]  # a page has 25
+
+    web.run()
+
+    assert web.latest() == web.amis(builds[-1])
+    found = list_builds(web.other_imagebuilder, pipeline_arn=web.image.pipeline_arn)
+    assert [build.arn for build in found] == builds[::-1], "newest first"
+    assert newest_good(found) == found[0]
+
+
+def test_creation_times_are_compared_as_times(web: Web) -> None:
+    late, early = web.build(), web.build()
+    times = {late: "2026-07-01T00:00:01.5Z", early: "2026-07-01T00:00:01Z"}  # as text, the other way round
+
+    with retold(web.imagebuilder, "ListImagePipelineImages", lambda answer: _date(answer, times)):
+        web.run()
+
+    assert web.latest() == web.amis(late)
+
+
+def test_build_version_decides_between_builds_of_the_same_time(web: Web) -> None:
+    builds = [web.build() for _ in range(10)]
+    times = dict.fromkeys(builds, "2026-07-01T00:00:00Z")
+
+    with retold(web.imagebuilder, "ListImagePipelineImages", lambda answer: _date(answer, times)):
+        web.run()
+
+    assert web.latest() == web.amis(builds[9]), "10 comes after 9"
+
+
+def test_build_with_a_time_that_nobody_can_read_is_a_problem_and_never_chosen(web: Web) -> None:
+    good, odd = web.build(), web.build()
+
+    with retold(web.imagebuilder, "ListImagePipelineImages", lambda answer: _date(answer, {odd: "Jul 28, 2026"})):
+        run = web.run()
+
+    assert web.latest() == web.amis(good)
+    assert run.line["problems"] == [f"Image Builder: {odd} has no creation time that can be read"]
+
+
+def test_build_that_appears_while_writing_is_found_by_the_second_look(web: Web) -> None:
+    web.build()
+    later: list[str] = []
+
+    def build_once() -> None:
+        if not later:
+            later.append(web.build())
+
+    with intercepted(web.targets[1].ssm, "PutParameter", build_once):
+        run = web.run()
+
+    assert web.latest() == web.amis(later[0])
+    assert (run.line["newest"], run.error) == (later[0], "")
+
+
+def test_value_that_somebody_else_wrote_is_replaced(web: Web) -> None:
+    build = web.build()
+    web.other_ssm[HOME].put_parameter(Name=f"{web.path}/latest", Value="ami-0123", Type="String", Description="[[mine")
+
+    web.run()
+
+    assert web.latest() == web.amis(build)
+    assert web.channels(HOME)["latest"].record["previous"] == "ami-0123"
+
+
+def test_parameter_that_another_run_made_first_is_moved_all_the_same(web: Web) -> None:
+    build = web.build()
+    name = f"{web.path}/latest"
+
+    def make_once() -> None:
+        if not web.channels(HOME):
+            web.other_ssm[HOME].put_parameter(Name=name, Value="ami-0123", Type="String", DataType="aws:ec2:image")
+
+    with intercepted(web.targets[0].ssm, "PutParameter", make_once):
+        run = web.run()
+
+    assert (web.latest(), run.error) == (web.amis(build), "")
+
+
+def test_record_fits_into_a_description_whatever_the_parent_is_called(local_aws: LocalAws) -> None:
+    web = Web(local_aws, parent="ssm:/" + "long-name/" * 100)
+    build = web.build()
+
+    run = web.run()
+
+    assert web.latest() == web.amis(build)
+    assert web.channels(HOME)["latest"].record["build"] == build
+    assert (run.line["Problems"], run.error) == (0, "")
+
+
+# `latest` moves backwards only when its build is gone.
+
+
+def test_latest_stays_while_image_builders_list_does_not_have_its_build_yet(web: Web) -> None:
+    web.build()
+    newest = web.build()
+    web.run()
+
+    with retold(web.imagebuilder, "ListImagePipelineImages", lambda answer: _hide(answer, newest)):
+        run = web.run()
+
+    assert web.latest() == web.amis(newest)
+    assert (run.line["Moved"], run.line["newest"]) == (0, newest)
+
+
+def test_latest_goes_back_when_its_build_was_deleted(web: Web) -> None:
+    older, newest = web.build(), web.build()
+    web.run()
+    web.other_imagebuilder.delete_image(imageBuildVersionArn=newest)
+
+    run = web.run()
+
+    assert web.latest() == web.amis(older)
+    assert (run.line["Problems"], run.error) == (0, "")
+
+
+def test_latest_goes_back_only_in_the_region_where_its_ami_was_deregistered(web: Web) -> None:
+    older, newest = web.build(), web.build()
+    web.run()
+    gone = web.amis(newest)[ABROAD]
+    web.targets[1].ec2.deregister_image(ImageId=gone)
+
+    run = web.run()
+
+    assert web.latest() == {HOME: web.amis(newest)[HOME], ABROAD: web.amis(older)[ABROAD]}
+    assert run.line["problems"] == [f"{ABROAD}: {newest} cannot be used: {gone} does not exist"]
+
+
+def test_latest_stays_when_no_build_is_left(web: Web) -> None:
+    build = web.build()
+    amis = web.amis(build)
+    web.run()
+    web.other_imagebuilder.delete_image(imageBuildVersionArn=build)
+
+    run = web.run()
+
+    assert (web.latest(), run.error) == (amis, "")
+
+
+def test_asks_aws_for_nothing_but_these_operations(web: Web) -> None:
+    """The function's role has to allow these, and no others."""
+    asked: set[str] = set()
+    for client in (web.imagebuilder, *(client for target in web.targets for client in (target.ec2, target.ssm))):
+        client.meta.events.register("before-call.*.*", lambda model, **_: asked.add(model.name))
+    for _ in range(2):
+        web.build()
+        web.run()
+
+    with retold(web.imagebuilder, "ListImagePipelineImages", lambda answer: answer["imageSummaryList"].clear()):
+        web.run()
+
+    assert asked == {
+        *("ListImagePipelineImages", "GetImage", "TagResource"),
+        *("DescribeImages",),
+        *("GetParametersByPath", "GetParameterHistory", "GetParameter", "PutParameter"),
+    }
+
+
+# Tags.
+
+
+def test_builds_are_tagged_and_those_that_channels_point_or_pointed_to_are_in_use(web: Web) -> None:
+    never, once, now, newest = (web.build() for _ in range(4))
+    failed = web.build(fail=True)
+    for build in (once, now):
+        web.other_ssm[ABROAD].put_parameter(
+            Name=f"{web.path}/prod", Value=web.amis(build)[ABROAD], Type="String", Overwrite=build == now
+        )
+
+    web.run()
+
+    mine = {"goldsmith:image": f"acme/{web.name}"}
+    in_use = {**mine, "goldsmith:in-use": "true"}
+    assert [web.tags(build) for build in (never, once, now, newest)] == [mine, in_use, in_use, in_use]
+    assert web.tags(failed) == {}, "it left nothing behind that could be in use"
+
+
+def test_tags_that_fail_do_not_stop_the_hand_off_and_are_retried(web: Web) -> None:
+    build = web.build()
+
+    with intercepted(web.imagebuilder, "TagResource", lambda: refused("CallRateLimitExceededException", status=429)):
+        run = web.run()
+    assert web.latest() == web.amis(build)
+    assert f"tags of {build}: " in run.error
+
+    again = web.run()
+    assert (again.line["Moved"], again.error) == (0, "")
+    assert web.tags(build)["goldsmith:in-use"] == "true"
+
+
+def test_tag_that_one_build_refuses_leaves_the_other_builds_alone(web: Web) -> None:
+    older, newest = web.build(), web.build()
+    answers = iter([refused("InvalidParameterException")])
+
+    with intercepted(web.imagebuilder, "TagResource", lambda: next(answers, None)):
+        run = web.run()
+
+    assert [web.tags(build).get("goldsmith:image") for build in (newest, older)] == [None, f"acme/{web.name}"]
+    assert (run.line["Problems"], run.error) == (1, "")
+
+
+# Messages.
+
+
+def _foreign(web: Web) -> dict[str, Any]:
+    arn = "arn:aws:imagebuilder:us-east-1:000000000000:image/acme-db/1.0.0/1"
+    pipeline = "arn:aws:imagebuilder:us-east-1:000000000000:image-pipeline/acme-db"
+    return sns_event(json.dumps(documented_message(arn, pipeline=pipeline, status="FAILED")))
+
+
+def _without(web: Web, *members: str) -> dict[str, Any]:
+    message = documented_message(GONE, pipeline=web.image.pipeline_arn)
+    return sns_event(json.dumps({key: value for key, value in message.items() if key not in members}))
+
+
+def _several(web: Web) -> dict[str, Any]:
+    failed = json.dumps(documented_message(GONE, pipeline=web.image.pipeline_arn, status="FAILED"))
+    return sns_event(failed, "not JSON", failed)
+
+
+GONE = "arn:aws:imagebuilder:us-east-1:000000000000:image/acme-web/1.0.0/1"
+MESSAGES: dict[str, tuple[Callable[[Web], object], dict[str, int]]] = {
+    "schedule": (lambda web: None, {}),
+    "operator": (lambda web: {}, {}),
+    "not even an object": (lambda web: ["Records"], {}),
+    "no records": (lambda web: {"Records": []}, {}),
+    "records that are none": (lambda web: {"Records": "many"}, {}),
+    "empty record": (lambda web: {"Records": [{}]}, {"IgnoredMessages": 1}),
+    "record of another service": (lambda web: {"Records": [{"s3": {}}, None, 7]}, {"IgnoredMessages": 3}),
+    "body without text": (lambda web: sns_event(None), {"IgnoredMessages": 1}),
+    "not JSON": (lambda web: sns_event("Hello"), {"IgnoredMessages": 1}),
+    "empty text": (lambda web: sns_event(""), {"IgnoredMessages": 1}),
+    "JSON of something else": (lambda web: sns_event('["arn"]', '"arn"', "17", "null"), {"IgnoredMessages": 4}),
+    "deeper than a parser goes": (lambda web: sns_event("[" * 100_000), {"IgnoredMessages": 1}),
+    "longer than a number may be": (lambda web: sns_event("1" * 100_000), {"IgnoredMessages": 1}),
+    "half a character": (lambda web: sns_event('"\\ud800"', "\ud800"), {"IgnoredMessages": 2}),
+    "no image": (lambda web: _without(web, "arn"), {"IgnoredMessages": 1}),
+    "no state": (lambda web: _without(web, "state"), {"IgnoredMessages": 1}),
+    "state that is none": (lambda web: sns_event('{"arn": "a", "state": "FAILED"}'), {"IgnoredMessages": 1}),
+    "status that is none": (lambda web: sns_event('{"arn": "a", "state": {"status": [[]]}}'), {"IgnoredMessages": 1}),
+    "of another pipeline": (_foreign, {"IgnoredMessages": 1}),
+    "failed build": (lambda web: web.message(GONE, status="FAILED"), {"FailedBuilds": 1}),
+    "image that is gone": (lambda web: web.message(GONE), {}),
+    "no pipeline named": (lambda web: _without(web, "sourcePipelineArn"), {}),
+    "several": (_several, {"IgnoredMessages": 1, "FailedBuilds": 2}),
+}
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_whatever_the_message_is_the_function_looks_and_ends_in_the_right_state(web: Web, name: str) -> None:
+    message, counts = MESSAGES[name]
+    build = web.build()
+
+    run = web.run(message(web))
+
+    assert web.latest() == web.amis(build)
+    expected = {"Moved": 2, "Problems": 0, "Unfinished": 0, "FailedBuilds": 0, "IgnoredMessages": 0} | counts
+    assert {metric: run.line[metric] for metric in expected} == expected
+    assert run.error == ""
+
+
+def test_line_is_in_cloudwatchs_embedded_metric_format(web: Web) -> None:
+    web.build()
+
+    line = web.run().line
+
+    assert line["Image"] == f"acme/{web.name}"
+    assert abs(line["_aws"]["Timestamp"] / 1000 - datetime.now(UTC).timestamp()) < 3600, "milliseconds since 1970"
+    (metrics,) = line["_aws"]["CloudWatchMetrics"]
+    assert (metrics["Namespace"], metrics["Dimensions"]) == ("Goldsmith", [["Image"]])
+    names = [metric["Name"] for metric in metrics["Metrics"]]
+    assert names == ["Moved", "Problems", "Unfinished", "FailedBuilds", "IgnoredMessages"]
+    assert all(isinstance(line[name], int) for name in names), "each metric's value is a member of the line"
+
+
+def test_lambda_calls_it_with_an_event_of_sns(
+    web: Web, local_aws: LocalAws, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    build = web.build()
+    environment = local_aws.environment() | {
+        "GOLDSMITH_NAMESPACE": "acme",
+        "GOLDSMITH_IMAGE": web.name,
+        "GOLDSMITH_PIPELINE_ARN": web.image.pipeline_arn,
+        "GOLDSMITH_ARCHITECTURE": "x86_64",
+        "GOLDSMITH_TARGETS": json.dumps([{"region": region} for region in REGIONS]),
+        "GOLDSMITH_TAGS": json.dumps({"team": "platform"}),
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    handle(web.message(build), SimpleNamespace(invoked_function_arn=BY))
+
+    assert web.latest() == web.amis(build)
+    (line,) = map(json.loads, capsys.readouterr().out.splitlines())
+    assert line["messages"] == [{"image": build, "status": "AVAILABLE"}]
+    assert [move["region"] for move in line["moves"]] == list(REGIONS)
+
+
+# Failures.
+
+
+def _no_answer() -> AWSResponse:
+    raise ReadTimeoutError(endpoint_url="https://aws.test/")
+
+
+def _no_connection() -> AWSResponse:
+    raise ConnectTimeoutError(endpoint_url="https://aws.test/")
+
+
+Answer = Callable[[], AWSResponse]
+UNFINISHED: dict[str, tuple[str, str, Answer]] = {
+    "reading is throttled": ("ssm", "GetParametersByPath", lambda: refused("ThrottlingException")),
+    "history has a server error": ("ssm", "GetParameterHistory", lambda: refused("InternalServerError", status=500)),
+    "describing is throttled": ("ec2", "DescribeImages", lambda: refused_by_ec2("RequestLimitExceeded", status=503)),
+    "no connection": ("ec2", "DescribeImages", _no_connection),
+    "writing is throttled": ("ssm", "PutParameter", lambda: refused("ThrottlingException")),
+    "two writers": ("ssm", "PutParameter", lambda: refused("TooManyUpdates")),
+    "no answer": ("ssm", "PutParameter", _no_answer),
+    "expired on the way": ("ssm", "PutParameter", lambda: refused("ExpiredTokenException")),
+    "reading back is throttled": ("ssm", "GetParameter", lambda: refused("ThrottlingException")),
+    "accepted and not done": ("ssm", "PutParameter", lambda: answered({"Version": 2, "Tier": "Standard"})),
+}
+
+
+@pytest.mark.parametrize("name", UNFINISHED)
+def test_region_that_fails_is_named_the_others_are_written_and_the_next_run_converges(web: Web, name: str) -> None:
+    service, operation, answer = UNFINISHED[name]
+    older = web.build()
+    web.run()
+    newest = web.build()
+
+    with intercepted(getattr(web.targets[1], service), operation, answer):
+        run = web.run()
+
+    assert web.latest()[HOME] == web.amis(newest)[HOME]
+    assert web.latest()[ABROAD] in (web.amis(older)[ABROAD], web.amis(newest)[ABROAD])
+    assert run.error.startswith(f"acme/{web.name} needs another run: {ABROAD}: ")
+    assert HOME not in run.error
+    assert (run.line["Unfinished"], run.line["Problems"]) == (1, 0)
+    assert run.error.endswith(run.line["unfinished"][0])
+
+    again = web.run()
+    assert (web.latest(), again.error) == (web.amis(newest), "")
+
+
+PROBLEMS: dict[str, tuple[str, str, Answer]] = {
+    "may not read": ("ssm", "GetParametersByPath", lambda: refused("AccessDeniedException")),
+    "may not read the history": ("ssm", "GetParameterHistory", lambda: refused("AccessDeniedException")),
+    "may not describe": ("ec2", "DescribeImages", lambda: refused_by_ec2("UnauthorizedOperation", status=403)),
+    "may not write": ("ssm", "PutParameter", lambda: refused("AccessDeniedException")),
+    "another data type": ("ssm", "PutParameter", lambda: refused("ValidationException")),
+    "labelled history is full": ("ssm", "PutParameter", lambda: refused("ParameterMaxVersionLimitExceeded")),
+}
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_what_no_retry_mends_is_counted_and_not_raised(web: Web, name: str) -> None:
+    service, operation, answer = PROBLEMS[name]
+    web.build()
+    web.run()
+    newest = web.build()
+
+    with intercepted(getattr(web.targets[1], service), operation, answer):
+        run = web.run()
+
+    assert web.latest()[HOME] == web.amis(newest)[HOME]
+    assert (run.line["Problems"], run.line["Unfinished"], run.error) == (1, 0, "")
+    assert run.line["problems"][0].startswith(f"{ABROAD}: An error occurred (")
+    assert operation in run.line["problems"][0]
+
+
+def test_image_builder_that_does_not_answer_is_raised_and_nothing_is_written(web: Web) -> None:
+    build = web.build()
+    answers = iter([refused("CallRateLimitExceededException", status=429), refused("ServiceException", status=500)])
+
+    for code in ("CallRateLimitExceededException", "ServiceException"):
+        with intercepted(web.imagebuilder, "ListImagePipelineImages", lambda: next(answers)):
+            assert code in web.run().error
+    with intercepted(web.imagebuilder, "ListImagePipelineImages", _no_answer):
+        assert "Image Builder: Read timeout" in web.run().error
+    assert web.latest() == {}
+
+    assert web.run().error == ""
+    assert web.latest() == web.amis(build)
+
+
+def test_image_builder_that_may_not_be_asked_is_a_problem(web: Web) -> None:
+    web.build()
+
+    with intercepted(web.imagebuilder, "ListImagePipelineImages", lambda: refused("AccessDeniedException", status=403)):
+        run = web.run()
+
+    assert (web.latest(), run.line["Problems"], run.error) == ({}, 1, "")
+
+
+def test_parent_that_cannot_be_read_does_not_hold_the_release(web: Web) -> None:
+    build = web.build()
+
+    with intercepted(web.imagebuilder, "GetImage", lambda: refused("AccessDeniedException", status=403)):
+        run = web.run()
+
+    assert web.latest() == web.amis(build)
+    assert "parent" not in web.channels(HOME)["latest"].record
+    assert (run.line["Problems"], run.error) == (1, "")
+
+
+def test_throttling_is_waited_out_before_anything_is_raised(local_aws: LocalAws) -> None:
+    web = Web(local_aws, config=CONFIG)
+    build = web.build()
+    answers = iter([refused("ThrottlingException"), refused("ThrottlingException")])
+
+    with intercepted(web.targets[0].ssm, "PutParameter", lambda: next(answers, None)) as puts:
+        run = web.run()
+
+    assert len(puts) == 3
+    assert (web.latest(), run.error) == (web.amis(build), "")
+
+
+def test_write_that_parameter_store_drops_in_silence_is_raised_with_what_it_shows(web: Web) -> None:
+    first = web.build()
+    web.run()
+    second = web.build()
+
+    with intercepted(web.targets[1].ssm, "PutParameter", lambda: answered({"Version": 2, "Tier": "Standard"})):
+        run = web.run()
+
+    old, new = web.amis(first)[ABROAD], web.amis(second)[ABROAD]
+    assert run.line["unfinished"] == [
+        f"{ABROAD}: {web.path}/latest was set to {new} (version 2) and still shows {old} (version 1)"
+    ]
+    assert [move["region"] for move in run.line["moves"]] == [HOME]
+
+
+def test_write_that_shows_late_is_waited_for(web: Web) -> None:
+    build = web.build()
+    answers = iter([refused("ParameterNotFound"), refused("ParameterNotFound")])
+
+    with intercepted(web.targets[1].ssm, "GetParameter", lambda: next(answers, None)) as reads:
+        run = web.run(confirm_within_seconds=30)
+
+    assert len(reads) == 3
+    assert (web.latest(), run.error) == (web.amis(build), "")
+
+
+def test_what_another_run_wrote_meanwhile_from_an_older_view_is_put_right(web: Web) -> None:
+    older, newest = web.build(), web.build()
+    stale = web.amis(older)[ABROAD]
+    writes = iter([stale])
+
+    def write_once() -> None:
+        for ami in writes:
+            web.other_ssm[ABROAD].put_parameter(
+                Name=f"{web.path}/latest", Value=ami, Type="String", DataType="aws:ec2:image", Overwrite=True
+            )
+
+    with intercepted(web.targets[1].ssm, "GetParameter", write_once):
+        run = web.run()
+
+    assert (web.latest(), run.error) == (web.amis(newest), "")
+    assert web.channels(ABROAD)["latest"].history == (web.amis(newest)[ABROAD], stale, web.amis(newest)[ABROAD])
+
+
+# AMIs that are not what they should be.
+
+
+def test_ami_of_the_wrong_architecture_is_logged_and_not_raised(local_aws: LocalAws) -> None:
+    web = Web(local_aws, parent=PARENT.replace("x86", "arm64"))
+    build = web.build()
+
+    run = web.run()
+
+    assert (web.latest(), run.error) == ({}, "")
+    assert run.line["problems"] == [
+        f"{region}: {build} cannot be used: {web.amis(build)[region]} is arm64, not x86_64" for region in REGIONS
+    ]
+
+
+@pytest.mark.parametrize(
+    ("member", "value", "words"),
+    [("OwnerId", "111111111111", "belongs to account 111111111111"), ("State", "failed", "is failed")],
+)
+def test_ami_that_cannot_be_launched_is_not_chosen(web: Web, member: str, value: str, words: str) -> None:
+    good = web.build()
+    web.run()
+    bad = web.build()
+    ami = web.amis(bad)[ABROAD]
+
+    with retold(web.targets[1].ec2, "DescribeImages", lambda answer: _describe(answer, ami, {member: value})):
+        run = web.run()
+
+    assert web.latest() == {HOME: web.amis(bad)[HOME], ABROAD: web.amis(good)[ABROAD]}
+    assert (run.line["problems"], run.error) == ([f"{ABROAD}: {bad} cannot be used: {ami} {words}"], "")
+
+
+def test_ami_that_is_still_pending_is_waited_for_by_a_retry(web: Web) -> None:
+    build = web.build()
+    ami = web.amis(build)[ABROAD]
+
+    with retold(web.targets[1].ec2, "DescribeImages", lambda answer: _describe(answer, ami, {"State": "pending"})):
+        run = web.run()
+
+    assert web.latest() == {HOME: web.amis(build)[HOME]}
+    assert run.error == f"acme/{web.name} needs another run: {ABROAD}: {ami} is still pending"
+
+
+def test_ami_of_another_account_in_the_same_region_is_not_taken_for_ours(web: Web) -> None:
+    build = web.build()
+
+    def share(answer: Any) -> None:
+        for image in answer["imageSummaryList"]:
+            foreign = {"region": HOME, "image": "ami-0f", "accountId": "111111111111"}
+            image["outputResources"]["amis"].append(foreign)
+
+    with retold(web.imagebuilder, "ListImagePipelineImages", share):
+        web.run()
+
+    assert web.latest() == web.amis(build)
+
+
+def test_region_that_no_build_has_reached_yet_is_no_problem(web: Web) -> None:
+    build = web.build()
+
+    def forget(answer: Any) -> None:
+        for image in answer["imageSummaryList"]:
+            image["outputResources"]["amis"] = [a for a in image["outputResources"]["amis"] if a["region"] == HOME]
+
+    with retold(web.imagebuilder, "ListImagePipelineImages", forget):
+        run = web.run()
+
+    assert web.latest() == {HOME: web.amis(build)[HOME]}
+    assert (run.line["Problems"], run.error) == (0, "")
+
+
+# Anything, in any order.
+
+
+class AnyOrder(RuleBasedStateMachine):
+    """Builds start, end and are withdrawn, messages come late, twice or never; after each run the oracle is asked.
+
+    Every build is real. Only its creation time is drawn (so that ends and starts come in any order, and at the same
+    time), and the list shows it as BUILDING until its rule ends it.
+    """
+
+    local_aws: ClassVar[LocalAws]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.web = Web(self.local_aws)
+        self.recipes = {7}  # patch numbers that exist
+        self.times: dict[str, str] = {}
+        self.running: list[str] = []
+        self.ended: list[str] = []
+        self.amis: dict[str, dict[str, str]] = {}  # of good builds, less those that were deregistered
+        self.outbox: list[tuple[str, str]] = []
+        self.used: set[str] = set()
+        self.hooks = ExitStack()
+        self.hooks.enter_context(retold(self.web.imagebuilder, "ListImagePipelineImages", self._as_drawn))
+        self.hooks.enter_context(retold(self.web.imagebuilder, "GetImage", self._as_drawn))
+
+    def teardown(self) -> None:
+        self.hooks.close()
+
+    def _as_drawn(self, answer: Any) -> None:
+        single = [answer["image"]] if "image" in answer else []  # neither is in a refusal
+        for image in answer.get("imageSummaryList", single):
+            image["dateCreated"] = self.times[image["arn"]]
+            if image["arn"] in self.running:
+                image |= {"state": {"status": "BUILDING"}, "outputResources": {"amis": []}}
+
+    @rule(second=st.integers(0, 5), fraction=st.sampled_from(["", ".5", ".250"]), fail=st.booleans())
+    def a_build_starts(self, second: int, fraction: str, fail: bool) -> None:
+        arn = self.web.build(fail=fail)
+        self.times[arn] = f"2026-07-01T00:00:0{second}{fraction}Z"
+        self.running.append(arn)
+
+    @precondition(lambda self: self.running)
+    @rule(data=st.data())
+    def a_build_ends(self, data: st.DataObject) -> None:
+        arn = data.draw(st.sampled_from(self.running))
+        self.running.remove(arn)
+        self.ended.append(arn)
+        if amis := self.web.amis(arn):
+            self.amis[arn] = amis
+        self.outbox.append((arn, "AVAILABLE" if amis else "FAILED"))
+
+    @rule(patch=st.integers(0, 2**30 - 1))
+    def the_recipe_changes(self, patch: int) -> None:
+        if patch not in self.recipes:
+            self.recipes.add(patch)
+            self.web.change_recipe(f"1.0.{patch}")
+
+    @precondition(lambda self: self.amis)
+    @rule(data=st.data())
+    def a_build_is_deleted(self, data: st.DataObject) -> None:
+        arn = data.draw(st.sampled_from(sorted(self.amis)))
+        del self.amis[arn]
+        self.web.other_imagebuilder.delete_image(imageBuildVersionArn=arn)
+
+    @precondition(lambda self: any(self.amis.values()))
+    @rule(data=st.data())
+    def an_ami_is_deregistered(self, data: st.DataObject) -> None:
+        arn = data.draw(st.sampled_from(sorted(arn for arn, amis in self.amis.items() if amis)))
+        region = data.draw(st.sampled_from(sorted(self.amis[arn])))
+        self.web.targets[REGIONS.index(region)].ec2.deregister_image(ImageId=self.amis[arn].pop(region))
+
+    @precondition(lambda self: any(self.amis.values()))
+    @rule(data=st.data())
+    def an_operator_promotes(self, data: st.DataObject) -> None:
+        arn = data.draw(st.sampled_from(sorted(arn for arn, amis in self.amis.items() if amis)))
+        region, ami = data.draw(st.sampled_from(sorted(self.amis[arn].items())))
+        self.web.other_ssm[region].put_parameter(Name=f"{self.web.path}/prod", Value=ami, Type="String", Overwrite=True)
+        self.used.add(arn)
+
+    @precondition(lambda self: self.outbox)
+    @rule(data=st.data())
+    def a_message_arrives(self, data: st.DataObject) -> None:
+        """Any one that was ever sent: late, again, or after a newer one. Many never arrive."""
+        arn, status = data.draw(st.sampled_from(self.outbox))
+        self._run(self.web.message(arn, status=status))
+
+    @rule(event=st.sampled_from([None, {}, sns_event("nonsense"), {"Records": 1}]))
+    def something_else_calls(self, event: object) -> None:
+        self._run(event)
+
+    @rule(operation=st.sampled_from(["GetParametersByPath", "PutParameter", "GetParameter"]))
+    def a_region_fails(self, operation: str) -> None:
+        before = self.web.latest()
+        with intercepted(self.web.targets[1].ssm, operation, lambda: refused("ThrottlingException")) as calls:
+            run = self.web.run()
+        assert bool(run.error) == bool(calls), "raised if and only if something was throttled"
+        self._check_moves(before)
+        self._check_region(HOME, before)
+
+    def _run(self, event: object) -> None:
+        before = self.web.latest()
+        run = self.web.run(event)
+        assert run.error == ""
+        self._check_moves(before)
+        for region in REGIONS:
+            self._check_region(region, before)
+        for arn in self.used.intersection(self.amis):
+            assert self.web.tags(arn)["goldsmith:in-use"] == "true"
+
+    def _check_region(self, region: str, before: dict[str, str]) -> None:
+        """The oracle: the newest good build that still has its AMI here; without one, what was there before."""
+        usable = {arn: amis[region] for arn, amis in self.amis.items() if region in amis}
+        newest = max(usable, key=self._age, default=None)
+        expected = usable[newest] if newest else before.get(region)
+        assert self.web.latest().get(region) == expected
+        if newest:
+            self.used.add(newest)
+
+    def _check_moves(self, before: dict[str, str]) -> None:
+        """One write where the value changed, none where it did not, and none backwards from a build that is there."""
+        arns = {ami: arn for arn, amis in self.amis.items() for ami in amis.values()}
+        for region, ami in self.web.latest().items():
+            old = before.get(region)
+            history = self.web.channels(region)["latest"].history
+            assert ami == history[-1]
+            assert old in (None, *history[-2:]), "at most one version more"
+            if old in arns and old != ami:
+                assert self._age(arns[ami]) > self._age(arns[old])
+
+    def _age(self, arn: str) -> tuple[datetime, int, str]:
+        return datetime.fromisoformat(self.times[arn]), int(arn.rpartition("/")[2]), arn
+
+
+def test_latest_is_the_newest_good_build_whatever_happens_in_whatever_order(local_aws: LocalAws) -> None:
+    class OnThisAws(AnyOrder):
+        pass
+
+    OnThisAws.local_aws = local_aws
+    run_state_machine_as_test(
+        OnThisAws,
+        settings=settings(
+            max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+        ),
+    )
+
+
+def _date(answer: Any, times: dict[str, str]) -> None:
+    for image in answer["imageSummaryList"]:
+        image["dateCreated"] = times.get(image["arn"], image["dateCreated"])
+
+
+def _hide(answer: Any, arn: str) -> None:
+    answer["imageSummaryList"] = [image for image in answer["imageSummaryList"] if image["arn"] != arn]
+
+
+def _describe(answer: Any, ami: str, members: dict[str, str]) -> None:
+    for image in answer["Images"]:
+        if image["ImageId"] == ami:
+            image.update(members)

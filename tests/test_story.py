@@ -1,0 +1,24 @@
+"""The story, end to end: the real cdktf, Terraform, provider and Lambda function against the local AWS."""
+
+from collections.abc import Iterator, Mapping
+
+import pytest
+
+from local_aws.server import LocalAws
+from local_aws.story import STEPS, Step, World
+
+
+@pytest.fixture(scope="module")
+def world(terraform_environment: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A local AWS and a folder of the story's own."""
+    with LocalAws() as aws:
+        world = World(aws=aws, folder=tmp_path_factory.mktemp("story"))
+        try:
+            yield world
+        finally:
+            world.end()
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.title)
+def test_the_story_goes_as_told(step: Step, world: World) -> None:
+    assert step.do(world)

@@ -1,0 +1,28 @@
+"""The real Terraform and the real AWS provider on what is synthesized."""
+
+import json
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from local_aws import terraform
+from tests.estates import ESTATES, synthesize
+
+
+@pytest.mark.parametrize("estate", ESTATES)
+def test_provider_accepts_every_stack(estate: str, terraform_environment: Mapping[str, str], tmp_path: Path) -> None:
+    stacks = synthesize(ESTATES[estate], tmp_path / "cdktf.out")
+
+    def validate(stack: str) -> dict[str, object]:
+        folder = tmp_path / "cdktf.out" / "stacks" / stack
+        terraform.run("init", "-backend=false", folder=folder, environ=terraform_environment)
+        verdict: dict[str, object] = json.loads(
+            terraform.run("validate", "-json", folder=folder, environ=terraform_environment)
+        )
+        return verdict
+
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        verdicts = dict(zip(stacks, pool.map(validate, stacks), strict=True))
+    assert {stack: verdict["diagnostics"] for stack, verdict in verdicts.items()} == {stack: [] for stack in stacks}
