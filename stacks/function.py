@@ -19,6 +19,7 @@ from cdktf_cdktf_provider_aws.lambda_function import (
 )
 from cdktf_cdktf_provider_aws.sqs_queue import SqsQueue
 
+from estate import names
 from estate.settings import Iam
 from stacks.policy import Statement, policy, trust
 
@@ -36,11 +37,6 @@ class Function:
 
     function: LambdaFunction
     dead_letters: SqsQueue
-
-
-def log_group_name(function: str) -> str:
-    """The log group that Lambda writes to."""
-    return f"/aws/lambda/{function}"
 
 
 def add_function(
@@ -63,7 +59,7 @@ def add_function(
     dead_letters = SqsQueue(
         stack,
         "dead_letters",
-        name=f"{name}_dead_letters",
+        name=names.dead_letters(name),
         kms_master_key_id=kms_key,
         message_retention_seconds=DEAD_LETTER_RETENTION_IN_SECONDS,
         # not a resource of its own: the provider waits 25 seconds for a queue to settle, and again for its policy
@@ -71,7 +67,7 @@ def add_function(
     )
     # made here, so that it has a key, a retention, and goes with the stack
     log = CloudwatchLogGroup(
-        stack, "log", name=log_group_name(name), kms_key_id=kms_key, retention_in_days=LOG_RETENTION_IN_DAYS
+        stack, "log", name=names.function_log(name), kms_key_id=kms_key, retention_in_days=LOG_RETENTION_IN_DAYS
     )
     role = IamRole(
         stack,

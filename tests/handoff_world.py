@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import boto3
@@ -32,6 +33,7 @@ PARENT = "arn:aws:imagebuilder:us-east-1:aws:image/amazon-linux-2023-x86/x.x.x"
 SCHEDULE = {"source": "aws.scheduler", "detail-type": "Scheduled Event", "resources": [], "detail": {}}
 ONE_TRY = Config(retries={"mode": "standard", "total_max_attempts": 1})
 
+# One session, because each loads AWS's service models anew.
 _session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test")
 _numbers = itertools.count(1)
 
@@ -51,14 +53,15 @@ class Web:
         self.aws = local_aws
         self.name = f"web-{next(_numbers)}"
         self.path = f"/imagebuilder/acme/{self.name}"
-        self.imagebuilder = self._client("imagebuilder", HOME, config)
+        url = local_aws.endpoint
+        self.imagebuilder = _client(url, "imagebuilder", HOME, config)
         self.targets = [
-            Target(region, ec2=self._client("ec2", region, config), ssm=self._client("ssm", region, config))
+            Target(region, ec2=_client(url, "ec2", region, config), ssm=_client(url, "ssm", region, config))
             for region in REGIONS
         ]
-        # Others' clients: what a test does with them meets no fault.
-        self.other_imagebuilder = self._client("imagebuilder", HOME, ONE_TRY)
-        self.other_ssm = {region: self._client("ssm", region, ONE_TRY) for region in REGIONS}
+        # What a test does with these meets no fault.
+        self.other_imagebuilder = _shared_client(url, "imagebuilder", HOME)
+        self.other_ssm = {region: _shared_client(url, "ssm", region) for region in REGIONS}
         self.recipe = {"name": f"acme_{self.name}", "parentImage": parent}
         self.pipeline = self._create_pipeline()
         self.image = Image(
@@ -69,17 +72,9 @@ class Web:
             tags={"team": "platform"},
         )
 
-    def _client(self, service: str, region: str, config: Config) -> Any:
-        return _session.client(
-            service,  # type: ignore[call-overload]
-            region_name=region,
-            endpoint_url=self.aws.endpoint,
-            config=config,
-        )
-
     def _create_pipeline(self) -> dict[str, str]:
         try:
-            self._client("iam", HOME, ONE_TRY).create_instance_profile(InstanceProfileName="acme_builder")
+            _shared_client(self.aws.endpoint, "iam", HOME).create_instance_profile(InstanceProfileName="acme_builder")
         except ClientError as error:
             assert error.response["Error"]["Code"] == "EntityAlreadyExists", "an earlier test made it"
         name = self.recipe["name"]
@@ -167,6 +162,20 @@ class Web:
     def message(self, arn: str, *, status: str = "AVAILABLE") -> dict[str, Any]:
         """What SNS sends to the function about a build."""
         return sns_event(json.dumps(documented_message(arn, pipeline=self.image.pipeline_arn, status=status)))
+
+
+def _client(url: str, service: str, region: str, config: Config) -> Any:
+    return _session.client(
+        service,  # type: ignore[call-overload]
+        region_name=region,
+        endpoint_url=url,
+        config=config,
+    )
+
+
+@cache
+def _shared_client(url: str, service: str, region: str) -> Any:
+    return _client(url, service, region, ONE_TRY)
 
 
 def sns_event(*bodies: object) -> dict[str, Any]:

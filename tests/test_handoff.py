@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
 from lambda_src.ami_handoff.builds import list_builds, newest_good
+from lambda_src.ami_handoff.channels import Channel
 from lambda_src.ami_handoff.handler import CONFIG, handle
 from local_aws.server import LocalAws
 from tests.handoff_world import (
@@ -65,11 +66,13 @@ def test_first_good_build_creates_latest_in_every_region(web: Web) -> None:
 
 
 def test_each_version_of_the_parameter_records_where_it_came_from(web: Web) -> None:
-    first, second = web.build(), ""
+    first = web.build()
     web.run()
     second = web.build()
-    web.run()
+    with intercepted(web.targets[1].ssm, "PutParameter") as puts:
+        web.run()
 
+    assert len(puts) == 1, "value and record move together"
     latest = web.channels(ABROAD)["latest"]
     created = datetime.fromisoformat(web.details(second)["dateCreated"])
     assert latest.record == {
@@ -165,14 +168,26 @@ def test_build_that_appears_while_writing_is_found_by_the_second_look(web: Web) 
     assert (run.line["newest"], run.error) == (later[0], "")
 
 
-def test_value_that_somebody_else_wrote_is_replaced(web: Web) -> None:
+@pytest.mark.parametrize(
+    "description", ["", "mine", "[" * 1024, '["build"]', '{"build": 7}', '{"build": "x"}', '{"build": "%s"}']
+)
+def test_value_that_somebody_else_wrote_is_replaced_whatever_its_record_says(
+    web: Web, local_aws: LocalAws, description: str
+) -> None:
     build = web.build()
-    web.other_ssm[HOME].put_parameter(Name=f"{web.path}/latest", Value="ami-0123", Type="String", Description="[[mine")
+    other = Web(local_aws)
+    newer = other.build()  # good, and of another pipeline
+    web.other_ssm[HOME].put_parameter(
+        Name=f"{web.path}/latest",
+        Value=other.amis(newer)[HOME],
+        Type="String",
+        Description=description.replace("%s", newer),
+    )
 
-    web.run()
+    run = web.run()
 
-    assert web.latest() == web.amis(build)
-    assert web.channels(HOME)["latest"].record["previous"] == "ami-0123"
+    assert (web.latest(), run.error) == (web.amis(build), "")
+    assert web.channels(HOME)["latest"].record["previous"] == other.amis(newer)[HOME]
 
 
 def test_parameter_that_another_run_made_first_is_moved_all_the_same(web: Web) -> None:
@@ -197,6 +212,8 @@ def test_record_fits_into_a_description_whatever_the_parent_is_called(local_aws:
 
     assert web.latest() == web.amis(build)
     assert web.channels(HOME)["latest"].record["build"] == build
+    (version,) = web.other_ssm[HOME].get_parameter_history(Name=f"{web.path}/latest")["Parameters"]
+    assert len(version["Description"]) <= 1024, "what PutParameter takes"
     assert (run.line["Problems"], run.error) == (0, "")
 
 
@@ -519,12 +536,12 @@ def test_parent_that_cannot_be_read_does_not_hold_the_release(web: Web) -> None:
 def test_throttling_is_waited_out_before_anything_is_raised(local_aws: LocalAws) -> None:
     web = Web(local_aws, config=CONFIG)
     build = web.build()
-    answers = iter([refused("ThrottlingException"), refused("ThrottlingException")])
+    answers = iter([refused("ThrottlingException")])
 
     with intercepted(web.targets[0].ssm, "PutParameter", lambda: next(answers, None)) as puts:
         run = web.run()
 
-    assert len(puts) == 3
+    assert len(puts) == 2
     assert (web.latest(), run.error) == (web.amis(build), "")
 
 
@@ -649,8 +666,8 @@ def test_region_that_no_build_has_reached_yet_is_no_problem(web: Web) -> None:
 class AnyOrder(RuleBasedStateMachine):
     """Builds start, end and are withdrawn, messages come late, twice or never; after each run the oracle is asked.
 
-    Every build is real. Only its creation time is drawn (so that ends and starts come in any order, and at the same
-    time), and the list shows it as BUILDING until its rule ends it.
+    Every build is real. Only its creation time is drawn, so that starts and ends come in any order and at the same
+    time, and Image Builder shows it as DISTRIBUTING, its AMIs there already, until its rule ends it.
     """
 
     local_aws: ClassVar[LocalAws]
@@ -661,7 +678,6 @@ class AnyOrder(RuleBasedStateMachine):
         self.recipes = {7}  # patch numbers that exist
         self.times: dict[str, str] = {}
         self.running: list[str] = []
-        self.ended: list[str] = []
         self.amis: dict[str, dict[str, str]] = {}  # of good builds, less those that were deregistered
         self.outbox: list[tuple[str, str]] = []
         self.used: set[str] = set()
@@ -677,7 +693,7 @@ class AnyOrder(RuleBasedStateMachine):
         for image in answer.get("imageSummaryList", single):
             image["dateCreated"] = self.times[image["arn"]]
             if image["arn"] in self.running:
-                image |= {"state": {"status": "BUILDING"}, "outputResources": {"amis": []}}
+                image["state"] = {"status": "DISTRIBUTING"}
 
     @rule(second=st.integers(0, 5), fraction=st.sampled_from(["", ".5", ".250"]), fail=st.booleans())
     def a_build_starts(self, second: int, fraction: str, fail: bool) -> None:
@@ -690,7 +706,6 @@ class AnyOrder(RuleBasedStateMachine):
     def a_build_ends(self, data: st.DataObject) -> None:
         arn = data.draw(st.sampled_from(self.running))
         self.running.remove(arn)
-        self.ended.append(arn)
         if amis := self.web.amis(arn):
             self.amis[arn] = amis
         self.outbox.append((arn, "AVAILABLE" if amis else "FAILED"))
@@ -736,7 +751,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(operation=st.sampled_from(["GetParametersByPath", "PutParameter", "GetParameter"]))
     def a_region_fails(self, operation: str) -> None:
-        before = self.web.latest()
+        before = self._latest()
         with intercepted(self.web.targets[1].ssm, operation, lambda: refused("ThrottlingException")) as calls:
             run = self.web.run()
         assert bool(run.error) == bool(calls), "raised if and only if something was throttled"
@@ -744,7 +759,7 @@ class AnyOrder(RuleBasedStateMachine):
         self._check_region(HOME, before)
 
     def _run(self, event: object) -> None:
-        before = self.web.latest()
+        before = self._latest()
         run = self.web.run(event)
         assert run.error == ""
         self._check_moves(before)
@@ -753,25 +768,28 @@ class AnyOrder(RuleBasedStateMachine):
         for arn in self.used.intersection(self.amis):
             assert self.web.tags(arn)["goldsmith:in-use"] == "true"
 
-    def _check_region(self, region: str, before: dict[str, str]) -> None:
+    def _latest(self) -> dict[str, Channel]:
+        found = {region: self.web.channels(region) for region in REGIONS}
+        return {region: channels["latest"] for region, channels in found.items() if "latest" in channels}
+
+    def _check_region(self, region: str, before: dict[str, Channel]) -> None:
         """The oracle: the newest good build that still has its AMI here; without one, what was there before."""
         usable = {arn: amis[region] for arn, amis in self.amis.items() if region in amis}
         newest = max(usable, key=self._age, default=None)
-        expected = usable[newest] if newest else before.get(region)
-        assert self.web.latest().get(region) == expected
         if newest:
+            assert self.web.latest()[region] == usable[newest]
             self.used.add(newest)
+        else:
+            assert self._latest().get(region) == before.get(region)
 
-    def _check_moves(self, before: dict[str, str]) -> None:
+    def _check_moves(self, before: dict[str, Channel]) -> None:
         """One write where the value changed, none where it did not, and none backwards from a build that is there."""
         arns = {ami: arn for arn, amis in self.amis.items() for ami in amis.values()}
-        for region, ami in self.web.latest().items():
-            old = before.get(region)
-            history = self.web.channels(region)["latest"].history
-            assert ami == history[-1]
-            assert old in (None, *history[-2:]), "at most one version more"
-            if old in arns and old != ami:
-                assert self._age(arns[ami]) > self._age(arns[old])
+        for region, now in self._latest().items():
+            version, old = (before[region].version, before[region].value) if region in before else (0, "")
+            assert now.version == version + (now.value != old)
+            if old in arns and old != now.value:
+                assert self._age(arns[now.value]) > self._age(arns[old])
 
     def _age(self, arn: str) -> tuple[datetime, int, str]:
         return datetime.fromisoformat(self.times[arn]), int(arn.rpartition("/")[2]), arn

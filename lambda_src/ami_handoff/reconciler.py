@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # the Lambda runtime has no type stubs
     from mypy_boto3_imagebuilder import ImagebuilderClient
     from mypy_boto3_ssm import SSMClient
 
-ROUNDS = 3  # evaluations in one run: the second normally finds nothing left to do
+ROUNDS = 3  # looks in one run: the one after the last write normally finds nothing left to do
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +104,6 @@ def reconcile(
         _confirm(moves, name=f"{path}/{LATEST}", until=time.monotonic() + confirm_within_seconds, report=report)
         if not moves:
             break
-        used.update(move.ami for move in report.moves)
         targets = [target for target in targets if target.region not in report.failures.stopped]
     label = f"{image.namespace}/{image.name}"
     tag_builds(imagebuilder, builds=builds, image=label, used_amis=used, failures=report.failures)

@@ -7,7 +7,6 @@ from cdktf_cdktf_provider_aws.kms_key import KmsKey
 from estate import names
 from estate.estate import Estate
 from estate.image import Image
-from stacks.function import log_group_name
 from stacks.policy import Statement, policy
 
 
@@ -76,7 +75,7 @@ def _statements(image: Image, function: str, account: str) -> list[Statement]:
             "Condition": {
                 "ArnEquals": {
                     "kms:EncryptionContext:aws:logs:arn": f"arn:{partition}:logs:{region}:{account}:log-group:"
-                    + log_group_name(function)
+                    + names.function_log(function)
                 }
             },
         },

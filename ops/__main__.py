@@ -1,0 +1,162 @@
+"""The command line of `python -m ops`: finds the images that are meant, and turns errors into exit statuses."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from estate.estate import Estate
+from estate.image import Image
+from estate.load import load
+from estate.problems import EstateError, did_you_mean
+
+HANDOFF_TIMEOUT_IN_SECONDS = 300
+"""Lambda tries a failed run again after one minute and after two more."""
+
+_BUILD_EXAMPLES = """examples:
+  python -m ops build web             start a build
+  python -m ops build web --follow    start it, and follow it until `latest` points to its AMIs
+
+A build is always a new one: one that is on its way already may lack what was changed meanwhile. `latest` goes to
+the build that was started last. Ctrl-C ends the following, not the build.
+"""
+_FOLLOW_EXAMPLES = """examples:
+  python -m ops follow web              the newest build
+  python -m ops follow web 1.0.912/3    that one, as `build` and `status` name it
+
+Also says why a build that is over failed. Ctrl-C ends the following, not the build.
+"""
+_STATUS_EXAMPLES = """examples:
+  python -m ops status               all images
+  python -m ops status web --json    one, for programs; the module ops.status lists the members
+"""
+_EXIT_STATUS = """exit status:
+  0    all is well
+  1    AWS refused, a build failed, or its hand-off did not happen
+  2    the configuration or the command line has errors
+  130  Ctrl-C
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status."""
+    try:
+        return _main(_parser().parse_args(arguments))
+    except KeyboardInterrupt:
+        return 130
+
+
+def _main(options: argparse.Namespace) -> int:
+    try:
+        estate = load(options.config or Path(os.environ.get("GOLDSMITH_CONFIG", "config")))
+    except EstateError as error:
+        print(error, file=sys.stderr)
+        return 2
+    named = options.images if options.command == "status" else [options.image]
+    if unknown := [name for name in named if name not in estate.images]:
+        for name in unknown:
+            print(f"unknown image {name!r}; {_remedy(name, estate)}", file=sys.stderr)
+        return 2
+    return _run(options, estate=estate, images=[estate.images[name] for name in named])
+
+
+def _remedy(name: str, estate: Estate) -> str:
+    return did_you_mean(name, estate.images) if estate.images else "the configuration declares none"
+
+
+def _run(options: argparse.Namespace, *, estate: Estate, images: Sequence[Image]) -> int:
+    from ops.aws import OpsError  # after the checks: boto3 takes a moment to load
+
+    def command(words: str) -> str:
+        return f"python -m ops {words}" + (f" --config {shlex.quote(str(options.config))}" if options.config else "")
+
+    try:
+        if options.command == "status":
+            from ops.status import run_status
+
+            images = images or list(estate.images.values())
+            return run_status(estate, images=images, as_json=options.json, command=command)
+
+        from ops.build import Wish, run_build, run_follow
+
+        wish = Wish(as_json=options.json, handoff_timeout=options.handoff_timeout, command=command)
+        if options.command == "follow":
+            return run_follow(estate, image=images[0], build=options.build, wish=wish)
+        return run_build(estate, image=images[0], follows=options.follow, wish=wish)
+    except OpsError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m ops",
+        description="Builds images and shows where their channels point, under your own AWS identity.",
+        epilog=_EXIT_STATUS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    build = _add_command(commands, "build", about="start a build of an image", examples=_BUILD_EXAMPLES)
+    build.add_argument("image", metavar="IMAGE", help="its name in the configuration")
+    build.add_argument("--follow", action="store_true", help="show its states, its AMIs and where `latest` points")
+    _add_timeout(build)
+    follow = _add_command(commands, "follow", about="follow a build that was started", examples=_FOLLOW_EXAMPLES)
+    follow.add_argument("image", metavar="IMAGE", help="its name in the configuration")
+    follow.add_argument("build", metavar="BUILD", nargs="?", type=_build, help="1.0.912/3 (default: the newest)")
+    _add_timeout(follow)
+    status = _add_command(commands, "status", about="show where channels point", examples=_STATUS_EXAMPLES)
+    status.add_argument("images", metavar="IMAGE", nargs="*", help="names in the configuration (default: all)")
+    for command in (build, follow, status):
+        command.add_argument("--json", action="store_true", help="write one JSON object to standard output")
+        command.add_argument(
+            "--config",
+            type=Path,
+            metavar="PATH",
+            help="file or folder of the configuration (default: $GOLDSMITH_CONFIG, else config)",
+        )
+    return parser
+
+
+def _add_command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, *, about: str, examples: str
+) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name,
+        help=about,
+        description=f"{about.capitalize()}.",
+        epilog=f"{examples}\n{_EXIT_STATUS}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
+def _add_timeout(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--handoff-timeout",
+        type=_seconds,
+        default=HANDOFF_TIMEOUT_IN_SECONDS,
+        metavar="SECONDS",
+        help="how long `latest` may take to move once a followed build is good (default: %(default)s)",
+    )
+
+
+def _build(text: str) -> str:
+    if not re.fullmatch(r"\d+\.\d+\.\d+/\d+", text):
+        raise argparse.ArgumentTypeError(f"must look like 1.0.912/3, got {text!r}")
+    return text
+
+
+def _seconds(text: str) -> float:
+    if not re.fullmatch(r"\d+(\.\d+)?", text):
+        raise argparse.ArgumentTypeError(f"must be seconds, got {text!r}")
+    return float(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

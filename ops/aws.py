@@ -1,0 +1,137 @@
+"""AWS under the operator's own identity, and its refusals in one line that says what to do."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from textwrap import shorten
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore import exceptions
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from estate.settings import Settings
+from lambda_src.ami_handoff.failures import is_transient
+
+if TYPE_CHECKING:  # boto3's stubs are for development only
+    from mypy_boto3_imagebuilder import ImagebuilderClient
+    from mypy_boto3_ssm import SSMClient
+
+# Retries are as the environment says (AWS_RETRY_MODE, AWS_MAX_ATTEMPTS); a person does not wait for a minute's silence.
+_CONFIG = Config(connect_timeout=5, read_timeout=30)
+
+_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
+_NOT_ACCEPTED = frozenset(
+    {
+        "AuthFailure",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "OptInRequired",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",  # also of a region that the account has not enabled
+    }
+)
+_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "ForbiddenException", "UnauthorizedOperation"})
+_NO_LOGIN = (
+    exceptions.CredentialRetrievalError,
+    exceptions.LoginError,
+    exceptions.NoAuthTokenError,
+    exceptions.SSOError,
+    exceptions.TokenRetrievalError,
+)
+
+_LONGEST_MESSAGE = 500
+"""In characters; a proxy may answer with a page."""
+
+
+class OpsError(Exception):
+    """What went wrong and what to do, as it is printed; exit status 1."""
+
+
+class Aws:
+    """One session, and one client for each service and region. Clients may be asked for in any thread.
+
+    The identity is the environment's, or the profile that the settings name. The role that the settings let
+    Terraform assume is Terraform's own. Raises `OpsError` for a profile that this machine does not have.
+    """
+
+    def __init__(self, *, settings: Settings, home: str) -> None:
+        self._home = home
+        self._lock = threading.Lock()
+        self._imagebuilders: dict[str, ImagebuilderClient] = {}
+        self._ssms: dict[str, SSMClient] = {}
+        try:
+            self._session = boto3.Session(profile_name=settings.provider.profile)
+        except exceptions.ProfileNotFound as error:
+            raise OpsError(
+                f"{error}: AWS_PROFILE or settings.provider.profile names it; aws configure makes it"
+            ) from None
+
+    @cached_property
+    def account(self) -> str:
+        """The account of the operator's identity."""
+        with asking(self._home):
+            return self._session.client("sts", region_name=self._home, config=_CONFIG).get_caller_identity()["Account"]
+
+    def imagebuilder(self, region: str) -> ImagebuilderClient:
+        """Image Builder in a region."""
+        with self._lock, asking(region):
+            if region not in self._imagebuilders:
+                self._imagebuilders[region] = self._session.client("imagebuilder", region_name=region, config=_CONFIG)
+            return self._imagebuilders[region]
+
+    def ssm(self, region: str) -> SSMClient:
+        """Parameter Store in a region."""
+        with self._lock, asking(region):
+            if region not in self._ssms:
+                self._ssms[region] = self._session.client("ssm", region_name=region, config=_CONFIG)
+            return self._ssms[region]
+
+
+@contextmanager
+def asking(region: str) -> Iterator[None]:
+    """Turns what boto3 raises inside into `OpsError`, in words."""
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise OpsError(_words(error, region)) from None
+
+
+def _words(error: Exception, region: str) -> str:
+    if isinstance(error, ClientError):
+        return _refusal(error, region)
+    said = _one_line(error)
+    if isinstance(error, exceptions.NoCredentialsError):
+        return "there are no AWS credentials: log in (aws sso login, aws configure) or set AWS_PROFILE"
+    if isinstance(error, _NO_LOGIN):
+        return f"there are no AWS credentials: {said}; log in again, for instance by aws sso login"
+    if isinstance(error, exceptions.HTTPClientError | exceptions.ConnectionError):
+        return f"AWS cannot be reached in {region}: {said}; check the network, the proxy and AWS_ENDPOINT_URL"
+    return f"AWS cannot be asked in {region}: {said}; check the configuration of AWS on this machine"
+
+
+def _refusal(error: ClientError, region: str) -> str:
+    code = error.response["Error"]["Code"]
+    message = _one_line(error.response["Error"].get("Message", ""))
+    what = f"{error.operation_name} in {region}"
+    if code in _EXPIRED:
+        return "the AWS session has expired: log in again, for instance by aws sso login"
+    if code in _NOT_ACCEPTED:
+        return (
+            f"AWS does not accept these credentials for {what} ({code}): log in again, and check AWS_PROFILE "
+            "and that the region is enabled for the account"
+        )
+    if code in _DENIED:
+        return f"AWS does not allow {what}: {message or code}; ask for this permission"
+    if is_transient(error):
+        return f"AWS failed at {what} ({code}: {message}): try again in a moment"
+    return f"AWS refused {what}: {code}: {message}"
+
+
+def _one_line(text: object) -> str:
+    return shorten(str(text), _LONGEST_MESSAGE, placeholder=" …").rstrip(".")

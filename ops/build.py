@@ -1,0 +1,180 @@
+"""Starts a build, follows one, and says what came of it.
+
+`--json` writes one object when all is done, and the progress goes to standard error:
+
+    image     its name in the configuration
+    region    its home, where the pipeline is
+    build     "1.0.912/3"
+    arn       the build's ARN
+    status    AVAILABLE, FAILED, CANCELLED, …; null for a build that was only started
+    failed_in the last state that was seen before a bad end, or null
+    reason    Image Builder's words about a bad end, or null
+    logs      "s3://bucket/prefix" of a bad end, or null
+    regions   for a good build one object a region: region, ami, latest, latest_build, handed_off
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from uuid import uuid4
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from estate import names
+from estate.estate import Estate
+from estate.image import Image
+from lambda_src.ami_handoff.builds import list_builds
+from ops.aws import Aws, OpsError, asking
+from ops.follow import ENDED, Arrival, Outcome, follow
+from ops.pipeline import Pipeline, check_deployed, pipeline_of, version_of
+from ops.screen import duration, open_console
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """How a person wants to see a build; `handoff_timeout` is in seconds. `command` makes a whole command line of
+    `follow web 1.0.912/3`."""
+
+    as_json: bool
+    handoff_timeout: float
+    command: Callable[[str], str]
+
+    def follow_command(self, image: Image, arn: str) -> str:
+        """What follows the build again."""
+        return self.command(f"follow {image.name} {version_of(arn)}")
+
+
+def run_build(estate: Estate, *, image: Image, follows: bool, wish: Wish) -> int:
+    """`ops build`: start a build of the image's pipeline, whatever else it is building; the exit status.
+
+    A build that is on its way already may lack what was changed meanwhile, so it is named and never joined.
+    """
+    aws = Aws(settings=estate.settings, home=image.home)
+    pipeline = pipeline_of(image, estate=estate, aws=aws)
+    check_deployed(pipeline, aws=aws)
+    console = open_console(to_stderr=wish.as_json)
+    with asking(image.home):
+        imagebuilder = aws.imagebuilder(image.home)
+        others = [build for build in list_builds(imagebuilder, pipeline_arn=pipeline.arn) if build.status not in ENDED]
+        started = imagebuilder.start_image_pipeline_execution(imagePipelineArn=pipeline.arn, clientToken=str(uuid4()))
+    arn = started["imageBuildVersionArn"]
+    for build in others:
+        beside = f"{image.name} {version_of(build.arn)} is {build.status}, and goes on beside this one"
+        console.print(beside, style="dim")
+    console.print(f"{image.name} {version_of(arn)} started in {image.home}")
+    if follows:
+        return _follow(pipeline, arn=arn, aws=aws, console=console, just_started=True, wish=wish)
+    if wish.as_json:
+        _print_json(pipeline, arn=arn, outcome=None)
+    else:
+        console.print(arn, style="dim", soft_wrap=True)
+        console.print(f"follow it with: {wish.follow_command(image, arn)}", soft_wrap=True)
+    return 0
+
+
+def run_follow(estate: Estate, *, image: Image, build: str | None, wish: Wish) -> int:
+    """`ops follow`: follow a build that was started before, without `build` the newest; the exit status."""
+    aws = Aws(settings=estate.settings, home=image.home)
+    pipeline = pipeline_of(image, estate=estate, aws=aws)
+    check_deployed(pipeline, aws=aws)
+    if build is None:
+        with asking(image.home):
+            builds = list_builds(aws.imagebuilder(image.home), pipeline_arn=pipeline.arn)
+        if not builds:
+            raise OpsError(f"{image.name} has no build yet: {wish.command(f'build {image.name}')}")
+        arn = builds[0].arn
+    else:
+        arn = pipeline.build_arn(build)
+    console = open_console(to_stderr=wish.as_json)
+    if console.is_interactive:
+        console.print(f"{image.name} {version_of(arn)} in {image.home}")
+    return _follow(pipeline, arn=arn, aws=aws, console=console, just_started=False, wish=wish)
+
+
+def _follow(pipeline: Pipeline, *, arn: str, aws: Aws, console: Console, just_started: bool, wish: Wish) -> int:
+    again = wish.follow_command(pipeline.image, arn)
+    label = f"{pipeline.image.name} {version_of(arn)}"
+    try:
+        outcome = follow(
+            pipeline,
+            arn=arn,
+            aws=aws,
+            console=console,
+            just_started=just_started,
+            handoff_timeout=wish.handoff_timeout,
+        )
+    except KeyboardInterrupt:
+        print(f"\n{label} goes on without you; follow it again with: {again}", file=sys.stderr)
+        return 130
+    except OpsError as error:
+        raise OpsError(f"{error}\n{label} may still be on its way; follow it again with: {again}") from None
+    if outcome is None:
+        raise OpsError(f"{pipeline.image.name} has no build {version_of(arn)}")
+    if wish.as_json:
+        _print_json(pipeline, arn=arn, outcome=outcome)
+    else:
+        _print_arrivals(outcome.arrivals, console=console)
+    _check(outcome, pipeline=pipeline, label=label, wish=wish)
+    return 0
+
+
+def _check(outcome: Outcome, *, pipeline: Pipeline, label: str, wish: Wish) -> None:
+    """Raises `OpsError` that says what a person has to look at."""
+    if not outcome.is_good:
+        where = f" while {outcome.failed_in}" if outcome.failed_in else ""
+        logs = f"\nits log is in {outcome.logs}" if outcome.logs else ""
+        raise OpsError(f"{label} {outcome.status}{where}: {outcome.reason or 'Image Builder gave no reason'}{logs}")
+    behind = [arrival.region for arrival in outcome.arrivals if not arrival.handed_off]
+    absent = [arrival.region for arrival in outcome.arrivals if not arrival.handed_off and not arrival.ami]
+    if absent:
+        stack = names.image_stack(pipeline.image.name)
+        raise OpsError(
+            f"{label} has no AMI in {', '.join(absent)}: run make deploy STACK={stack}, so that the pipeline "
+            "distributes there, and build again"
+        )
+    if behind:
+        raise OpsError(
+            f"latest did not move to {label} in {', '.join(behind)} within {duration(wish.handoff_timeout)}: look at "
+            f"the function's log {names.function_log(pipeline.handoff)} and at the dead letters in the queue "
+            f"{names.dead_letters(pipeline.handoff)}, both in {pipeline.image.home}"
+        )
+
+
+def _print_arrivals(arrivals: tuple[Arrival, ...], *, console: Console) -> None:
+    if not arrivals:
+        return
+    table = Table.grid(padding=(0, 2 if console.is_terminal else 1))
+    for arrival in arrivals:
+        words = Text(_words(arrival), "" if arrival.handed_off else "yellow")
+        table.add_row(arrival.region, Text(arrival.ami or "no AMI", "bold" if arrival.ami else ""), words)
+    console.print(Padding(table, (1, 0, 1, 2)) if console.is_terminal else table)
+
+
+def _words(arrival: Arrival) -> str:
+    shown = arrival.latest_build or arrival.latest
+    if shown is None:
+        return "latest does not exist yet"
+    if arrival.latest == arrival.ami:
+        return "latest points to it"
+    return f"latest points to a newer build, {shown}" if arrival.handed_off else f"latest still points to {shown}"
+
+
+def _print_json(pipeline: Pipeline, *, arn: str, outcome: Outcome | None) -> None:
+    answer = {
+        "image": pipeline.image.name,
+        "region": pipeline.image.home,
+        "build": version_of(arn),
+        "arn": arn,
+        "status": outcome.status if outcome else None,
+        "failed_in": outcome.failed_in if outcome else None,
+        "reason": outcome.reason if outcome else None,
+        "logs": outcome.logs if outcome else None,
+        "regions": [asdict(arrival) for arrival in outcome.arrivals] if outcome else [],
+    }
+    open_console().print(json.dumps(answer, indent=2), soft_wrap=True)

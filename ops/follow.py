@@ -1,0 +1,149 @@
+"""A build from its first state until `latest` points to its AMIs, or until it fails."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from rich.console import Console
+
+from lambda_src.ami_handoff.builds import Build, get_build
+from lambda_src.ami_handoff.channels import LATEST, Channel, read_channels
+from ops.aws import Aws, asking
+from ops.pipeline import Pipeline, created_in, version_of
+from ops.progress import Progress
+from ops.screen import duration
+
+GOOD = "AVAILABLE"
+ENDED = (GOOD, "FAILED", "CANCELLED", "DEPRECATED", "DISABLED", "DELETED")
+APPEARS_WITHIN_SECONDS = 30
+"""How long GetImage may not know a build that was started just now."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrival:
+    """One region after a good build: the build's AMI there, None when it has none, and where `latest` points."""
+
+    region: str
+    ami: str | None
+    latest: str | None
+    latest_build: str | None
+    handed_off: bool
+    """Whether `latest` points to this build or to a newer one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a build ended."""
+
+    status: str
+    failed_in: str | None = None
+    """The last state that was seen before a bad end."""
+    reason: str | None = None
+    """Image Builder's words about a bad end."""
+    logs: str | None = None
+    """Where the build's log lies, `s3://bucket/prefix`."""
+    arrivals: tuple[Arrival, ...] = ()
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the build made AMIs that can be used."""
+        return self.status == GOOD
+
+
+def follow(
+    pipeline: Pipeline, *, arn: str, aws: Aws, console: Console, just_started: bool, handoff_timeout: float
+) -> Outcome | None:
+    """Show the build until it has ended and, when it is good, until `latest` points to it or to a newer one in every
+    region, `handoff_timeout` seconds at most. None when the pipeline has no such build.
+
+    Raises `OpsError` when AWS refuses to tell.
+    """
+    build = _first_look(pipeline, arn=arn, aws=aws, patient=just_started)
+    if build is None:
+        return None
+    age = 0.0 if build.created is None else (datetime.now(UTC) - build.created).total_seconds()
+    label = f"{pipeline.image.name} {version_of(arn)}"
+    with Progress(console, build=label, age_in_seconds=None if just_started else age) as progress:
+        outcome = _walk(pipeline, arn=arn, aws=aws, progress=progress)
+        progress.end(outcome.status, good=outcome.is_good)
+        if not outcome.is_good:
+            return outcome
+        build = _build(pipeline, arn=arn, aws=aws)
+        if build is None:
+            return None
+        return replace(
+            outcome, arrivals=_hand_off(pipeline, build, aws=aws, progress=progress, timeout=handoff_timeout)
+        )
+
+
+def _first_look(pipeline: Pipeline, *, arn: str, aws: Aws, patient: bool) -> Build | None:
+    until = time.monotonic() + (APPEARS_WITHIN_SECONDS if patient else 0.0)
+    while True:
+        build = _build(pipeline, arn=arn, aws=aws)
+        if build or time.monotonic() >= until:
+            return build
+        time.sleep(1.0)
+
+
+def _build(pipeline: Pipeline, *, arn: str, aws: Aws) -> Build | None:
+    with asking(pipeline.image.home):
+        return get_build(aws.imagebuilder(pipeline.image.home), arn=arn, pipeline_arn=pipeline.arn)
+
+
+def _walk(pipeline: Pipeline, *, arn: str, aws: Aws, progress: Progress) -> Outcome:
+    """Show each state until the last one."""
+    imagebuilder = aws.imagebuilder(pipeline.image.home)
+    state: str | None = None
+    while True:
+        with asking(pipeline.image.home):
+            image = imagebuilder.get_image(imageBuildVersionArn=arn)["image"]
+        status = image["state"]["status"]
+        if status in ENDED:
+            break
+        state = status
+        progress.step(status)
+        # So that a state is shown late by a tenth at most, and a long one costs few calls.
+        time.sleep(min(max(0.25, progress.step_seconds / 10), 10.0))
+    if status == GOOD:
+        return Outcome(status=status)
+    logs = image.get("infrastructureConfiguration", {}).get("logging", {}).get("s3Logs", {})
+    place = "/".join(filter(None, (logs.get("s3BucketName"), logs.get("s3KeyPrefix"))))
+    return Outcome(
+        status=status,
+        failed_in=state,
+        reason=" ".join(image["state"].get("reason", "").split()) or None,
+        logs=f"s3://{place}" if place else None,
+    )
+
+
+def _hand_off(pipeline: Pipeline, build: Build, *, aws: Aws, progress: Progress, timeout: float) -> tuple[Arrival, ...]:
+    """Wait until `latest` has moved in every region that has an AMI of the build, or the time is over."""
+    until = time.monotonic() + timeout
+    while True:
+        arrivals = tuple(_arrival(pipeline, build, region=region, aws=aws) for region in pipeline.image.regions)
+        waiting = [arrival.region for arrival in arrivals if arrival.ami and not arrival.handed_off]
+        if not waiting or time.monotonic() >= until:
+            progress.end_step(good=not waiting)
+            return arrivals
+        progress.step("hand-off", line=f"hand-off, which may take {duration(timeout)}")
+        time.sleep(min(max(0.25, progress.step_seconds / 10), 5.0, max(0.0, until - time.monotonic())))
+
+
+def _arrival(pipeline: Pipeline, build: Build, *, region: str, aws: Aws) -> Arrival:
+    with asking(region):
+        latest = read_channels(aws.ssm(region), path=pipeline.channels).get(LATEST)
+    ami = build.amis.get(region)
+    return Arrival(
+        region=region,
+        ami=ami,
+        latest=latest.value if latest else None,
+        latest_build=version_of(latest.record.get("build", "")) or None if latest else None,
+        handed_off=latest is not None and (latest.value == ami or _is_newer(latest, build)),
+    )
+
+
+def _is_newer(channel: Channel, build: Build) -> bool:
+    created = created_in(channel.record)
+    return created is not None and build.created is not None and created > build.created

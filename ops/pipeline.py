@@ -1,0 +1,90 @@
+"""An image's pipeline as it is deployed, and its builds as a person names them: `1.0.912/3`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from botocore.exceptions import ClientError
+
+from estate import names
+from estate.estate import Estate
+from estate.image import Image
+from ops.aws import Aws, OpsError, asking
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pipeline:
+    """The pipeline that an image of the estate has, if it is deployed."""
+
+    image: Image
+    namespace: str
+    account: str
+
+    @property
+    def arn(self) -> str:
+        """Its ARN, which follows from names."""
+        return names.pipeline_arn(
+            namespace=self.namespace, image=self.image.name, region=self.image.home, account=self.account
+        )
+
+    @property
+    def channels(self) -> str:
+        """The folder of its image's channels in Parameter Store."""
+        return names.image_path(self.namespace, self.image.name)
+
+    @property
+    def handoff(self) -> str:
+        """The name of its hand-off function."""
+        return names.handoff(self.namespace, self.image.name)
+
+    @property
+    def not_deployed(self) -> str:
+        """What a person is told when it is not there."""
+        stack = names.image_stack(self.image.name)
+        place = f"account {self.account}, {self.image.home}"
+        return f"{stack} is not deployed: run make deploy STACK={stack} (looked in {place})"
+
+    def build_arn(self, build: str) -> str:
+        """The ARN of its build `1.0.912/3`."""
+        home, _, name = self.arn.partition(":image-pipeline/")
+        return f"{home}:image/{name}/{build}"
+
+
+def pipeline_of(image: Image, *, estate: Estate, aws: Aws) -> Pipeline:
+    """The pipeline of an image, deployed or not."""
+    return Pipeline(image=image, namespace=estate.settings.namespace, account=aws.account)
+
+
+def is_deployed(pipeline: Pipeline, *, aws: Aws) -> bool:
+    """Whether the pipeline exists."""
+    with asking(pipeline.image.home):
+        try:
+            aws.imagebuilder(pipeline.image.home).get_image_pipeline(imagePipelineArn=pipeline.arn)
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ResourceNotFoundException":
+                return False
+            raise
+    return True
+
+
+def check_deployed(pipeline: Pipeline, *, aws: Aws) -> None:
+    """Raises `OpsError` when the pipeline does not exist."""
+    if not is_deployed(pipeline, aws=aws):
+        raise OpsError(pipeline.not_deployed)
+
+
+def version_of(build_arn: str) -> str:
+    """`1.0.912/3` of `…:image/acme-web/1.0.912/3`; empty for what is no ARN of a build."""
+    _, _, build = build_arn.partition(":image/")
+    return build.partition("/")[2]
+
+
+def created_in(record: Mapping[str, str]) -> datetime | None:
+    """When the build that a channel's record names was made; None when the record does not say."""
+    try:
+        created = datetime.fromisoformat(record.get("created", ""))
+    except ValueError:
+        return None
+    return created if created.tzinfo else created.replace(tzinfo=UTC)

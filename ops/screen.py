@@ -1,0 +1,40 @@
+"""How output looks: calm colours on a terminal, plain text with one thing a line everywhere else."""
+
+import sys
+from datetime import timedelta
+
+from rich.console import Console
+
+_WIDER_THAN_ANY_LINE = 10_000
+
+
+def open_console(*, to_stderr: bool = False) -> Console:
+    """A console for standard output or error. In a pipe it writes no colours and no control characters, whatever
+    the environment says, and breaks no line."""
+    stream = sys.stderr if to_stderr else sys.stdout
+    terminal = stream.isatty()
+    return Console(
+        file=stream,
+        force_terminal=terminal,
+        force_interactive=None if terminal else False,
+        width=None if terminal else _WIDER_THAN_ANY_LINE,
+        # AWS's words are not our markup
+        markup=False,
+        emoji=False,
+        highlight=False,
+    )
+
+
+def duration(seconds: float) -> str:
+    """`0:07`, `12:40`, `1:02:09`."""
+    minutes, rest = divmod(max(0, int(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def age(time: timedelta) -> str:
+    """`3 days`, `1 hour`, `seconds`: the largest unit, rounded down."""
+    for unit, length in (("day", 86_400), ("hour", 3600), ("minute", 60)):
+        if count := int(time.total_seconds() // length):
+            return f"{count} {unit}" + ("s" if count != 1 else "")
+    return "seconds"
