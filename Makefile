@@ -5,7 +5,7 @@ STACK ?=
 ARGS ?=
 
 PIPENV := pipenv==2026.10.3
-CODE := main.py estate stacks lambda_src ops local_aws scripts tests
+CODE := main.py estate stacks lambda_src ops local_aws scripts docs tests
 SNAPSHOTS := tests/test_snapshots.py
 
 # Node.js and npm are in the virtual environment; cdktf's Python library starts the `node` it finds first.
@@ -30,7 +30,8 @@ PIP_INSTALL := .venv/bin/python -m pip install -qq --disable-pip-version-check -
 	--require-hashes --no-deps
 NPM_CI := .venv/bin/npm ci --include=dev --ignore-scripts=false --no-audit --no-fund --loglevel=error
 
-.PHONY: help setup demo test check format snapshots synth plan deploy destroy lock clean
+# docs is a folder, too
+.PHONY: help setup demo test check format snapshots docs synth plan deploy destroy lock clean
 .PHONY: prerequisites terraform stack-named
 
 help: ## List the tasks
@@ -57,6 +58,9 @@ format: setup ## Format the code, and put right what ruff can
 
 snapshots: setup ## Write the examples' snapshots anew, for review
 	@.venv/bin/python -m pytest --snapshot-update $(SNAPSHOTS) $(ARGS)
+
+docs: setup ## Write the generated pages of docs/ anew
+	@.venv/bin/python docs/generate.py
 
 synth: setup ## Write the Terraform of all stacks into cdktf.out
 	@.venv/bin/python main.py

@@ -15,7 +15,7 @@ from estate.problems import EstateError
 def main() -> int:
     """Load, build the stacks, synth."""
     try:
-        estate = load(Path(os.environ.get("GOLDSMITH_CONFIG", "config")))
+        estate = load(Path(os.environ.get("GOLDSMITH_CONFIG") or "config"))
     except EstateError as error:
         print(error, file=sys.stderr)
         return 2

@@ -84,7 +84,7 @@ def _components(image: Image, parts: Parts) -> Iterator[Problem]:
         document = parts.documents.get((use.use, image.system.platform))
         if document and not re.fullmatch(rf"(?=.{{1,{names.LONGEST_COMPONENT}}}$)[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
             rule = "the file of a component is named in lower-case letters, digits and hyphens"
-            yield Problem(place, f"{rule}, at most {names.LONGEST_COMPONENT}", shown(use.use))
+            yield Problem(place, f"{rule}, at most {names.LONGEST_COMPONENT} of them", shown(use.use))
         if document:
             yield from _parameters(use, document, place)
 
@@ -93,20 +93,20 @@ def _elsewhere(image: Image, key: Key, parts: Parts) -> Iterator[Problem]:
     """What must be in the region of the image's stack, and is not."""
     for place, use in image.placed_uses:
         if use.is_managed and place not in parts.broken:
-            yield from _other_region(use.use, image.home, place)
+            yield from _other_region(use.use, image.home, place, "the image's home")
     if image.parent and image.parent.startswith("arn:"):
-        yield from _other_region(image.parent, image.home, (*key, "parent"))
+        yield from _other_region(image.parent, image.home, (*key, "parent"), "the image's home")
     if parts.settings:
+        home = f"the home of image {image.name}"
         if parts.settings.kms_key:
-            yield from _other_region(parts.settings.kms_key, image.home, ("settings", "kms_key"), f"image {image.name}")
+            yield from _other_region(parts.settings.kms_key, image.home, ("settings", "kms_key"), home)
         for index, arn in enumerate(parts.settings.alarm_actions):
-            yield from _other_region(arn, image.home, ("settings", "alarm_actions", index), f"image {image.name}")
+            yield from _other_region(arn, image.home, ("settings", "alarm_actions", index), home)
 
 
-def _other_region(arn: str, region: str, key: Key, whose: str = "") -> Iterator[Problem]:
+def _other_region(arn: str, region: str, key: Key, why: str) -> Iterator[Problem]:
     if arn.split(":")[3] not in ("", region):
-        rule = f"must be in {region}" + (f", the home of {whose}" if whose else "")
-        yield Problem(key, rule, shown(arn), f"name one of {region}")
+        yield Problem(key, f"must be in {region}, {why}", shown(arn))
 
 
 def _other_processor(instance_type: str, image: Image, key: Key) -> Iterator[Problem]:
@@ -162,9 +162,10 @@ def _fleet(fleet: Fleet, parts: Parts) -> Iterator[Problem]:
     key: Key = ("fleets", fleet.name)
     if parts.sound(key, "region", "target_group_arns"):
         for index, arn in enumerate(fleet.target_group_arns):
-            yield from _other_region(arn, fleet.region, (*key, "target_group_arns", index))
+            yield from _other_region(arn, fleet.region, (*key, "target_group_arns", index), "the fleet's region")
     if parts.sound(key, "region", "root_volume") and fleet.root_volume.kms_key_id:
-        yield from _other_region(fleet.root_volume.kms_key_id, fleet.region, (*key, "root_volume", "kms_key_id"))
+        place: Key = (*key, "root_volume", "kms_key_id")
+        yield from _other_region(fleet.root_volume.kms_key_id, fleet.region, place, "the fleet's region")
     image = parts.images.get(fleet.image)
     if not parts.sound(key, "image"):
         return

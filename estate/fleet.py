@@ -9,6 +9,7 @@ from estate.problems import RuleError, shown
 from estate.settings import Provider
 from estate.text import (
     FROZEN,
+    Distinct,
     InstanceProfileArn,
     InstanceType,
     KmsKeyArn,
@@ -19,7 +20,7 @@ from estate.text import (
     Tags,
     TargetGroupArn,
     Text,
-    distinct,
+    exactly_one,
 )
 
 MOST_USER_DATA = 16_384
@@ -29,15 +30,18 @@ _NO_SUBNETS = "must name subnets, either by ids or by tags"
 _SUBNETS = "write [subnet-…, subnet-…] or {tags: {tier: private}}"
 
 
+_SubnetIds = Annotated[tuple[SubnetId, ...], Field(min_length=1)]
+
+
 class Subnets(BaseModel):
     """The subnets of a fleet: by ID, or all that carry some tags. In YAML a list of IDs alone is enough."""
 
-    model_config = FROZEN
+    model_config = exactly_one("ids", "tags")
 
-    ids: Annotated[tuple[SubnetId, ...], AfterValidator(distinct)] = ()
-    """The subnets by ID."""
+    ids: Annotated[tuple[SubnetId, ...], Distinct()] = ()
+    """The subnets by ID. Without it: those that have the tags."""
     tags: dict[Text, str] = {}
-    """The tags that all of the subnets carry, looked up at each plan."""
+    """The tags that all of the subnets carry, looked up at each plan. Without it: those named by ID."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -155,9 +159,9 @@ class Fleet(BaseModel):
     """How Terraform reaches AWS for this fleet. Without it: as the settings say."""
     instance_type: InstanceType
     """The instance type."""
-    subnets: Annotated[Subnets, BeforeValidator(_from_list, json_schema_input_type=tuple[SubnetId, ...] | Subnets)]
+    subnets: Annotated[Subnets, BeforeValidator(_from_list, json_schema_input_type=_SubnetIds | Subnets)]
     """Where the instances run."""
-    security_group_ids: Annotated[tuple[SecurityGroupId, ...], AfterValidator(distinct)] = ()
+    security_group_ids: Annotated[tuple[SecurityGroupId, ...], Distinct()] = ()
     """The security groups. Without it: one is made that lets nothing in, and out only HTTPS."""
     instance_profile_arn: InstanceProfileArn | None = None
     """The instance profile. Without it: one is made that lets Systems Manager reach the instances, no more."""
@@ -165,10 +169,10 @@ class Fleet(BaseModel):
     """A script that runs when an instance starts. Without it: none."""
     capacity: Capacity
     """How many instances."""
-    target_group_arns: Annotated[tuple[TargetGroupArn, ...], AfterValidator(distinct)] = ()
+    target_group_arns: Annotated[tuple[TargetGroupArn, ...], Distinct()] = ()
     """The load balancer's target groups. Without it: none."""
     health_check: HealthCheck = HealthCheck()
-    """When an instance is replaced. Without it: see there."""
+    """When an instance is replaced. Without it: when it fails the checks of EC2 or of the target groups."""
     rollout: Rollout = Rollout()
     """How instances are replaced when their AMI changes. Without it: a tenth at a time."""
     root_volume: RootVolume = RootVolume()

@@ -1,6 +1,5 @@
 """A golden image and the pipeline that builds it: the `images:` of an estate."""
 
-import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -21,6 +20,7 @@ from estate.problems import Key, RuleError, did_you_mean, shown
 from estate.schedule import Schedule
 from estate.text import (
     FROZEN,
+    Distinct,
     InstanceType,
     MajorMinor,
     Matching,
@@ -30,18 +30,25 @@ from estate.text import (
     SubnetId,
     Tags,
     Text,
-    distinct,
 )
 
 _AMI = r"ami-[0-9a-f]{8,17}"
 _ARN = r"arn:aws[a-z-]*:imagebuilder:[a-z0-9-]+:([0-9]{12}|aws[a-z-]*|third-party):"
 _VERSION = r"[a-z0-9_-]+/(([0-9]+|x)\.([0-9]+|x)\.([0-9]+|x)|[0-9]+\.[0-9]+\.[0-9]+/[0-9]+)"
 
+ComponentName = Annotated[
+    Text,
+    Matching(
+        rf"(?!arn:)[\s\S]+|{_ARN}component/{_VERSION}",
+        "must be a component",
+        "write its name, its path or its ARN with a version, such as …:component/update-linux/x.x.x",
+    ),
+]
 Parent = Annotated[
     str,
     Matching(
         rf"{_AMI}|ssm:/[A-Za-z0-9._/-]+|{_ARN}image/{_VERSION}",
-        "unknown kind of parent image",
+        "must be a parent image",
         "write an AMI ID, an Image Builder image ARN with its version, or ssm:/…",
     ),
 ]
@@ -51,13 +58,6 @@ def _check_system(name: str) -> str:
     if name not in CATALOGUE:
         raise RuleError("unknown operating system", got=shown(name), remedy=did_you_mean(name, CATALOGUE))
     return name
-
-
-def _check_use(use: str) -> str:
-    if use.startswith("arn:") and not re.fullmatch(rf"{_ARN}component/{_VERSION}", use):
-        remedy = "write arn:aws:imagebuilder:…:component/<name>/<version>, such as x.x.x for the newest"
-        raise RuleError("must be the ARN of a component", got=shown(use), remedy=remedy)
-    return use
 
 
 def _as_text(value: Any) -> Any:
@@ -80,7 +80,7 @@ class ComponentUse(BaseModel):
 
     model_config = ConfigDict(**FROZEN, validate_by_name=True)
 
-    use: Annotated[Text, AfterValidator(_check_use)]
+    use: ComponentName
     """A shipped component (`update-os`), a document of your own by its path from the configuration's folder
     (`components/app.yaml`), or the ARN of a component that AWS manages."""
     with_: Annotated[dict[str, ParameterValue], Field(alias="with")] = {}
@@ -103,7 +103,7 @@ def _from_name(value: Any) -> Any:
     return {"use": value} if isinstance(value, str) else value
 
 
-Use = Annotated[ComponentUse, BeforeValidator(_from_name, json_schema_input_type=Text | ComponentUse)]
+Use = Annotated[ComponentUse, BeforeValidator(_from_name, json_schema_input_type=ComponentName | ComponentUse)]
 
 
 def _together(regions: tuple[str, ...]) -> tuple[str, ...]:
@@ -141,9 +141,11 @@ class RootVolume(BaseModel):
     @model_validator(mode="after")
     def _fits_type(self) -> Self:
         if self.throughput is not None and self.volume_type != "gp3":
-            raise RuleError("only gp3 takes it", got=shown(self.volume_type), key=("throughput",))
+            remedy = "delete it, or write volume_type: gp3"
+            raise RuleError("only gp3 takes it", got=shown(self.throughput), remedy=remedy, key=("throughput",))
         if self.iops is not None and self.volume_type == "gp2":
-            raise RuleError("gp2 does not take it", got=shown(self.iops), remedy="write gp3", key=("iops",))
+            remedy = "delete it, or write volume_type: gp3"
+            raise RuleError("gp2 does not take it", got=shown(self.iops), remedy=remedy, key=("iops",))
         if self.iops is None and self.volume_type in ("io1", "io2"):
             raise RuleError(f"{self.volume_type} needs it", remedy="write for instance iops: 3000", key=("iops",))
         return self
@@ -154,11 +156,11 @@ class Infrastructure(BaseModel):
 
     model_config = FROZEN
 
-    instance_types: Annotated[tuple[InstanceType, ...], AfterValidator(distinct)] = ()
+    instance_types: Annotated[tuple[InstanceType, ...], Distinct()] = ()
     """The instance types to try, in order. Without it: two small ones that fit the architecture."""
     subnet_id: SubnetId | None = None
     """The subnet. Without it: the default VPC's."""
-    security_group_ids: Annotated[tuple[SecurityGroupId, ...], AfterValidator(distinct)] = ()
+    security_group_ids: Annotated[tuple[SecurityGroupId, ...], Distinct()] = ()
     """The security groups. Without it: the default VPC's, and then there must be no subnet either."""
 
     @model_validator(mode="after")
@@ -202,14 +204,14 @@ class Image(BaseModel):
     """The parent image: an AMI ID, the ARN of an Image Builder image, or `ssm:/…`. Without it: the operating
     system's managed image, always its newest version."""
     build: tuple[Use, ...] = ()
-    """Components that build the image, in order. Without it: the parent image as it is."""
+    """Components that build the image, in order. Without it: the parent image is only tested."""
     test: tuple[Use, ...] = ()
     """Components that test the image, in order, after those of `build`. Without it: it is only started."""
     schedule: Schedule | None = None
     """When the pipeline builds by itself. Without it: only when someone starts it."""
-    regions: Annotated[tuple[Region, ...], Field(min_length=1), AfterValidator(distinct), AfterValidator(_together)]
+    regions: Annotated[tuple[Region, ...], Field(min_length=1), Distinct(), AfterValidator(_together)]
     """Where the AMI goes. The first is home: the stack, its pipeline and its function live there."""
-    channels: Annotated[tuple[Name, ...], AfterValidator(distinct), AfterValidator(_without_latest)] = ()
+    channels: Annotated[tuple[Name, ...], Distinct(), AfterValidator(_without_latest)] = ()
     """Channels that operators move, such as `staging` and `prod`. Without it: only `latest`, moved by itself."""
     root_volume: RootVolume = RootVolume()
     """The root volume. Without it: gp3 of the parent's size, encrypted."""

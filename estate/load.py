@@ -49,7 +49,7 @@ def load(path: Path) -> Estate:
 
     Raises `EstateError` with every problem, in the order of files and lines; nothing is written.
     """
-    folder = path if path.is_dir() else path.parent
+    folder = path if os.path.isdir(path) else path.parent
     declared = _Declared()
     for file in _files(path):
         _merge(file, declared)
@@ -131,6 +131,10 @@ def _merge(file: Path, declared: _Declared) -> None:
         problem = Problem((), "must have settings:, images: or fleets:", shown(yaml.value), place=f"{file}:1")
         declared.problems.append(problem)
         declared.complete = False
+        return
+    if "schemaVersion" in yaml.value:
+        rule, remedy = "is a component document, not an estate", "move it into a folder, such as components/"
+        declared.problems.append(Problem((), rule, remedy=remedy, place=f"{file}:1"))
         return
     for section, values in yaml.value.items():
         place = f"{file}:{yaml.marks.line((section,))}"

@@ -73,6 +73,16 @@ def handoff(namespace: str, image: str) -> str:
     return f"{namespace}_{image}_handoff"
 
 
+def function_log(function: str) -> str:
+    """The log group that Lambda writes to."""
+    return f"/aws/lambda/{function}"
+
+
+def dead_letters(function: str) -> str:
+    """The queue of the events that a function, or its topic, gave up on."""
+    return f"{function}_dead_letters"
+
+
 def global_name(namespace: str, name: str, part: str, region: str) -> str:
     """A name of IAM, which knows no regions: role, policy or instance profile."""
     return f"{namespace}_{name}_{part}_{region}"

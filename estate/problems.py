@@ -69,11 +69,16 @@ def shown(value: object) -> str:
     return text if len(text) <= 80 else text[:79] + "…"
 
 
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that was probably meant, if one was."""
+    lower = {choice.lower(): choice for choice in sorted(known)}
+    return next((lower[near] for near in get_close_matches(word.lower(), lower, n=1)), None)
+
+
 def did_you_mean(word: str, known: Iterable[str], *, otherwise: str = "") -> str:
     """The remedy for an unknown word: the nearest known one; when none is near, `otherwise` or all of them."""
     choices = sorted(known)
-    lower = {choice.lower(): choice for choice in choices}
-    near = get_close_matches(word.lower(), lower, n=1)
+    near = nearest(word, choices)
     if near:
-        return f"did you mean {lower[near[0]]!r}?"
+        return f"did you mean {near!r}?"
     return otherwise or (f"choose one of {', '.join(choices)}" if choices else "")

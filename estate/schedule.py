@@ -6,13 +6,14 @@ found here. Syntax: "Use cron expressions in EC2 Image Builder" in AWS's user gu
 
 import re
 from calendar import monthrange
-from typing import Annotated, Literal, Self
+from functools import cache
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, model_validator
 
 from estate.problems import RuleError, did_you_mean, shown
-from estate.text import FROZEN
+from estate.text import exactly_one
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -28,19 +29,19 @@ _FIELDS: tuple[tuple[str, int, int, tuple[str, ...]], ...] = (
 )
 _DAY_OF_MONTH, _MONTH, _DAY_OF_WEEK, _YEAR = 2, 3, 4, 5
 
-
 _NUMBER = re.compile(r"[0-9]{1,4}")
 
 
 class Schedule(BaseModel):
     """The `schedule:` of an image. Without one, the pipeline builds only when someone starts it."""
 
-    model_config = FROZEN
+    model_config = exactly_one("cron", "rate")
 
     cron: Annotated[str, AfterValidator(lambda text: _check_cron(text))] | None = None
-    """Six fields: minute, hour, day of month, month, day of week, year; one of the two days is `?`."""
-    rate: Annotated[str, AfterValidator(lambda text: _check_rate(text))] | None = None
-    """An interval, such as `7 days`."""
+    """Six fields: minute, hour, day of month, month, day of week, year; one of the two days is `?`. Without it: as
+    `rate` says."""
+    rate: Annotated[str, BeforeValidator(lambda value: _check_rate(value))] | None = None
+    """An interval, such as `7 days`. Without it: as `cron` says."""
     timezone: Annotated[str, AfterValidator(lambda text: _check_timezone(text))] = "UTC"
     """The time zone of the cron expression, such as `Asia/Tokyo`. Without it: UTC."""
     when: Literal["always", "dependency-updates"] = "dependency-updates"
@@ -87,7 +88,7 @@ def _check_cron(text: str) -> str:
 
 
 def _field_values(part: str, index: int, text: str) -> set[int]:
-    """The values that a field allows; empty where they cannot be listed (`L`, `15W`, `6#3`, `?`)."""
+    """The values that a field allows; empty where they cannot be listed (`L`, `6#3`, `?`)."""
     name, low, high, words = _FIELDS[index]
 
     def number(token: str) -> int:
@@ -99,7 +100,7 @@ def _field_values(part: str, index: int, text: str) -> set[int]:
     if part == "?" and index in (_DAY_OF_MONTH, _DAY_OF_WEEK):
         return set()
     if _is_special(part, index):
-        return set()
+        return {int(part[:-1])} if part[:-1].isdecimal() and index == _DAY_OF_MONTH else set()
     values: set[int] = set()
     for item in part.split(","):
         span, _, step = item.partition("/")
@@ -120,7 +121,7 @@ def _field_values(part: str, index: int, text: str) -> set[int]:
 def _is_special(part: str, index: int) -> bool:
     """`L` and `15W` among the days of a month; `L`, `6L` and `6#3` among those of a week."""
     if index == _DAY_OF_MONTH:
-        return re.fullmatch(r"l|lw|([1-9]|[12]\d|3[01])w", part) is not None
+        return re.fullmatch(r"l|lw|([1-9]|[12][0-9]|3[01])w", part) is not None
     weekday = "|".join((*_DAYS, "[1-7]"))
     return index == _DAY_OF_WEEK and re.fullmatch(rf"l|({weekday})(l|#[1-5])", part) is not None
 
@@ -131,19 +132,23 @@ def _without_brackets(text: str, kind: str) -> None:
         raise RuleError(f"is written without {kind}( )", got=shown(text), remedy=f'write "{inner}"')
 
 
-def _check_rate(text: str) -> str:
+def _check_rate(value: Any) -> Any:
+    text = "" if value is None else str(value)
     _without_brackets(text, "rate")
     match = re.fullmatch(r"([1-9][0-9]{0,4}) (hour|day)(s?)", text)
-    if not match or (match[1] == "1") == bool(match[3]):
-        raise RuleError(
-            "a rate is a whole number of hours or days", got=shown(text), remedy='write "1 day" or "7 days"'
-        )
-    return text
+    if value is not None and (not match or (match[1] == "1") == bool(match[3])):
+        rule, remedy = "a rate is a whole number of hours or days", 'write "1 day" or "7 days"'
+        raise RuleError(rule, got=shown(value), remedy=remedy)
+    return value
+
+
+@cache
+def _timezones() -> frozenset[str]:
+    return frozenset(available_timezones())  # reads some six hundred files
 
 
 def _check_timezone(text: str) -> str:
-    known = available_timezones()
-    if text not in known:
-        remedy = did_you_mean(text, known, otherwise="write a name such as Asia/Tokyo")
+    if text not in _timezones():
+        remedy = did_you_mean(text, _timezones(), otherwise="write a name such as Asia/Tokyo")
         raise RuleError("unknown time zone", got=shown(text), remedy=remedy)
     return text

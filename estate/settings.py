@@ -13,12 +13,13 @@ from estate.text import (
     FolderPath,
     KmsKeyArn,
     Namespace,
+    PlainText,
     PolicyArn,
     Region,
     RoleArn,
     RolePath,
     Tags,
-    Text,
+    exactly_one,
 )
 
 
@@ -44,19 +45,19 @@ class S3Backend(BaseModel):
     """What the objects' keys start with. Without it: `goldsmith`, so `goldsmith/image-web.tfstate`."""
     use_lockfile: StrictBool = True
     """Lock with an object beside the state. Without it: locked."""
-    kms_key_id: Text | None = None
+    kms_key_id: PlainText | None = None
     """The key that encrypts the state. Without it: the bucket's own default key."""
 
 
 class Backend(BaseModel):
     """Where Terraform keeps its state: exactly one kind."""
 
-    model_config = FROZEN
+    model_config = exactly_one("local", "s3")
 
     local: LocalBackend | None = None
-    """State in a local folder."""
+    """State in a local folder. Without it: state in S3."""
     s3: S3Backend | None = None
-    """State in an S3 bucket."""
+    """State in an S3 bucket. Without it: state in a local folder."""
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -76,9 +77,9 @@ class AssumeRole(BaseModel):
 
     role_arn: RoleArn
     """The role."""
-    external_id: Text | None = None
+    external_id: PlainText | None = None
     """The external ID that the role's trust policy asks for. Without it: none is sent."""
-    session_name: Text | None = None
+    session_name: PlainText | None = None
     """The name of the session, as CloudTrail shows it. Without it: AWS's provider chooses one."""
 
 
@@ -87,7 +88,7 @@ class Provider(BaseModel):
 
     model_config = FROZEN
 
-    profile: Text | None = None
+    profile: PlainText | None = None
     """A profile of the shared configuration files. Without it: the environment decides."""
     assume_role: AssumeRole | None = None
     """A role to assume. Without it: none."""

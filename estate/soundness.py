@@ -5,7 +5,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from estate.problems import Key, Problem
+from estate.operating_systems import CATALOGUE
+from estate.problems import Key, Problem, nearest
 from estate.validation import problems_of
 
 _STAND_INS: Mapping[str, Any] = {
@@ -40,15 +41,25 @@ def model_of(model: type[_Model], value: Any, *, key: Key, problems: list[Proble
             return None
         rest = dict(value)
         for problem in found:
-            field = str((*problem.key, "name")[len(key)])
-            broken.update(problem.key[:length] for length in (len(key) + 1, len(key) + 2))
-            item = problem.key[len(key) + 1] if len(problem.key) > len(key) + 1 else None
-            if field in ("build", "test") and isinstance(item, int):
-                rest[field] = [*rest[field][:item], "update-os", *rest[field][item + 1 :]]
-            elif field in _STAND_INS:
-                rest[field] = _STAND_INS[field]
-            else:
-                rest.pop(field, None)
+            path = problem.key[len(key) :] or ("name",)
+            if not _mended(rest, path):
+                broken.update({(*key, *path[:1]), (*key, *path[:2])})
         if rest == value:
             return None
         value = rest
+
+
+def _mended(fields: dict[str, Any], path: Key) -> bool:
+    """Replaces what is broken at `path`, or drops it. Whether it is now what was probably meant."""
+    field, item = str(path[0]), path[1] if len(path) > 1 else None
+    written = fields.get(field)
+    if field == "os" and isinstance(written, str) and (near := nearest(written, CATALOGUE)):
+        fields[field] = near
+        return True
+    if field in ("build", "test") and isinstance(written, list) and isinstance(item, int):
+        fields[field] = [*written[:item], "update-os", *written[item + 1 :]]
+    elif field in _STAND_INS:
+        fields[field] = _STAND_INS[field]
+    else:
+        fields.pop(field, None)
+    return False

@@ -5,7 +5,7 @@ Loose text becomes a typed value once, here; what receives it trusts it.
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
@@ -17,12 +17,10 @@ from estate.problems import RuleError, shown
 FROZEN = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 """Of every model: unknown keys are errors, nothing changes later, docstrings reach the JSON Schema."""
 
-_Item = TypeVar("_Item")
-
 
 @dataclass(frozen=True)
 class Matching:
-    """Text that matches a pattern as a whole. Editors get the pattern, whoever breaks it the words."""
+    """Text that matches a pattern as a whole: editors get the pattern, the docs and whoever breaks it the words."""
 
     pattern: str
     rule: str
@@ -37,15 +35,29 @@ class Matching:
         return core_schema.no_info_after_validator_function(self._check, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return {**handler(schema), "pattern": f"^({self.pattern})$"}
+        return {**handler(schema), "pattern": f"^({self.pattern})$", "$comment": self.rule.removeprefix("must be ")}
 
 
-def distinct(values: tuple[_Item, ...]) -> tuple[_Item, ...]:
-    """Refuses a list that has the same item twice."""
-    for index, value in enumerate(values):
-        if value in values[:index]:
-            raise RuleError("is there twice", got=shown(value), remedy="delete one", key=(index,))
-    return values
+@dataclass(frozen=True)
+class Distinct:
+    """A list that has no item twice."""
+
+    def _check(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        for index, value in enumerate(values):
+            if value in values[:index]:
+                raise RuleError("is there twice", got=shown(value), remedy="delete one", key=(index,))
+        return values
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {**handler(schema), "uniqueItems": True}
+
+
+def exactly_one(*fields: str) -> ConfigDict:
+    """The configuration of a model that takes exactly one of some fields, so that editors know."""
+    return ConfigDict(**FROZEN, json_schema_extra={"oneOf": [{"required": [field]} for field in fields]})
 
 
 def _version_text(value: Any) -> Any:
@@ -73,10 +85,14 @@ def _one_case(tags: dict[str, str]) -> dict[str, str]:
 
 
 def _arn(service: str, resource: str, rule: str, remedy: str) -> Matching:
-    return Matching(rf"arn:aws[a-z-]*:{service}:[a-z0-9-]*:([0-9]{{12}}|aws)?:{resource}[^\s]+", rule, remedy)
+    return Matching(rf"arn:aws[a-z-]*:{service}:[a-z0-9-]*:([0-9]{{12}}|aws)?:{resource}{_PLAIN}+", rule, remedy)
 
+
+# nothing that Terraform reads as a template: providers and backends must not have any
+_PLAIN = "[A-Za-z0-9_+=,.@:/-]"
 
 Text = Annotated[str, Field(min_length=1)]
+PlainText = Annotated[str, Matching(rf"{_PLAIN}+", "must be letters, digits and _+=,.@:/-")]
 Namespace = Annotated[
     str,
     Matching(
@@ -110,10 +126,15 @@ InstanceType = Annotated[
     str, Matching(r"[a-z][a-z0-9-]*\.[a-z0-9-]+", "must be an instance type", "write it as t3.small")
 ]
 FolderPath = Annotated[
-    str, Matching(r"[^/\s]+(/[^/\s]+)*", "must be a path without / at its start and end", "write it as team/goldsmith")
+    str,
+    Matching(
+        r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*",
+        "must be a path without / at its start and end",
+        "write it as team/goldsmith",
+    ),
 ]
 RolePath = Annotated[
-    str, Matching(r"/([!-~]+/)?", "must be a path with / at its start and end", "write it as /team/goldsmith/")
+    str, Matching(rf"/({_PLAIN}+/)?", "must be a path with / at its start and end", "write it as /team/goldsmith/")
 ]
 BucketName = Annotated[
     str,

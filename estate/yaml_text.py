@@ -57,19 +57,29 @@ def read(text: str, *, source: str) -> Yaml:
         value, parts = reader.value(node, ()) if node else (None, {})
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        problem, context = str(error.problem or error.context), str(error.context)
-        rule = f"{context}, {problem}" if problem.startswith("but ") else problem
-        raise _no_yaml(rule, source, mark.line if mark else 0) from None
+        raise _no_yaml(*_told(error), source, mark.line if mark else 0) from None
     except YAMLError as error:
         position = getattr(error, "position", 0)
-        raise _no_yaml(str(error).splitlines()[0], source, text[:position].count("\n")) from None
+        raise _no_yaml(str(error).splitlines()[0], "", source, text[:position].count("\n")) from None
     except RecursionError:
-        raise _no_yaml("nested too deeply", source, 0) from None
+        raise _no_yaml("nested too deeply", "", source, 0) from None
     return Yaml(value, Marks(1, parts), tuple(reader.problems))
 
 
-def _no_yaml(rule: str, source: str, line: int) -> EstateError:
-    remedy = "indent with spaces" if r"'\t'" in rule else ""
+def _told(error: MarkedYAMLError) -> tuple[str, str]:
+    """What is wrong, and what to do."""
+    problem, context = str(error.problem or error.context), str(error.context)
+    if r"'\t'" in problem:
+        return problem, "indent with spaces"
+    if problem.startswith("mapping values"):
+        return problem, "put text that has a colon in quotes"
+    if problem.startswith("but "):
+        return f"{context}, {problem}", "write one document a file"
+    begin = error.context_mark.line + 1 if error.context_mark else 0
+    return problem, f"see what begins at line {begin}" if begin else ""
+
+
+def _no_yaml(rule: str, remedy: str, source: str, line: int) -> EstateError:
     return EstateError([Problem((), f"is not valid YAML: {rule}", remedy=remedy, place=f"{source}:{line + 1}")])
 
 
@@ -114,7 +124,8 @@ class _Reader:
     def _read(self, node: Node, key: Key) -> tuple[Any, dict[str | int, Marks]]:
         kind = str(node.tag).removeprefix(_TAG)
         if kind not in ("map", "seq", "str", "null", "bool", "int", "float", "timestamp", "value", "merge"):
-            self._problem(key, node, "tags have no meaning here", got=kind, remedy="delete it")
+            tag = kind if kind.startswith("!") else f"!!{kind}"
+            self._problem(key, node, "tags have no meaning here", got=tag, remedy="delete it")
         if isinstance(node, MappingNode):
             return self._mapping(node, key)
         if isinstance(node, SequenceNode):

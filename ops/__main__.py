@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main(options: argparse.Namespace) -> int:
     try:
-        estate = load(options.config or Path(os.environ.get("GOLDSMITH_CONFIG", "config")))
+        estate = load(options.config or Path(os.environ.get("GOLDSMITH_CONFIG") or "config"))
     except EstateError as error:
         print(error, file=sys.stderr)
         return 2

@@ -29,7 +29,8 @@ from .reconciler import Image, Report, Target, reconcile
 if TYPE_CHECKING:  # the Lambda runtime has no type stubs
     from mypy_boto3_imagebuilder import ImagebuilderClient
 
-# A place that does not answer costs three times five seconds and the waits between; the function has 60.
+# A place that does not answer costs three times five seconds and the waits between; the function has 300, so that it
+# can still say which of a dozen they were.
 CONFIG = Config(connect_timeout=2, read_timeout=5, retries={"mode": "adaptive", "total_max_attempts": 3})
 LOG_LIMIT = 300  # characters of what a message says
 

@@ -1,0 +1,240 @@
+"""Writes the pages that follow from the models: `docs/configuration.md` and `docs/estate.schema.json`.
+
+`python docs/generate.py` writes them; with `--check` it only names those that are stale, and exits 1 if one is.
+"""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+PROJECT = Path(__file__).parent.parent
+sys.path.insert(0, str(PROJECT))
+
+from pydantic import BaseModel, TypeAdapter  # noqa: E402
+from pydantic.json_schema import models_json_schema  # noqa: E402
+
+from estate.documents import Parameter, parse  # noqa: E402
+from estate.fleet import Fleet  # noqa: E402
+from estate.image import Image  # noqa: E402
+from estate.load import SHIPPED_COMPONENTS  # noqa: E402
+from estate.operating_systems import CATALOGUE  # noqa: E402
+from estate.settings import Settings  # noqa: E402
+from estate.text import Name  # noqa: E402
+
+INTRODUCTION = """\
+# Configuration
+
+Generated from the models by `python docs/generate.py`; do not edit.
+
+An estate is declared in YAML files that lie in one folder: `config/`, or what `GOLDSMITH_CONFIG` names. Each file may
+have `images:` and `fleets:`, and one of them has `settings:`. Files are merged; how things are spread over them is up
+to you. Anchors and `<<:` work as YAML has them. Versions are written in quotes, because `1.10` without is the number
+1.1.
+
+```yaml
+# yaml-language-server: $schema=../docs/estate.schema.json
+settings:
+  namespace: acme
+images:
+  web:
+    os: amazon-linux-2023
+    build: [update-os, {use: install-packages, with: {packages: nginx}}]
+    test: [boots]
+    regions: [eu-west-1]
+fleets:
+  web-dev:
+    image: web
+    channel: latest
+    region: eu-west-1
+    instance_type: t3.small
+    subnets: [subnet-0a1b2c3d]
+    capacity: {min: 1, max: 2}
+```
+
+The first line gives editors that know JSON Schema completion and checks. Every problem of an estate is reported at
+once, with its file and line, before anything is written:
+
+```text
+config/web.yaml:5 images.web.os: unknown operating system, got 'amazon-linux-2032'; did you mean 'amazon-linux-2023'?
+```
+"""
+
+_MODELS: Mapping[str, type[BaseModel]] = {"settings": Settings, "images.NAME": Image, "fleets.NAME": Fleet}
+_Schema = dict[str, Any]
+
+
+def main(arguments: list[str]) -> int:
+    """Writes the pages, or checks them; returns the exit status."""
+    pages = {path: text for path, text in generated().items() if not (PROJECT / path).is_file() or text != read(path)}
+    for path, text in pages.items():
+        if "--check" in arguments:
+            print(f"{path} is stale: run python docs/generate.py", file=sys.stderr)
+        else:
+            (PROJECT / path).write_text(text, encoding="utf-8")
+            print(f"wrote {path}")
+    return 1 if pages and "--check" in arguments else 0
+
+
+def read(path: str) -> str:
+    """A page as it is."""
+    return (PROJECT / path).read_text(encoding="utf-8")
+
+
+def generated() -> dict[str, str]:
+    """Each page as it should be, by its path in the project."""
+    schema = estate_schema()
+    return {
+        "docs/estate.schema.json": json.dumps(schema, indent=2, ensure_ascii=False) + "\n",
+        "docs/configuration.md": "\n".join([INTRODUCTION, *_sections(schema), *_systems(), *_components()]),
+    }
+
+
+def estate_schema() -> _Schema:
+    """The JSON Schema of one YAML file. Draft 7, which all editors know."""
+    references, definitions = models_json_schema([(model, "validation") for model in _MODELS.values()])
+    parts = {path: references[model, "validation"] for path, model in _MODELS.items()}
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "A file of an estate",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "settings": parts["settings"],
+            "images": _by_name("Golden images by name.", parts["images.NAME"]),
+            "fleets": _by_name("Fleets by name.", parts["fleets.NAME"]),
+        },
+        "$defs": {name: _tidied(definition) for name, definition in definitions["$defs"].items()},
+    }
+
+
+def _by_name(description: str, each: _Schema) -> _Schema:
+    return {
+        "description": description,
+        "type": "object",
+        "propertyNames": TypeAdapter(Name).json_schema(),
+        "additionalProperties": each,
+    }
+
+
+def _tidied(node: Any) -> Any:
+    """Without titles, which repeat the keys, and with what draft 7 needs: it ignores what stands beside a `$ref`."""
+    if isinstance(node, list):
+        return [_tidied(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    tidied = {key: _tidied(value) for key, value in node.items() if not (key == "title" and isinstance(value, str))}
+    if "description" in tidied and isinstance(tidied["description"], str):
+        tidied["description"] = tidied["description"].replace("\n\n", "\0").replace("\n", " ").replace("\0", "\n\n")
+    if tidied.get("default", 0) in (None, [], {}) or isinstance(tidied.get("default"), dict):
+        del tidied["default"]
+    if "patternProperties" in tidied:
+        tidied["additionalProperties"] = False
+    if "$ref" in tidied and len(tidied) > 1:
+        tidied["allOf"] = [{"$ref": tidied.pop("$ref")}]
+    return tidied
+
+
+def _sections(schema: _Schema) -> Iterator[str]:
+    """A heading, a description and a table for each model, named by where it first stands in YAML."""
+    paths = dict(_paths(schema))
+    for name, path in paths.items():
+        model = schema["$defs"][name]
+        yield f"{'##' if path in _MODELS else '###'} `{path}`\n"
+        yield f"{model['description']}\n"
+        yield "| Key | Value | Without it | Meaning |\n| --- | --- | --- | --- |"
+        for key, field in model["properties"].items():
+            described = field if "description" in field else schema["$defs"][next(_models(field))]
+            meaning, _, default = described["description"].partition("Without it: ")
+            if key in model.get("required", ()):
+                default = "required"
+            cells = (f"`{key}`", _words(field, paths), default.removesuffix("."), meaning.strip())
+            yield "| " + " | ".join(cell.replace("\n", " ").replace("|", "\\|") for cell in cells) + " |"
+        yield ""
+
+
+def _paths(schema: _Schema) -> Iterator[tuple[str, str]]:
+    """Every model that the schema refers to, and its place, from the top down."""
+    properties = schema["properties"]
+    tops = [properties["settings"], *(properties[each]["additionalProperties"] for each in ("images", "fleets"))]
+    seen: set[str] = set()
+    for path, top in zip(_MODELS, tops, strict=True):
+        waiting = [(name, path) for name in _models(top)]
+        while waiting:
+            name, path = waiting.pop(0)
+            if name in seen:
+                continue
+            seen.add(name)
+            yield name, path
+            fields = schema["$defs"][name]["properties"]
+            waiting = [(each, f"{path}.{key}") for key, field in fields.items() for each in _models(field)] + waiting
+
+
+def _models(node: Any) -> Iterator[str]:
+    """The models that a field refers to."""
+    if isinstance(node, list):
+        for each in node:
+            yield from _models(each)
+    elif isinstance(node, dict):
+        if "$ref" in node:
+            yield node["$ref"].rpartition("/")[2]
+        yield from _models([value for value in node.values() if isinstance(value, dict | list)])
+
+
+def _words(node: _Schema, paths: Mapping[str, str]) -> str:
+    """What a value is, in words."""
+    if "$ref" in node:
+        path = paths[node["$ref"].rpartition("/")[2]]
+        return f"[mapping](#{anchor(path)})"
+    if "allOf" in node:
+        return _words(node["allOf"][0], paths)
+    if "anyOf" in node:
+        return " or ".join(_words(each, paths) for each in node["anyOf"] if each.get("type") != "null")
+    if "enum" in node:
+        return ", ".join(f"`{each}`" for each in node["enum"])
+    if "$comment" in node:
+        return str(node["$comment"])
+    if node["type"] == "array":
+        return f"list, each {_words(node['items'], paths)}"
+    if node["type"] == "object":
+        return "mapping of text to text"
+    if node["type"] == "integer":
+        most = f" to {node['maximum']}" if "maximum" in node else " or more"
+        return f"whole number, {node['minimum']}{most}" if "minimum" in node else "whole number"
+    return {"boolean": "true or false", "string": "text"}[node["type"]]
+
+
+def anchor(path: str) -> str:
+    """GitHub's anchor of a heading."""
+    return path.lower().replace(".", "")
+
+
+def _systems() -> Iterator[str]:
+    yield "## Operating systems\n"
+    yield "| `os` | Platform | Architectures | Parent image |\n| --- | --- | --- | --- |"
+    for name, system in CATALOGUE.items():
+        architectures = ", ".join(f"`{each}`" for each in system.architectures)
+        yield f"| `{name}` | {system.platform} | {architectures} | `{system.managed_image}` |"
+    yield ""
+
+
+def _components() -> Iterator[str]:
+    yield "## Shipped components\n"
+    yield "| Component | Platform | Parameters | Meaning |\n| --- | --- | --- | --- |"
+    for file in sorted(SHIPPED_COMPONENTS.glob("*/*.yaml")):
+        document = parse(file.read_text(encoding="utf-8"), source=str(file))
+        parameters = ", ".join(_parameter(name, each) for name, each in document.parameters.items())
+        cells = (f"`{file.parent.name}`", file.stem.capitalize(), parameters or "none", document.description)
+        yield "| " + " | ".join(cells) + " |"
+    yield ""
+
+
+def _parameter(name: str, parameter: Parameter) -> str:
+    if parameter.default is None:
+        return f"`{name}` (required)"
+    return f"`{name}` (`{parameter.default}`)" if parameter.default else f"`{name}`"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

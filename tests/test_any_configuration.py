@@ -1,0 +1,198 @@
+"""Whatever stands in a configuration: one cause is one problem, and no value ends in anything but our own words."""
+
+import json
+from collections.abc import Iterator
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
+
+from estate.load import load
+from estate.problems import EstateError
+from tests.broken_estates import smallest, told, written
+from tests.estates import ESTATES, PROJECT
+
+FULL = """\
+settings:
+  namespace: acme
+  backend:
+    s3:
+      bucket: acme-state
+      region: eu-west-1
+      key_prefix: golden/images
+      use_lockfile: false
+      kms_key_id: alias/state
+  provider:
+    profile: tools
+    assume_role:
+      role_arn: arn:aws:iam::123456789012:role/terraform
+      external_id: acme
+      session_name: goldsmith
+    allowed_account_ids: ["123456789012"]
+  iam:
+    path: /goldsmith/
+    permissions_boundary: arn:aws:iam::aws:policy/PowerUserAccess
+  tags: {team: platform}
+  kms_key: arn:aws:kms:eu-west-1:123456789012:key/1f2e
+  alarm_actions: ["arn:aws:sns:eu-west-1:123456789012:on-call"]
+images:
+  web:
+    os: ubuntu-server-24.04
+    architecture: arm64
+    version: "2.3"
+    description: Web servers
+    parent: ami-0123456789abcdef0
+    build:
+      - use: install-packages
+        with: {packages: nginx}
+      - arn:aws:imagebuilder:eu-west-1:aws:component/amazon-cloudwatch-agent-linux/1.0.0
+    test: [boots]
+    schedule: {cron: "0 3 ? * sun *", timezone: Asia/Tokyo, when: always}
+    regions: [eu-west-1, us-east-1]
+    channels: [staging, prod]
+    root_volume: {volume_size: 20, volume_type: gp3, iops: 4000, throughput: 250}
+    infrastructure:
+      instance_types: [m7g.medium]
+      subnet_id: subnet-0a
+      security_group_ids: [sg-0a]
+    image_tests: {image_tests_enabled: true, timeout_minutes: 90}
+    log_retention_in_days: 30
+    tags: {tier: web}
+fleets:
+  web-prod:
+    image: web
+    channel: prod
+    region: us-east-1
+    provider: {profile: production}
+    instance_type: c7g.large
+    subnets: [subnet-0a, subnet-0b]
+    security_group_ids: [sg-0a]
+    instance_profile_arn: arn:aws:iam::123456789012:instance-profile/web
+    user_data: "#!/bin/bash"
+    capacity: {min: 1, max: 3, desired: 2}
+    target_group_arns: ["arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/web/0123"]
+    health_check: {type: ELB, grace_period_in_seconds: 60}
+    rollout: {min_healthy_percentage: 50, max_healthy_percentage: 150, instance_warmup: 60, skip_matching: false}
+    root_volume: {volume_size: 30, volume_type: gp3, kms_key_id: "arn:aws:kms:us-east-1:123456789012:key/1f2e"}
+    max_age_in_days: 30
+    guards: warn
+    tags: {tier: web}
+"""
+"""An estate that says everything once; the two that exclude each other are elsewhere."""
+
+LEFT_OUT = {"backend.local", "local.folder", "schedule.rate", "subnets.ids", "subnets.tags"}
+
+
+def test_smallest_and_full_estates_are_sound(tmp_path: Path) -> None:
+    estate = load(written(tmp_path, smallest()))
+    assert estate.fleets["web-dev"].image == "web"
+    full = load(written(tmp_path, FULL))
+    assert full.images["web"].version == "2.3"
+    assert full.images["web"].build[0].with_ == {"packages": "nginx"}
+    assert full.fleets["web-prod"].subnets.ids == ("subnet-0a", "subnet-0b")
+
+
+def test_full_estate_has_every_key() -> None:
+    definitions = json.loads((PROJECT / "docs" / "estate.schema.json").read_text())["$defs"]
+    keys = {key for definition in definitions.values() for key in definition["properties"]}
+    assert keys - {path[-1] for path in paths_of(plain(FULL))} == {each.split(".")[1] for each in LEFT_OUT} - {"tags"}
+
+
+def plain(text: str) -> Any:
+    """YAML as another reader has it."""
+    return YAML(typ="safe", pure=True).load(text)
+
+
+def paths_of(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The path of every value inside."""
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+        yield (*path, key)
+        if isinstance(inner, dict | list):
+            yield from paths_of(inner, (*path, key))
+
+
+def replaced(value: Any, path: tuple[Any, ...], new: Any) -> Any:
+    """A copy with another value at a path."""
+    copy = deepcopy(value)
+    inner = copy
+    for part in path[:-1]:
+        inner = inner[part]
+    inner[path[-1]] = new
+    return copy
+
+
+# --- One cause, one problem
+
+
+@pytest.mark.parametrize("path", list(paths_of(plain(FULL))), ids=lambda path: ".".join(map(str, path)))
+def test_a_wrong_value_is_one_problem_and_hides_no_other(path: tuple[Any, ...], tmp_path: Path) -> None:
+    broken = replaced(plain(FULL), path, 12.5)
+    broken.setdefault("images" if path[0] != "images" else "fleets", {})
+    found = told(written(tmp_path, broken))
+    assert len(found.splitlines()) == 1, found
+    assert " ".join(found.split(" ")[1:]).startswith(".".join(map(str, path)) + ": "), found
+    assert "got 12.5" in found
+
+
+@pytest.mark.parametrize(
+    ("section", "name", "field"),
+    [
+        ("images", "web", "os"),
+        ("images", "web", "regions"),
+        ("fleets", "web-prod", "image"),
+        ("fleets", "web-prod", "channel"),
+        ("fleets", "web-prod", "region"),
+        ("fleets", "web-prod", "instance_type"),
+        ("fleets", "web-prod", "subnets"),
+        ("fleets", "web-prod", "capacity"),
+    ],
+)
+def test_a_missing_field_is_one_problem(section: str, name: str, field: str, tmp_path: Path) -> None:
+    broken = plain(FULL)
+    del broken[section][name][field]
+    assert told(written(tmp_path, broken)).endswith(f" {section}.{name}.{field}: is required")
+
+
+# --- Whatever is written
+
+
+WRITTEN = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["<<", "*x", "web", "1.0"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+SOURCES = [plain(FULL), plain((ESTATES["systems"] / "estate.yaml").read_text())]
+
+
+@given(data=st.data())
+@settings(max_examples=100, deadline=None)
+def test_whatever_is_written_is_told_in_our_words(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    source = data.draw(st.sampled_from(SOURCES))
+    path = data.draw(st.sampled_from(list(paths_of(source))))
+    value = replaced(source, path, data.draw(WRITTEN))
+    file = written(tmp_path_factory.getbasetemp(), value)
+    try:
+        load(file)
+    except EstateError as error:
+        for line in str(error).split("\n"):
+            assert line.startswith(str(file)) and line.isprintable(), line
+            for foreign in ("Input should", "Value error", "valid dictionary", "pydantic", "must match", "Traceback"):
+                assert foreign not in line.partition(", got ")[0], line
+
+
+@given(content=st.binary(max_size=40) | st.text(max_size=40).map(str.encode))
+@settings(max_examples=100, deadline=None)
+def test_whatever_a_document_holds_is_told_in_our_words(
+    content: bytes, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    file = written(folder, smallest("image", "build: [document.yml]"))
+    (folder / "document.yml").write_bytes(content)
+    with pytest.raises(EstateError, match=r"^.*document\.yml(:\d+)?"):
+        load(file)
