@@ -16,7 +16,7 @@ from rich.status import Status
 from local_aws.server import LocalAws, LocalAwsError
 from local_aws.story import STEPS, Step, StepFailed, World
 
-SECONDS_PER_BUILD_STATE = 0.8
+SECONDS_PER_BUILD_STATE = 0.5
 """Long enough to see a build walk through its states, short enough to watch."""
 
 
@@ -28,7 +28,7 @@ def main() -> int:
     parser.parse_args()
     # a stop from outside ends what runs, as Ctrl-C does
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     began = time.monotonic()
     try:
         with _world() as world:
@@ -76,7 +76,7 @@ def _narrate(step: Step, number: str, world: World, console: Console) -> None:
     if console.is_terminal:
         console.print(f"[green]✓[/] {heading} [dim]{time.monotonic() - began:.0f} s[/]")
     for line in seen:
-        console.print(f"      {escape(line)}", soft_wrap=True)
+        console.print(f"      {escape(line)}")
 
 
 def _progress(status: Status, heading: str, line: str, *, seconds: float, width: int) -> None:
