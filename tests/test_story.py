@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from local_aws.server import LocalAws
-from local_aws.story import STEPS, Step, World
+from local_aws.story import STEPS, StepFailed, World
 
 
 @pytest.fixture(scope="module")
@@ -19,6 +19,10 @@ def world(terraform_environment: Mapping[str, str], tmp_path_factory: pytest.Tem
             world.end()
 
 
-@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.title)
-def test_the_story_goes_as_told(step: Step, world: World) -> None:
-    assert step.do(world)
+def test_the_story_goes_as_told(world: World) -> None:
+    for step in STEPS:
+        try:
+            assert step.do(world)
+        except StepFailed as error:
+            error.add_note(f"in the step: {step.title}")
+            raise
