@@ -64,6 +64,7 @@ docs: setup ## Write the generated pages of docs/ anew
 
 synth: setup ## Write the Terraform of all stacks into cdktf.out
 	@.venv/bin/python main.py
+	@echo 'synth: the stacks are in cdktf.out/stacks'
 
 plan deploy destroy: stack-named terraform setup ## cdktf's plan, deploy or destroy of STACK=...
 	@node_modules/.bin/cdktf $@ $(STACK) $(ARGS)

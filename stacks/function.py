@@ -106,7 +106,6 @@ def add_function(
         description=description,
         role=role.arn,
         runtime=RUNTIME,
-        architectures=["arm64"],
         handler=f"{source}.handler.handle",
         filename=file,
         source_code_hash=digest,

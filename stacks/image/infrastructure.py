@@ -106,7 +106,11 @@ def _statements(estate: Estate, image: Image, account: str, kms_key: str, logs: 
         {
             "Sid": "WriteBuildLog",
             "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
-            "Resource": f"arn:{partition}:logs:{region}:{account}:log-group:/aws/imagebuilder/{own}*",
+            # AWS does not say in which of its two forms the name stands there
+            "Resource": [
+                f"arn:{partition}:logs:{region}:{account}:log-group:/aws/imagebuilder/{name}*"
+                for name in (own, names.in_arn(own))
+            ],
         },
         {"Sid": "UploadLogs", "Action": "s3:PutObject", "Resource": f"{logs.arn}/{PREFIX}*"},
         {
