@@ -8,10 +8,8 @@ nothing of the project or its `state/` is touched.
 
 import contextlib
 import json
-import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +18,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from local_aws import terraform
 from local_aws.server import LocalAws
@@ -106,10 +106,16 @@ class World:
                 raise
 
     def end(self) -> None:
-        """End the commands that still run, with all that they started. For when a step was interrupted."""
+        """End the commands that still run, with all that they started. For when a step was interrupted.
+
+        cdktf runs Terraform on terminals of its own, each with a session, so no signal to a group reaches it.
+        """
         for process in list(self._running):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            with contextlib.suppress(psutil.NoSuchProcess):
+                command = psutil.Process(process.pid)
+                for each in [*command.children(recursive=True), command]:
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        each.kill()
             process.wait()
 
     def _heard(self, line: str) -> str:

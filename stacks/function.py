@@ -27,7 +27,7 @@ SOURCES = Path(__file__).parent.parent / "lambda_src"
 RUNTIME = "python3.13"
 TIMEOUT_IN_SECONDS = 300  # a region that does not answer costs 17, one after the other
 MEMORY_IN_MEGABYTES = 256
-LOG_RETENTION_IN_DAYS = 90
+LOG_RETENTION_IN_DAYS = 365
 DEAD_LETTER_RETENTION_IN_SECONDS = 14 * 24 * 3600
 
 

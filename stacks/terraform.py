@@ -5,7 +5,6 @@ from cdktf_cdktf_provider_aws.provider import AwsProvider, AwsProviderAssumeRole
 
 from estate.settings import Provider, Settings
 
-REQUIRED_TERRAFORM = ">= 1.11.0"
 REQUIRED_PROVIDER = ">= 5.100.0, < 7.0.0"
 """The synthesized JSON uses only what both majors know, so either runs it."""
 
@@ -33,7 +32,6 @@ def add_terraform(
     provider: Provider | None = None,
 ) -> AwsProvider:
     """Versions, backend and provider of a stack. `tags` go to every resource, beside those of the settings."""
-    stack.add_override("terraform.required_version", REQUIRED_TERRAFORM)
     # over the exact version that the bindings were made from
     stack.add_override(
         "terraform.required_providers", {"aws": {"source": "hashicorp/aws", "version": REQUIRED_PROVIDER}}
