@@ -7,7 +7,6 @@ from estate import names
 from estate.estate import Estate
 from estate.fleet import Fleet
 from stacks.fleet.group import add_group
-from stacks.fleet.instance_profile import add_instance_profile
 from stacks.fleet.launch_template import add_launch_template
 from stacks.fleet.network import add_security_groups, add_subnets
 from stacks.guarded_ami import add_guarded_ami
@@ -38,7 +37,6 @@ class Ec2FleetStack(TerraformStack):
             fleet=fleet,
             ami=ami,
             security_groups=security_groups,
-            instance_profile_arn=add_instance_profile(self, estate=estate, fleet=fleet),
         )
         group = add_group(self, estate=estate, fleet=fleet, subnets=subnets, launch_template=launch_template)
 

@@ -10,8 +10,6 @@ from pathlib import Path
 
 from cdktf import App, TerraformStack
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
-from cdktf_cdktf_provider_aws.iam_role import IamRole
-from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
 from cdktf_cdktf_provider_aws.lambda_function import (
     LambdaFunction,
     LambdaFunctionDeadLetterConfig,
@@ -21,7 +19,8 @@ from cdktf_cdktf_provider_aws.sqs_queue import SqsQueue
 
 from estate import names
 from estate.settings import Iam
-from stacks.policy import Statement, policy, trust
+from stacks.policy import Statement
+from stacks.role import add_role
 
 SOURCES = Path(__file__).parent.parent / "lambda_src"
 RUNTIME = "python3.13"
@@ -69,20 +68,12 @@ def add_function(
     log = CloudwatchLogGroup(
         stack, "log", name=names.function_log(name), kms_key_id=kms_key, retention_in_days=LOG_RETENTION_IN_DAYS
     )
-    role = IamRole(
+    role, role_policy = add_role(
         stack,
-        "function_role",
+        "function",
         name=role_name,
-        path=iam.path,
-        permissions_boundary=iam.permissions_boundary,
-        assume_role_policy=trust("lambda.amazonaws.com"),
-    )
-    role_policy = IamRolePolicy(
-        stack,
-        "function_policy",
-        name="function",
-        role=role.name,
-        policy=policy(
+        service="lambda.amazonaws.com",
+        statements=[
             *statements,
             {
                 "Sid": "OwnLog",
@@ -94,9 +85,10 @@ def add_function(
                 "Sid": "EncryptDeadLetters",
                 "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
                 "Resource": kms_key,
-                "Condition": {"StringLike": {"kms:ViaService": "sqs.*"}},
+                "Condition": {"StringLike": {"kms:ViaService": "sqs.*.amazonaws.com"}},
             },
-        ),
+        ],
+        iam=iam,
     )
     file, digest = _write_archive(stack, source)
     function = LambdaFunction(

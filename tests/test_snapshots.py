@@ -32,6 +32,16 @@ def test_synthesizes_what_was_reviewed(estate: str, request: pytest.FixtureReque
         assert text == reviewed[name], "make snapshots, and review what has changed"
 
 
+def test_nothing_of_the_place_or_the_time_reaches_the_json(tmp_path: Path) -> None:
+    texts = []
+    for name in ("here", "there"):
+        synthesize(ESTATES["sample"], tmp_path / name)
+        files = sorted((tmp_path / name / "stacks").rglob("*"))
+        texts.append({str(file.relative_to(tmp_path / name)): file.read_bytes() for file in files if file.is_file()})
+    assert texts[0] == texts[1]
+    assert not [name for name, text in texts[0].items() if str(tmp_path.parent.parent).encode() in text]
+
+
 def test_every_snapshot_has_its_estate() -> None:
     assert {folder.name for folder in SNAPSHOTS.iterdir()} == ESTATES.keys()
 

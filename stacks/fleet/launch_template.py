@@ -16,6 +16,8 @@ from estate import names
 from estate.estate import Estate
 from estate.fleet import Fleet
 from stacks.guarded_ami import GuardedAmi
+from stacks.policy import MANAGED_BY_SYSTEMS_MANAGER
+from stacks.role import add_instance_profile
 from stacks.terraform import literals
 
 
@@ -26,7 +28,6 @@ def add_launch_template(
     fleet: Fleet,
     ami: GuardedAmi,
     security_groups: list[str],
-    instance_profile_arn: str,
 ) -> LaunchTemplate:
     """What every instance of the fleet is: IMDSv2 only, encrypted root volume, the tags of estate and fleet."""
     namespace = estate.settings.namespace
@@ -49,7 +50,7 @@ def add_launch_template(
         image_id=ami.id,
         instance_type=fleet.instance_type,
         vpc_security_group_ids=security_groups,
-        iam_instance_profile=LaunchTemplateIamInstanceProfile(arn=instance_profile_arn),
+        iam_instance_profile=LaunchTemplateIamInstanceProfile(arn=_instance_profile_arn(stack, estate, fleet)),
         user_data=b64encode(fleet.user_data.encode()).decode() if fleet.user_data else None,
         metadata_options=LaunchTemplateMetadataOptions(
             http_endpoint="enabled", http_tokens="required", http_put_response_hop_limit=1
@@ -70,3 +71,11 @@ def add_launch_template(
             LaunchTemplateTagSpecifications(resource_type=kind, tags=tags) for kind in ("instance", "volume")
         ],
     )
+
+
+def _instance_profile_arn(stack: TerraformStack, estate: Estate, fleet: Fleet) -> str:
+    """The fleet's own instance profile, or one made that lets Systems Manager reach the instances and no more."""
+    if fleet.instance_profile_arn:
+        return fleet.instance_profile_arn
+    name = names.global_name(estate.settings.namespace, fleet.name, "fleet", fleet.region)
+    return add_instance_profile(stack, name=name, statements=[MANAGED_BY_SYSTEMS_MANAGER], iam=estate.settings.iam).arn

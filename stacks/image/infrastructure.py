@@ -1,9 +1,6 @@
 """Where builds run: infrastructure configuration, and the role of the instances that build."""
 
 from cdktf import TerraformStack
-from cdktf_cdktf_provider_aws.iam_instance_profile import IamInstanceProfile
-from cdktf_cdktf_provider_aws.iam_role import IamRole
-from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
 from cdktf_cdktf_provider_aws.imagebuilder_infrastructure_configuration import (
     ImagebuilderInfrastructureConfiguration,
     ImagebuilderInfrastructureConfigurationInstanceMetadataOptions,
@@ -18,7 +15,8 @@ from estate.estate import Estate
 from estate.image import Image
 from estate.recipe import recipe_of
 from stacks.image.logs import PREFIX
-from stacks.policy import MANAGED_BY_SYSTEMS_MANAGER, Statement, policy, trust
+from stacks.policy import MANAGED_BY_SYSTEMS_MANAGER, Statement
+from stacks.role import add_instance_profile
 from stacks.terraform import literals
 
 
@@ -34,7 +32,12 @@ def add_infrastructure(
 ) -> ImagebuilderInfrastructureConfiguration:
     """The infrastructure configuration. Build instances need IMDSv2 and end when a build fails."""
     namespace = estate.settings.namespace
-    profile = _add_instance_profile(stack, estate=estate, image=image, account=account, kms_key=kms_key, logs=logs)
+    profile = add_instance_profile(
+        stack,
+        name=names.global_name(namespace, image.name, "build", image.home),
+        statements=_statements(estate, image, account, kms_key, logs),
+        iam=estate.settings.iam,
+    )
     infrastructure = image.infrastructure
     return ImagebuilderInfrastructureConfiguration(
         stack,
@@ -58,29 +61,6 @@ def add_infrastructure(
         # Image Builder tags the instances and volumes of a build with these; the provider's default tags don't reach
         resource_tags=literals({**estate.settings.tags, **image.tags, **names.owner_tag(namespace, image.name)}),
     )
-
-
-def _add_instance_profile(
-    stack: TerraformStack, *, estate: Estate, image: Image, account: str, kms_key: str, logs: S3Bucket
-) -> IamInstanceProfile:
-    iam = estate.settings.iam
-    name = names.global_name(estate.settings.namespace, image.name, "build", image.home)
-    role = IamRole(
-        stack,
-        "instance_role",
-        name=name,
-        path=iam.path,
-        permissions_boundary=iam.permissions_boundary,
-        assume_role_policy=trust("ec2.amazonaws.com"),
-    )
-    IamRolePolicy(
-        stack,
-        "instance_policy",
-        name="build",
-        role=role.name,
-        policy=policy(*_statements(estate, image, account, kms_key, logs)),
-    )
-    return IamInstanceProfile(stack, "instance_profile", name=name, path=iam.path, role=role.name)
 
 
 def _statements(estate: Estate, image: Image, account: str, kms_key: str, logs: S3Bucket) -> list[Statement]:
