@@ -17,6 +17,11 @@ MOST_COMPONENTS = 20
 """Components of one recipe (AWS's service quotas for EC2 Image Builder)."""
 
 
+MOST_TAGS = 29
+"""Of an image and the settings: Image Builder takes 30 for the resources of a build (botocore: `ResourceTagMap`), and
+one is Goldsmith's own."""
+
+
 @dataclass(frozen=True)
 class Parts:
     """What is sound so far, so that the rest is checked too, and nobody is told what follows from another problem."""
@@ -52,6 +57,9 @@ def _image(image: Image, parts: Parts) -> Iterator[Problem]:
         yield from _never_fires(image, key)
     if parts.sound(key, "regions"):
         yield from _elsewhere(image, key, parts)
+    if parts.settings and len(tags := {**parts.settings.tags, **image.tags}) > MOST_TAGS:
+        rule = f"image and settings have at most {MOST_TAGS} tags together"
+        yield Problem((*key, "tags"), rule, str(len(tags)), "delete some")
     if parts.sound(key, "infrastructure", "architecture"):
         for index, instance_type in enumerate(image.infrastructure.instance_types):
             yield from _other_processor(instance_type, image, (*key, "infrastructure", "instance_types", index))

@@ -102,8 +102,9 @@ class Rollout(BaseModel):
 
     min_healthy_percentage: Annotated[StrictInt, Field(ge=0, le=100)] = 90
     """How much of the group stays healthy meanwhile. Without it: 90."""
-    max_healthy_percentage: Annotated[StrictInt, Field(ge=100, le=200)] | None = None
-    """How far the group may grow meanwhile. Without it: not beyond its size."""
+    max_healthy_percentage: Annotated[StrictInt, Field(ge=100, le=200)] = 100
+    """How far the group may grow meanwhile. Without it: not beyond its size, unless it is so small that both
+    percentages cannot hold; then AWS launches a new instance before it ends an old one."""
     instance_warmup: Annotated[StrictInt, Field(ge=0)] | None = None
     """Seconds until a new instance counts. Without it: the health check's grace period."""
     skip_matching: StrictBool = True
@@ -111,14 +112,11 @@ class Rollout(BaseModel):
 
     @model_validator(mode="after")
     def _window(self) -> Self:
-        if self.max_healthy_percentage is not None:
-            if self.max_healthy_percentage - self.min_healthy_percentage > 100:
-                raise RuleError(
-                    "max_healthy_percentage may be at most 100 above min_healthy_percentage",
-                    got=f"{self.min_healthy_percentage} and {self.max_healthy_percentage}",
-                )
-            if self.min_healthy_percentage == self.max_healthy_percentage == 100:
-                raise RuleError("with both percentages at 100 nothing could be replaced", got="100 and 100")
+        if self.max_healthy_percentage - self.min_healthy_percentage > 100:
+            raise RuleError(
+                "max_healthy_percentage may be at most 100 above min_healthy_percentage",
+                got=f"{self.min_healthy_percentage} and {self.max_healthy_percentage}",
+            )
         return self
 
 
@@ -132,7 +130,8 @@ class RootVolume(BaseModel):
     volume_type: Literal["gp2", "gp3"] = "gp3"
     """Its type. Without it: gp3."""
     kms_key_id: KmsKeyArn | None = None
-    """The key that encrypts it. Without it: the AMI's key, or the account's default."""
+    """The key that encrypts it; its policy must let the service-linked role of Auto Scaling use and grant it.
+    Without it: the AMI's key, or the account's default."""
 
 
 def _fits(user_data: str) -> str:
@@ -154,7 +153,8 @@ class Fleet(BaseModel):
     channel: Name
     """The channel whose AMI they run: `latest`, or one of the image's channels."""
     region: Region
-    """The region, one of the image's."""
+    """The region, one of the image's. Another region is another stack with a state of its own: destroy the old one
+    first."""
     provider: Provider | None = None
     """How Terraform reaches AWS for this fleet. Without it: as the settings say."""
     instance_type: InstanceType
@@ -183,7 +183,8 @@ class Fleet(BaseModel):
     """Whether a foreign AMI or one of the wrong architecture stops the plan or only warns: `warn` is for
     emergencies. Without it: it stops."""
     tags: Tags = {}
-    """Tags of everything in the stack and of the instances, beside those of the settings. Without it: none."""
+    """Tags of everything in the stack and of the instances, beside those of the settings. The launch template carries
+    them, so that a change replaces the instances. Without it: none."""
 
     @property
     def health_check_type(self) -> str:

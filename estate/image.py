@@ -66,6 +66,8 @@ def _as_text(value: Any) -> Any:
         raise RuleError("must be text", got=shown(value), remedy="write it in quotes")
     if isinstance(value, bool):
         return str(value).lower()
+    if value == "":
+        raise RuleError("must not be empty", remedy="delete it: the document's default holds then")
     return str(value) if isinstance(value, int) else value
 
 
@@ -134,7 +136,8 @@ class RootVolume(BaseModel):
     volume_type: Literal["gp2", "gp3", "io1", "io2"] = "gp3"
     """Its type. Without it: gp3."""
     iops: Annotated[StrictInt, Field(ge=100, le=10_000)] | None = None
-    """Operations a second of a gp3, io1 or io2 volume; the last two need it. Without it: 3000."""
+    """Operations a second of a gp3 volume, 3000 or more, or of an io1 or io2 volume, which need it. Without it:
+    3000."""
     throughput: Annotated[StrictInt, Field(ge=125, le=1000)] | None = None
     """Throughput of a gp3 volume in MiB a second. Without it: 125."""
 
@@ -146,6 +149,8 @@ class RootVolume(BaseModel):
         if self.iops is not None and self.volume_type == "gp2":
             remedy = "delete it, or write volume_type: gp3"
             raise RuleError("gp2 does not take it", got=shown(self.iops), remedy=remedy, key=("iops",))
+        if self.iops is not None and self.volume_type == "gp3" and self.iops < 3000:
+            raise RuleError("gp3 has at least 3000", got=shown(self.iops), remedy="delete it", key=("iops",))
         if self.iops is None and self.volume_type in ("io1", "io2"):
             raise RuleError(f"{self.volume_type} needs it", remedy="write for instance iops: 3000", key=("iops",))
         return self
@@ -157,7 +162,7 @@ class Infrastructure(BaseModel):
     model_config = FROZEN
 
     instance_types: Annotated[tuple[InstanceType, ...], Distinct()] = ()
-    """The instance types to try, in order. Without it: two small ones that fit the architecture."""
+    """The instance types, of which AWS takes one that it has. Without it: two small ones that fit the architecture."""
     subnet_id: SubnetId | None = None
     """The subnet. Without it: the default VPC's."""
     security_group_ids: Annotated[tuple[SecurityGroupId, ...], Distinct()] = ()
@@ -210,7 +215,8 @@ class Image(BaseModel):
     schedule: Schedule | None = None
     """When the pipeline builds by itself. Without it: only when someone starts it."""
     regions: Annotated[tuple[Region, ...], Field(min_length=1), Distinct(), AfterValidator(_together)]
-    """Where the AMI goes. The first is home: the stack, its pipeline and its function live there."""
+    """Where the AMI goes. The first is home: the stack, its pipeline and its function live there. Another home is
+    another stack with a state of its own: destroy the old one first."""
     channels: Annotated[tuple[Name, ...], Distinct(), AfterValidator(_without_latest)] = ()
     """Channels that operators move, such as `staging` and `prod`. Without it: only `latest`, moved by itself."""
     root_volume: RootVolume = RootVolume()
@@ -220,9 +226,11 @@ class Image(BaseModel):
     image_tests: ImageTests = ImageTests()
     """How tests run. Without it: enabled, 720 minutes."""
     log_retention_in_days: Annotated[StrictInt, Field(ge=1, le=3653)] = 90
-    """How long build logs are kept. Without it: 90 days."""
+    """How long build logs are kept in the stack's bucket. The copies that Image Builder writes to CloudWatch Logs
+    (`/aws/imagebuilder/…`) are AWS's own and stay. Without it: 90 days."""
     tags: Tags = {}
-    """Tags of everything in the stack and of the AMIs, beside those of the settings. Without it: none."""
+    """Tags of everything in the stack and of the AMIs, beside those of the settings; 29 at most together. Without it:
+    none."""
 
     @property
     def home(self) -> str:

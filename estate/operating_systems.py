@@ -18,7 +18,7 @@ Architecture = Literal["x86_64", "arm64"]
 DEFAULT_INSTANCE_TYPES: Mapping[Architecture, tuple[str, ...]] = MappingProxyType(
     {"x86_64": ("t3.medium", "t3a.medium"), "arm64": ("t4g.medium", "m7g.medium")}
 )
-"""Where builds run without `instance_types`: AWS takes the first one that it has capacity for."""
+"""Where builds run without `instance_types`: AWS takes one that it has."""
 
 
 def architecture_of(instance_type: str) -> Architecture:

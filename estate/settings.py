@@ -42,7 +42,8 @@ class S3Backend(BaseModel):
     region: Region
     """The bucket's region."""
     key_prefix: FolderPath = "goldsmith"
-    """What the objects' keys start with. Without it: `goldsmith`, so `goldsmith/image-web.tfstate`."""
+    """What the objects' keys start with. Without it: `goldsmith`, so
+    `goldsmith/image-web.eu-west-1.tfstate`."""
     use_lockfile: StrictBool = True
     """Lock with an object beside the state. Without it: locked."""
     kms_key_id: PlainText | None = None
@@ -121,7 +122,8 @@ class Settings(BaseModel):
     iam: Iam = Iam()
     """Path and permissions boundary of all roles. Without it: path `/`, no boundary."""
     tags: Tags = {}
-    """Tags of every resource, AMI and instance. Without it: only Goldsmith's own."""
+    """Tags of every resource, AMI and instance. Launch templates carry them, so that a change replaces the instances
+    of every fleet. Without it: only Goldsmith's own."""
     kms_key: KmsKeyArn | None = None
     """The key for topics, queues, logs and buckets; its policy must let Image Builder, SNS and CloudWatch Logs
     use it. Without it: each image stack makes a key of its own."""

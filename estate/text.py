@@ -96,8 +96,8 @@ PlainText = Annotated[str, Matching(rf"{_PLAIN}+", "must be letters, digits and 
 Namespace = Annotated[
     str,
     Matching(
-        rf"[a-z][a-z0-9]{{1,{names.LONGEST_NAMESPACE - 1}}}",
-        f"must be 2 to {names.LONGEST_NAMESPACE} lower-case letters and digits, starting with a letter",
+        rf"(?!aws$)[a-z][a-z0-9]{{1,{names.LONGEST_NAMESPACE - 1}}}",
+        f"must be 2 to {names.LONGEST_NAMESPACE} lower-case letters and digits, starting with a letter, and not aws",
     ),
 ]
 Name = Annotated[
@@ -172,8 +172,9 @@ TargetGroupArn = Annotated[
 TagKey = Annotated[
     str,
     Matching(
-        r"(?![aA][wW][sS]:|goldsmith:)[A-Za-z0-9 _.:/=+@-]{1,128}",
-        "a tag's key has 1 to 128 letters, digits, spaces and _.:/=+-@, and does not start with aws: or goldsmith:",
+        r"(?![aA][wW][sS]:|goldsmith:|(CreatedBy|Ec2ImageBuilderArn|Name|Tags)$)[A-Za-z0-9 _.:/=+@-]{1,128}",
+        "a tag's key has 1 to 128 letters, digits, spaces and _.:/=+-@, does not start with aws: or goldsmith:, and is "
+        "none of CreatedBy, Ec2ImageBuilderArn, Name and Tags, which are set for you",
     ),
 ]
 Tags = Annotated[dict[TagKey, Annotated[str, AfterValidator(_tag_value)]], AfterValidator(_one_case)]

@@ -260,7 +260,8 @@ def _nothing_left_to_do(world: World) -> Sequence[str]:
 def _destroy(world: World) -> Sequence[str]:
     destroy = partial(world.cdktf, "destroy", "--auto-approve", "--skip-synth")
     world.together(partial(destroy, FLEET), partial(destroy, IMAGE))
-    left = {state.stem: _resources(state) for state in sorted((world.folder / "state").glob("*.tfstate"))}
+    states = sorted((world.folder / "state").glob("*.tfstate"))
+    left = {state.name.partition(".")[0]: _resources(state) for state in states}
     _check(left == {FLEET: [], IMAGE: []}, f"left in the states: {left}")
     pipelines = world.aws.client("imagebuilder", region=HOME).list_image_pipelines()["imagePipelineList"]
     _check(not pipelines, f"pipelines left: {pipelines}")

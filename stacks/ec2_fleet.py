@@ -8,7 +8,7 @@ from estate.estate import Estate
 from estate.fleet import Fleet
 from stacks.fleet.group import add_group
 from stacks.fleet.launch_template import add_launch_template
-from stacks.fleet.network import add_security_groups, add_subnets
+from stacks.fleet.network import add_network
 from stacks.guarded_ami import add_guarded_ami
 from stacks.terraform import add_terraform
 
@@ -29,18 +29,13 @@ class Ec2FleetStack(TerraformStack):
             provider=fleet.provider,
         )
         ami = add_guarded_ami(self, estate=estate, fleet=fleet)
-        subnets = add_subnets(self, fleet=fleet)
-        security_groups = add_security_groups(self, estate=estate, fleet=fleet, subnets=subnets)
+        network = add_network(self, estate=estate, fleet=fleet)
         launch_template = add_launch_template(
-            self,
-            estate=estate,
-            fleet=fleet,
-            ami=ami,
-            security_groups=security_groups,
+            self, estate=estate, fleet=fleet, ami=ami, security_groups=network.security_groups
         )
-        group = add_group(self, estate=estate, fleet=fleet, subnets=subnets, launch_template=launch_template)
+        group = add_group(self, estate=estate, fleet=fleet, subnets=network.subnets, launch_template=launch_template)
 
         TerraformOutput(self, "image_id", value=ami.id)
         TerraformOutput(self, "launch_template_id", value=launch_template.id)
         TerraformOutput(self, "group_name", value=group.name)
-        TerraformOutput(self, "security_group_ids", value=security_groups)
+        TerraformOutput(self, "security_group_ids", value=network.security_groups)

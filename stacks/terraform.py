@@ -6,7 +6,8 @@ from cdktf_cdktf_provider_aws.provider import AwsProvider, AwsProviderAssumeRole
 from estate.settings import Provider, Settings
 
 REQUIRED_PROVIDER = ">= 5.100.0, < 7.0.0"
-"""The synthesized JSON uses only what both majors know, so either runs it."""
+"""The synthesized JSON uses only what both majors know, so either runs it. From 6.22 to 6.39 the provider itself plans
+a change of every bucket's encryption for ever (hashicorp/terraform-provider-aws#47320); a constraint cannot say so."""
 
 
 def literal(text: str) -> str:
@@ -36,7 +37,7 @@ def add_terraform(
     stack.add_override(
         "terraform.required_providers", {"aws": {"source": "hashicorp/aws", "version": REQUIRED_PROVIDER}}
     )
-    _add_backend(stack, settings=settings)
+    _add_backend(stack, settings=settings, region=region)
     access = provider or settings.provider
     role = access.assume_role
     return AwsProvider(
@@ -50,8 +51,10 @@ def add_terraform(
     )
 
 
-def _add_backend(stack: TerraformStack, *, settings: Settings) -> None:
-    name = f"{stack.node.id}.tfstate"
+def _add_backend(stack: TerraformStack, *, settings: Settings, region: str) -> None:
+    # A state belongs to its region: provider 5 would look for the resources of another one in vain, forget them, and
+    # plan them anew while the old ones run on.
+    name = f"{stack.node.id}.{region}.tfstate"
     if settings.backend.s3:
         s3 = settings.backend.s3
         S3Backend(

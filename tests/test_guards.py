@@ -40,6 +40,9 @@ fleets:
   warning:
     <<: *fleet
     guards: warn
+  tagged:
+    <<: *fleet
+    subnets: {tags: {tier: guarded}}
 """
 
 
@@ -54,7 +57,7 @@ class Said:
 
 @dataclass(frozen=True)
 class Plans:
-    """Plans of the two fleets, in folders that are initialized once."""
+    """Plans of the fleets, in folders that are initialized once."""
 
     aws: LocalAws
     stacks: Path
@@ -93,7 +96,7 @@ def plans(
     (folder / "estate.yaml").write_text(ESTATE)
     synthesize(folder / "estate.yaml", folder / "cdktf.out")
     stacks = folder / "cdktf.out" / "stacks"
-    for fleet in ("stopping", "warning"):
+    for fleet in ("stopping", "warning", "tagged"):
         terraform.run("init", folder=stacks / f"fleet-{fleet}", environ=terraform_environment)
     yield Plans(local_aws, stacks, terraform_environment)
 
@@ -152,3 +155,24 @@ def test_only_warns_when_the_ami_is_old(plans: Plans) -> None:
         ],
         ami,
     )
+
+
+def test_stops_when_no_subnet_has_the_tags_or_those_that_have_lie_in_several_vpcs(plans: Plans) -> None:
+    ami = plans.point_to_new_ami(name="guarded.web.2026-11-22T07-02-03.456Z")
+    ec2 = plans.aws.client("ec2", region=REGION)
+    tags = [{"ResourceType": "subnet", "Tags": [{"Key": "tier", "Value": "guarded"}]}]
+
+    def add_subnet() -> None:
+        vpc = ec2.create_vpc(CidrBlock="10.1.0.0/16")["Vpc"]["VpcId"]
+        ec2.create_subnet(VpcId=vpc, CidrBlock="10.1.0.0/24", TagSpecifications=tags)
+
+    assert plans.of("tagged").errors == [
+        "Fleet tagged: no subnet in eu-west-1 has the tags tier=guarded. Tag subnets, or name them by ID."
+    ]
+    add_subnet()
+    assert plans.of("tagged") == Said([], [], ami)
+    add_subnet()
+    assert plans.of("tagged").errors == [
+        "Fleet tagged: the subnets in eu-west-1 with the tags tier=guarded lie in several VPCs. Add a tag that tells "
+        "them apart, or name subnets by ID."
+    ]

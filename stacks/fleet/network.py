@@ -1,9 +1,11 @@
-"""Subnets and security groups of a fleet, given or made."""
+"""Subnets and security groups of a fleet, given or found or made."""
+
+from dataclasses import dataclass
 
 from cdktf import Postcondition, TerraformResourceLifecycle, TerraformStack
 from cdktf_cdktf_provider_aws.data_aws_subnet import DataAwsSubnet
 from cdktf_cdktf_provider_aws.data_aws_subnets import DataAwsSubnets, DataAwsSubnetsFilter
-from cdktf_cdktf_provider_aws.security_group import SecurityGroup
+from cdktf_cdktf_provider_aws.security_group import SecurityGroup, SecurityGroupTimeouts
 from cdktf_cdktf_provider_aws.vpc_security_group_egress_rule import VpcSecurityGroupEgressRule
 
 from estate import names
@@ -12,48 +14,74 @@ from estate.fleet import Fleet
 from stacks.terraform import literal
 
 
-def add_subnets(stack: TerraformStack, *, fleet: Fleet) -> list[str]:
-    """The IDs of the subnets; those named by tags are looked up at each plan, which stops when there are none."""
+@dataclass(frozen=True)
+class Network:
+    """Where the instances run, and what guards them: IDs."""
+
+    subnets: list[str]
+    security_groups: list[str]
+
+
+def add_network(stack: TerraformStack, *, estate: Estate, fleet: Fleet) -> Network:
+    """Subnets by ID or by tags, looked up at each plan; security groups given, or one made in the subnets' VPC."""
+    given = list(fleet.security_group_ids)
+    if fleet.subnets.ids and given:
+        return Network(list(fleet.subnets.ids), given)
     if fleet.subnets.ids:
-        return list(fleet.subnets.ids)
-    shown = ", ".join(f"{key}={value}" for key, value in fleet.subnets.tags.items())
-    subnets = DataAwsSubnets(
+        first = DataAwsSubnet(stack, "first_subnet", id=fleet.subnets.ids[0])
+        return Network(list(fleet.subnets.ids), [_add_security_group(stack, estate, fleet, first.vpc_id)])
+    subnets, vpc_id = _add_subnets_by_tags(stack, fleet)
+    return Network(subnets, given or [_add_security_group(stack, estate, fleet, vpc_id)])
+
+
+def _add_subnets_by_tags(stack: TerraformStack, fleet: Fleet) -> tuple[list[str], str]:
+    """The subnets and their VPC. The plan stops when there are none, or when they lie in several VPCs."""
+    tags = ", ".join(f"{key}={value}" for key, value in fleet.subnets.tags.items())
+    by_tags = [
+        DataAwsSubnetsFilter(name=literal(f"tag:{key}"), values=[literal(value)])
+        for key, value in fleet.subnets.tags.items()
+    ]
+    DataAwsSubnets(
         stack,
         "subnets",
-        filter=[
-            DataAwsSubnetsFilter(name=literal(f"tag:{key}"), values=[literal(value)])
-            for key, value in fleet.subnets.tags.items()
-        ],
-        lifecycle=TerraformResourceLifecycle(
-            postcondition=[
-                Postcondition(
-                    condition="${length(self.ids) > 0}",
-                    error_message=literal(
-                        f"Fleet {fleet.name}: no subnet in {fleet.region} has the tags {shown}. "
-                        "Tag subnets, or name them by ID."
-                    ),
-                )
-            ]
+        filter=by_tags,
+        lifecycle=_stopping(
+            "length(self.ids) > 0",
+            f"Fleet {fleet.name}: no subnet in {fleet.region} has the tags {tags}. Tag subnets, or name them by ID.",
         ),
     )
-    return subnets.ids
-
-
-def add_security_groups(stack: TerraformStack, *, estate: Estate, fleet: Fleet, subnets: list[str]) -> list[str]:
-    """The IDs of the security groups: the fleet's own, or one made that lets nothing in and only HTTPS out."""
-    if fleet.security_group_ids:
-        return list(fleet.security_group_ids)
-    first = DataAwsSubnet(
+    first = DataAwsSubnet(stack, "first_subnet", id="${data.aws_subnets.subnets.ids[0]}")
+    of_one_vpc = DataAwsSubnets(
         stack,
-        "first_subnet",
-        id=fleet.subnets.ids[0] if fleet.subnets.ids else "${data.aws_subnets.subnets.ids[0]}",
+        "subnets_of_one_vpc",
+        filter=[*by_tags, DataAwsSubnetsFilter(name="vpc-id", values=[first.vpc_id])],
+        lifecycle=_stopping(
+            "length(self.ids) == length(data.aws_subnets.subnets.ids)",
+            f"Fleet {fleet.name}: the subnets in {fleet.region} with the tags {tags} lie in several VPCs. Add a tag "
+            "that tells them apart, or name subnets by ID.",
+        ),
     )
+    return of_one_vpc.ids, first.vpc_id
+
+
+def _stopping(condition: str, message: str) -> TerraformResourceLifecycle:
+    return TerraformResourceLifecycle(
+        postcondition=[Postcondition(condition=f"${{{condition}}}", error_message=literal(message))]
+    )
+
+
+def _add_security_group(stack: TerraformStack, estate: Estate, fleet: Fleet, vpc_id: str) -> str:
+    """A group that lets nothing in and only HTTPS out."""
     group = SecurityGroup(
         stack,
         "security_group",
-        name=names.fleet(estate.settings.namespace, fleet.name),
+        # Instances hold a group until they are replaced. So a new one comes before the old one goes, under another
+        # name, and the old one waits for the instance refresh to end, which the apply does not wait for.
+        name_prefix=f"{names.fleet(estate.settings.namespace, fleet.name)}-",
+        lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
+        timeouts=SecurityGroupTimeouts(delete="60m"),
         description=f"Instances of fleet {estate.settings.namespace}/{fleet.name}",
-        vpc_id=first.vpc_id,
+        vpc_id=vpc_id,
     )
     VpcSecurityGroupEgressRule(
         stack,
@@ -66,4 +94,4 @@ def add_security_groups(stack: TerraformStack, *, estate: Estate, fleet: Fleet, 
         # AWS's endpoints have no fixed addresses; a fleet with VPC endpoints names groups of its own
         cidr_ipv4="0.0.0.0/0",
     )
-    return [group.id]
+    return group.id
