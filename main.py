@@ -5,6 +5,7 @@ the `cdktf` command runs the same program. Exit status 2 when the configuration 
 """
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -22,12 +23,16 @@ def main() -> int:
 
     from stacks import App, Ec2FleetStack, ImagePipelineStack  # after the checks: it starts Node
 
-    app = App(outdir=os.environ.get("CDKTF_OUTDIR", "cdktf.out"))
-    for image in estate.images.values():
-        ImagePipelineStack(app, estate=estate, image=image)
-    for fleet in estate.fleets.values():
-        Ec2FleetStack(app, estate=estate, fleet=fleet)
+    out = Path(os.environ.get("CDKTF_OUTDIR") or "cdktf.out")
+    out.mkdir(parents=True, exist_ok=True)
+    app = App(outdir=str(out))
+    images = [ImagePipelineStack(app, estate=estate, image=image) for image in estate.images.values()]
+    fleets = [Ec2FleetStack(app, estate=estate, fleet=fleet) for fleet in estate.fleets.values()]
     app.synth()
+    declared = {stack.node.id for stack in (*images, *fleets)}
+    for folder in (out / "stacks").iterdir():  # of a stack that is no more, which nobody should plan by accident
+        if folder.name not in declared:
+            shutil.rmtree(folder)
     return 0
 
 

@@ -57,7 +57,7 @@ The first line gives editors that know JSON Schema completion and checks. Every 
 once, with its file and line, before anything is written:
 
 ```text
-config/web.yaml:5 images.web.os: unknown operating system, got 'amazon-linux-2032'; did you mean 'amazon-linux-2023'?
+config/web.yaml:6 images.web.os: unknown operating system, got 'amazon-linux-2032'; did you mean 'amazon-linux-2023'?
 ```
 """
 

@@ -57,6 +57,8 @@ def _image(image: Image, parts: Parts) -> Iterator[Problem]:
         yield from _never_fires(image, key)
     if parts.sound(key, "regions"):
         yield from _elsewhere(image, key, parts)
+    if parts.sound(key, "test", "image_tests") and image.test and not image.image_tests.image_tests_enabled:
+        yield Problem((*key, "test"), "would not run: image_tests_enabled is false", remedy="delete one of them")
     if parts.settings and len(tags := {**parts.settings.tags, **image.tags}) > MOST_TAGS:
         rule = f"image and settings have at most {MOST_TAGS} tags together"
         yield Problem((*key, "tags"), rule, str(len(tags)), "delete some")
@@ -174,6 +176,10 @@ def _fleet(fleet: Fleet, parts: Parts) -> Iterator[Problem]:
     if parts.sound(key, "region", "root_volume") and fleet.root_volume.kms_key_id:
         place: Key = (*key, "root_volume", "kms_key_id")
         yield from _other_region(fleet.root_volume.kms_key_id, fleet.region, place, "the fleet's region")
+    groups = parts.sound(key, "target_group_arns", "security_group_ids")
+    if groups and fleet.target_group_arns and not fleet.security_group_ids:
+        rule = "a load balancer cannot reach the instances: the group that is made for them lets nothing in"
+        yield Problem((*key, "target_group_arns"), rule, remedy="write security_group_ids that let it in")
     image = parts.images.get(fleet.image)
     if not parts.sound(key, "image"):
         return

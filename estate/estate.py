@@ -34,6 +34,10 @@ class Estate(BaseModel):
         """The image that a fleet runs."""
         return self.images[fleet.image]
 
+    def tags_of(self, image: Image) -> dict[str, str]:
+        """The tags of an image's AMIs, parameters and builds: the settings', its own, and the one it is found by."""
+        return {**self.settings.tags, **image.tags, **names.owner_tag(self.settings.namespace, image.name)}
+
     def parameters(self, image: Image) -> dict[str, str]:
         """The SSM parameter of each channel of an image."""
         namespace = self.settings.namespace

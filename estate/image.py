@@ -47,9 +47,10 @@ ComponentName = Annotated[
 Parent = Annotated[
     str,
     Matching(
-        rf"{_AMI}|ssm:/[A-Za-z0-9._/-]+|{_ARN}image/{_VERSION}",
+        rf"{_AMI}|ssm:/(aws/service|imagebuilder)/[A-Za-z0-9._/-]+|{_ARN}image/{_VERSION}",
         "must be a parent image",
-        "write an AMI ID, an Image Builder image ARN with its version, or ssm:/…",
+        "write an AMI ID, an Image Builder image ARN with its version, or a parameter that Image Builder may read: "
+        "ssm:/aws/service/… or ssm:/imagebuilder/…",
     ),
 ]
 
@@ -151,6 +152,9 @@ class RootVolume(BaseModel):
             raise RuleError("gp2 does not take it", got=shown(self.iops), remedy=remedy, key=("iops",))
         if self.iops is not None and self.volume_type == "gp3" and self.iops < 3000:
             raise RuleError("gp3 has at least 3000", got=shown(self.iops), remedy="delete it", key=("iops",))
+        if self.throughput is not None and self.throughput * 4 > (self.iops or 3000):
+            rule, remedy = "is at most a quarter of iops", f"write iops: {self.throughput * 4}"
+            raise RuleError(rule, got=shown(self.throughput), remedy=remedy, key=("throughput",))
         if self.iops is None and self.volume_type in ("io1", "io2"):
             raise RuleError(f"{self.volume_type} needs it", remedy="write for instance iops: 3000", key=("iops",))
         return self

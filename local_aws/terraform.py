@@ -86,7 +86,10 @@ def missing_terraform(environ: Mapping[str, str]) -> str | None:
     )
     if shutil.which("terraform", path=environ.get("PATH")) is None:
         return f"terraform is not installed, and {needed}"
-    answer = run("version", "-json", folder=Path.cwd(), environ={**environ, "CHECKPOINT_DISABLE": "1"})
+    try:
+        answer = run("version", "-json", folder=Path.cwd(), environ={**environ, "CHECKPOINT_DISABLE": "1"})
+    except TerraformError as error:
+        return f"terraform does not run ({' '.join(str(error).split())}), and {needed}"
     version = str(json.loads(answer)["terraform_version"])
     numbers = re.match(r"(\d+)\.(\d+)", version)
     if numbers is None or (int(numbers[1]), int(numbers[2])) < OLDEST:

@@ -62,6 +62,7 @@ class Aws:
 
     def __init__(self, *, settings: Settings, home: str) -> None:
         self._home = home
+        self._allowed = settings.provider.allowed_account_ids
         self._lock = threading.Lock()
         self._imagebuilders: dict[str, ImagebuilderClient] = {}
         self._ssms: dict[str, SSMClient] = {}
@@ -76,7 +77,12 @@ class Aws:
     def account(self) -> str:
         """The account of the operator's identity."""
         with asking(self._home):
-            return self._session.client("sts", region_name=self._home, config=_CONFIG).get_caller_identity()["Account"]
+            sts = self._session.client("sts", region_name=self._home, config=_CONFIG)
+            account = sts.get_caller_identity()["Account"]
+        if self._allowed and account not in self._allowed:
+            allowed = ", ".join(self._allowed)
+            raise OpsError(f"these credentials are of account {account}, and the settings allow only {allowed}")
+        return account
 
     def imagebuilder(self, region: str) -> ImagebuilderClient:
         """Image Builder in a region."""

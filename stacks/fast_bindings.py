@@ -34,4 +34,4 @@ def _use_own_node() -> None:
     if spec is not None and spec.origin is not None:
         os.environ.setdefault("JSII_NODE", str(Path(spec.origin).parent / "bin" / "node"))
     # cdktf 0.21, the last release, calls what Node 22 has deprecated; nobody here can mend it
-    os.environ.setdefault("NODE_OPTIONS", "--no-deprecation")
+    os.environ["NODE_OPTIONS"] = f"{os.environ.get('NODE_OPTIONS', '')} --no-deprecation".strip()

@@ -20,6 +20,8 @@ from estate.image import Image
 _CHANNEL = "data.aws_ssm_parameters_by_path.channel"
 _FOUND = "data.aws_ami_ids.found"
 _AMI = "data.aws_ami.ami"
+_AMI_HERE = "the_ami"
+"""Stands for the AMI in what may become a postcondition or a check; no name can have an underscore."""
 
 
 @dataclass(frozen=True)
@@ -97,15 +99,15 @@ def _identity_guards(subject: str, *, prefix: str, image: Image) -> tuple[_Guard
     return (
         _Guard(
             "name",
-            f'startswith(self.name, "{prefix}")',
-            f"{subject} points to ${{self.id}}, which is not a build of this image: its name, ${{self.name}}, "
+            f'startswith(the_ami.name, "{prefix}")',
+            f"{subject} points to ${{the_ami.id}}, which is not a build of this image: its name, ${{the_ami.name}}, "
             f"does not start with '{prefix}'. Move the channel to a build of the image.",
         ),
         _Guard(
             "architecture",
-            f'self.architecture == "{image.architecture}"',
-            f"{subject} points to ${{self.id}}, which is built for ${{self.architecture}}, not {image.architecture}."
-            " Move the channel to a build of the right architecture.",
+            f'the_ami.architecture == "{image.architecture}"',
+            f"{subject} points to ${{the_ami.id}}, which is built for ${{the_ami.architecture}}, not "
+            f"{image.architecture}. Move the channel to a build of the right architecture.",
         ),
     )
 
@@ -116,14 +118,14 @@ def _age_guards(subject: str, fleet: Fleet) -> tuple[_Guard, ...]:
     return (
         _Guard(
             "age",
-            f'try(timecmp(timeadd(self.creation_date, "{limit}"), plantimestamp()) > 0, true)',
-            f"{subject} points to ${{self.id}}, which was built on ${{self.creation_date}}: more than "
+            f'try(timecmp(timeadd(the_ami.creation_date, "{limit}"), plantimestamp()) > 0, true)',
+            f"{subject} points to ${{the_ami.id}}, which was built on ${{the_ami.creation_date}}: more than "
             f"{fleet.max_age_in_days} days ago. Build the image anew.",
         ),
         _Guard(
             "deprecation",
-            "try(timecmp(self.deprecation_time, plantimestamp()) > 0, true)",
-            f"{subject} points to ${{self.id}}, which is deprecated since ${{self.deprecation_time}}.",
+            "try(timecmp(the_ami.deprecation_time, plantimestamp()) > 0, true)",
+            f"{subject} points to ${{the_ami.id}}, which is deprecated since ${{the_ami.deprecation_time}}.",
         ),
     )
 
@@ -131,21 +133,25 @@ def _age_guards(subject: str, fleet: Fleet) -> tuple[_Guard, ...]:
 def _stopping(*guards: _Guard) -> TerraformResourceLifecycle:
     return TerraformResourceLifecycle(
         postcondition=[
-            Postcondition(condition=f"${{{guard.condition}}}", error_message=guard.message) for guard in guards
+            Postcondition(
+                condition=f"${{{guard.condition}}}".replace(_AMI_HERE, "self"),
+                error_message=guard.message.replace(_AMI_HERE, "self"),
+            )
+            for guard in guards
         ]
     )
 
 
 def _warn(stack: TerraformStack, guard: _Guard) -> None:
-    """A check block, which cdktf has no class for; outside the data source `self` has its full name."""
+    """A check block, which cdktf has no class for. It stands outside the data source, so the AMI has its full name."""
     ami = f"one({_AMI})"
     stack.add_override(
         f"check.{guard.id}",
         {
             "assert": [
                 {
-                    "condition": f"${{{guard.condition}}}".replace("self.", f"{ami}."),
-                    "error_message": guard.message.replace("self.", f"{ami}."),
+                    "condition": f"${{{guard.condition}}}".replace(_AMI_HERE, ami),
+                    "error_message": guard.message.replace(_AMI_HERE, ami),
                 }
             ]
         },

@@ -28,12 +28,11 @@ class ImagePipelineStack(TerraformStack):
 
     def __init__(self, scope: Construct, *, estate: Estate, image: Image) -> None:
         super().__init__(scope, names.image_stack(image.name))
-        namespace = estate.settings.namespace
         add_terraform(
             self,
             settings=estate.settings,
             region=image.home,
-            tags={**image.tags, **names.owner_tag(namespace, image.name)},
+            tags=estate.tags_of(image),
         )
         account = DataAwsCallerIdentity(self, "account").account_id
 

@@ -14,14 +14,10 @@ def literal(text: str) -> str:
     """Text that Terraform must take letter for letter.
 
     cdktf writes strings as they are, and Terraform reads `${…}` and `%{…}` in them as templates: a shell script
-    would break or, worse, change. Every text of the configuration passes here on its way into a construct.
+    would break or, worse, change. Every text of the configuration passes here on its way into a construct, unless its
+    model refuses `$` and `%` anyway, as those of names, ARNs and tags do.
     """
     return text.replace("${", "$${").replace("%{", "%%{")
-
-
-def literals(texts: dict[str, str]) -> dict[str, str]:
-    """The same for keys and values, for instance tags."""
-    return {literal(key): literal(value) for key, value in texts.items()}
 
 
 def add_terraform(
@@ -31,7 +27,7 @@ def add_terraform(
     region: str,
     tags: dict[str, str],
     provider: Provider | None = None,
-) -> AwsProvider:
+) -> None:
     """Versions, backend and provider of a stack. `tags` go to every resource, beside those of the settings."""
     # over the exact version that the bindings were made from
     stack.add_override(
@@ -40,14 +36,14 @@ def add_terraform(
     _add_backend(stack, settings=settings, region=region)
     access = provider or settings.provider
     role = access.assume_role
-    return AwsProvider(
+    AwsProvider(
         stack,
         "aws",
         region=region,
         profile=access.profile,
         allowed_account_ids=list(access.allowed_account_ids) or None,
         assume_role=[AwsProviderAssumeRole(**role.model_dump(exclude_none=True))] if role else None,
-        default_tags=[AwsProviderDefaultTags(tags=literals({**settings.tags, **tags}))],
+        default_tags=[AwsProviderDefaultTags(tags={**settings.tags, **tags})],
     )
 
 

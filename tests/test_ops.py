@@ -373,6 +373,13 @@ def test_a_profile_of_the_settings_is_used_and_named_when_it_is_not_there(shell:
     assert answer.status == 1
 
 
+def test_credentials_of_an_account_that_the_settings_do_not_allow_are_refused(shell: Shell) -> None:
+    shell.declare("web", settings='  provider: {allowed_account_ids: ["111122223333"]}')
+    answer = shell.ops("status")
+    words = "these credentials are of account 000000000000, and the settings allow only 111122223333\n"
+    assert (answer.err, answer.status) == (words, 1)
+
+
 @pytest.mark.parametrize(
     ("service", "code", "words"),
     [

@@ -129,7 +129,7 @@ CHANGES: dict[str, tuple[str, set[str]]] = {
     "schedule": ("schedule: {rate: 7 days}", set()),
     "channels": ("channels: [prod, staging]", set()),
     "infrastructure": ("infrastructure: {instance_types: [t3.large]}", set()),
-    "image_tests": ("image_tests: {image_tests_enabled: false}", set()),
+    "image_tests": ("image_tests: {timeout_minutes: 61}", set()),
     "log_retention_in_days": ("log_retention_in_days: 1", set()),
     "tags": ("tags: {team: web}", set()),
 }

@@ -5,13 +5,16 @@ change. What differs by content only is masked: the hash of the function's archi
 """
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.estates import ESTATES, synthesize
+from tests.estates import ESTATES, PROJECT, synthesize
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 
@@ -40,6 +43,22 @@ def test_nothing_of_the_place_or_the_time_reaches_the_json(tmp_path: Path) -> No
         texts.append({str(file.relative_to(tmp_path / name)): file.read_bytes() for file in files if file.is_file()})
     assert texts[0] == texts[1]
     assert not [name for name, text in texts[0].items() if str(tmp_path.parent.parent).encode() in text]
+
+
+def test_leaves_no_stack_that_is_not_declared_any_more(tmp_path: Path) -> None:
+    synthesize(ESTATES["environments"], tmp_path / "a" / "cdktf.out")
+    stacks = synthesize(ESTATES["minimal"], tmp_path / "a" / "cdktf.out")
+    assert {folder.name for folder in (tmp_path / "a" / "cdktf.out" / "stacks").iterdir()} == stacks.keys()
+    assert stacks.keys() == {"image-base", "fleet-base-dev"}
+
+
+def test_the_readmes_estate_in_python_is_the_minimal_one(tmp_path: Path) -> None:
+    code = (PROJECT / "README.md").read_text().partition("```python\n")[2].partition("```")[0]
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True)
+    fleet = json.loads((tmp_path / "cdktf.out" / "stacks" / "fleet-base-dev" / "cdk.tf.json").read_text())
+    reviewed = json.loads((SNAPSHOTS / "minimal" / "fleet-base-dev.json").read_text())
+    assert _reviewable(fleet) == reviewed
 
 
 def test_every_snapshot_has_its_estate() -> None:

@@ -15,6 +15,10 @@ from tests.estates import ESTATES, synthesize
 def test_provider_accepts_every_stack(estate: str, terraform_environment: Mapping[str, str], tmp_path: Path) -> None:
     stacks = synthesize(ESTATES[estate], tmp_path / "cdktf.out")
 
+    for stack in stacks.values():
+        # what is looked for before the tests is what the stacks ask for
+        assert stack["terraform"]["required_providers"]["aws"] == terraform.PROVIDER
+
     def validate(stack: str) -> dict[str, object]:
         folder = tmp_path / "cdktf.out" / "stacks" / stack
         terraform.run("init", "-backend=false", folder=folder, environ=terraform_environment)

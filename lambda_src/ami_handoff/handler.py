@@ -125,10 +125,14 @@ def _line(image: str, *, messages: Sequence[dict[str, str]], report: Report) -> 
     definition = {
         "Namespace": "Goldsmith",
         "Dimensions": [["Image"]],
-        "Metrics": [{"Name": name, "Unit": "Count"} for name in metrics],
+        # CloudWatch charges for a metric by the hours in which it has data, and its alarms take none for none
+        "Metrics": [{"Name": name, "Unit": "Count"} for name, count in metrics.items() if count],
     }
     return {
-        "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [definition]},
+        "_aws": {
+            "Timestamp": int(time.time() * 1000),
+            "CloudWatchMetrics": [definition] if definition["Metrics"] else [],
+        },
         "Image": image,
         **metrics,
         "newest": report.newest.arn if report.newest else None,

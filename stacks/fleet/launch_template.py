@@ -18,7 +18,6 @@ from estate.fleet import Fleet
 from stacks.guarded_ami import GuardedAmi
 from stacks.policy import MANAGED_BY_SYSTEMS_MANAGER
 from stacks.role import add_instance_profile
-from stacks.terraform import literals
 
 
 def add_launch_template(
@@ -32,15 +31,13 @@ def add_launch_template(
     """What every instance of the fleet is: IMDSv2 only, encrypted root volume, the tags of estate and fleet."""
     namespace = estate.settings.namespace
     name = names.fleet(namespace, fleet.name)
-    tags = literals(
-        {
-            **estate.settings.tags,
-            **fleet.tags,
-            **names.owner_tag(namespace, fleet.image),
-            "goldsmith:channel": fleet.channel,
-            "Name": name,
-        }
-    )
+    tags = {
+        **estate.settings.tags,
+        **fleet.tags,
+        **names.owner_tag(namespace, fleet.image),
+        "goldsmith:channel": fleet.channel,
+        "Name": name,
+    }
     return LaunchTemplate(
         stack,
         "launch_template",

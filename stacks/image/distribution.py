@@ -10,13 +10,11 @@ from cdktf_cdktf_provider_aws.imagebuilder_distribution_configuration import (
 from estate import names
 from estate.estate import Estate
 from estate.image import Image
-from stacks.terraform import literals
 
 
 def add_distribution(stack: TerraformStack, *, estate: Estate, image: Image) -> ImagebuilderDistributionConfiguration:
     """One AMI in each region of the image, named and tagged alike."""
     namespace = estate.settings.namespace
-    tags = {**estate.settings.tags, **image.tags, **names.owner_tag(namespace, image.name)}
     return ImagebuilderDistributionConfiguration(
         stack,
         "distribution",
@@ -29,7 +27,7 @@ def add_distribution(stack: TerraformStack, *, estate: Estate, image: Image) -> 
                     ImagebuilderDistributionConfigurationDistributionAmiDistributionConfiguration(
                         name=names.ami(namespace, image.name),
                         description=f"{namespace}/{image.name}",
-                        ami_tags=literals(tags),
+                        ami_tags=estate.tags_of(image),
                     )
                 ),
             )

@@ -15,7 +15,6 @@ from estate.estate import Estate
 from estate.image import Image
 from stacks.function import Function, add_function
 from stacks.policy import Statement, policy
-from stacks.terraform import literal
 
 RECONCILE_EVERY = "rate(1 hour)"
 """How soon the channel is right again when a message was lost."""
@@ -43,7 +42,6 @@ def add_handoff(
 ) -> Function:
     """The function that moves `latest` in every region, called by the topic and by a schedule."""
     settings = estate.settings
-    tags = {**settings.tags, **image.tags, **names.owner_tag(settings.namespace, image.name)}
     function = add_function(
         stack,
         source="ami_handoff",
@@ -56,7 +54,7 @@ def add_handoff(
             "GOLDSMITH_PIPELINE_ARN": pipeline.arn,
             "GOLDSMITH_ARCHITECTURE": image.architecture,
             "GOLDSMITH_TARGETS": json.dumps([{"region": region} for region in image.regions]),
-            "GOLDSMITH_TAGS": literal(json.dumps(tags)),
+            "GOLDSMITH_TAGS": json.dumps(estate.tags_of(image)),
         },
         statements=_statements(settings.namespace, image, account, pipeline),
         iam=settings.iam,

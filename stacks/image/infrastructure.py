@@ -17,7 +17,6 @@ from estate.recipe import recipe_of
 from stacks.image.logs import PREFIX
 from stacks.policy import MANAGED_BY_SYSTEMS_MANAGER, Statement
 from stacks.role import add_instance_profile
-from stacks.terraform import literals
 
 
 def add_infrastructure(
@@ -59,7 +58,7 @@ def add_infrastructure(
             )
         ),
         # Image Builder tags the instances and volumes of a build with these; the provider's default tags don't reach
-        resource_tags=literals({**estate.settings.tags, **image.tags, **names.owner_tag(namespace, image.name)}),
+        resource_tags=estate.tags_of(image),
     )
 
 
