@@ -14,7 +14,8 @@ from rich.markup import escape
 from rich.status import Status
 
 from local_aws.server import LocalAws, LocalAwsError
-from local_aws.story import STEPS, Step, StepFailed, World
+from local_aws.story import STEPS, Step
+from local_aws.world import StepFailed, World
 
 SECONDS_PER_BUILD_STATE = 0.5
 """Long enough to see a build walk through its states, short enough to watch."""

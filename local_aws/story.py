@@ -6,123 +6,20 @@ They use what a team uses, the `cdktf` command and `python -m ops`, against the 
 nothing of the project or its `state/` is touched.
 """
 
-import contextlib
 import json
 import re
-import shutil
-import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import psutil
+from local_aws.world import HOME, PROJECT, StepFailed, World, last_lines
 
-from local_aws import terraform
-from local_aws.server import LocalAws
-
-PROJECT = Path(__file__).parent.parent
-HOME, SECOND = "ap-northeast-1", "us-east-1"
+SECOND = "us-east-1"
 IMAGE, FLEET = "image-web", "fleet-web-dev"
 _WALK = ("BUILDING", "TESTING", "DISTRIBUTING", "AVAILABLE")
-_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-
-Say = Callable[[str], None]
-"""Takes a line of what a running command prints."""
-
-
-class StepFailed(Exception):
-    """A step did not show what it should; the message says what, and the end of what was printed."""
-
-
-@dataclass
-class World:
-    """What the steps work on: the local AWS, a folder with a copy of the sample estate, and what was seen so far."""
-
-    aws: LocalAws
-    folder: Path
-    say: Say = lambda line: None
-    amis: list[dict[str, str]] = field(default_factory=list)
-    """AMI by region, for each generation built."""
-
-    _running: set[subprocess.Popen[str]] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
-        shutil.copytree(PROJECT / "config", self.folder / "config")
-        self.environment: Mapping[str, str] = terraform.environment(
-            {
-                **self.aws.environment(region=HOME),
-                "GOLDSMITH_CONFIG": str(self.folder / "config"),
-                "CDKTF_OUTDIR": str(self.folder / "cdktf.out"),
-                "CI": "1",
-            },
-            folder=self.folder,
-        )
-
-    def cdktf(self, *arguments: str, fails: bool = False) -> str:
-        """What the cdktf command prints; it must fail if `fails`, and else succeed."""
-        program = PROJECT / "node_modules" / ".bin" / "cdktf"
-        command = [str(program), *arguments, "--no-color", "--output", self.environment["CDKTF_OUTDIR"]]
-        return self.run(command, fails=fails)
-
-    def ops(self, *arguments: str) -> str:
-        """What `python -m ops` prints."""
-        return self.run([sys.executable, "-m", "ops", *arguments])
-
-    def run(self, command: Sequence[str], *, fails: bool = False) -> str:
-        """Run a command in the project, as the leader of a group of its own; its lines go to `say` as they come."""
-        process = subprocess.Popen(
-            command,
-            cwd=PROJECT,
-            env=dict(self.environment),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        self._running.add(process)
-        assert process.stdout is not None
-        with process.stdout as printed:
-            lines = [text for line in printed if (text := self._heard(line))]
-        status = process.wait()
-        self._running.discard(process)
-        output = "\n".join(lines)
-        if (status != 0) != fails:
-            name = " ".join([Path(command[0]).name, *command[1:]])
-            raise StepFailed(f"`{name}` ended with status {status}:\n{_end(output)}")
-        return output
-
-    def together(self, *calls: Callable[[], str]) -> list[str]:
-        """What several calls give that run at once."""
-        with ThreadPoolExecutor() as pool:
-            try:
-                return [future.result() for future in [pool.submit(call) for call in calls]]
-            except BaseException:
-                self.end()  # or leaving the pool would wait for them
-                raise
-
-    def end(self) -> None:
-        """End the commands that still run, with all that they started. For when a step was interrupted.
-
-        cdktf runs Terraform on terminals of its own, each with a session, so no signal to a group reaches it.
-        """
-        for process in list(self._running):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                command = psutil.Process(process.pid)
-                for each in [*command.children(recursive=True), command]:
-                    with contextlib.suppress(psutil.NoSuchProcess):
-                        each.kill()
-            process.wait()
-
-    def _heard(self, line: str) -> str:
-        text = _ANSI.sub("", line).rstrip()
-        if text:
-            self.say(text)
-        return text
 
 
 @dataclass(frozen=True)
@@ -291,20 +188,16 @@ def _resources(state: Path) -> list[Any]:
 
 def _check(holds: bool, words: str, output: str = "") -> None:
     if not holds:
-        raise StepFailed(f"{words}\n{_end(output)}".rstrip())
+        raise StepFailed(f"{words}\n{last_lines(output)}".rstrip())
 
 
 def _found(pattern: str, output: str) -> str:
     match = re.search(pattern, output)
     if match is None:
-        raise StepFailed(f"did not show {pattern!r}:\n{_end(output)}")
+        raise StepFailed(f"did not show {pattern!r}:\n{last_lines(output)}")
     return match[1]
 
 
 def _joined(output: str) -> str:
     """Terraform wraps and cdktf indents and frames what it says: all in one line."""
     return " ".join(re.sub(r"^(image|fleet)-[a-z-]+|[│╷╵]", " ", output, flags=re.MULTILINE).split())
-
-
-def _end(output: str) -> str:
-    return "\n".join(output.splitlines()[-40:])

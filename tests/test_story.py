@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from local_aws.server import LocalAws
-from local_aws.story import STEPS, StepFailed, World
+from local_aws.story import STEPS
+from local_aws.world import StepFailed, World
 
 
 @pytest.fixture(scope="module")
