@@ -29,6 +29,7 @@ from rich.text import Text
 from estate import names
 from estate.estate import Estate
 from estate.image import Image
+from estate.recipe import recipe_of
 from lambda_src.ami_handoff.builds import list_builds
 from ops.aws import Aws, OpsError, asking
 from ops.follow import ENDED, Arrival, Outcome, follow
@@ -57,8 +58,12 @@ def run_build(estate: Estate, *, image: Image, follows: bool, wish: Wish) -> int
     """
     aws = Aws(settings=estate.settings, home=image.home)
     pipeline = pipeline_of(image, estate=estate, aws=aws)
-    check_deployed(pipeline, aws=aws)
+    deployed, declared = check_deployed(pipeline, aws=aws), recipe_of(image, estate).version
     console = open_console(to_stderr=wish.as_json)
+    if deployed != declared:
+        stack = names.image_stack(image.name)
+        words = f"{image.name} is deployed as {deployed} and declared as {declared}; this builds {deployed}, and after"
+        console.print(f"{words} make deploy STACK={stack} what is declared", style="yellow", soft_wrap=True)
     with asking(image.home):
         imagebuilder = aws.imagebuilder(image.home)
         others = [build for build in list_builds(imagebuilder, pipeline_arn=pipeline.arn) if build.status not in ENDED]

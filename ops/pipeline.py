@@ -57,22 +57,24 @@ def pipeline_of(image: Image, *, estate: Estate, aws: Aws) -> Pipeline:
     return Pipeline(image=image, namespace=estate.settings.namespace, account=aws.account)
 
 
-def is_deployed(pipeline: Pipeline, *, aws: Aws) -> bool:
-    """Whether the pipeline exists."""
+def deployed_recipe(pipeline: Pipeline, *, aws: Aws) -> str | None:
+    """The version of the recipe that the pipeline builds, `1.0.912`; None when there is no pipeline."""
     with asking(pipeline.image.home):
         try:
-            aws.imagebuilder(pipeline.image.home).get_image_pipeline(imagePipelineArn=pipeline.arn)
+            answer = aws.imagebuilder(pipeline.image.home).get_image_pipeline(imagePipelineArn=pipeline.arn)
         except ClientError as error:
             if error.response["Error"]["Code"] == "ResourceNotFoundException":
-                return False
+                return None
             raise
-    return True
+    return answer["imagePipeline"]["imageRecipeArn"].rpartition("/")[2]
 
 
-def check_deployed(pipeline: Pipeline, *, aws: Aws) -> None:
-    """Raises `OpsError` when the pipeline does not exist."""
-    if not is_deployed(pipeline, aws=aws):
+def check_deployed(pipeline: Pipeline, *, aws: Aws) -> str:
+    """The version of the deployed recipe. Raises `OpsError` when the pipeline does not exist."""
+    recipe = deployed_recipe(pipeline, aws=aws)
+    if recipe is None:
         raise OpsError(pipeline.not_deployed)
+    return recipe
 
 
 def version_of(build_arn: str) -> str:

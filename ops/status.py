@@ -39,7 +39,7 @@ from lambda_src.ami_handoff.builds import Build, list_builds, newest_good
 from lambda_src.ami_handoff.channels import LATEST, Channel, read_channels
 from ops.aws import Aws, OpsError, asking
 from ops.follow import ENDED, GOOD
-from ops.pipeline import Pipeline, created_in, is_deployed, pipeline_of, version_of
+from ops.pipeline import Pipeline, created_in, deployed_recipe, pipeline_of, version_of
 from ops.screen import age, open_console
 
 _AT_ONCE = 8
@@ -123,7 +123,7 @@ def read_status(estate: Estate, *, images: Sequence[Image]) -> list[ImageStatus]
 
 def _read_builds(pipeline: Pipeline, aws: Aws) -> tuple[bool, list[Build]]:
     """Whether the pipeline is deployed, and its builds."""
-    deployed = is_deployed(pipeline, aws=aws)
+    deployed = deployed_recipe(pipeline, aws=aws) is not None
     with asking(pipeline.image.home):
         imagebuilder = aws.imagebuilder(pipeline.image.home)
         return deployed, list_builds(imagebuilder, pipeline_arn=pipeline.arn) if deployed else []

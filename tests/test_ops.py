@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from estate.load import load
+from estate.recipe import recipe_of
 from local_aws.server import LocalAws
 from ops.__main__ import main
 from tests.handoff_world import Web
@@ -61,7 +63,7 @@ def world(local_aws: LocalAws, shell: Shell) -> Iterator[World]:
 def test_build_starts_one_and_says_how_to_follow_it(world: World) -> None:
     answer = world.ops("build", world.name)
 
-    assert answer.out.splitlines() == [
+    assert answer.out.splitlines()[1:] == [
         f"{world.name} 1.0.7/1 started in us-east-1",
         world.arn("1.0.7/1"),
         f"follow it with: python -m ops follow {world.name} 1.0.7/1 --config {world.config}",
@@ -70,12 +72,27 @@ def test_build_starts_one_and_says_how_to_follow_it(world: World) -> None:
     assert world.web.details(world.arn("1.0.7/1"))["sourcePipelineArn"] == world.web.image.pipeline_arn
 
 
+def test_build_says_when_it_builds_something_else_than_what_is_declared(world: World) -> None:
+    estate = load(world.config)
+    declared = recipe_of(estate.images[world.name], estate).version
+    words = (
+        f"{world.name} is deployed as 1.0.7 and declared as {declared}; this builds 1.0.7, and after make deploy "
+        f"STACK=image-{world.name} what is declared"
+    )
+    assert world.ops("build", world.name).out.splitlines()[0] == words
+
+    world.web.change_recipe(declared)
+    assert world.ops("build", world.name).out.splitlines()[-3] == f"{world.name} {declared}/1 started in us-east-1"
+    assert "declared" not in world.ops("build", world.name).out
+
+
 def test_build_follow_in_a_pipe_is_a_line_for_each_state_then_amis_and_latest(
     world: World, local_aws: LocalAws
 ) -> None:
     local_aws.set_state_seconds(0.4)
     with world.running("build", world.name, "--follow") as process:
         assert process.stdout is not None
+        assert "is deployed as 1.0.7" in process.stdout.readline()
         started = process.stdout.readline()
         world.hand_off_when_built("1.0.7/1")
         out, err = process.communicate(timeout=30)
@@ -163,7 +180,7 @@ def test_build_starts_another_beside_one_that_is_on_its_way(world: World, local_
     first, second = world.ops("build", world.name), world.ops("build", world.name)
 
     assert "beside" not in first.out
-    assert second.out.splitlines()[:2] == [
+    assert second.out.splitlines()[1:3] == [
         f"{world.name} 1.0.7/1 is PENDING, and goes on beside this one",
         f"{world.name} 1.0.7/2 started in us-east-1",
     ]
