@@ -7,7 +7,7 @@ What is only old warns by a `check`, so that an old image prevents neither scali
 
 from dataclasses import dataclass
 
-from cdktf import Postcondition, TerraformLocal, TerraformResourceLifecycle, TerraformStack
+from cdktf import TerraformLocal, TerraformResourceLifecycle, TerraformStack
 from cdktf_cdktf_provider_aws.data_aws_ami import DataAwsAmi, DataAwsAmiFilter
 from cdktf_cdktf_provider_aws.data_aws_ami_ids import DataAwsAmiIds, DataAwsAmiIdsFilter
 from cdktf_cdktf_provider_aws.data_aws_ssm_parameters_by_path import DataAwsSsmParametersByPath
@@ -16,6 +16,7 @@ from estate import names
 from estate.estate import Estate
 from estate.fleet import Fleet
 from estate.image import Image
+from stacks.terraform import stopping
 
 _CHANNEL = "data.aws_ssm_parameters_by_path.channel"
 _FOUND = "data.aws_ami_ids.found"
@@ -131,14 +132,8 @@ def _age_guards(subject: str, fleet: Fleet) -> tuple[_Guard, ...]:
 
 
 def _stopping(*guards: _Guard) -> TerraformResourceLifecycle:
-    return TerraformResourceLifecycle(
-        postcondition=[
-            Postcondition(
-                condition=f"${{{guard.condition}}}".replace(_AMI_HERE, "self"),
-                error_message=guard.message.replace(_AMI_HERE, "self"),
-            )
-            for guard in guards
-        ]
+    return stopping(
+        *((guard.condition.replace(_AMI_HERE, "self"), guard.message.replace(_AMI_HERE, "self")) for guard in guards)
     )
 
 

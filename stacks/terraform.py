@@ -1,6 +1,6 @@
 """What every stack says to Terraform: versions, provider, backend; and the one escaping boundary."""
 
-from cdktf import LocalBackend, S3Backend, TerraformStack
+from cdktf import LocalBackend, Postcondition, S3Backend, TerraformResourceLifecycle, TerraformStack
 from cdktf_cdktf_provider_aws.provider import AwsProvider, AwsProviderAssumeRole, AwsProviderDefaultTags
 
 from estate.settings import Provider, Settings
@@ -18,6 +18,16 @@ def literal(text: str) -> str:
     model refuses `$` and `%` anyway, as those of names, ARNs and tags do.
     """
     return text.replace("${", "$${").replace("%{", "%%{")
+
+
+def stopping(*rules: tuple[str, str]) -> TerraformResourceLifecycle:
+    """Stops a plan when a condition, an expression over `self`, does not hold, with the words beside it.
+
+    The words may have expressions of their own. A postcondition does not block a destroy, as a failing lookup would.
+    """
+    return TerraformResourceLifecycle(
+        postcondition=[Postcondition(condition=f"${{{condition}}}", error_message=words) for condition, words in rules]
+    )
 
 
 def add_terraform(

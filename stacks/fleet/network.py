@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cdktf import Postcondition, TerraformResourceLifecycle, TerraformStack
+from cdktf import TerraformResourceLifecycle, TerraformStack
 from cdktf_cdktf_provider_aws.data_aws_subnet import DataAwsSubnet
 from cdktf_cdktf_provider_aws.data_aws_subnets import DataAwsSubnets, DataAwsSubnetsFilter
 from cdktf_cdktf_provider_aws.security_group import SecurityGroup, SecurityGroupTimeouts
@@ -11,7 +11,7 @@ from cdktf_cdktf_provider_aws.vpc_security_group_egress_rule import VpcSecurityG
 from estate import names
 from estate.estate import Estate
 from estate.fleet import Fleet
-from stacks.terraform import literal
+from stacks.terraform import literal, stopping
 
 
 @dataclass(frozen=True)
@@ -36,38 +36,31 @@ def add_network(stack: TerraformStack, *, estate: Estate, fleet: Fleet) -> Netwo
 
 def _add_subnets_by_tags(stack: TerraformStack, fleet: Fleet) -> tuple[list[str], str]:
     """The subnets and their VPC. The plan stops when there are none, or when they lie in several VPCs."""
-    tags = ", ".join(f"{key}={value}" for key, value in fleet.subnets.tags.items())
+    tags = literal(", ".join(f"{key}={value}" for key, value in fleet.subnets.tags.items()))
     by_tags = [
         DataAwsSubnetsFilter(name=literal(f"tag:{key}"), values=[literal(value)])
         for key, value in fleet.subnets.tags.items()
     ]
+    none = f"no subnet in {fleet.region} has the tags {tags}. Tag subnets, or name them by ID."
     DataAwsSubnets(
         stack,
         "subnets",
         filter=by_tags,
-        lifecycle=_stopping(
-            "length(self.ids) > 0",
-            f"Fleet {fleet.name}: no subnet in {fleet.region} has the tags {tags}. Tag subnets, or name them by ID.",
-        ),
+        lifecycle=stopping(("length(self.ids) > 0", f"Fleet {fleet.name}: {none}")),
     )
     first = DataAwsSubnet(stack, "first_subnet", id="${data.aws_subnets.subnets.ids[0]}")
+    several = (
+        f"the subnets in {fleet.region} with the tags {tags} lie in several VPCs. Add a tag that tells them apart, "
+        "or name subnets by ID."
+    )
+    all_of_them = "length(self.ids) == length(data.aws_subnets.subnets.ids)"
     of_one_vpc = DataAwsSubnets(
         stack,
         "subnets_of_one_vpc",
         filter=[*by_tags, DataAwsSubnetsFilter(name="vpc-id", values=[first.vpc_id])],
-        lifecycle=_stopping(
-            "length(self.ids) == length(data.aws_subnets.subnets.ids)",
-            f"Fleet {fleet.name}: the subnets in {fleet.region} with the tags {tags} lie in several VPCs. Add a tag "
-            "that tells them apart, or name subnets by ID.",
-        ),
+        lifecycle=stopping((all_of_them, f"Fleet {fleet.name}: {several}")),
     )
     return of_one_vpc.ids, first.vpc_id
-
-
-def _stopping(condition: str, message: str) -> TerraformResourceLifecycle:
-    return TerraformResourceLifecycle(
-        postcondition=[Postcondition(condition=f"${{{condition}}}", error_message=literal(message))]
-    )
 
 
 def _add_security_group(stack: TerraformStack, estate: Estate, fleet: Fleet, vpc_id: str) -> str:
