@@ -9,6 +9,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import stacks  # first: Node starts while the estate is loaded
 from estate.load import load
 from estate.problems import EstateError
 
@@ -21,13 +22,11 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
 
-    from stacks import App, Ec2FleetStack, ImagePipelineStack  # after the checks: it starts Node
-
     out = Path(os.environ.get("CDKTF_OUTDIR") or "cdktf.out")
     out.mkdir(parents=True, exist_ok=True)
-    app = App(outdir=str(out))
-    images = [ImagePipelineStack(app, estate=estate, image=image) for image in estate.images.values()]
-    fleets = [Ec2FleetStack(app, estate=estate, fleet=fleet) for fleet in estate.fleets.values()]
+    app = stacks.App(outdir=str(out))
+    images = [stacks.ImagePipelineStack(app, estate=estate, image=image) for image in estate.images.values()]
+    fleets = [stacks.Ec2FleetStack(app, estate=estate, fleet=fleet) for fleet in estate.fleets.values()]
     app.synth()
     declared = {stack.node.id for stack in (*images, *fleets)}
     for folder in (out / "stacks").iterdir():  # of a stack that is no more, which nobody should plan by accident

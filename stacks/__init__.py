@@ -2,15 +2,30 @@
 
 A stack class lists its parts. A part is a function that builds in the stack's own scope, so that Terraform
 addresses are short literals, and returns what later parts need.
+
+Importing this package starts Node, which takes its time; what it exports is imported at its first use. So a program
+that imports it first loads its estate meanwhile.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from stacks import fast_bindings
 
-fast_bindings.install()  # before the first import of a provider binding, and of cdktf, which starts Node
+if TYPE_CHECKING:
+    from cdktf import App
 
-from cdktf import App  # noqa: E402
-
-from stacks.ec2_fleet import Ec2FleetStack  # noqa: E402
-from stacks.image_pipeline import ImagePipelineStack  # noqa: E402
+    from stacks.ec2_fleet import Ec2FleetStack
+    from stacks.image_pipeline import ImagePipelineStack
 
 __all__ = ["App", "Ec2FleetStack", "ImagePipelineStack"]
+
+_MODULES = {"App": "cdktf", "Ec2FleetStack": "stacks.ec2_fleet", "ImagePipelineStack": "stacks.image_pipeline"}
+
+fast_bindings.install()  # before the first import of a provider binding, and of cdktf
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODULES[name]), name)
