@@ -128,8 +128,7 @@ def test_the_sample_and_every_example_is_sound() -> None:
 def test_program_ends_with_status_2_and_writes_nothing(tmp_path: Path) -> None:
     broken = next(each for each in BROKEN_ESTATES if each.name == "problems everywhere, all at once and in order")
     broken.write(tmp_path / "config")
-    # without a path there is no Node to start, and without a home no place to keep anything
-    environment = {"PATH": "", "HOME": str(tmp_path / "home"), "PYTHONPATH": str(PROJECT), "PYTHONUTF8": "1"}
+    environment = {"PATH": "", "HOME": os.environ["HOME"], "PYTHONPATH": str(PROJECT), "PYTHONUTF8": "1"}
     run = subprocess.run(
         [sys.executable, "-B", PROJECT / "main.py"], cwd=tmp_path, env=environment, capture_output=True, check=False
     )
