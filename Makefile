@@ -3,15 +3,18 @@
 PYTHON ?= python3
 STACK ?=
 ARGS ?=
+AWS_CDK ?=
 
 PIPENV := pipenv==2026.10.3
-CODE := main.py estate stacks lambda_src ops local_aws scripts docs tests
+AWS_CDK_LIB := aws-cdk-lib==2.275.0
+CODE := main.py estate stacks lambda_src ops local_aws scripts bench docs tests
 SNAPSHOTS := tests/test_snapshots.py
 
 # Node.js and npm are in the virtual environment; cdktf's Python library starts the `node` it finds first.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Terraform, cdktf and npm do their work without calling home.
 export CHECKPOINT_DISABLE := 1
+export DISABLE_VERSION_CHECK := 1
 # Packages are installed without bytecode, most of which would never be used: Python writes what is, once.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -30,8 +33,8 @@ PIP_INSTALL := .venv/bin/python -m pip install -qq --disable-pip-version-check -
 	--require-hashes --no-deps
 NPM_CI := .venv/bin/npm ci --include=dev --ignore-scripts=false --no-audit --no-fund --loglevel=error
 
-# docs is a folder, too
-.PHONY: help setup demo test check format snapshots docs synth plan deploy destroy lock clean
+# docs and bench are folders, too
+.PHONY: help setup demo test check format snapshots docs synth validate plan deploy destroy bench lock clean
 .PHONY: prerequisites terraform stack-named
 
 help: ## List the tasks
@@ -66,8 +69,19 @@ synth: setup ## Write the Terraform of all stacks into cdktf.out
 	@.venv/bin/python main.py
 	@echo 'synth: the stacks are in cdktf.out/stacks'
 
+validate: terraform synth ## Have Terraform check every stack, without credentials or state
+	@for stack in cdktf.out/stacks/*; do \
+		terraform -chdir=$$stack init -backend=false -input=false > $$stack/init.log \
+			|| { cat $$stack/init.log >&2; exit 1; }; \
+		terraform -chdir=$$stack validate -compact-warnings > $$stack/init.log || { cat $$stack/init.log >&2; exit 1; }; \
+		echo "validate: $${stack##*/} is valid"; \
+	done
+
 plan deploy destroy: stack-named terraform setup ## cdktf's plan, deploy or destroy of STACK=...
 	@node_modules/.bin/cdktf $@ $(STACK) $(ARGS)
+
+bench: setup $(if $(AWS_CDK),.venv/aws-cdk/installed) ## Measure synthesis into docs/performance.md; AWS_CDK=1 compares
+	@.venv/bin/python -m bench $(ARGS)
 
 lock: setup ## Resolve the dependencies anew into Pipfile.lock and package-lock.json
 	@.venv/bin/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
@@ -113,6 +127,13 @@ stack-named:
 	@grep -vxFf .venv/names $@ 2>/dev/null | xargs -r .venv/bin/python -m pip uninstall -qq --yes
 	@$(PIP_INSTALL) -r .venv/python.txt
 	@mv .venv/names $@
+
+# Only for the comparison, in an environment of its own.
+.venv/aws-cdk/installed: | .venv/bin/python
+	@echo 'bench: AWS CDK for Python, into .venv/aws-cdk'
+	@.venv/bin/python -m venv .venv/aws-cdk
+	@.venv/aws-cdk/bin/python -m pip install -qq --disable-pip-version-check --no-input --no-compile $(AWS_CDK_LIB)
+	@touch $@
 
 node_modules/installed: package-lock.json | .venv/node-installed
 	@echo 'setup: the cdktf command, into node_modules'

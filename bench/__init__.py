@@ -1,0 +1,1 @@
+"""What synthesis costs, measured: `make bench`."""
