@@ -7,11 +7,13 @@ the `cdktf` command runs the same program. Exit status 2 when the configuration 
 import os
 import shutil
 import sys
+from datetime import date
 from pathlib import Path
 
 import stacks  # first: Node starts while the estate is loaded
 from estate.load import load
 from estate.problems import EstateError
+from estate.support import past_support
 
 
 def main() -> int:
@@ -21,6 +23,8 @@ def main() -> int:
     except EstateError as error:
         print(error, file=sys.stderr)
         return 2
+    for line in past_support(estate, today=date.today()):
+        print(line, file=sys.stderr)
 
     out = Path(os.environ.get("CDKTF_OUTDIR") or "cdktf.out")
     out.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,5 @@
-"""Writes the pages that follow from the models: `docs/configuration.md` and `docs/estate.schema.json`.
+"""Writes the pages that follow from the models, `docs/configuration.md` and `docs/estate.schema.json`, the one that
+follows from the catalogue, `docs/operating-systems.md`, and the one of the components, `docs/components.md`.
 
 `python docs/generate.py` writes them; with `--check` it only names those that are stale, and exits 1 if one is.
 """
@@ -15,11 +16,10 @@ sys.path.insert(0, str(PROJECT))
 from pydantic import BaseModel, TypeAdapter  # noqa: E402
 from pydantic.json_schema import models_json_schema  # noqa: E402
 
-from estate.documents import Parameter, parse  # noqa: E402
+from docs.components import components_page  # noqa: E402
+from docs.operating_systems import operating_systems_page  # noqa: E402
 from estate.fleet import Fleet  # noqa: E402
 from estate.image import Image  # noqa: E402
-from estate.load import SHIPPED_COMPONENTS  # noqa: E402
-from estate.operating_systems import CATALOGUE  # noqa: E402
 from estate.settings import Settings  # noqa: E402
 from estate.text import Name  # noqa: E402
 
@@ -32,6 +32,9 @@ An estate is declared in YAML files that lie in one folder: `config/`, or what `
 have `images:` and `fleets:`, and one of them has `settings:`. Files are merged; how things are spread over them is up
 to you. Anchors and `<<:` work as YAML has them. Versions are written in quotes, because `1.10` without is the number
 1.1.
+
+[operating-systems.md](operating-systems.md) has every operating system and what its images are built from,
+[components.md](components.md) the components that images are made of.
 
 ```yaml
 # yaml-language-server: $schema=../docs/estate.schema.json
@@ -87,7 +90,9 @@ def generated() -> dict[str, str]:
     schema = estate_schema()
     return {
         "docs/estate.schema.json": json.dumps(schema, indent=2, ensure_ascii=False) + "\n",
-        "docs/configuration.md": "\n".join([INTRODUCTION, *_sections(schema), *_systems(), *_components()]),
+        "docs/configuration.md": "\n".join([INTRODUCTION, *_sections(schema)]),
+        "docs/operating-systems.md": operating_systems_page(),
+        "docs/components.md": components_page(),
     }
 
 
@@ -208,32 +213,6 @@ def _words(node: _Schema, paths: Mapping[str, str]) -> str:
 def anchor(path: str) -> str:
     """GitHub's anchor of a heading."""
     return path.lower().replace(".", "")
-
-
-def _systems() -> Iterator[str]:
-    yield "## Operating systems\n"
-    yield "| `os` | Platform | Architectures | Parent image |\n| --- | --- | --- | --- |"
-    for name, system in CATALOGUE.items():
-        architectures = ", ".join(f"`{each}`" for each in system.architectures)
-        yield f"| `{name}` | {system.platform} | {architectures} | `{system.managed_image}` |"
-    yield ""
-
-
-def _components() -> Iterator[str]:
-    yield "## Shipped components\n"
-    yield "| Component | Platform | Parameters | Meaning |\n| --- | --- | --- | --- |"
-    for file in sorted(SHIPPED_COMPONENTS.glob("*/*.yaml")):
-        document = parse(file.read_text(encoding="utf-8"), source=str(file))
-        parameters = ", ".join(_parameter(name, each) for name, each in document.parameters.items())
-        cells = (f"`{file.parent.name}`", file.stem.capitalize(), parameters or "none", document.description)
-        yield "| " + " | ".join(cells) + " |"
-    yield ""
-
-
-def _parameter(name: str, parameter: Parameter) -> str:
-    if parameter.default is None:
-        return f"`{name}` (required)"
-    return f"`{name}` (`{parameter.default}`)" if parameter.default else f"`{name}`"
 
 
 if __name__ == "__main__":

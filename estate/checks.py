@@ -1,17 +1,17 @@
 """Rules across images, fleets and documents, which no model can see alone."""
 
 import re
-from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass
+from collections.abc import Iterator
 
-from estate import names
+from estate import component_values, names
+from estate.document_references import TEST_STAGE
 from estate.documents import Document
 from estate.fleet import Fleet
 from estate.image import ComponentUse, Image
-from estate.operating_systems import DEFAULT_INSTANCE_TYPES, Platform, architecture_of
+from estate.parts import Parts
 from estate.problems import Key, Problem, did_you_mean, shown
-from estate.recipe import component_name, parent_of
-from estate.settings import Settings
+from estate.recipe import component_name
+from estate.system_checks import check_circles, check_fleet_system, check_system
 
 MOST_COMPONENTS = 20
 """Components of one recipe (AWS's service quotas for EC2 Image Builder)."""
@@ -22,28 +22,11 @@ MOST_TAGS = 29
 one is Goldsmith's own."""
 
 
-@dataclass(frozen=True)
-class Parts:
-    """What is sound so far, so that the rest is checked too, and nobody is told what follows from another problem."""
-
-    settings: Settings | None
-    images: Mapping[str, Image]
-    fleets: Mapping[str, Fleet]
-    documents: Mapping[tuple[str, Platform], Document]
-    declared: Set[str] | None
-    """The names of all images; None if a file could not be read, which may have more."""
-    broken: Set[Key] = frozenset()
-    """The keys of fields that are not sound, and of components in them."""
-
-    def sound(self, key: Key, *fields: str) -> bool:
-        """Whether none of the fields below `key` is broken."""
-        return not any((*key, field) in self.broken for field in fields)
-
-
 def check(parts: Parts) -> list[Problem]:
     """Every broken rule."""
     return [
         *(problem for image in parts.images.values() for problem in _image(image, parts)),
+        *check_circles(parts),
         *_same_in_arns(parts),
         *(problem for fleet in parts.fleets.values() for problem in _fleet(fleet, parts)),
     ]
@@ -62,9 +45,7 @@ def _image(image: Image, parts: Parts) -> Iterator[Problem]:
     if parts.settings and len(tags := {**parts.settings.tags, **image.tags}) > MOST_TAGS:
         rule = f"image and settings have at most {MOST_TAGS} tags together"
         yield Problem((*key, "tags"), rule, str(len(tags)), "delete some")
-    if parts.sound(key, "infrastructure", "architecture"):
-        for index, instance_type in enumerate(image.infrastructure.instance_types):
-            yield from _other_processor(instance_type, image, (*key, "infrastructure", "instance_types", index))
+    yield from check_system(image, parts)
     yield from _components(image, parts)
 
 
@@ -81,11 +62,12 @@ def _components(image: Image, parts: Parts) -> Iterator[Problem]:
     for place, use in image.placed_uses:
         if place in parts.broken:
             continue
-        if use.use in used:
-            # botocore's service model, CreateImageRecipe: each component only one time
-            yield Problem(place, "Image Builder takes each component of an image once", shown(use.use), "delete one")
+        # botocore's service model, ComponentConfiguration: "only once in a recipe, regardless of version"
+        if use.without_version in used:
+            remedy = "delete one" if use.is_managed else "delete one, or use a copy of its document under another name"
+            yield Problem(place, "Image Builder takes each component of an image once", shown(use.use), remedy)
             continue
-        used.add(use.use)
+        used.add(use.without_version)
         if use.is_managed:
             continue
         name = component_name(use)
@@ -96,7 +78,17 @@ def _components(image: Image, parts: Parts) -> Iterator[Problem]:
             rule = "the file of a component is named in lower-case letters, digits and hyphens"
             yield Problem(place, f"{rule}, at most {names.LONGEST_COMPONENT} of them", shown(use.use))
         if document:
-            yield from _parameters(use, document, place)
+            yield from _in_its_list(use, document, place)
+            yield from component_values.problems_of(use, document, place)
+
+
+def _in_its_list(use: ComponentUse, document: Document, place: Key) -> Iterator[Problem]:
+    """Image Builder runs the phases that there are, wherever a component stands: its list would say something else."""
+    tests = [phase in TEST_STAGE for phase in document.phases]
+    if place[2] == "test" and not any(tests):
+        yield Problem(place, f"{use.use} has no phase test, so it tests nothing", remedy="write it in build")
+    if place[2] == "build" and all(tests):
+        yield Problem(place, f"{use.use} has only the phase test, so it builds nothing", remedy="write it in test")
 
 
 def _elsewhere(image: Image, key: Key, parts: Parts) -> Iterator[Problem]:
@@ -104,8 +96,15 @@ def _elsewhere(image: Image, key: Key, parts: Parts) -> Iterator[Problem]:
     for place, use in image.placed_uses:
         if use.is_managed and place not in parts.broken:
             yield from _other_region(use.use, image.home, place, "the image's home")
-    if image.parent and image.parent.startswith("arn:"):
+    if isinstance(image.parent, str) and image.parent.startswith("arn:"):
         yield from _other_region(image.parent, image.home, (*key, "parent"), "the image's home")
+    placement, where = image.infrastructure.placement, (*key, "infrastructure", "placement")
+    if placement and placement.host_resource_group_arn:
+        group = placement.host_resource_group_arn
+        yield from _other_region(group, image.home, (*where, "host_resource_group_arn"), "the image's home")
+    if placement and placement.availability_zone and not placement.availability_zone.startswith(image.home):
+        rule = f"must be in {image.home}, the image's home"
+        yield Problem((*where, "availability_zone"), rule, shown(placement.availability_zone))
     if parts.settings:
         home = f"the home of image {image.name}"
         if parts.settings.kms_key:
@@ -117,13 +116,6 @@ def _elsewhere(image: Image, key: Key, parts: Parts) -> Iterator[Problem]:
 def _other_region(arn: str, region: str, key: Key, why: str) -> Iterator[Problem]:
     if arn.split(":")[3] not in ("", region):
         yield Problem(key, f"must be in {region}, {why}", shown(arn))
-
-
-def _other_processor(instance_type: str, image: Image, key: Key) -> Iterator[Problem]:
-    if architecture_of(instance_type) != image.architecture:
-        example = " or ".join(DEFAULT_INSTANCE_TYPES[image.architecture])
-        rule = f"image {image.name} is for {image.architecture}, which this instance type is not"
-        yield Problem(key, rule, shown(instance_type), f"write for instance {example}")
 
 
 def _same_in_arns(parts: Parts) -> Iterator[Problem]:
@@ -139,31 +131,20 @@ def _same_in_arns(parts: Parts) -> Iterator[Problem]:
                     yield Problem(place, rule, shown(use.use), "rename the image or the component's file")
 
 
-def _parameters(use: ComponentUse, document: Document, place: Key) -> Iterator[Problem]:
-    for name in use.with_:
-        if name not in document.parameters:
-            remedy = did_you_mean(name, document.parameters) if document.parameters else "delete it: there are none"
-            yield Problem((*place, "with", name), f"{use.use} has no such parameter", shown(name), remedy)
-    for name, parameter in document.parameters.items():
-        if parameter.default is None and name not in use.with_:
-            yield Problem(
-                place,
-                f"{use.use} needs a value for {name}",
-                remedy=f"write {{use: {use.use}, with: {{{name}: …}}}}",
-            )
-
-
 def _never_fires(image: Image, key: Key) -> Iterator[Problem]:
     """Dependency updates fire for wildcard versions and `ssm:` parents, not for one fixed image."""
     schedule = image.schedule
     if schedule is None or schedule.when != "dependency-updates":
         return
-    dependencies = [parent_of(image), *(use.use for use in image.uses if use.is_managed)]
+    parent = image.parent_reference(namespace="")  # of anybody's: only its form matters
+    if parent is None:
+        return  # that it needs one is said elsewhere
+    dependencies = [parent, *(use.use for use in image.uses if use.is_managed)]
     if not any(text.startswith("ssm:") or re.search(r"/[0-9.]*x[0-9.x]*$", text) for text in dependencies):
         yield Problem(
             (*key, "schedule"),
             "with a fixed parent image no dependency can be updated, so when: dependency-updates would never fire",
-            shown(image.parent),
+            shown(parent),
             "write when: always, or a parent that moves",
         )
 
@@ -176,6 +157,14 @@ def _fleet(fleet: Fleet, parts: Parts) -> Iterator[Problem]:
     if parts.sound(key, "region", "root_volume") and fleet.root_volume.kms_key_id:
         place: Key = (*key, "root_volume", "kms_key_id")
         yield from _other_region(fleet.root_volume.kms_key_id, fleet.region, place, "the fleet's region")
+    group = fleet.placement.host_resource_group_arn if fleet.placement else None
+    if parts.sound(key, "region", "placement") and group:
+        place = (*key, "placement", "host_resource_group_arn")
+        yield from _other_region(group, fleet.region, place, "the fleet's region")
+    if parts.sound(key, "region", "license_configuration_arns"):
+        for index, arn in enumerate(fleet.license_configuration_arns):
+            place = (*key, "license_configuration_arns", index)
+            yield from _other_region(arn, fleet.region, place, "the fleet's region")
     groups = parts.sound(key, "target_group_arns", "security_group_ids")
     if groups and fleet.target_group_arns and not fleet.security_group_ids:
         rule = "a load balancer cannot reach the instances: the group that is made for them lets nothing in"
@@ -202,8 +191,7 @@ def _fits(fleet: Fleet, image: Image, parts: Parts) -> Iterator[Problem]:
         rule = f"image {image.name} does not go to this region"
         remedy = f"add it to images.{image.name}.regions, or {did_you_mean(fleet.region, image.regions)}"
         yield Problem((*key, "region"), rule, shown(fleet.region), remedy)
-    if parts.sound(key, "instance_type") and parts.sound(image_key, "architecture"):
-        yield from _other_processor(fleet.instance_type, image, (*key, "instance_type"))
+    yield from check_fleet_system(fleet, image, parts)
     size, least = fleet.root_volume.volume_size, image.root_volume.volume_size
     if size and least and size < least:
         rule, remedy = f"the root volume of image {image.name} is larger", f"write {least} or more"

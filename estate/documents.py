@@ -1,34 +1,35 @@
 """Component documents: text -> checked document.
 
 The schema is that of AWS's Task Orchestrator and Executor ("Component document framework" in the user guide of
-EC2 Image Builder). What is wrong with a document is said with its file and line.
+EC2 Image Builder). What is wrong with a document is said with its file and line, before anything is synthesized, and
+what AWS takes is taken: beyond its rules there are only those that keep a document from failing in a build an hour
+later.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
+from estate import document_references, document_steps
+from estate.operating_systems import Platform
+from estate.parameters import Parameter
 from estate.problems import EstateError, Key, Problem, did_you_mean, shown
-from estate.yaml_text import read
+from estate.yaml_text import Yaml, read
 
 LONGEST_DESCRIPTION = 1024
-LONGEST_INLINE = 16_000
-"""Characters of a document that Image Builder takes inline (botocore: `inlineComponentData`)."""
+LARGEST = 64 * 1024
+"""Bytes of a document, wherever it lies (botocore, CreateComponent: "your service quota for component size, which is
+64 KB by default")."""
 
-_PHASES = ("build", "validate", "test")
 _KEYS = ("name", "description", "schemaVersion", "parameters", "constants", "phases")
-_PARAMETER_NAME = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9_-]{3,128}")
-_PARAMETER_KEYS = ("type", "default", "description")
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """A declared parameter; one without a default must be given a value."""
-
-    default: str | None
-    description: str = ""
+_VARIABLE_NAME = re.compile(r"[A-Za-z0-9_-]{3,128}")
+_FIELDS: Mapping[str, tuple[str, ...]] = {
+    # the guide does not know `allowedValues`, a sample of AWS's writes it
+    "parameters": ("type", "default", "description", "allowedValues"),
+    "constants": ("type", "value"),
+}
 
 
 @dataclass(frozen=True)
@@ -38,112 +39,167 @@ class Document:
     text: str
     description: str
     parameters: Mapping[str, Parameter]
+    phases: tuple[str, ...]
 
 
-def parse(text: str, *, source: str) -> Document:
-    """Reads and checks a document. `source` is how errors name the file.
+def parse(text: str, *, source: str, platform: Platform | None = None) -> Document:
+    """Reads and checks a document. `source` is how errors name the file, `platform` what the document is used for.
 
-    Raises `EstateError` with every problem of the document.
+    Without a platform, actions of any will do. Raises `EstateError` with every problem of the document.
     """
     yaml = read(text, source=source)
-    content = yaml.value
-    problems = [
-        *yaml.problems,
-        *(replace(problem, place=f"{source}:{yaml.marks.line(problem.key)}") for problem in _problems(text, content)),
-    ]
+    problems = [*yaml.problems, *_placed(_problems(text, yaml.value, platform), text, yaml, source)]
     if problems:
-        raise EstateError(problems)
-    declared = {name: fields for entry in content.get("parameters", ()) for name, fields in entry.items()}
+        raise EstateError(sorted(problems, key=lambda problem: int(problem.place.rpartition(":")[2])))
+    content = yaml.value
+    quoted, here = document_references.quoted_names(content), document_references.here_string_names(content)
     return Document(
         text=text,
         description=str(content.get("description", "")),
         parameters=MappingProxyType(
             {
-                name: Parameter(
-                    default=str(fields["default"]) if "default" in fields else None,
-                    description=str(fields.get("description", "")),
-                )
-                for name, fields in declared.items()
+                name: _parameter(fields, quoted=name in quoted, in_here_string=name in here)
+                for _, name, fields in _variables(content, "parameters")
             }
         ),
+        phases=tuple(phase["name"] for phase in content["phases"]),
     )
 
 
-def _problems(text: str, content: Any) -> list[Problem]:
+def _placed(problems: Iterator[tuple[Problem, str]], text: str, yaml: Yaml, source: str) -> Iterator[Problem]:
+    """The problems with file and line, and with steps by their names."""
+    lines = text.splitlines()
+    for problem, written in problems:
+        first = yaml.marks.line(problem.key)
+        # a value can have many lines, of which one has what is wrong
+        line = next((number for number in range(first, len(lines) + 1) if written in lines[number - 1]), first)
+        yield replace(problem, key=_named(problem.key, yaml.value), place=f"{source}:{line}")
+
+
+def _named(key: Key, content: Any) -> Key:
+    """`phases.0.steps.1.inputs` as `build.Install.inputs`, `parameters.0.port` as `parameters.port`."""
+    if key[:1] == ("phases",) and len(key) > 3 and isinstance(key[1], int) and isinstance(key[3], int):
+        phase = content["phases"][key[1]]
+        step = phase["steps"][key[3]]
+        name = step.get("name") if isinstance(step, dict) else None
+        return (str(phase["name"]), str(name) if isinstance(name, str) else f"steps.{key[3]}", *key[4:])
+    if key[:1] in (("parameters",), ("constants",)) and len(key) > 2:
+        return (key[0], *key[2:])
+    return key
+
+
+def _problems(text: str, content: Any, platform: Platform | None) -> Iterator[tuple[Problem, str]]:
+    """Every problem, and the part of the text that shows on which line of its value it is."""
     if not isinstance(content, dict):
-        return [Problem((), "a component document is a mapping", shown(content), "begin with schemaVersion: 1.0")]
-    found = [
-        Problem((key,), "unknown key of a component document", shown(key), did_you_mean(key, _KEYS))
-        for key in content
-        if key not in _KEYS
-    ]
+        rule, remedy = "a component document is a mapping", "begin with schemaVersion: 1.0"
+        yield Problem((), rule, shown(content), remedy), ""
+        return
+    declared = {name for section in _FIELDS for _, name, _ in _variables(content, section)}
+    steps = list(document_steps.problems_of(content.get("phases"), platform))
+    for problem in (
+        *_top(text, content),
+        *_declarations(content),
+        *steps,
+        *(() if _unreadable(content) else _unused(content)),
+    ):
+        yield problem, ""
+    yield from document_references.problems_of(content, declared)
+
+
+def _top(text: str, content: Mapping[str, Any]) -> Iterator[Problem]:
+    for key in content:
+        if key not in _KEYS:
+            yield Problem((key,), "unknown key of a component document", shown(key), did_you_mean(key, _KEYS))
     description = content.get("description", "none")
     if not isinstance(description, str) or not 1 <= len(description) <= LONGEST_DESCRIPTION:
         rule = f"must be text of 1 to {LONGEST_DESCRIPTION} characters"
-        found.append(Problem(("description",), rule, shown(description)))
-    if str(content.get("schemaVersion")) != "1.0":
+        yield Problem(("description",), rule, shown(description))
+    if str(content.get("schemaVersion")) not in ("1.0", "1"):
         version = content.get("schemaVersion")
-        found.append(Problem(("schemaVersion",), "must be 1.0", shown(version), "write schemaVersion: 1.0"))
-    if len(text) > LONGEST_INLINE:
-        found.append(
-            Problem((), f"a document has at most {LONGEST_INLINE} characters", str(len(text)), "split it in two")
-        )
-    return [
-        *found,
-        *_parameter_problems(content.get("parameters", [])),
-        *_phase_problems(content.get("phases")),
-    ]
+        yield Problem(("schemaVersion",), "must be 1.0", shown(version), "write schemaVersion: 1.0")
+    size = len(text.encode())
+    if size > LARGEST:
+        yield Problem((), f"a document has at most {LARGEST} bytes", str(size), "split it in two")
 
 
-def _parameter_problems(parameters: Any) -> list[Problem]:
-    if not isinstance(parameters, list):
-        return [Problem(("parameters",), "must be a list", shown(parameters), "write - name: {type: string}")]
-    found = []
+def _variables(content: Mapping[str, Any], section: str) -> Iterator[tuple[int, str, Mapping[str, Any]]]:
+    """The sound entries of `parameters:` or `constants:`, with their places in the list."""
+    entries = content.get(section)
+    for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+        if isinstance(entry, dict) and len(entry) == 1 and isinstance(next(iter(entry.values())), dict):
+            yield index, *next(iter(entry.items()))
+
+
+def _declarations(content: Mapping[str, Any]) -> Iterator[Problem]:
     names: set[str] = set()
-    for index, entry in enumerate(parameters):
-        key: Key = ("parameters", index)
-        if not (isinstance(entry, dict) and len(entry) == 1 and isinstance(next(iter(entry.values())), dict)):
-            found.append(Problem(key, "a parameter is one name and its fields", shown(entry)))
+    for section, fields in _FIELDS.items():
+        kind, entries = section.removesuffix("s"), content.get(section, [])
+        if not isinstance(entries, list):
+            yield Problem((section,), "must be a list", shown(entries), "write - name: {type: string}")
             continue
-        ((name, fields),) = entry.items()
-        if not _PARAMETER_NAME.fullmatch(name):
-            found.append(Problem(key, "a parameter's name has 3 to 128 letters, digits, - and _", shown(name)))
-        if name in names:
-            found.append(Problem(key, "is declared twice", shown(name), "delete or rename one"))
-        names.add(name)
-        found += [
-            Problem(
-                (*key, name, field), "unknown key of a parameter", shown(field), did_you_mean(field, _PARAMETER_KEYS)
-            )
-            for field in fields
-            if field not in _PARAMETER_KEYS
-        ]
-        if fields.get("type") != "string":
-            found.append(Problem(key, "a parameter's type is string", shown(fields.get("type"))))
-        if isinstance(fields.get("default", ""), dict | list | None):
-            found.append(Problem((*key, name, "default"), "must be text", shown(fields["default"])))
-    return found
+        sound = {index for index, _, _ in _variables(content, section)}
+        for index, entry in enumerate(entries):
+            if index not in sound:
+                yield Problem((section, index), f"a {kind} is one name and its fields", shown(entry))
+        for index, name, given in _variables(content, section):
+            key: Key = (section, index, name)
+            if not _VARIABLE_NAME.fullmatch(name):
+                yield Problem(key, f"a {kind}'s name has 3 to 128 letters, digits, - and _", shown(name))
+            if name in names:
+                yield Problem(key, "is declared twice", shown(name), "delete or rename one")
+            names.add(name)
+            for field in given:
+                if field not in fields:
+                    rule = f"unknown key of a {kind}"
+                    yield Problem((*key, field), rule, shown(field), did_you_mean(field, fields))
+            if given.get("type") != "string":
+                yield Problem(key, f"a {kind}'s type is string", shown(given.get("type")))
+            yield from _value(given, key, kind)
 
 
-def _phase_problems(phases: Any) -> list[Problem]:
-    if not isinstance(phases, list) or not phases:
-        return [Problem(("phases",), "must be a list of phases", shown(phases), "write - name: build")]
-    found = []
-    seen: set[str] = set()
-    for index, phase in enumerate(phases):
-        key: Key = ("phases", index)
-        if not isinstance(phase, dict) or phase.get("name") not in _PHASES:
-            got = shown(phase.get("name") if isinstance(phase, dict) else phase)
-            found.append(Problem(key, "unknown phase", got, f"choose one of {', '.join(_PHASES)}"))
-        elif phase["name"] in seen:
-            found.append(Problem(key, "each phase is there once", shown(phase["name"]), "put their steps into one"))
-        elif not isinstance(phase.get("steps"), list) or not phase["steps"]:
-            found.append(Problem(key, "a phase needs steps", shown(phase.get("steps"))))
-        else:
-            seen.add(phase["name"])
-            found += [
-                Problem((*key, "steps", number), "a step needs name and action", shown(step))
-                for number, step in enumerate(phase["steps"])
-                if not (isinstance(step, dict) and isinstance(step.get("name"), str) and step.get("action"))
-            ]
-    return found
+def _value(given: Mapping[str, Any], key: Key, kind: str) -> Iterator[Problem]:
+    if kind == "constant" and "value" not in given:
+        yield Problem(key, "a constant needs value", remedy="write value: …")
+    for field in ("default", "value"):
+        if isinstance(given.get(field, ""), dict | list | None):
+            yield Problem((*key, field), "must be text", shown(given[field]))
+            return
+    if "default" in given:
+        parameter = _parameter(given)
+        if not parameter.takes(_text(given["default"])):
+            source = "allowedValues says" if parameter.allowed else "its description says"
+            yield Problem((*key, "default"), f"must be {parameter.kind}, as {source}", shown(given["default"]))
+
+
+def _parameter(fields: Mapping[str, Any], *, quoted: bool = False, in_here_string: bool = False) -> Parameter:
+    allowed = fields.get("allowedValues")
+    return Parameter(
+        default=_text(fields["default"]) if "default" in fields else None,
+        description=str(fields.get("description", "")),
+        allowed=tuple(map(_text, allowed)) if isinstance(allowed, list) else (),
+        quoted=quoted,
+        in_here_string=in_here_string,
+    )
+
+
+def _text(value: Any) -> str:
+    """A value as text, as YAML writes it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _unreadable(content: Mapping[str, Any]) -> bool:
+    """Whether there are phases or steps of which nobody knows what they use."""
+    phases = content.get("phases")
+    if not isinstance(phases, list):
+        return True
+    steps = [phase.get("steps") if isinstance(phase, dict) else None for phase in phases]
+    return any(not isinstance(each, list) or not all(isinstance(step, dict) for step in each) for each in steps)
+
+
+def _unused(content: Mapping[str, Any]) -> Iterator[Problem]:
+    used = document_references.names_in(content)
+    for section in _FIELDS:
+        for index, name, _ in _variables(content, section):
+            if name not in used:
+                remedy = f"delete it, or write '{{{{ {name} }}}}' in a step's inputs"
+                yield Problem((section, index, name), "is declared and not used", remedy=remedy)

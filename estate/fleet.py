@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StrictBool, StrictInt, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
+from estate.infrastructure import Placement
 from estate.problems import RuleError, shown
 from estate.settings import Provider
 from estate.text import (
@@ -13,6 +14,7 @@ from estate.text import (
     InstanceProfileArn,
     InstanceType,
     KmsKeyArn,
+    LicenseConfigurationArn,
     Name,
     Region,
     SecurityGroupId,
@@ -163,6 +165,12 @@ class Fleet(BaseModel):
     """Where the instances run."""
     security_group_ids: Annotated[tuple[SecurityGroupId, ...], Distinct()] = ()
     """The security groups. Without it: one is made that lets nothing in, and out only HTTPS."""
+    placement: Placement | None = None
+    """Dedicated hardware, by tenancy and host resource group only; macOS needs a group of dedicated hosts. Without it:
+    hardware shared with other accounts."""
+    license_configuration_arns: Annotated[tuple[LicenseConfigurationArn, ...], Distinct()] = ()
+    """License configurations of the instances; a host resource group takes only instances that have one of its own.
+    Without it: those of the AMI."""
     instance_profile_arn: InstanceProfileArn | None = None
     """The instance profile. Without it: one is made that lets Systems Manager reach the instances, no more."""
     user_data: Annotated[Text, AfterValidator(_fits)] | None = None
@@ -185,6 +193,14 @@ class Fleet(BaseModel):
     tags: Tags = {}
     """Tags of everything in the stack and of the instances, beside those of the settings. The launch template carries
     them, so that a change replaces the instances. Without it: none."""
+
+    @model_validator(mode="after")
+    def _spreads(self) -> Self:
+        for field, instead in (("host_id", "host_resource_group_arn"), ("availability_zone", "subnets")):
+            if self.placement and (value := getattr(self.placement, field)):
+                rule = "would put all instances of a fleet in one place"
+                raise RuleError(rule, got=shown(value), remedy=f"write {instead}", key=("placement", field))
+        return self
 
     @property
     def health_check_type(self) -> str:

@@ -15,42 +15,28 @@ from pydantic import (
 from pydantic.json_schema import SkipJsonSchema
 
 from estate import names
-from estate.operating_systems import CATALOGUE, DEFAULT_INSTANCE_TYPES, Architecture, OperatingSystem
+from estate.infrastructure import Infrastructure
+from estate.operating_systems import CATALOGUE, Architecture, OperatingSystem
+from estate.parent import IMAGE_BUILDER_ARN, VERSION, Base, Parent
 from estate.problems import Key, RuleError, did_you_mean, shown
 from estate.schedule import Schedule
 from estate.text import (
     FROZEN,
     Distinct,
-    InstanceType,
     MajorMinor,
     Matching,
     Name,
     Region,
-    SecurityGroupId,
-    SubnetId,
     Tags,
     Text,
 )
 
-_AMI = r"ami-[0-9a-f]{8,17}"
-_ARN = r"arn:aws[a-z-]*:imagebuilder:[a-z0-9-]+:([0-9]{12}|aws[a-z-]*|third-party):"
-_VERSION = r"[a-z0-9_-]+/(([0-9]+|x)\.([0-9]+|x)\.([0-9]+|x)|[0-9]+\.[0-9]+\.[0-9]+/[0-9]+)"
-
 ComponentName = Annotated[
     Text,
     Matching(
-        rf"(?!arn:)[\s\S]+|{_ARN}component/{_VERSION}",
+        rf"(?!arn:)[\s\S]+|{IMAGE_BUILDER_ARN}component/{VERSION}",
         "must be a component",
         "write its name, its path or its ARN with a version, such as …:component/update-linux/x.x.x",
-    ),
-]
-Parent = Annotated[
-    str,
-    Matching(
-        rf"{_AMI}|ssm:/(aws/service|imagebuilder)/[A-Za-z0-9._/-]+|{_ARN}image/{_VERSION}",
-        "must be a parent image",
-        "write an AMI ID, an Image Builder image ARN with its version, or a parameter that Image Builder may read: "
-        "ssm:/aws/service/… or ssm:/imagebuilder/…",
     ),
 ]
 
@@ -93,6 +79,11 @@ class ComponentUse(BaseModel):
     def is_managed(self) -> bool:
         """Whether it is a component of AWS or of another team, known by its ARN only."""
         return self.use.startswith("arn:")
+
+    @property
+    def without_version(self) -> str:
+        """Its name, its path, or its ARN without the version."""
+        return "/".join(self.use.split("/")[:2]) if self.is_managed else self.use
 
     @property
     def is_own(self) -> bool:
@@ -160,29 +151,6 @@ class RootVolume(BaseModel):
         return self
 
 
-class Infrastructure(BaseModel):
-    """Where build and test instances run."""
-
-    model_config = FROZEN
-
-    instance_types: Annotated[tuple[InstanceType, ...], Distinct()] = ()
-    """The instance types, of which AWS takes one that it has. Without it: two small ones that fit the architecture."""
-    subnet_id: SubnetId | None = None
-    """The subnet. Without it: the default VPC's."""
-    security_group_ids: Annotated[tuple[SecurityGroupId, ...], Distinct()] = ()
-    """The security groups. Without it: the default VPC's, and then there must be no subnet either."""
-
-    @model_validator(mode="after")
-    def _subnet_with_groups(self) -> Self:
-        if (self.subnet_id is None) != (not self.security_group_ids):
-            raise RuleError(
-                "subnet_id and security_group_ids go together: AWS refuses one without the other",
-                got=f"only {'security_group_ids' if self.subnet_id is None else 'subnet_id'}",
-                remedy="write both, or neither",
-            )
-        return self
-
-
 class ImageTests(BaseModel):
     """Whether and how long a finished image is tested on an instance of its own."""
 
@@ -210,8 +178,9 @@ class Image(BaseModel):
     description: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
     """What the image is for. Without it: a line that names image and operating system."""
     parent: Parent | None = None
-    """The parent image: an AMI ID, the ARN of an Image Builder image, or `ssm:/…`. Without it: the operating
-    system's managed image, always its newest version."""
+    """The parent image: an AMI ID, the ARN of an Image Builder image, `ssm:/…`, or another image of this estate, which
+    must have been built once before this image's first build. Without it: the operating system's newest, where its
+    publisher names one that AWS can resolve."""
     build: tuple[Use, ...] = ()
     """Components that build the image, in order. Without it: the parent image is only tested."""
     test: tuple[Use, ...] = ()
@@ -262,8 +231,25 @@ class Image(BaseModel):
 
     @property
     def instance_types(self) -> tuple[str, ...]:
-        """Where builds run: as written, or two that fit the architecture."""
-        return self.infrastructure.instance_types or DEFAULT_INSTANCE_TYPES[self.architecture]
+        """Where builds run: as written, or those that fit system and architecture."""
+        return self.infrastructure.instance_types or self.system.instance_types(self.architecture)
+
+    @property
+    def ami_architecture(self) -> str:
+        """The architecture as EC2 says it of an AMI: a Mac's are `x86_64_mac` and `arm64_mac`."""
+        return f"{self.architecture}_mac" if self.system.platform == "macOS" else self.architecture
+
+    @property
+    def base(self) -> Base | None:
+        """The image of the estate that it is built from, if it is one."""
+        return self.parent if isinstance(self.parent, Base) else None
+
+    def parent_reference(self, *, namespace: str) -> str | None:
+        """The parent image as Image Builder takes it: a stable reference, resolved when an image is built. None when
+        the system has none and none is written."""
+        if isinstance(self.parent, Base):
+            return f"ssm:{names.parameter(namespace, self.parent.image, self.parent.channel)}"
+        return self.parent or self.system.parent(region=self.home, architecture=self.architecture)
 
     @model_validator(mode="after")
     def _exists(self) -> Self:

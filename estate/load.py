@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from estate import checks, documents
 from estate.documents import Document
@@ -12,13 +12,14 @@ from estate.estate import Estate
 from estate.fleet import Fleet
 from estate.image import ComponentUse, Image
 from estate.operating_systems import Platform
+from estate.parts import Parts
 from estate.problems import EstateError, Key, Problem, did_you_mean, shown
 from estate.settings import Settings
 from estate.soundness import model_of
 from estate.yaml_text import Marks, read
 
 SHIPPED_COMPONENTS = Path(__file__).parent.parent / "components"
-"""Goldsmith's own component documents: `<name>/{linux,windows}.yaml`."""
+"""Goldsmith's own component documents: `<name>/{linux,windows,macos}.yaml`."""
 
 _SECTIONS = ("images", "fleets")
 _Named = TypeVar("_Named", Image, Fleet)
@@ -65,7 +66,7 @@ def load(path: Path) -> Estate:
     fleets = dict(_models(Fleet, "fleets", declared, broken))
     texts = _documents(images.values(), folder, problems, broken)
     known = declared.values["images"].keys() if declared.complete else None
-    problems += checks.check(checks.Parts(settings, images, fleets, texts, known, broken))
+    problems += checks.check(Parts(settings, images, fleets, texts, known, broken))
     if problems or settings is None:
         raise EstateError(_placed(problems, declared))
     return Estate(settings=settings, images=images, fleets=fleets, documents=texts)
@@ -82,10 +83,19 @@ def assemble(
     by_name = _by_name("images", images, problems)
     fleets_by_name = _by_name("fleets", fleets, problems)
     texts = _documents(by_name.values(), folder, problems, frozenset())
-    problems += checks.check(checks.Parts(settings, by_name, fleets_by_name, texts, by_name.keys()))
+    problems += checks.check(Parts(settings, by_name, fleets_by_name, texts, by_name.keys()))
     if problems:
         raise EstateError(problems)
     return Estate(settings=settings, images=by_name, fleets=fleets_by_name, documents=texts)
+
+
+def platforms_of(component: str) -> list[Platform]:
+    """The platforms for which a shipped component has a document; none if there is no such component."""
+    return [
+        platform
+        for platform in get_args(Platform)
+        if os.path.isfile(SHIPPED_COMPONENTS / component / f"{platform.lower()}.yaml")
+    ]
 
 
 def _by_name(section: str, models: Iterable[_Named], problems: list[Problem]) -> dict[str, _Named]:
@@ -196,20 +206,23 @@ def _models(model: type[_Named], section: str, declared: _Declared, broken: set[
 def _documents(
     images: Iterable[Image], folder: Path, problems: list[Problem], broken: Set[Key]
 ) -> dict[tuple[str, Platform], Document]:
-    """The documents that the images use, each read once."""
-    found: dict[Path, Document | None] = {}
+    """The documents that the images use, each read once for each platform."""
+    found: dict[tuple[Path, Platform], Document | None] = {}
     texts: dict[tuple[str, Platform], Document] = {}
+    told: dict[str, Problem] = {}
     for image in images:
         unknown_system = ("images", image.name, "os") in broken
+        platform = image.system.platform
         for place, use in image.placed_uses:
             if use.is_managed or place in broken or (unknown_system and not use.is_own):
                 continue
-            file = _file(use, image.system.platform, folder, place, problems)
-            if file and file not in found:
-                found[file] = _document(file, problems)
-            document = found[file] if file else None
+            file = _file(use, platform, folder, place, problems)
+            if file and (file, platform) not in found:
+                found[file, platform] = _document(file, platform, told)
+            document = found[file, platform] if file else None
             if document:
-                texts[use.use, image.system.platform] = document
+                texts[use.use, platform] = document
+    problems += told.values()
     return texts
 
 
@@ -221,15 +234,19 @@ def _file(use: ComponentUse, platform: Platform, folder: Path, place: Key, probl
         remedy = did_you_mean(use.use, (each.parent.name for each in SHIPPED_COMPONENTS.glob(f"*/{file.name}")))
     if os.path.isfile(file):
         return file
-    problems.append(Problem(place, rule, shown(use.use), remedy))
+    problem = Problem(place, rule, shown(use.use), remedy)
+    if not use.is_own and (others := platforms_of(use.use)):
+        problem = Problem(place, f"{use.use} is not made for {platform}", remedy=f"it is for {' and '.join(others)}")
+    problems.append(problem)
     return None
 
 
-def _document(file: Path, problems: list[Problem]) -> Document | None:
+def _document(file: Path, platform: Platform, told: dict[str, Problem]) -> Document | None:
+    """The document. What is wrong with it for every platform is told once."""
     try:
-        return documents.parse(_text(file), source=str(file))
+        return documents.parse(_text(file), source=str(file), platform=platform)
     except EstateError as error:
-        problems += error.problems
+        told |= {str(problem): problem for problem in error.problems}
         return None
 
 

@@ -1,36 +1,58 @@
-"""The operating systems that an image can name: data.
+"""The operating systems that an image can name: data, one row each.
 
-Managed images are named as AWS's own construct library does (`aws-imagebuilder-alpha`, AMI names); the version
-`x.x.x` lets Image Builder resolve the newest one when it builds, so no plan moves when AWS publishes one.
+Parents are references that AWS resolves when an image is built, so no plan moves when somebody publishes an AMI:
+
+- managed images of Image Builder, named as AWS's own construct library does (`aws-imagebuilder-alpha`);
+- public parameters, published by Canonical (Canonical's "Ubuntu on AWS" documentation) and SUSE (as AWS's own tests
+  of `aws/eks-hybrid` read them);
+- for what has neither any more, the publisher's account and a name pattern, by which `python -m ops parent` finds an
+  AMI ID for the user to write (accounts: Red Hat's article 15356 for all its partitions, the CentOS wiki's page on
+  AWS; names as AWS's samples and `test-kitchen/kitchen-ec2` look for them).
+
+Where the Systems Manager agent is there already: "Find AMIs with the SSM Agent preinstalled" in AWS's guide to Systems
+Manager. Red Hat's and CentOS's are not among them. The last days of support are each publisher's own, see below.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from types import MappingProxyType
 from typing import Literal
 
 from estate import names
 
-Platform = Literal["Linux", "Windows"]
+Platform = Literal["Linux", "Windows", "macOS"]
 Architecture = Literal["x86_64", "arm64"]
-
-DEFAULT_INSTANCE_TYPES: Mapping[Architecture, tuple[str, ...]] = MappingProxyType(
-    {"x86_64": ("t3.medium", "t3a.medium"), "arm64": ("t4g.medium", "m7g.medium")}
-)
-"""Where builds run without `instance_types`: AWS takes one that it has."""
+PackageFamily = Literal["dnf", "yum", "apt", "zypper", "brew", "windows"]
 
 
-def architecture_of(instance_type: str) -> Architecture:
-    """The architecture of an instance type: a `g` after the generation is Graviton, which is arm64.
+@dataclass(frozen=True)
+class ManagedImage:
+    """An image that AWS keeps in Image Builder, under a name that says its architecture."""
 
-    Source: "Amazon EC2 instance type naming conventions" in AWS's guide to instance types.
+    name: str
+
+
+@dataclass(frozen=True)
+class PublicParameter:
+    """A public SSM parameter that holds the publisher's newest AMI ID."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class Published:
+    """AMIs that can only be found: by the publisher's account in each partition, and patterns of their names.
+
+    There is no reference that AWS resolves, so the user writes an AMI ID.
     """
-    family = instance_type.partition(".")[0]
-    return "arm64" if re.fullmatch(r"a1|[a-z]+[0-9]+g.*|p6e-gb[0-9]+", family) else "x86_64"
+
+    owners: Mapping[str, str]
+    names: tuple[str, ...]
 
 
-_SUFFIX: Mapping[Architecture, str] = MappingProxyType({"x86_64": "x86", "arm64": "arm64"})
+Source = ManagedImage | PublicParameter | Published
+"""Where the parent image of a system comes from."""
 
 
 @dataclass(frozen=True)
@@ -38,40 +60,174 @@ class OperatingSystem:
     """One row of the catalogue."""
 
     name: str
+    title: str
+    """Its name as people write it."""
     platform: Platform
-    managed_image: str
-    """The name of AWS's managed image, without the architecture."""
+    packages: PackageFamily
+    """Its package manager. Components find out by themselves; this is for people."""
+    parents: Mapping[Architecture, Source]
+    """By each architecture that the system has on EC2."""
     root_device: str
-    architectures: tuple[Architecture, ...] = ("x86_64", "arm64")
+    end_of_support: date | None
+    """The last day of security updates from the publisher without another contract; None where it names none."""
+    has_agent: bool = True
+    """Whether the parent has the Systems Manager agent. If not, Image Builder installs it, and the image keeps it."""
 
-    def parent(self, *, region: str, architecture: Architecture) -> str:
-        """The ARN of the managed image in a region, as a reference to its newest version."""
-        partition = names.partition(region)
-        return f"arn:{partition}:imagebuilder:{region}:aws:image/{self.managed_image}-{_SUFFIX[architecture]}/x.x.x"
+    @property
+    def architectures(self) -> tuple[Architecture, ...]:
+        """The architectures that it exists for."""
+        return tuple(self.parents)
+
+    @property
+    def needs_parent(self) -> bool:
+        """Whether there is an architecture for which the user must write the parent."""
+        return any(isinstance(source, Published) for source in self.parents.values())
+
+    def parent(self, *, region: str, architecture: Architecture) -> str | None:
+        """The parent image as Image Builder takes it, a reference to the newest one; None if there is only a list."""
+        match self.parents[architecture]:
+            case ManagedImage(name):
+                return f"arn:{names.partition(region)}:imagebuilder:{region}:aws:image/{name}/x.x.x"
+            case PublicParameter(path):
+                return f"ssm:{path}"
+            case Published():
+                return None
+
+    def instance_types(self, architecture: Architecture) -> tuple[str, ...]:
+        """Where builds run without `instance_types`: AWS takes one that it has."""
+        return _INSTANCE_TYPES[self.platform][architecture]
+
+    def is_past_support(self, today: date) -> bool:
+        """Whether the publisher's support has ended."""
+        return self.end_of_support is not None and today > self.end_of_support
 
 
-def _windows(year: int, edition: str) -> OperatingSystem:
+_INSTANCE_TYPES: Mapping[Platform, Mapping[Architecture, tuple[str, ...]]] = MappingProxyType(
+    {
+        "Linux": {"x86_64": ("t3.medium", "t3a.medium"), "arm64": ("t4g.medium", "m7g.medium")},
+        "Windows": {"x86_64": ("t3.large", "t3a.large")},
+        "macOS": {"x86_64": ("mac1.metal",), "arm64": ("mac2.metal",)},
+    }
+)
+
+
+def _managed(name: str) -> Mapping[Architecture, Source]:
+    return {"x86_64": ManagedImage(f"{name}-x86"), "arm64": ManagedImage(f"{name}-arm64")}
+
+
+def _both(source: Source) -> Mapping[Architecture, Source]:
+    return {"x86_64": source, "arm64": source}
+
+
+def _amazon_linux(version: str, packages: PackageFamily, until: date) -> OperatingSystem:
+    name, title = f"amazon-linux-{version}", f"Amazon Linux {version}"
+    return OperatingSystem(name, title, "Linux", packages, _managed(name), "/dev/xvda", until)
+
+
+_AMAZON: Mapping[str, str] = MappingProxyType(dict.fromkeys(("aws", "aws-cn", "aws-us-gov"), "amazon"))
+
+
+def _windows(version: str, until: date) -> tuple[OperatingSystem, OperatingSystem]:
+    """Server Core and the one with a desktop. They share support, and EC2 has them for x86_64 only."""
+    year, _, release = version.partition("-")
+    made = []
+    for edition in ("core", "full"):
+        source: Source = ManagedImage(f"windows-server-{year}-english-{edition}-base-x86")
+        if year == "2012":
+            kind = {"core": "Core", "full": "Base"}[edition]
+            pattern = f"Windows_Server-2012-{'R2_' if release else ''}RTM-English-64Bit-{kind}-*"
+            source = Published(_AMAZON, (pattern,))
+        name = f"windows-server-{version}-{edition}"
+        title = f"Windows Server {version.replace('-', ' ').upper()} {edition.capitalize()}"
+        made.append(OperatingSystem(name, title, "Windows", "windows", {"x86_64": source}, "/dev/sda1", until))
+    return made[0], made[1]
+
+
+def _ubuntu(version: str, until: date, managed: str | None = None) -> OperatingSystem:
+    path = f"/aws/service/canonical/ubuntu/server/{version}/stable/current/%s/hvm/ebs-gp2/ami-id"
+    public: Mapping[Architecture, Source] = {
+        "x86_64": PublicParameter(path % "amd64"),
+        "arm64": PublicParameter(path % "arm64"),
+    }
+    parents = _managed(managed) if managed else public
     return OperatingSystem(
-        name=f"windows-server-{year}-{edition}",
-        platform="Windows",
-        managed_image=f"windows-server-{year}-english-{edition}-base",
-        root_device="/dev/sda1",
-        architectures=("x86_64",),
+        f"ubuntu-server-{version}", f"Ubuntu Server {version} LTS", "Linux", "apt", parents, "/dev/sda1", until
     )
 
 
-CATALOGUE: Mapping[str, OperatingSystem] = MappingProxyType(
-    {
-        system.name: system
-        for system in (
-            OperatingSystem("amazon-linux-2", "Linux", "amazon-linux-2", "/dev/xvda"),
-            OperatingSystem("amazon-linux-2023", "Linux", "amazon-linux-2023", "/dev/xvda"),
-            OperatingSystem("ubuntu-server-22.04", "Linux", "ubuntu-server-22-lts", "/dev/sda1"),
-            OperatingSystem("ubuntu-server-24.04", "Linux", "ubuntu-server-24-lts", "/dev/sda1"),
-            _windows(2022, "core"),
-            _windows(2022, "full"),
-            _windows(2025, "core"),
-            _windows(2025, "full"),
-        )
-    }
+_RED_HAT: Mapping[str, str] = MappingProxyType(
+    {"aws": "309956199498", "aws-cn": "841258680906", "aws-us-gov": "219670896067"}
 )
+
+
+def _hourly(version: int) -> Published:
+    """`Hourly2` are the AMIs whose price holds the subscription, `GA` a minor version's first; betas are neither."""
+    return Published(_RED_HAT, (f"RHEL-{version}.*_HVM-*-Hourly2-*", f"RHEL-{version}.*_HVM_GA-*-Hourly2-*"))
+
+
+def _red_hat(version: int, until: date, parents: Mapping[Architecture, Source]) -> OperatingSystem:
+    return OperatingSystem(
+        f"red-hat-enterprise-linux-{version}",
+        f"Red Hat Enterprise Linux {version}",
+        "Linux",
+        "yum" if version == 7 else "dnf",
+        parents,
+        "/dev/sda1",
+        until,
+        has_agent=False,
+    )
+
+
+_CENTOS: Mapping[str, str] = MappingProxyType({"aws": "125523088429"})
+
+
+def _centos(name: str, title: str, pattern: str, packages: PackageFamily, until: date) -> OperatingSystem:
+    parents = _both(Published(_CENTOS, (pattern,)))
+    return OperatingSystem(name, title, "Linux", packages, parents, "/dev/sda1", until, has_agent=False)
+
+
+def _suse(version: int, until: date, parents: Mapping[Architecture, Source]) -> OperatingSystem:
+    name, title = f"suse-linux-enterprise-server-{version}", f"SUSE Linux Enterprise Server {version}"
+    return OperatingSystem(name, title, "Linux", "zypper", parents, "/dev/sda1", until)
+
+
+def _macos(name: str, version: int) -> OperatingSystem:
+    """Apple names no last days; in practice it mends the newest three versions."""
+    title = f"macOS {version} {name.removeprefix('macos-').capitalize()}"
+    return OperatingSystem(name, title, "macOS", "brew", _managed(name), "/dev/sda1", None)
+
+
+_SYSTEMS: tuple[OperatingSystem, ...] = (
+    # AWS's FAQs of both. Amazon Linux 2023 gets features until 2027-06-30 and then still security updates.
+    _amazon_linux("2", "yum", date(2026, 6, 30)),
+    _amazon_linux("2023", "dnf", date(2029, 6, 30)),
+    # Microsoft's lifecycle pages: the end of extended support. AWS's own AMIs of 2012 ended with it.
+    *_windows("2012", date(2023, 10, 10)),
+    *_windows("2012-r2", date(2023, 10, 10)),
+    *_windows("2016", date(2027, 1, 12)),
+    *_windows("2019", date(2029, 1, 9)),
+    *_windows("2022", date(2031, 10, 14)),
+    *_windows("2025", date(2034, 11, 14)),
+    # Canonical's release cycle: the end of standard security maintenance, to the day as in its `distro-info-data`.
+    _ubuntu("16.04", date(2021, 4, 30)),
+    _ubuntu("18.04", date(2023, 5, 31)),
+    _ubuntu("20.04", date(2025, 5, 31)),
+    _ubuntu("22.04", date(2027, 6, 1), managed="ubuntu-server-22-lts"),
+    _ubuntu("24.04", date(2029, 5, 31), managed="ubuntu-server-24-lts"),
+    # Red Hat's life cycle and update policies: the end of maintenance support. 7 for arm64 was a product of its own.
+    _red_hat(7, date(2024, 6, 30), {"x86_64": _hourly(7)}),
+    _red_hat(8, date(2029, 5, 31), _both(_hourly(8))),
+    _red_hat(9, date(2032, 5, 31), _both(_hourly(9))),
+    _red_hat(10, date(2035, 5, 31), _managed("red-hat-enterprise-linux-10")),
+    # The CentOS project's end-of-life dates.
+    _centos("centos-7", "CentOS Linux 7", "CentOS Linux 7 *", "yum", date(2024, 6, 30)),
+    _centos("centos-8", "CentOS Linux 8", "CentOS 8.*", "dnf", date(2021, 12, 31)),
+    _centos("centos-stream-9", "CentOS Stream 9", "CentOS Stream 9 *", "dnf", date(2027, 5, 31)),
+    # SUSE's product lifecycle: the end of general support of the last service pack. 12 is not on EC2 for arm64.
+    _suse(12, date(2024, 10, 31), {"x86_64": PublicParameter("/aws/service/suse/sles/12-sp5/x86_64/latest")}),
+    _suse(15, date(2031, 7, 31), _managed("suse-linux-enterprise-server-15")),
+    _macos("macos-sonoma", 14),
+    _macos("macos-sequoia", 15),
+)
+
+CATALOGUE: Mapping[str, OperatingSystem] = MappingProxyType({system.name: system for system in _SYSTEMS})

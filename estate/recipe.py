@@ -16,6 +16,9 @@ from estate.estate import Estate
 from estate.image import ComponentUse, Image
 from estate.operating_systems import Platform
 
+LONGEST_INLINE = 16_000
+"""Characters of a document that Image Builder takes in the request (botocore: `inlineComponentData`)."""
+
 _HIGHEST_NODE = 2**30
 """Version nodes lie below this (AWS's API reference, CreateComponent)."""
 
@@ -35,8 +38,18 @@ class Component:
     data: str
 
     @property
+    def is_inline(self) -> bool:
+        """Whether Image Builder takes the document in the request; if not, it reads it from a bucket."""
+        return len(self.data) <= LONGEST_INLINE
+
+    @property
+    def object_key(self) -> str:
+        """Where in a bucket the document lies: addressed by its content, so an object never changes."""
+        return f"components/{sha256(self.data.encode()).hexdigest()}.yaml"
+
+    @property
     def version(self) -> str:
-        """`1.0.<patch>`."""
+        """`1.0.<patch>`. A document has the same version wherever it lies."""
         return f"1.0.{_patch(self)}"
 
 
@@ -71,6 +84,11 @@ class Recipe:
     parent_image: str
     root_device: RootDevice
     steps: tuple[Step, ...]
+    keeps_agent: bool
+    """Whether the Systems Manager agent stays that Image Builder installs for the build, because the parent has none.
+
+    User data of our own could install it, too, but would replace Image Builder's, and with it the script that cleans
+    the image of keys and identities ("Security best practices" in its user guide)."""
 
     @property
     def version(self) -> str:
@@ -87,12 +105,15 @@ class Recipe:
 def recipe_of(image: Image, estate: Estate) -> Recipe:
     """The recipe of an image of a checked estate."""
     namespace = estate.settings.namespace
+    parent = image.parent_reference(namespace=namespace)
+    if parent is None:
+        raise ValueError(f"image {image.name} has no parent: the checks refuse that")
     volume = image.root_volume
     return Recipe(
         name=names.image_builder(namespace, image.name),
         major_minor=image.version,
         description=image.description or f"{image.name}, built from {image.os}",
-        parent_image=parent_of(image),
+        parent_image=parent,
         root_device=RootDevice(
             device_name=image.system.root_device,
             volume_type=volume.volume_type,
@@ -101,12 +122,8 @@ def recipe_of(image: Image, estate: Estate) -> Recipe:
             throughput=volume.throughput,
         ),
         steps=tuple(_step(use, image, estate) for use in image.uses),
+        keeps_agent=not image.system.has_agent,
     )
-
-
-def parent_of(image: Image) -> str:
-    """The parent image as Image Builder takes it: a stable reference, resolved when an image is built."""
-    return image.parent or image.system.parent(region=image.home, architecture=image.architecture)
 
 
 def component_name(use: ComponentUse) -> str:

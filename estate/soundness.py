@@ -55,7 +55,8 @@ def _mended(fields: dict[str, Any], path: Key) -> bool:
     written = fields.get(field)
     if field == "os" and isinstance(written, str) and (near := nearest(written, CATALOGUE)):
         fields[field] = near
-        return True
+        # a guess is no reason to ask for a parent
+        return not CATALOGUE[near].needs_parent
     if field in ("build", "test") and isinstance(written, list) and isinstance(item, int):
         fields[field] = [*written[:item], "update-os", *written[item + 1 :]]
     elif field in _STAND_INS:

@@ -100,10 +100,12 @@ Namespace = Annotated[
         f"must be 2 to {names.LONGEST_NAMESPACE} lower-case letters and digits, starting with a letter, and not aws",
     ),
 ]
+NAME = rf"(?=.{{2,{names.LONGEST_NAME}}}$)[a-z][a-z0-9]*(-[a-z0-9]+)*"
+"""The pattern of names of images, fleets and channels."""
 Name = Annotated[
     str,
     Matching(
-        rf"(?=.{{2,{names.LONGEST_NAME}}}$)[a-z][a-z0-9]*(-[a-z0-9]+)*",
+        NAME,
         f"must be 2 to {names.LONGEST_NAME} lower-case letters, digits and single hyphens, starting with a letter",
     ),
 ]
@@ -122,6 +124,10 @@ MajorMinor = Annotated[
 AccountId = Annotated[str, Matching(r"[0-9]{12}", "must be an account ID", "write twelve digits in quotes")]
 SubnetId = Annotated[str, Matching(r"subnet-[0-9a-f]+", "must be a subnet ID", "write it as subnet-…")]
 SecurityGroupId = Annotated[str, Matching(r"sg-[0-9a-f]+", "must be a security group ID", "write it as sg-…")]
+HostId = Annotated[str, Matching(r"h-[0-9a-f]+", "must be a dedicated host's ID", "write it as h-…")]
+AvailabilityZone = Annotated[
+    str, Matching(r"[a-z]{2,4}(-[a-z0-9]+)+[a-z]", "must be an Availability Zone", "write it as eu-west-1a")
+]
 InstanceType = Annotated[
     str, Matching(r"[a-z][a-z0-9-]*\.[a-z0-9-]+", "must be an instance type", "write it as t3.small")
 ]
@@ -159,6 +165,24 @@ InstanceProfileArn = Annotated[
 ]
 KmsKeyArn = Annotated[
     str, _arn("kms", "key/", "must be a key's ARN", "write it as arn:aws:kms:eu-west-1:123456789012:key/…")
+]
+HostResourceGroupArn = Annotated[
+    str,
+    _arn(
+        "resource-groups",
+        "group/",
+        "must be a host resource group's ARN",
+        "write it as arn:aws:resource-groups:eu-west-1:123456789012:group/…",
+    ),
+]
+LicenseConfigurationArn = Annotated[
+    str,
+    _arn(
+        "license-manager",
+        "license-configuration:",
+        "must be a license configuration's ARN",
+        "write it as arn:aws:license-manager:eu-west-1:123456789012:license-configuration:lic-…",
+    ),
 ]
 TargetGroupArn = Annotated[
     str,

@@ -25,6 +25,9 @@ _RULES = {
     "literal_error": "must be {expected}",
 }
 
+_NOT_WRITTEN = ("[key]", "[reference]", "[base]")
+"""Steps that only pydantic sees: where a key of a mapping is wrong, and which kind of parent a value is."""
+
 
 def problems_of(error: ValidationError, *, value: Any, model: type[BaseModel], key: Key) -> list[Problem]:
     """Every error of a model as a problem; `key` is where its `value` stands in the configuration."""
@@ -41,11 +44,12 @@ def _follows(details: ErrorDetails, found: Sequence[ErrorDetails]) -> bool:
 
 
 def _problem(details: ErrorDetails, value: Any, model: type[BaseModel], key: Key) -> Problem:
-    kind, location, context = details["type"], details["loc"], details.get("ctx", {})
+    kind, context = details["type"], details.get("ctx", {})
+    location = tuple(part for part in details["loc"] if part not in _NOT_WRITTEN)
     place: Key = (*key, *_written(location, value))
     if kind == "extra_forbidden":
-        known = _fields(model, location[:-1])
-        return Problem(place, "unknown key", shown(location[-1]), did_you_mean(str(location[-1]), known))
+        known, written = _fields(model, location[:-1]), details["loc"][-1]
+        return Problem(place, "unknown key", shown(written), did_you_mean(str(written), known))
     if isinstance(context.get("error"), RuleError):
         rule = context["error"]
         return Problem((*place, *rule.key), rule.rule, rule.got, rule.remedy)
@@ -59,8 +63,8 @@ def _written(location: Key, value: Any) -> Key:
     """The location as the reader wrote it: short forms lack a step (`subnets: [subnet-…]` has no `ids`)."""
     written: list[str | int] = []
     for part in location:
-        # the name is the key above it, and pydantic says [key] where a key of a mapping is wrong
-        if part == "[key]" or location == ("name",) or (isinstance(value, str | list) and isinstance(part, str)):
+        # the name is the key above it
+        if location == ("name",) or (isinstance(value, str | list) and isinstance(part, str)):
             continue
         written.append(part)
         if isinstance(value, dict):

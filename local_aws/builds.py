@@ -1,8 +1,9 @@
 """Builds: what happens between StartImagePipelineExecution and an image that is AVAILABLE or FAILED.
 
-Each build is a thread that walks the states of the service model's ImageStatus, staying `state_seconds` in
-each, registers the AMIs while DISTRIBUTING and publishes to the infrastructure configuration's topic at the
-end. A pipeline may run several builds at once, each with the next build version of its recipe's version.
+Each build is a thread that walks the states of the service model's ImageStatus, staying `state_seconds` in each. While
+CREATING it looks for the parent, while BUILDING it sees whether an instance would start, while DISTRIBUTING it
+registers the AMIs; at the end it publishes to the infrastructure configuration's topic. A pipeline may run several
+builds at once, each with the next build version of its recipe's version.
 """
 
 import copy
@@ -16,11 +17,11 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from local_aws.arns import ACCOUNT, arn_of
+from local_aws.build_instances import launch_failure
 from local_aws.dates import api_date
 from local_aws.distribution import distribute, with_names
-from local_aws.kinds import resolve_parent
 from local_aws.messages import sns_message
-from local_aws.service_model import AwsError
+from local_aws.parent_images import ParentImage, ParentUnknown, find_managed, resolve_parent
 from local_aws.store import RegionStore
 
 _STATES = ("PENDING", "CREATING", "BUILDING", "TESTING", "DISTRIBUTING", "INTEGRATING")
@@ -73,8 +74,15 @@ class Builds:
         self.next_failure = None
 
 
+class _BuildFailed(Exception):
+    """A build that cannot go on; the message is the reason of the image's state."""
+
+
 class _Build:
     """One build on its way."""
+
+    _parent: ParentImage
+    """From CREATING on. What a parameter holds then is what the image is made from."""
 
     def __init__(
         self,
@@ -93,28 +101,50 @@ class _Build:
 
     def run(self) -> None:
         tested = self._image["imageTestsConfiguration"]["imageTestsEnabled"]
-        for state in _STATES:
-            if state == "TESTING" and not tested:
-                continue
-            if not self._enter({"status": state}) or self._stop.wait(self._builds.state_seconds):
-                return
-            if self._failure and self._failure.state == state:
-                self._end({"status": "FAILED", "reason": self._failure.reason})
-                return
-            if state == "DISTRIBUTING" and not self._distributed():
-                return
-        self._end({"status": "AVAILABLE"})
-
-    def _distributed(self) -> bool:
-        """Whether the AMIs are there; if not, the build has failed."""
         try:
-            amis = distribute(self._store, self._image)
-        except (ClientError, AwsError) as error:
-            self._end({"status": "FAILED", "reason": f"Distribution failed: {error}"})
-            return False
+            for state in _STATES:
+                if state == "TESTING" and not tested:
+                    continue
+                if not self._enter({"status": state}) or self._stop.wait(self._builds.state_seconds):
+                    return
+                self._work(state)
+        except _BuildFailed as failed:
+            self._end({"status": "FAILED", "reason": str(failed)})
+        else:
+            self._end({"status": "AVAILABLE"})
+
+    def _work(self, state: str) -> None:
+        """What happens in a state. Raises `_BuildFailed`."""
+        if self._failure and self._failure.state == state:
+            raise _BuildFailed(self._failure.reason)
+        match state:
+            case "CREATING":
+                self._find_parent()
+            case "BUILDING":
+                reason = launch_failure(self._parent, infrastructure=self._image["infrastructureConfiguration"])
+                if reason:
+                    raise _BuildFailed(reason)
+            case "DISTRIBUTING":
+                self._distribute()
+
+    def _find_parent(self) -> None:
+        reference, platform = self._image["imageRecipe"]["parentImage"], self._image["platform"]
+        try:
+            self._parent = resolve_parent(reference, self._store)
+        except ParentUnknown as unknown:
+            raise _BuildFailed(str(unknown)) from None
+        if self._parent.platform != platform:
+            raise _BuildFailed(f"The recipe is for {platform}, its parent '{reference}' is {self._parent.platform}.")
+        with self._builds.lock:
+            self._image["osVersion"] = self._parent.os_version
+
+    def _distribute(self) -> None:
+        try:
+            amis = distribute(self._store, self._image, parent=self._parent)
+        except ClientError as error:
+            raise _BuildFailed(f"Distribution failed: {error}") from None
         with self._builds.lock:
             self._image["outputResources"] = {"amis": amis}
-        return True
 
     def _enter(self, state: dict[str, str]) -> bool:
         """Set the image's state; False where the build was cancelled meanwhile."""
@@ -177,7 +207,7 @@ def _new_image(store: RegionStore, *, pipeline: Mapping[str, Any], tags: Mapping
         "owner": ACCOUNT,
         "tags": dict(tags),
         "buildType": "USER_INITIATED",
-        "imageSource": resolve_parent(recipe["parentImage"], store).source,
+        "imageSource": "AMAZON_MANAGED" if find_managed(recipe["parentImage"], region=store.name) else "CUSTOM",
     }
     # An image keeps what it was built from, whatever becomes of that.
     return copy.deepcopy(image)

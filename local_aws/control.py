@@ -12,7 +12,7 @@ ministack forgets on `POST /_ministack/reset`. `server.LocalAws` has a method fo
 import json
 from typing import Any
 
-from local_aws.ami_dates import AmiDates
+from local_aws.amis import WholeAmis
 from local_aws.asgi import Receive, Scope, Send, read_body, respond
 from local_aws.builds import Builds, Failure, failure_reason
 from local_aws.image_builder import ImageBuilder
@@ -21,8 +21,8 @@ from local_aws.image_builder import ImageBuilder
 class Control:
     """An ASGI app for the paths under `/_local_aws/`."""
 
-    def __init__(self, *, builds: Builds, image_builder: ImageBuilder, ami_dates: AmiDates) -> None:
-        self._ami_dates = ami_dates
+    def __init__(self, *, builds: Builds, image_builder: ImageBuilder, amis: WholeAmis) -> None:
+        self._amis = amis
         self._builds = builds
         self._image_builder = image_builder
 
@@ -46,7 +46,7 @@ class Control:
             case "POST state-seconds":
                 self._builds.state_seconds = float(wish["seconds"])
             case "POST ami-date":
-                self._ami_dates.date(wish["ami"], wish["date"])
+                self._amis.date(wish["ami"], wish["date"])
             case "POST reset":
                 self._image_builder.reset()
             case "GET messages":

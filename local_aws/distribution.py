@@ -6,7 +6,7 @@ from typing import Any
 
 from local_aws.arns import ACCOUNT
 from local_aws.dates import build_date
-from local_aws.kinds import resolve_parent
+from local_aws.parent_images import ParentImage
 from local_aws.store import RegionStore
 
 
@@ -28,20 +28,20 @@ def with_names(configuration: Mapping[str, Any] | None, *, image_name: str, buil
     return {**configuration, "distributions": distributions}
 
 
-def distribute(store: RegionStore, image: Mapping[str, Any]) -> list[dict[str, Any]]:
+def distribute(store: RegionStore, image: Mapping[str, Any], *, parent: ParentImage) -> list[dict[str, Any]]:
     """Register the AMIs of an image; gives the `amis` of its output resources.
 
-    Without a distribution configuration there is one, in the pipeline's region. Raises botocore's ClientError
-    when EC2 refuses, and `AwsError` when the parent is gone meanwhile.
+    The one in the pipeline's region is made from the parent, and those of other regions are copies of it. Without a
+    distribution configuration there is only that one. Raises botocore's ClientError when EC2 refuses.
     """
     recipe = image["imageRecipe"]
-    parent = resolve_parent(recipe["parentImage"], store)
     devices = [device for device in recipe.get("blockDeviceMappings", ()) if "ebs" in device]
     if parent.root_device_name not in [device["deviceName"] for device in devices]:
         devices.insert(0, {"deviceName": parent.root_device_name, "ebs": {}})
     name = image["name"] + " " + build_date()
     home: dict[str, Any] = {"distributions": [{"region": store.name, "amiDistributionConfiguration": {"name": name}}]}
-    amis = []
+    amis: list[dict[str, Any]] = []
+    source = (store.name, parent.ami)
     for distribution in (image["distributionConfiguration"] or home)["distributions"]:
         region, ami = distribution["region"], distribution["amiDistributionConfiguration"]
         # Only the AMI in the build's own region gets the recipe's description (AmiDistributionConfiguration).
@@ -51,6 +51,8 @@ def distribute(store: RegionStore, image: Mapping[str, Any]) -> list[dict[str, A
             name=ami["name"],
             description=description or "",
             architecture=parent.architecture,
+            platform=parent.platform,
+            source=source,
             root_device_name=parent.root_device_name,
             block_devices=devices,
             tags={
@@ -60,6 +62,8 @@ def distribute(store: RegionStore, image: Mapping[str, Any]) -> list[dict[str, A
                 **ami.get("amiTags", {}),
             },
         )
+        if region == store.name:
+            source = (region, image_id)
         output = {"region": region, "image": image_id, "name": ami["name"], "description": description}
         amis.append({**output, "accountId": ACCOUNT, "state": {"status": "AVAILABLE"}})
     return amis

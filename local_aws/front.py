@@ -11,13 +11,14 @@ from collections.abc import Callable
 from typing import Any
 
 from local_aws.alarms import WholeAlarms
-from local_aws.ami_dates import AmiDates
+from local_aws.amis import WholeAmis
 from local_aws.asgi import App, Message, Receive, Scope, Send, read_body, respond
 from local_aws.auto_scaling import FollowingGroups
 from local_aws.builds import Builds
 from local_aws.control import Control
 from local_aws.image_builder import ImageBuilder
 from local_aws.neighbours import Neighbours
+from local_aws.public_parameters import PublicParameters
 from local_aws.service_model import AwsError, ServiceModel
 
 _CREDENTIAL_SCOPE = re.compile(rb"Credential=[^/]*/[0-9]{8}/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
@@ -66,14 +67,15 @@ class Front:
 
         self._ministack: App = app
         self._stop_functions: Callable[[], None] = lambda_runtime.reset
-        self._ec2 = AmiDates(app=app)
+        self._ec2 = WholeAmis(app=app)
+        self._parameters = PublicParameters(app=app)
         self._cloudwatch = WholeAlarms(app=app)
         self._auto_scaling = FollowingGroups(app=app)
         self._model = ServiceModel()
         builds = Builds(state_seconds=state_seconds)
-        neighbours = Neighbours(endpoint=f"http://127.0.0.1:{port}")
+        neighbours = Neighbours(endpoint=f"http://127.0.0.1:{port}", amis=self._ec2)
         self._image_builder = ImageBuilder(neighbours=neighbours, builds=builds)
-        self._control = Control(builds=builds, image_builder=self._image_builder, ami_dates=self._ec2)
+        self._control = Control(builds=builds, image_builder=self._image_builder, amis=self._ec2)
         self._on_ready = on_ready
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -87,7 +89,9 @@ class Front:
         elif service == "imagebuilder":
             await self._answer(scope, receive, send, region=region)
         elif service == "ec2" and scope["type"] == "http":
-            await self._ec2(scope, receive, send)
+            await self._ec2(scope, receive, send, region=region)
+        elif service == "ssm" and scope["type"] == "http":
+            await self._parameters(scope, receive, send, region=region)
         elif service == "monitoring" and scope["type"] == "http":
             await self._cloudwatch(scope, receive, send)
         elif service == "autoscaling" and scope["type"] == "http":

@@ -14,6 +14,7 @@ from local_aws.builds import Builds, has_ended
 from local_aws.dates import api_date
 from local_aws.kinds import KINDS, Kind
 from local_aws.neighbours import Neighbours
+from local_aws.parent_images import find_managed, managed_image
 from local_aws.service_model import NOT_IMPLEMENTED, AwsError
 from local_aws.store import Fields, RegionStore
 
@@ -59,7 +60,7 @@ class ImageBuilder:
 
     def _table(self) -> dict[str, Callable[[RegionStore, Fields], dict[str, Any]]]:
         table: dict[str, Callable[[RegionStore, Fields], dict[str, Any]]] = {
-            "GetImage": lambda store, params: {"image": store.get(params["imageBuildVersionArn"])},
+            "GetImage": _get_image,
             "DeleteImage": _delete_image,
             "ListImages": _list_images,
             "ListImageBuildVersions": _list_image_builds,
@@ -176,6 +177,13 @@ def _delete(store: RegionStore, kind: Kind, params: Fields) -> dict[str, Any]:
                 raise _in_use(arn)
     del store.resources[arn]
     return {kind.arn_member: arn}
+
+
+def _get_image(store: RegionStore, params: Fields) -> dict[str, Any]:
+    arn = params["imageBuildVersionArn"]
+    if managed := find_managed(arn, region=store.name):
+        return {"image": managed_image(*managed, region=store.name)}
+    return {"image": store.get(arn)}
 
 
 def _delete_image(store: RegionStore, params: Fields) -> dict[str, Any]:

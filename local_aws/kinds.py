@@ -15,7 +15,7 @@ from typing import Any
 
 from local_aws.arns import ACCOUNT
 from local_aws.component_documents import check_values, read_document
-from local_aws.parent_images import MANAGED_IMAGES, ParentImage, custom_parent, managed_name
+from local_aws.parent_images import check_parent
 from local_aws.service_model import AwsError
 from local_aws.store import Fields, RegionStore
 
@@ -42,23 +42,6 @@ class Kind:
     """Whether the ARN ends in a build version, counted up for each version."""
 
 
-def resolve_parent(parent: str, region: RegionStore) -> ParentImage:
-    """What a parent image is; raises InvalidParameterValueException for one that does not exist."""
-    name = managed_name(parent)
-    if name and f":{region.name}:" in parent and name in MANAGED_IMAGES:
-        return MANAGED_IMAGES[name]
-    if parent.startswith("ami-"):
-        return region.neighbours.ami_as_parent(region=region.name, ami=parent) or custom_parent(parent)
-    if parent.startswith("ssm:"):
-        ami = region.neighbours.parameter_value(region=region.name, name=parent.removeprefix("ssm:"))
-        known = ami and region.neighbours.ami_as_parent(region=region.name, ami=ami)
-        return known or custom_parent(parent)
-    image = None if name else region.find(parent)
-    if image is None or ":image/" not in parent:
-        raise _invalid("parentImage", f"The parent image '{parent}' does not exist in {region.name}.")
-    return resolve_parent(image["imageRecipe"]["parentImage"], region)
-
-
 def _component(params: Fields, region: RegionStore) -> dict[str, Any]:
     if ("data" in params) == ("uri" in params):
         raise AwsError(code="InvalidParameterCombinationException", message="Specify exactly one of 'data' and 'uri'.")
@@ -67,11 +50,11 @@ def _component(params: Fields, region: RegionStore) -> dict[str, Any]:
         text = region.neighbours.object_text(region=region.name, uri=params["uri"])
         if text is None:
             raise _invalid("uri", f"There is no readable object '{params['uri']}'.")
-    return {**read_document(text), "data": text, "owner": ACCOUNT, "encrypted": True}
+    return {**read_document(text, platform=params["platform"]), "data": text, "owner": ACCOUNT, "encrypted": True}
 
 
 def _image_recipe(params: Fields, region: RegionStore) -> dict[str, Any]:
-    parent = resolve_parent(params["parentImage"], region)
+    parent = check_parent(params["parentImage"], region)
     entries = params.get("components", ())
     if len(entries) > 20:
         raise AwsError(
@@ -84,7 +67,8 @@ def _image_recipe(params: Fields, region: RegionStore) -> dict[str, Any]:
             raise _invalid("components", f"The component '{arn}' is there more than once.")
     own = [_own_component(entry, region) for entry in entries]
     platforms = [component["platform"] for component in own if component]
-    platform = parent.platform or next(iter(platforms), "Linux")
+    # of a parent that is not there yet, the components tell
+    platform = parent.platform if parent else next(iter(platforms), "Linux")
     for component in own:
         if component and component["platform"] != platform:
             raise _invalid(

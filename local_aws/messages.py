@@ -33,6 +33,7 @@ def sns_message(image: Mapping[str, Any]) -> str:
         "buildVersion": int(build),
         "state": image["state"],
         "platform": image["platform"],
+        "osVersion": image.get("osVersion"),
         "imageRecipe": _part(image["imageRecipe"]),
         "sourcePipelineArn": image["sourcePipelineArn"],
         "infrastructureConfiguration": _part(image["infrastructureConfiguration"]),

@@ -12,13 +12,14 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from local_aws.parent_images import ParentImage
+from local_aws.amis import WholeAmis
 
 
 class Neighbours:
-    """Clients for one endpoint; `region` is the region that is asked."""
+    """Clients for one endpoint; `region` is the region that is asked. `amis` is told what EC2's requests cannot say."""
 
-    def __init__(self, *, endpoint: str) -> None:
+    def __init__(self, *, endpoint: str, amis: WholeAmis) -> None:
+        self._amis = amis
         self._endpoint = endpoint
         self._session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test")
         self._client = functools.cache(self._new_client)
@@ -56,20 +57,13 @@ class Neighbours:
         except ClientError:
             return None
 
-    def ami_as_parent(self, *, region: str, ami: str) -> ParentImage | None:
-        """What EC2 knows of an AMI, or None where it does not know it."""
+    def ami(self, *, region: str, ami: str) -> Mapping[str, Any] | None:
+        """What DescribeImages says of an AMI, or None where it does not know it."""
         try:
             images = self._client("ec2", region).describe_images(ImageIds=[ami])["Images"]
         except ClientError:
             return None
-        if not images:
-            return None
-        return ParentImage(
-            source="CUSTOM",
-            platform="Windows" if images[0].get("Platform") == "windows" else "Linux",
-            architecture=images[0]["Architecture"],
-            root_device_name=images[0]["RootDeviceName"],
-        )
+        return images[0] if images else None
 
     def register_ami(
         self,
@@ -78,13 +72,16 @@ class Neighbours:
         name: str,
         description: str,
         architecture: str,
+        platform: str,
         root_device_name: str,
+        source: tuple[str, str],
         block_devices: Sequence[Mapping[str, Any]],
         tags: Mapping[str, str],
     ) -> str:
         """Register an AMI over a snapshot of its own for each EBS volume; gives the AMI's ID.
 
-        `block_devices` is in Image Builder's form (deviceName, ebs).
+        `source` is the AMI that this one was made from: its region and ID. `block_devices` is in Image Builder's form
+        (deviceName, ebs).
         """
         ec2 = self._client("ec2", region)
         tag_list = [{"Key": key, "Value": value} for key, value in tags.items()]
@@ -113,7 +110,9 @@ class Neighbours:
             BlockDeviceMappings=mappings,
             TagSpecifications=[{"ResourceType": "image", "Tags": tag_list}],
         )
-        return str(registered["ImageId"])
+        ami = str(registered["ImageId"])
+        self._amis.describe(ami, platform=platform, source=source)
+        return ami
 
     def publish(self, *, region: str, topic: str, message: str) -> bool:
         """Publish to the SNS topic; False where it refuses, which Image Builder does not let a build know."""

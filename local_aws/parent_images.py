@@ -1,71 +1,137 @@
-"""Parent images: which exist, and what an image that is built from one inherits.
+"""Parent images: what a recipe's `parentImage` stands for, and what an image that is built from it inherits.
 
-A recipe's parent is an Amazon-managed image, one of one's own images, an SSM parameter (`ssm:/…`) or an AMI.
-The managed names are those of AWS's own construct library (aws-cdk `aws-imagebuilder-alpha`).
+A parent is an Amazon-managed image, one of one's own images, an SSM parameter (`ssm:/…`, by name or ARN) or an AMI.
+All of them end at an AMI, and the AMI has an architecture, a platform and a root device.
+
+What AWS's documentation says: an AMI, or the one that a parameter holds, must be there in the recipe's region
+(CreateImageRecipe); a build whose parent is gone fails before any workflow starts ("Find the cause of a failed image
+build with failure context"). It does not say when a parameter is read. Here that is when the build starts, so that a
+recipe may name the parameter of a base that is not built yet; and a recipe is refused only for an AMI that is not there
+or does not fit. The words of both refusals are this server's.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-_MANAGED_BY_PLATFORM = {
-    "Linux": (
-        "amazon-linux-2",
-        "amazon-linux-2023",
-        "red-hat-enterprise-linux-10",
-        "suse-linux-enterprise-server-15",
-        "ubuntu-server-22-lts",
-        "ubuntu-server-24-lts",
-    ),
-    "macOS": ("macos-sonoma", "macos-sequoia"),
-    "Windows": tuple(
-        f"windows-server-{year}-english-{edition}-base"
-        for year in (2016, 2019, 2022, 2025)
-        for edition in ("core", "full")
-    ),
-}
+from local_aws.arns import newest, stands_for
+from local_aws.public_images import PublicImage, by_ami, managed_images, managed_version
+from local_aws.service_model import AwsError
+from local_aws.store import RegionStore
 
 
 @dataclass(frozen=True, kw_only=True)
 class ParentImage:
-    """What is known of a parent; None where only the running build would know."""
+    """The AMI at the end."""
 
-    source: str
-    """AMAZON_MANAGED or CUSTOM, as the service model's ImageSource."""
-    platform: str | None
+    ami: str
+    platform: str
+    """Linux, Windows or macOS."""
+    os_version: str | None
+    """None where the AMI comes from none of the public ones."""
     architecture: str
     """As EC2 names it: x86_64, arm64, x86_64_mac, arm64_mac."""
     root_device_name: str
 
 
-MANAGED_IMAGES: dict[str, ParentImage] = {
-    f"{name}-{suffix}": ParentImage(
-        source="AMAZON_MANAGED",
-        platform=platform,
-        architecture=architecture + ("_mac" if platform == "macOS" else ""),
-        root_device_name="/dev/xvda" if name.startswith("amazon-linux") else "/dev/sda1",
-    )
-    for platform, names in _MANAGED_BY_PLATFORM.items()
-    for name in names
-    for suffix, architecture in (("x86", "x86_64"), ("arm64", "arm64"))
-    if not (platform == "Windows" and suffix == "arm64")
-}
-"""By the name in `arn:aws:imagebuilder:REGION:aws:image/NAME/x.x.x`."""
+class ParentUnknown(Exception):
+    """There is no such parent; the message says what is missing."""
 
 
-def managed_name(parent: str) -> str | None:
-    """The name in the ARN of an Amazon-managed image, or None for any other parent."""
-    match = re.fullmatch(r"arn:aws[^:]*:imagebuilder:[^:]+:aws:image/([^/]+)/\S+", parent)
-    return match[1] if match else None
+class ParameterMissing(ParentUnknown):
+    """There is no such parameter, so far."""
 
 
-def custom_parent(parent: str) -> ParentImage:
-    """An AMI or SSM parameter, of which the text is all there is to go by.
+def resolve_parent(parent: str, region: RegionStore) -> ParentImage:
+    """What a parent is now. Raises `ParentUnknown`."""
+    if parent.startswith("ami-"):
+        return _of_ami(parent, region)
+    if parent.startswith("ssm:"):
+        value = region.neighbours.parameter_value(region=region.name, name=parent.removeprefix("ssm:"))
+        if value is None:
+            raise ParameterMissing(f"The parameter '{parent.removeprefix('ssm:')}' does not exist in {region.name}.")
+        return _of_ami(value, region)
+    if managed := find_managed(parent, region=region.name):
+        return _of_ami(managed[1].ami(region.name), region)
+    images = [each for each in list(region.resources.values()) if ":image/" in each["arn"]]
+    arn = newest(parent, [image["arn"] for image in images if image["state"]["status"] == "AVAILABLE"])
+    if arn is None:
+        raise ParentUnknown(f"The parent image '{parent}' does not exist in {region.name}.")
+    outputs = region.resources[arn]["outputResources"]["amis"]
+    amis = [ami["image"] for ami in outputs if ami["region"] == region.name]
+    if not amis:
+        raise ParentUnknown(f"The image '{arn}' has no AMI in {region.name}.")
+    return _of_ami(amis[0], region)
 
-    The parameters that AWS and Canonical publish have the architecture and platform in their paths.
+
+def check_parent(parent: str, region: RegionStore) -> ParentImage | None:
+    """What a new recipe's parent is; None for a parameter that does not exist yet.
+
+    Raises InvalidParameterValueException for what a build could never start from.
     """
+    try:
+        return resolve_parent(parent, region)
+    except ParameterMissing:
+        return None
+    except ParentUnknown as unknown:
+        message = f"The value supplied for parameter 'parentImage' is not valid. {unknown}"
+        raise AwsError(code="InvalidParameterValueException", message=message) from None
+
+
+def find_managed(arn: str, *, region: str) -> tuple[str, PublicImage] | None:
+    """The newest version that the ARN of an Amazon-managed image stands for, wildcards and all, and its AMI."""
+    match = re.match(rf"(arn:aws[a-z-]*:imagebuilder:{region}:aws:image)/([^/]+)/", arn)
+    image = managed_images().get(match[2]) if match else None
+    if match is None or image is None:
+        return None
+    there_is = f"{match[1]}/{match[2]}/{managed_version()}/1"
+    return (there_is, image) if stands_for(arn, there_is) else None
+
+
+def managed_image(arn: str, image: PublicImage, *, region: str) -> dict[str, Any]:
+    """An Amazon-managed image in the API's form (GetImage)."""
+    name, version, build = arn.split("/")[1:]
+    ami = {"region": region, "image": image.ami(region), "name": image.name, "accountId": image.owner}
+    return {
+        "arn": arn,
+        "type": "AMI",
+        "name": name,
+        "version": f"{version}/{build}",
+        "platform": image.platform,
+        "osVersion": image.os_version,
+        "state": {"status": "AVAILABLE"},
+        "dateCreated": image.created,
+        "outputResources": {"amis": [ami]},
+    }
+
+
+def _of_ami(ami: str, region: RegionStore) -> ParentImage:
+    described = region.neighbours.ami(region=region.name, ami=ami)
+    if described is None:
+        raise ParentUnknown(f"The AMI '{ami}' does not exist in {region.name}.")
     return ParentImage(
-        source="CUSTOM",
-        platform="Windows" if "windows" in parent.lower() else None,
-        architecture="arm64" if re.search(r"arm64|aarch64", parent) else "x86_64",
-        root_device_name="/dev/sda1" if re.search(r"ubuntu|windows", parent.lower()) else "/dev/xvda",
+        ami=ami,
+        platform=_platform(described),
+        os_version=_os_version(described, region),
+        architecture=described["Architecture"],
+        root_device_name=described["RootDeviceName"],
     )
+
+
+def _platform(described: Mapping[str, Any]) -> str:
+    """EC2 says it of Windows only; Macs have architectures of their own."""
+    if described.get("Platform") == "windows":
+        return "Windows"
+    return "macOS" if described["Architecture"].endswith("_mac") else "Linux"
+
+
+def _os_version(described: Mapping[str, Any], region: RegionStore) -> str | None:
+    """What AWS finds out on the build instance: here, that of the public AMI at the root of all copies."""
+    ami, where = described["ImageId"], region.name
+    while (public := by_ami(ami, region=where)) is None:
+        source = region.neighbours.ami(region=where, ami=ami) or {}
+        if "SourceImageId" not in source:
+            return None
+        ami, where = source["SourceImageId"], source["SourceImageRegion"]
+    return public.os_version

@@ -1,9 +1,10 @@
-"""What a person runs beside Terraform: `python -m ops build`, `follow` and `status`; `--help` shows examples.
+"""What a person runs beside Terraform: `python -m ops build`, `follow`, `status` and `parent`; `--help` shows examples.
 
     __main__   the command line
     build      starts a build; prints what following one found
     follow     a build from its first state until `latest` points to its AMIs
     status     every channel of every image
+    parent     the newest parent image of an operating system
     pipeline   an image's pipeline as it is deployed, and its builds as a person names them
     aws        AWS under the operator's own identity, and its refusals in words
     screen     how output looks on a terminal and in a pipe

@@ -13,6 +13,7 @@ from pathlib import Path
 from estate.estate import Estate
 from estate.image import Image
 from estate.load import load
+from estate.operating_systems import CATALOGUE
 from estate.problems import EstateError, did_you_mean
 
 HANDOFF_TIMEOUT_IN_SECONDS = 300
@@ -35,6 +36,12 @@ _STATUS_EXAMPLES = """examples:
   python -m ops status               all images
   python -m ops status web --json    one, for programs; the module ops.status lists the members
 """
+_PARENT_EXAMPLES = """examples:
+  python -m ops parent centos-7 --region eu-west-1
+  python -m ops parent amazon-linux-2023 --region eu-west-1 --architecture arm64 --json
+
+Needs no configuration: it asks AWS under the identity of the environment. docs/operating-systems.md has the names.
+"""
 _EXIT_STATUS = """exit status:
   0    all is well
   1    AWS refused, a build failed, or its hand-off did not happen
@@ -46,7 +53,8 @@ _EXIT_STATUS = """exit status:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status."""
     try:
-        return _main(_parser().parse_args(arguments))
+        options = _parser().parse_args(arguments)
+        return _parent(options) if options.command == "parent" else _main(options)
     except KeyboardInterrupt:
         return 130
 
@@ -67,6 +75,25 @@ def _main(options: argparse.Namespace) -> int:
 
 def _remedy(name: str, estate: Estate) -> str:
     return did_you_mean(name, estate.images) if estate.images else "the configuration declares none"
+
+
+def _parent(options: argparse.Namespace) -> int:
+    system = CATALOGUE.get(options.os)
+    if system is None:
+        print(f"unknown operating system {options.os!r}; {did_you_mean(options.os, CATALOGUE)}", file=sys.stderr)
+        return 2
+    if options.architecture not in system.architectures:
+        choices = " or ".join(system.architectures)
+        print(f"{system.name} does not exist for {options.architecture}; write {choices}", file=sys.stderr)
+        return 2
+    from ops.aws import OpsError  # after the checks: boto3 takes a moment to load
+    from ops.parent import run_parent
+
+    try:
+        return run_parent(system, region=options.region, architecture=options.architecture, as_json=options.json)
+    except OpsError as error:
+        print(error, file=sys.stderr)
+        return 1
 
 
 def _run(options: argparse.Namespace, *, estate: Estate, images: Sequence[Image]) -> int:
@@ -96,7 +123,7 @@ def _run(options: argparse.Namespace, *, estate: Estate, images: Sequence[Image]
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m ops",
-        description="Builds images and shows where their channels point, under your own AWS identity.",
+        description="Builds images, shows where their channels point and finds parents, under your own AWS identity.",
         epilog=_EXIT_STATUS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -112,8 +139,15 @@ def _parser() -> argparse.ArgumentParser:
     _add_timeout(follow)
     status = _add_command(commands, "status", about="show where channels point", examples=_STATUS_EXAMPLES)
     status.add_argument("images", metavar="IMAGE", nargs="*", help="names in the configuration (default: all)")
-    for command in (build, follow, status):
+    parent = _add_command(commands, "parent", about="find the newest parent image", examples=_PARENT_EXAMPLES)
+    parent.add_argument("os", metavar="OS", help="an operating system of the catalogue")
+    parent.add_argument("--region", required=True, metavar="REGION", help="where: the home of the image")
+    parent.add_argument(
+        "--architecture", choices=("x86_64", "arm64"), default="x86_64", help="of the processor (default: %(default)s)"
+    )
+    for command in (build, follow, status, parent):
         command.add_argument("--json", action="store_true", help="write one JSON object to standard output")
+    for command in (build, follow, status):
         command.add_argument(
             "--config",
             type=Path,

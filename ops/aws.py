@@ -18,6 +18,7 @@ from estate.settings import Settings
 from lambda_src.ami_handoff.failures import is_transient
 
 if TYPE_CHECKING:  # boto3's stubs are for development only
+    from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_imagebuilder import ImagebuilderClient
     from mypy_boto3_ssm import SSMClient
 
@@ -56,18 +57,18 @@ class OpsError(Exception):
 class Aws:
     """One session, and one client for each service and region. Clients may be asked for in any thread.
 
-    The identity is the environment's, or the profile that the settings name. The role that the settings let
-    Terraform assume is Terraform's own. Raises `OpsError` for a profile that this machine does not have.
+    The identity is the environment's, or the profile that the settings name if there are any. The role that the
+    settings let Terraform assume is Terraform's own. Raises `OpsError` for a profile that this machine does not have.
     """
 
-    def __init__(self, *, settings: Settings, home: str) -> None:
+    def __init__(self, *, settings: Settings | None, home: str) -> None:
         self._home = home
-        self._allowed = settings.provider.allowed_account_ids
+        self._allowed = settings.provider.allowed_account_ids if settings else ()
         self._lock = threading.Lock()
         self._imagebuilders: dict[str, ImagebuilderClient] = {}
         self._ssms: dict[str, SSMClient] = {}
         try:
-            self._session = boto3.Session(profile_name=settings.provider.profile)
+            self._session = boto3.Session(profile_name=settings.provider.profile if settings else None)
         except exceptions.ProfileNotFound as error:
             raise OpsError(
                 f"{error}: AWS_PROFILE or settings.provider.profile names it; aws configure makes it"
@@ -83,6 +84,11 @@ class Aws:
             allowed = ", ".join(self._allowed)
             raise OpsError(f"these credentials are of account {account}, and the settings allow only {allowed}")
         return account
+
+    def ec2(self, region: str) -> EC2Client:
+        """EC2 in a region, a new client each time."""
+        with self._lock, asking(region):
+            return self._session.client("ec2", region_name=region, config=_CONFIG)
 
     def imagebuilder(self, region: str) -> ImagebuilderClient:
         """Image Builder in a region."""

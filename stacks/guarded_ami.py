@@ -106,9 +106,9 @@ def _identity_guards(subject: str, *, prefix: str, image: Image) -> tuple[_Guard
         ),
         _Guard(
             "architecture",
-            f'the_ami.architecture == "{image.architecture}"',
+            f'the_ami.architecture == "{image.ami_architecture}"',
             f"{subject} points to ${{the_ami.id}}, which is built for ${{the_ami.architecture}}, not "
-            f"{image.architecture}. Move the channel to a build of the right architecture.",
+            f"{image.ami_architecture}. Move the channel to a build of the right architecture.",
         ),
     )
 

@@ -39,7 +39,7 @@ class ImagePipelineStack(TerraformStack):
         key = add_key(self, estate=estate, image=image, account=account)
         topic = add_topic(self, estate=estate, image=image, kms_key=key)
         logs = add_log_bucket(self, estate=estate, image=image, kms_key=key)
-        recipe = add_recipe(self, recipe=recipe_of(image, estate))
+        recipe = add_recipe(self, recipe=recipe_of(image, estate), bucket=logs, kms_key=key)
         infrastructure = add_infrastructure(
             self, estate=estate, image=image, account=account, kms_key=key, logs=logs, topic=topic
         )

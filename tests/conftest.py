@@ -1,12 +1,15 @@
 """What the tests share: one local AWS for all of them, and Terraform where it is to be had."""
 
+import itertools
 import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pytest
 
 from local_aws import terraform
 from local_aws.server import LocalAws
+from tests.scratch_system import Base, NewSystem, System
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -30,3 +33,16 @@ def terraform_environment(local_aws: LocalAws, tmp_path_factory: pytest.TempPath
     if lack:
         pytest.skip(lack)
     return environment
+
+
+@pytest.fixture(scope="session")
+def scratch_base(tmp_path_factory: pytest.TempPathFactory) -> Base:
+    """What the scratch systems of all tests share. Where no root can be entered: skipped, or failed in CI."""
+    return Base(tmp_path_factory.mktemp("scratch") / "base")
+
+
+@pytest.fixture
+def system(scratch_base: Base, tmp_path: Path) -> NewSystem:
+    """Makes a fresh scratch system with each call; its arguments are those of `System`."""
+    roots = (tmp_path / f"root-{number}" for number in itertools.count())
+    return lambda **arguments: System(next(roots), base=scratch_base, **arguments)

@@ -59,6 +59,7 @@ images:
       instance_types: [m7g.medium]
       subnet_id: subnet-0a
       security_group_ids: [sg-0a]
+      placement: {tenancy: host, host_id: h-0a, availability_zone: eu-west-1a}
     image_tests: {image_tests_enabled: true, timeout_minutes: 90}
     log_retention_in_days: 30
     tags: {tier: web}
@@ -71,6 +72,10 @@ fleets:
     instance_type: c7g.large
     subnets: [subnet-0a, subnet-0b]
     security_group_ids: [sg-0a]
+    placement:
+      tenancy: host
+      host_resource_group_arn: arn:aws:resource-groups:us-east-1:123456789012:group/hosts
+    license_configuration_arns: ["arn:aws:license-manager:us-east-1:123456789012:license-configuration:lic-0a"]
     instance_profile_arn: arn:aws:iam::123456789012:instance-profile/web
     user_data: "#!/bin/bash"
     capacity: {min: 1, max: 3, desired: 2}

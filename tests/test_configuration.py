@@ -85,8 +85,10 @@ def test_path_that_no_file_can_have_is_told(tmp_path: Path) -> None:
 def test_document_of_more_than_aws_takes_is_told(tmp_path: Path) -> None:
     file = written(tmp_path, smallest("image", "build: [app.yml]"))
     document = "schemaVersion: 1.0\nphases: [{name: build, steps: [{name: A, action: Reboot}]}]\n"
-    (tmp_path / "app.yml").write_text(document + "#" * (16_001 - len(document)))
-    assert told(file) == (f"{tmp_path}/app.yml:1: a document has at most 16000 characters, got 16001; split it in two")
+    (tmp_path / "app.yml").write_text(document + "#" * (65_535 - len(document)) + "ä")
+    assert told(file) == (f"{tmp_path}/app.yml:1: a document has at most 65536 bytes, got 65537; split it in two")
+    (tmp_path / "app.yml").write_text(document + "#" * (65_536 - len(document)))
+    assert load(file).images
 
 
 def test_user_data_of_more_than_aws_takes_is_told(tmp_path: Path) -> None:

@@ -205,7 +205,11 @@ def test_parameter_that_another_run_made_first_is_moved_all_the_same(web: Web) -
 
 
 def test_record_fits_into_a_description_whatever_the_parent_is_called(local_aws: LocalAws) -> None:
-    web = Web(local_aws, parent="ssm:/" + "long-name/" * 100)
+    parameter = "/long-name" * 100
+    web = Web(local_aws, parent=f"ssm:{parameter}")
+    public = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
+    ami = web.other_ssm[HOME].get_parameter(Name=public)["Parameter"]["Value"]
+    web.other_ssm[HOME].put_parameter(Name=parameter, Value=ami, Type="String")
     build = web.build()
 
     run = web.run()

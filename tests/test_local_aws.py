@@ -158,18 +158,53 @@ def test_same_component_version_is_refused_and_other_content_is_its_next_build(i
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        ("phases: [", "it is not YAML: "),
-        ("- a", "it is not a mapping"),
+        ("phases: [", "It is not YAML: "),
+        ("- a", "It is not a mapping"),
         ("phases: []", "schemaVersion must be 1.0"),
-        ("{schemaVersion: 1.0}", "it has no phases"),
-        ("{schemaVersion: 1.0, phases: [{name: bake}]}", "each phase must be named build, validate or test"),
+        ("{schemaVersion: 1.0}", "It has no phases"),
+        ("{schemaVersion: 1.0, phases: [{name: bake}]}", "Each phase must be named build, validate or test"),
         ("{schemaVersion: 1.0, phases: [{name: build, steps: [{name: a}]}]}", "a step without an action"),
+        (
+            "{schemaVersion: 1.0, phases: [{name: build, steps: [{name: a b, action: Reboot}]}]}",
+            "Invalid step name 'a b' in phase 'build'. Allowed characters are",
+        ),
+        (
+            "{schemaVersion: 1.0, phases: [{name: build, steps: [{name: a, action: ExecutePowerShell}]}]}",
+            "Error: Unsupported action ExecutePowerShell for os platform linux.",
+        ),
+        (
+            "{schemaVersion: 1.0, phases: [{name: build, steps: [{name: a, action: S3Download, inputs: []}]}]}",
+            "Parsing step 'a' in phase 'build' failed. Error: Action S3Download has no inputs; it requires an 'inputs'",
+        ),
     ],
 )
 def test_component_document_that_is_none_is_refused(image_builder: Any, name: str, data: str, reason: str) -> None:
     message = refusal(image_builder.create_component, name=name, semanticVersion="1.0.0", platform="Linux", data=data)
     assert message.startswith("InvalidParameterValueException: The value supplied for parameter 'data' is not valid.")
     assert reason in message
+
+
+def test_component_document_may_lie_in_a_bucket_and_be_four_times_as_long(
+    local_aws: LocalAws, image_builder: Any, name: str
+) -> None:
+    s3 = local_aws.client("s3", region=REGION)
+    bucket = f"documents-{next(numbers)}"
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    fields = {"name": name, "semanticVersion": "1.0.0", "platform": "Linux"}
+    longest = DOCUMENT + "#" * (65_536 - len(DOCUMENT))
+    s3.put_object(Bucket=bucket, Key="components/longest.yaml", Body=longest.encode())
+    made = image_builder.create_component(uri=f"s3://{bucket}/components/longest.yaml", **fields)
+    component = image_builder.get_component(componentBuildVersionArn=made["componentBuildVersionArn"])["component"]
+    assert (component["data"], component["type"]) == (longest, "BUILD")
+    assert "uri" not in component
+
+    s3.put_object(Bucket=bucket, Key="longer.yaml", Body=longest.encode() + b"#")
+    message = refusal(image_builder.create_component, uri=f"s3://{bucket}/longer.yaml", **fields)
+    assert message.endswith("It has more than 65536 bytes.")
+    message = refusal(image_builder.create_component, uri=f"s3://{bucket}/gone.yaml", **fields)
+    assert message.endswith(f"There is no readable object 's3://{bucket}/gone.yaml'.")
+    message = refusal(image_builder.create_component, uri=f"s3://{bucket}/gone.yaml", data=DOCUMENT, **fields)
+    assert message == "InvalidParameterCombinationException: Specify exactly one of 'data' and 'uri'."
 
 
 def test_recipe_version_that_exists_is_refused(image_builder: Any, pipeline: dict[str, str], name: str) -> None:
@@ -217,36 +252,79 @@ def test_everything_is_deleted_in_the_right_order(image_builder: Any, pipeline: 
 
 
 @pytest.mark.parametrize(
-    "parent",
+    ("parent", "platform"),
     [
-        MANAGED_PARENT,
-        f"arn:aws:imagebuilder:{REGION}:aws:image/windows-server-2025-english-full-base-x86/x.x.x",
-        "ssm:/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id",
-        "ami-0123456789abcdef0",
+        (MANAGED_PARENT, "Linux"),
+        (MANAGED_PARENT.replace("x.x.x", "2026.x.x"), "Linux"),
+        (MANAGED_PARENT.replace("x.x.x", "2026.1.14/1"), "Linux"),
+        (MANAGED_PARENT.replace("amazon-linux-2023", "windows-server-2025-english-full-base"), "Windows"),
+        (MANAGED_PARENT.replace("amazon-linux-2023-x86", "macos-sequoia-arm64"), "macOS"),
+        ("ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64", "Linux"),
+        ("ssm:/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id", "Linux"),
+        ("ssm:/aws/service/suse/sles/12-sp5/x86_64/latest", "Linux"),
+        ("ssm:/aws/service/ami-windows-latest/Windows_Server-2022-English-Core-Base", "Windows"),
+        ("CentOS Stream 9 x86_64 *", "Linux"),
+        ("Windows_Server-2012-RTM-English-64Bit-Core-*", "Windows"),
     ],
 )
-def test_parent_image_that_exists_is_accepted(image_builder: Any, name: str, parent: str) -> None:
+def test_parent_image_that_exists_is_accepted(
+    local_aws: LocalAws, image_builder: Any, name: str, parent: str, platform: str
+) -> None:
+    if parent.endswith("*"):
+        parent = found_ami(local_aws, parent)["ImageId"]
     made = image_builder.create_image_recipe(name=name, semanticVersion="1.0.0", parentImage=parent)
     recipe = image_builder.get_image_recipe(imageRecipeArn=made["imageRecipeArn"])["imageRecipe"]
-    assert recipe["parentImage"] == parent
-    assert recipe["platform"] == ("Windows" if "windows" in parent else "Linux")
+    assert (recipe["parentImage"], recipe["platform"]) == (parent, platform)
+
+
+def found_ami(aws: LocalAws, name: str) -> dict[str, Any]:
+    """The one AMI that anybody has under such a name."""
+    filters = [{"Name": "name", "Values": [name]}]
+    (image,) = aws.client("ec2", region=REGION).describe_images(Filters=filters)["Images"]
+    found: dict[str, Any] = image
+    return found
 
 
 @pytest.mark.parametrize(
-    "parent",
+    ("parent", "reason"),
     [
-        f"arn:aws:imagebuilder:{REGION}:aws:image/amazon-linux-2032-x86/x.x.x",
-        "arn:aws:imagebuilder:us-east-1:aws:image/amazon-linux-2023-x86/x.x.x",
-        f"arn:aws:imagebuilder:{REGION}:000000000000:image/never-built/1.0.0/1",
-        "amazon-linux-2023",
+        (MANAGED_PARENT.replace("2023", "2032"), "The parent image '{}' does not exist in ap-northeast-1."),
+        (MANAGED_PARENT.replace("x.x.x", "2019.1.1"), "The parent image '{}' does not exist in ap-northeast-1."),
+        (MANAGED_PARENT.replace(REGION, "us-east-1"), "The parent image '{}' does not exist in ap-northeast-1."),
+        (
+            f"arn:aws:imagebuilder:{REGION}:000000000000:image/never-built/1.0.0/1",
+            "The parent image '{}' does not exist in ap-northeast-1.",
+        ),
+        ("amazon-linux-2023", "The parent image '{}' does not exist in ap-northeast-1."),
+        ("ami-00000000000000000", "The AMI '{}' does not exist in ap-northeast-1."),
     ],
 )
-def test_parent_image_that_does_not_exist_is_refused(image_builder: Any, name: str, parent: str) -> None:
+def test_parent_image_that_does_not_exist_is_refused(image_builder: Any, name: str, parent: str, reason: str) -> None:
     message = refusal(image_builder.create_image_recipe, name=name, semanticVersion="1.0.0", parentImage=parent)
     assert message == (
         "InvalidParameterValueException: The value supplied for parameter 'parentImage' is not valid. "
-        f"The parent image '{parent}' does not exist in {REGION}."
+        + reason.format(parent)
     )
+
+
+def test_parent_image_of_another_region_is_refused(local_aws: LocalAws, image_builder: Any, name: str) -> None:
+    ec2 = local_aws.client("ec2", region="eu-west-1")
+    ami = ec2.register_image(Name=name.replace(" ", "-"), Architecture="arm64")["ImageId"]
+    message = refusal(image_builder.create_image_recipe, name=name, semanticVersion="1.0.0", parentImage=ami)
+    assert message.endswith(f"The AMI '{ami}' does not exist in {REGION}.")
+
+
+def test_managed_image_is_described(local_aws: LocalAws, image_builder: Any) -> None:
+    arn = MANAGED_PARENT.replace("amazon-linux-2023-x86", "ubuntu-server-24-lts-arm64")
+    image = image_builder.get_image(imageBuildVersionArn=arn)["image"]
+    assert image["arn"] == arn.replace("x.x.x", "2026.1.14/1")
+    assert (image["version"], image["platform"], image["osVersion"]) == ("2026.1.14/1", "Linux", "Ubuntu 24.04")
+    (output,) = image["outputResources"]["amis"]
+    filters = [{"Name": "architecture", "Values": ["arm64"]}, {"Name": "name", "Values": ["ubuntu/*-24.04-*"]}]
+    canonical = local_aws.client("ec2", region=REGION).describe_images(Owners=["099720109477"], Filters=filters)
+    assert [ami["ImageId"] for ami in canonical["Images"]] == [output["image"]]
+    refused = refusal(image_builder.get_image, imageBuildVersionArn=arn.replace("24", "23"))
+    assert refused.startswith("ResourceNotFoundException: ")
 
 
 def test_recipe_refuses_what_does_not_fit_its_components(image_builder: Any, name: str) -> None:
@@ -527,6 +605,106 @@ def test_build_fails_where_it_is_told_to_and_the_next_one_does_not(
     assert message["outputResources"] == {"amis": []}
     assert "buildExecutionId" not in message
     assert build(image_builder, pipeline)["state"] == {"status": "AVAILABLE"}
+
+
+def test_build_starts_from_what_the_parameter_holds_then(
+    local_aws: LocalAws, image_builder: Any, pipeline: dict[str, str], name: str
+) -> None:
+    parameter = f"/imagebuilder/{name.replace(' ', '-')}"
+    follow_parent(image_builder, pipeline, f"ssm:{parameter}", name=name)
+    missing = build(image_builder, pipeline)
+    assert missing["state"] == {
+        "status": "FAILED",
+        "reason": f"The parameter '{parameter}' does not exist in {REGION}.",
+    }
+    assert local_aws.messages()[-1]["state"] == missing["state"]
+
+    ec2, ssm = (local_aws.client(service, region=REGION) for service in ("ec2", "ssm"))
+    for public, architecture in (("CentOS 8.4.2105 aarch64", "arm64"), ("CentOS 8.4.2105 x86_64", "x86_64")):
+        source = found_ami(local_aws, public)["ImageId"]
+        ssm.put_parameter(Name=parameter, Value=source, Type="String", Overwrite=True)
+        image = build(image_builder, pipeline)
+        assert (image["platform"], image["osVersion"], image["imageSource"]) == ("Linux", "CentOS Linux 8", "CUSTOM")
+        here, abroad = image["outputResources"]["amis"]
+        (made,) = ec2.describe_images(ImageIds=[here["image"]])["Images"]
+        assert (made["Architecture"], made["RootDeviceName"]) == (architecture, "/dev/sda1")
+        assert (made["SourceImageId"], made["SourceImageRegion"]) == (source, REGION)
+        (copy,) = local_aws.client("ec2").describe_images(ImageIds=[abroad["image"]])["Images"]
+        assert (copy["Architecture"], copy["SourceImageId"]) == (architecture, here["image"])
+
+    ssm.put_parameter(Name=parameter, Value="ami-00000000000000000", Type="String", Overwrite=True)
+    gone = build(image_builder, pipeline)["state"]
+    assert gone["reason"] == f"The AMI 'ami-00000000000000000' does not exist in {REGION}."
+    windows = found_ami(local_aws, "Windows_Server-2022-English-Core-Base-*")["ImageId"]
+    ssm.put_parameter(Name=parameter, Value=windows, Type="String", Overwrite=True)
+    other = build(image_builder, pipeline)["state"]
+    assert other["reason"] == f"The recipe is for Linux, its parent 'ssm:{parameter}' is Windows."
+
+
+def follow_parent(image_builder: Any, pipeline: dict[str, str], parent: str, *, name: str) -> None:
+    """Give a pipeline a recipe from another parent."""
+    component = {"componentArn": pipeline["componentBuildVersionArn"]}
+    made = image_builder.create_image_recipe(
+        name=name, semanticVersion="2.0.0", parentImage=parent, components=[component]
+    )
+    arns = {key: arn for key, arn in pipeline.items() if key not in ("topic", "componentBuildVersionArn")}
+    image_builder.update_image_pipeline(**arns | {"imageRecipeArn": made["imageRecipeArn"]})
+
+
+def test_own_image_is_a_parent(local_aws: LocalAws, image_builder: Any, pipeline: dict[str, str], name: str) -> None:
+    base = build(image_builder, pipeline)
+    follow_parent(image_builder, pipeline, base["arn"].replace("/1.2.3/1", "/x.x.x"), name=name)
+    child = build(image_builder, pipeline)["outputResources"]["amis"][0]
+    (made,) = local_aws.client("ec2", region=REGION).describe_images(ImageIds=[child["image"]])["Images"]
+    assert made["SourceImageId"] == base["outputResources"]["amis"][0]["image"]
+
+
+@pytest.mark.parametrize(
+    ("parent", "infrastructure", "reason"),
+    [
+        (
+            "macos-sonoma-arm64",
+            {"instanceTypes": ["mac2-m2.metal"], "placement": {"tenancy": "dedicated"}},
+            "An error occurred (Unsupported) when calling the RunInstances operation: The requested configuration is "
+            "currently not supported. Please check the documentation for supported configurations.",
+        ),
+        (
+            "macos-sonoma-arm64",
+            {"instanceTypes": ["mac1.metal"], "placement": {"tenancy": "host"}},
+            "The architecture 'x86_64_mac' of the specified instance type does not match the architecture 'arm64_mac' "
+            "of the specified AMI.",
+        ),
+        (
+            "amazon-linux-2-x86",
+            {"instanceTypes": ["t3.micro", "t4g.micro"]},
+            "The architecture 'arm64' of the specified instance type does not match the architecture 'x86_64' of the "
+            "specified AMI.",
+        ),
+        (
+            "amazon-linux-2-arm64",
+            {"instanceTypes": ["g4dn.xlarge"]},
+            "The architecture 'x86_64' of the specified instance type does not match the architecture 'arm64' of the "
+            "specified AMI.",
+        ),
+        ("macos-sonoma-x86", {"instanceTypes": ["mac1.metal"], "placement": {"tenancy": "host"}}, None),
+        ("amazon-linux-2-arm64", {"instanceTypes": ["a1.large", "im4gn.large", "g5g.xlarge"]}, None),
+    ],
+)
+def test_build_fails_where_its_instance_would_not_start(
+    local_aws: LocalAws, image_builder: Any, name: str, parent: str, infrastructure: dict[str, Any], reason: str | None
+) -> None:
+    recipe = image_builder.create_image_recipe(
+        name=name, semanticVersion="1.0.0", parentImage=MANAGED_PARENT.replace("amazon-linux-2023-x86", parent)
+    )
+    configuration = image_builder.create_infrastructure_configuration(
+        name=name, instanceProfileName=instance_profile(local_aws), **infrastructure
+    )
+    arns = {key: made[key] for made in (recipe, configuration) for key in made if key.endswith("Arn")}
+    state = build(image_builder, image_builder.create_image_pipeline(name=name, **arns))["state"]
+    assert state["status"] == ("FAILED" if reason else "AVAILABLE")
+    if reason:
+        assert reason in state["reason"]
+        assert state["reason"].endswith(" in workflow step LaunchBuildInstance")
 
 
 def test_cancelled_build_stays_cancelled_and_says_nothing(

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,10 @@ phases:
   - name: build
     steps: [{name: Reboot, action: Reboot}]
 """
+USING = DOCUMENT.replace(
+    "{name: Reboot, action: Reboot}",
+    "{name: Write, action: CreateFile, inputs: [{path: '{{ path }}', content: '{{ port }}'}]}",
+)
 MANAGED = "arn:aws:imagebuilder:eu-west-1:aws:component/amazon-cloudwatch-agent-linux/x.x.x"
 IMAGE = f"""\
 build: [update-os, {MANAGED}, components/app.yaml]
@@ -46,6 +51,7 @@ RECIPE = Recipe(
         device_name="/dev/xvda", volume_type="gp3", volume_size=20, iops=3000, throughput=None, encrypted=True
     ),
     steps=(Step(APP, (("path", "/"), ("port", "80"))), Step(MANAGED, ())),
+    keeps_agent=False,
 )
 
 
@@ -89,7 +95,7 @@ def test_each_argument_that_changes_makes_a_new_version(made: Component | Recipe
 def test_versions_stay_what_they_were() -> None:
     """Another way to derive them would make every recipe of every user anew."""
     assert APP.version == "1.0.362456948"
-    assert RECIPE.version == "1.0.645358154"
+    assert RECIPE.version == "1.0.118246471"
 
 
 @given(st.text(), st.text())
@@ -99,7 +105,7 @@ def test_patches_are_below_what_aws_takes(description: str, data: str) -> None:
     assert 0 <= int(patch) < 2**30
 
 
-def written(folder: Path, image: str = IMAGE, document: str = DOCUMENT, settings: str = "") -> Estate:
+def written(folder: Path, image: str = IMAGE, document: str = USING, settings: str = "") -> Estate:
     """The smallest estate with some lines in its image."""
     (folder / "components").mkdir(exist_ok=True)
     (folder / "components" / "app.yaml").write_bytes(document.encode())
@@ -153,12 +159,24 @@ def test_each_field_of_an_image_changes_what_it_must_and_nothing_else(field: str
 
 def test_a_changed_document_changes_its_component_and_the_recipe(tmp_path: Path) -> None:
     before = versions(recipe(tmp_path))
-    after = versions(recipe(tmp_path, document=DOCUMENT + "# one more line\n"))
+    after = versions(recipe(tmp_path, document=USING + "# one more line\n"))
     assert {name for name in before if before[name] != after[name]} == {"recipe", "app"}
 
 
 def test_line_ends_of_a_checkout_change_nothing(tmp_path: Path) -> None:
-    assert recipe(tmp_path, document=DOCUMENT.replace("\n", "\r\n")) == recipe(tmp_path)
+    assert recipe(tmp_path, document=USING.replace("\n", "\r\n")) == recipe(tmp_path)
+
+
+def test_a_document_too_long_for_a_request_lies_where_its_content_says(tmp_path: Path) -> None:
+    def filled(size: int) -> Component:
+        return recipe(tmp_path, document=f"{USING}#{'x' * (size - len(USING) - 1)}").components["app"]
+
+    longest, longer, next_one = (filled(size) for size in (16_000, 16_001, 16_002))
+    assert longest.is_inline
+    assert not longer.is_inline
+    assert longer.object_key == f"components/{sha256(longer.data.encode()).hexdigest()}.yaml"
+    assert len({each.object_key for each in (longest, longer, next_one)}) == 3
+    assert len({each.version for each in (longest, longer, next_one)}) == 3
 
 
 def test_tags_of_the_settings_change_nothing_and_the_namespace_all(tmp_path: Path) -> None:

@@ -8,7 +8,9 @@ from cdktf_cdktf_provider_aws.launch_template import (
     LaunchTemplateBlockDeviceMappings,
     LaunchTemplateBlockDeviceMappingsEbs,
     LaunchTemplateIamInstanceProfile,
+    LaunchTemplateLicenseSpecification,
     LaunchTemplateMetadataOptions,
+    LaunchTemplatePlacement,
     LaunchTemplateTagSpecifications,
 )
 
@@ -46,6 +48,12 @@ def add_launch_template(
         update_default_version=True,
         image_id=ami.id,
         instance_type=fleet.instance_type,
+        placement=LaunchTemplatePlacement(**fleet.placement.model_dump(exclude_none=True)) if fleet.placement else None,
+        license_specification=[
+            LaunchTemplateLicenseSpecification(license_configuration_arn=arn)
+            for arn in fleet.license_configuration_arns
+        ]
+        or None,
         vpc_security_group_ids=security_groups,
         iam_instance_profile=LaunchTemplateIamInstanceProfile(arn=_instance_profile_arn(stack, estate, fleet)),
         user_data=b64encode(fleet.user_data.encode()).decode() if fleet.user_data else None,

@@ -1,11 +1,14 @@
 """Where builds run: infrastructure configuration, and the role of the instances that build."""
 
+import re
+
 from cdktf import TerraformStack
 from cdktf_cdktf_provider_aws.imagebuilder_infrastructure_configuration import (
     ImagebuilderInfrastructureConfiguration,
     ImagebuilderInfrastructureConfigurationInstanceMetadataOptions,
     ImagebuilderInfrastructureConfigurationLogging,
     ImagebuilderInfrastructureConfigurationLoggingS3Logs,
+    ImagebuilderInfrastructureConfigurationPlacement,
 )
 from cdktf_cdktf_provider_aws.s3_bucket import S3Bucket
 from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
@@ -17,6 +20,7 @@ from estate.recipe import recipe_of
 from stacks.image.logs import PREFIX
 from stacks.policy import MANAGED_BY_SYSTEMS_MANAGER, Statement
 from stacks.role import add_instance_profile
+from stacks.terraform import literal
 
 
 def add_infrastructure(
@@ -47,6 +51,11 @@ def add_infrastructure(
         instance_types=list(image.instance_types),
         subnet_id=infrastructure.subnet_id,
         security_group_ids=list(infrastructure.security_group_ids) or None,
+        placement=ImagebuilderInfrastructureConfigurationPlacement(
+            **infrastructure.placement.model_dump(exclude_none=True)
+        )
+        if infrastructure.placement
+        else None,
         instance_metadata_options=ImagebuilderInfrastructureConfigurationInstanceMetadataOptions(
             http_tokens="required", http_put_response_hop_limit=1
         ),
@@ -68,7 +77,8 @@ def _statements(estate: Estate, image: Image, account: str, kms_key: str, logs: 
     own = names.image_builder(estate.settings.namespace, image.name)
     here = f"arn:{partition}:imagebuilder:{region}:{account}"
     made = [f"{here}:component/{names.in_arn(each.name)}/*" for each in recipe_of(image, estate).components.values()]
-    managed = [_any_version(use.use) for use in image.uses if use.is_managed]
+    # any version, because it is resolved only when an image is built
+    managed = [f"{use.without_version}/*" for use in image.uses if use.is_managed]
     return [
         MANAGED_BY_SYSTEMS_MANAGER,
         {
@@ -76,6 +86,7 @@ def _statements(estate: Estate, image: Image, account: str, kms_key: str, logs: 
             "Action": "imagebuilder:GetComponent",
             "Resource": sorted({*made, *managed}),
         },
+        *_given_objects(image, partition),
         {
             # AWS's own buckets, from which a build loads the program that runs components
             "Sid": "LoadTaskExecutor",
@@ -113,6 +124,18 @@ def _statements(estate: Estate, image: Image, account: str, kms_key: str, logs: 
     ]
 
 
-def _any_version(arn: str) -> str:
-    """The ARN of a managed component for IAM: its version is resolved only when an image is built."""
-    return "/".join([*arn.split("/")[:2], "*"])
+def _given_objects(image: Image, partition: str) -> list[Statement]:
+    """What components are told to fetch: values that are the address of an object in S3, as `deploy-app` takes one."""
+    values = {value for use in image.uses for value in use.with_.values()}
+    objects = sorted(match[1] for value in values if (match := re.fullmatch(r"s3://([a-z0-9.-]+/.+)", value)))
+    if not objects:
+        return []
+    # in a policy * and ? stand for others, and $ begins a variable: here they are themselves
+    paths = (re.sub(r"[*?$]", lambda special: f"${{{special[0]}}}", path) for path in objects)
+    return [
+        {
+            "Sid": "ReadGivenObjects",
+            "Action": "s3:GetObject",
+            "Resource": [literal(f"arn:{partition}:s3:::{path}") for path in paths],
+        }
+    ]

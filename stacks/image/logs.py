@@ -1,4 +1,4 @@
-"""The bucket of an image pipeline's build logs."""
+"""The bucket of an image pipeline: its build logs, and documents that are too long for a request."""
 
 from cdktf import TerraformStack
 from cdktf_cdktf_provider_aws.s3_bucket import S3Bucket
@@ -27,7 +27,10 @@ PREFIX = "logs/"
 
 
 def add_log_bucket(stack: TerraformStack, *, estate: Estate, image: Image, kms_key: str) -> S3Bucket:
-    """A private, encrypted bucket whose logs expire; it goes with the stack, logs and all."""
+    """A private, encrypted bucket whose logs expire; it goes with the stack, logs and all.
+
+    What else is in it, the documents of components, stays as long as the stack says.
+    """
     bucket = S3Bucket(
         stack,
         "logs",
@@ -66,7 +69,7 @@ def add_log_bucket(stack: TerraformStack, *, estate: Estate, image: Image, kms_k
             S3BucketLifecycleConfigurationRule(
                 id="expire",
                 status="Enabled",
-                filter=[S3BucketLifecycleConfigurationRuleFilter(prefix="")],
+                filter=[S3BucketLifecycleConfigurationRuleFilter(prefix=PREFIX)],
                 expiration=[S3BucketLifecycleConfigurationRuleExpiration(days=image.log_retention_in_days)],
                 abort_incomplete_multipart_upload=[
                     S3BucketLifecycleConfigurationRuleAbortIncompleteMultipartUpload(days_after_initiation=7)

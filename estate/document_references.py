@@ -1,0 +1,164 @@
+"""References in a component document, `{{ … }}`: whether what they name is there, and there in time.
+
+The executor puts in parameters and constants by name, `{{ loop.value }}` of a step's own loop, and inputs and outputs
+of earlier steps. Sources: "Use variables in your custom component document", "Input and output chaining" and "Use
+looping constructs in AWSTOE" in the user guide of EC2 Image Builder.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass
+from typing import Any
+
+from estate.action_modules import ACTION_MODULES
+from estate.problems import Key, Problem, did_you_mean, shown
+
+TEST_STAGE = ("test", "container-host-test")
+"""The phases that run on another instance than `build` and `validate`."""
+
+# what looks like a reference; `{{ range . }}` or `awk '{{print $1}}'` does not
+_REFERENCE = re.compile(r"(\{\{[ \t]*(\.?[A-Za-z0-9_-][A-Za-z0-9_.\[\]-]*)[ \t]*\}\})")
+_CHAINED = re.compile(
+    r"(?P<phase>[^.]+)\.(?P<step>[^.]+)\.(?P<side>inputs|outputs)(\[(?P<index>\d+)\])?\.(?P<field>.+)"
+)
+_REFERRING = ("inputs", "if", "loop")
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A step that can be referred to."""
+
+    position: tuple[int, int]
+    phase: str
+    fields: Mapping[str, Any]
+
+    @property
+    def loops(self) -> tuple[str, ...]:
+        """The names of its loop."""
+        loop = self.fields.get("loop")
+        if not isinstance(loop, dict):
+            return ()
+        return ("loop", loop["name"]) if isinstance(loop.get("name"), str) else ("loop",)
+
+    @property
+    def place(self) -> Key:
+        """Its place in the YAML."""
+        return ("phases", self.position[0], "steps", self.position[1])
+
+
+def names_in(content: Mapping[str, Any]) -> Set[str]:
+    """All names of parameters and constants to which the steps refer."""
+    texts = (text for step in _steps(content) for _, text in _texts(step))
+    return {reference for text in texts for _, reference in _REFERENCE.findall(text)}
+
+
+def quoted_names(content: Mapping[str, Any]) -> Set[str]:
+    """The names that a script has between single quotes on one line."""
+    return _names_between(content, r"'([^'\n]*)'", ("ExecuteBash", "ExecutePowerShell"))
+
+
+def here_string_names(content: Mapping[str, Any]) -> Set[str]:
+    """The names that a PowerShell script has in a here-string of single quotes."""
+    return _names_between(content, r"(?s)@'[ \t]*\n(.*?)\n'@", ("ExecutePowerShell",))
+
+
+def problems_of(content: Mapping[str, Any], declared: Set[str]) -> Iterator[tuple[Problem, str]]:
+    """Each reference to what is not there, and how it is written."""
+    steps = list(_steps(content))
+    for step in steps:
+        for key, text in _texts(step):
+            for written, reference in dict(_REFERENCE.findall(text)).items():
+                for rule, remedy in _rules(reference, step, steps, declared):
+                    yield Problem(key, rule, shown(written), remedy), written
+
+
+def _names_between(content: Mapping[str, Any], pattern: str, actions: tuple[str, ...]) -> Set[str]:
+    """The names in what the pattern's group finds in the scripts of these actions."""
+    scripts = (
+        text
+        for step in _steps(content)
+        for key, text in _texts(step)
+        if step.fields.get("action") in actions and key[-2:-1] == ("commands",)
+    )
+    between = (found for script in scripts for found in re.findall(pattern, script))
+    return {reference for text in between for _, reference in _REFERENCE.findall(text)}
+
+
+def _steps(content: Mapping[str, Any]) -> Iterator[_Step]:
+    phases = content.get("phases")
+    for index, phase in enumerate(phases if isinstance(phases, list) else ()):
+        steps = phase.get("steps") if isinstance(phase, dict) else None
+        for number, step in enumerate(steps if isinstance(steps, list) else ()):
+            if isinstance(step, dict):
+                yield _Step((index, number), str(phase.get("name")), step)
+
+
+def _texts(step: _Step) -> Iterator[tuple[Key, str]]:
+    waiting: list[tuple[Key, Any]] = [((*step.place, field), step.fields.get(field)) for field in _REFERRING]
+    while waiting:
+        key, value = waiting.pop(0)
+        if isinstance(value, str):
+            yield key, value
+        elif isinstance(value, dict):
+            waiting = [((*key, name), each) for name, each in value.items()] + waiting
+        elif isinstance(value, list):
+            waiting = [((*key, index), each) for index, each in enumerate(value)] + waiting
+
+
+def _rules(reference: str, step: _Step, steps: list[_Step], declared: Set[str]) -> Iterator[tuple[str, str]]:
+    """The rule that a reference breaks, and the remedy."""
+    first, _, rest = reference.partition(".")
+    if not first:
+        remedy = f"declare a constant with it as value, and write the constant's name: '{{{{ {rest.lower()}-text }}}}'"
+        yield "the executor takes every {{ … }} for its own, and knows no other way to write braces", remedy
+    elif not rest:
+        if reference not in declared:
+            remedy = did_you_mean(reference, declared, otherwise="declare it under parameters:")
+            yield "no parameter or constant has this name", remedy or "declare it under parameters:"
+    elif first in step.loops:
+        if rest not in ("index", "value"):
+            yield "a loop has index and value", did_you_mean(rest, ("index", "value"))
+    elif first == "loop":
+        yield "the step has no loop", "give it one, or name what is meant"
+    elif chained := _CHAINED.fullmatch(reference):
+        yield from _chained(chained.groupdict(), step, steps)
+    else:
+        yield "is no reference", "write {{ phase.step.outputs.stdout }}, {{ phase.step.inputs[0].path }} or a name"
+
+
+def _chained(parts: Mapping[str, str | None], step: _Step, steps: list[_Step]) -> Iterator[tuple[str, str]]:
+    phase, name, side, index = (str(parts[part]) for part in ("phase", "step", "side", "index"))
+    phases = list(dict.fromkeys(each.phase for each in steps))
+    found = next((each for each in steps if (each.phase, each.fields.get("name")) == (phase, name)), None)
+    if phase not in phases:
+        yield "the document has no such phase", did_you_mean(phase, phases)
+    elif found is None:
+        known = [str(each.fields["name"]) for each in steps if each.phase == phase and "name" in each.fields]
+        yield f"phase {phase} has no such step", did_you_mean(name, known)
+    elif (phase in TEST_STAGE) != (step.phase in TEST_STAGE):
+        yield f"phase {phase} runs on another instance than phase {step.phase}", "do the work in this phase again"
+    elif found.position >= step.position:
+        yield "a step refers to earlier steps only", f"put {name} before it"
+    else:
+        field = re.sub(r"\[\d+\]", "", str(parts["field"])).partition(".")[0]
+        if side == "outputs":
+            yield from _output(field, found)
+        else:
+            yield from _input(field, int(index) if index.isdigit() else 0, found)
+
+
+def _output(field: str, step: _Step) -> Iterator[tuple[str, str]]:
+    action = str(step.fields.get("action"))
+    module = ACTION_MODULES.get(action)
+    if module and module.outputs is not None and field not in module.outputs:
+        yield f"{action} has no such output", did_you_mean(field, module.outputs) or f"{action} has none"
+
+
+def _input(field: str, index: int, step: _Step) -> Iterator[tuple[str, str]]:
+    inputs = step.fields.get("inputs")
+    listed: list[Any] = inputs if isinstance(inputs, list) else [inputs]
+    name = step.fields.get("name")
+    if index >= len(listed):
+        yield f"step {name} has {len(listed)} inputs", "count from 0"
+    elif isinstance(listed[index], dict) and field not in listed[index]:
+        yield f"step {name} has no such input", did_you_mean(field, listed[index])

@@ -1,0 +1,29 @@
+"""What of a configuration is sound, for rules that look across it."""
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+
+from estate.documents import Document
+from estate.fleet import Fleet
+from estate.image import Image
+from estate.operating_systems import Platform
+from estate.problems import Key
+from estate.settings import Settings
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What is sound so far, so that the rest is checked too, and nobody is told what follows from another problem."""
+
+    settings: Settings | None
+    images: Mapping[str, Image]
+    fleets: Mapping[str, Fleet]
+    documents: Mapping[tuple[str, Platform], Document]
+    declared: Set[str] | None
+    """The names of all images; None if a file could not be read, which may have more."""
+    broken: Set[Key] = frozenset()
+    """The keys of fields that are not sound, and of components in them."""
+
+    def sound(self, key: Key, *fields: str) -> bool:
+        """Whether none of the fields below `key` is broken."""
+        return not any((*key, field) in self.broken for field in fields)
