@@ -142,7 +142,7 @@ def _start_node(bindings: Path) -> None:
     """Has Node start now, and read what every program here needs."""
     jsii.kernel.provider = cast(Any, _Ahead())
     sys.setswitchinterval(0.0005)  # so that this thread's few lines do not wait 5 ms each for the importing one
-    gc.set_threshold(100_000, 50, 50)  # imports make little garbage, and a program that ends soon none that matters
+    gc.set_threshold(100_000)  # instead of 700: imports make many objects and little garbage
     atexit.register(gc.freeze)
     for package in ("constructs", "cdktf"):
         spec = find_spec(package)

@@ -74,7 +74,7 @@ def test_every_example_is_the_same_byte_for_byte_as_under_stock_bindings(tmp_pat
     arguments = {way: [path for pair in zip(ESTATES.values(), outs[way], strict=True) for path in pair] for way in outs}
     fast = _start(ALL_ESTATES, *arguments["fast"], GOLDSMITH_CACHE=cache)
     stock = _start(ALL_ESTATES, *arguments["stock"], GOLDSMITH_STOCK_BINDINGS="1")
-    assert _said(fast, stock) == ""
+    assert "goldsmith:" not in _said(fast, stock)  # which may tell of systems past their support
     assert _files(tmp_path / "fast") == _files(tmp_path / "stock")
     assert len(_files(tmp_path / "fast")) >= 2 * len(ESTATES)
 
