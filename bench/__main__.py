@@ -101,7 +101,7 @@ def _programs(fast: Program, folder: Path) -> dict[str, Program]:
     }
     if AWS_CDK_PYTHON.is_file():
         settings = {"CDK_OUTDIR": "{new}", "JSII_NODE": own_node()}
-        aws_cdk = Program(command=[AWS_CDK_PYTHON, "bench/aws_cdk.py"], settings=settings)
+        aws_cdk = Program(command=[AWS_CDK_PYTHON, "bench/other_cdk.py"], settings=settings)
         programs["aws cdk"] = aws_cdk
         # its check of the templates has no counterpart here
         programs["aws cdk, unchecked"] = replace(aws_cdk, settings={**settings, "CDK_VALIDATION": "false"})

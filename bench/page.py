@@ -23,7 +23,7 @@ Nothing here depends on the absolute figures: another machine has others, and ra
 - *An empty CDKTF program* is an app with one stack and nothing in it: what CDKTF in Python costs anyone.
 - *The sample estate* is `python main.py` with `config/`: an image pipeline and a fleet. *Stock bindings* are as
   they were installed, with `GOLDSMITH_STOCK_BINDINGS=1`. *Making its cache* is the first run after an installation.
-- *AWS CDK for Python* is `bench/aws_cdk.py`: the same resources as far as CloudFormation has them, of the
+- *AWS CDK for Python* is `bench/other_cdk.py`: the same resources as far as CloudFormation has them, of the
   classes that are generated from CloudFormation. It checks its templates in the end; *unchecked* is with
   `CDK_VALIDATION=false`, which spares that. It runs in an environment of its own.
 - *Growth* is of estates with the sample's image and fleet many times over, in equal numbers. *Each resource* is what an
