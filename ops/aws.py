@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from textwrap import shorten
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import boto3
 from botocore import exceptions
@@ -65,8 +65,7 @@ class Aws:
         self._home = home
         self._allowed = settings.provider.allowed_account_ids if settings else ()
         self._lock = threading.Lock()
-        self._imagebuilders: dict[str, ImagebuilderClient] = {}
-        self._ssms: dict[str, SSMClient] = {}
+        self._clients: dict[tuple[str, str], Any] = {}
         try:
             self._session = boto3.Session(profile_name=settings.provider.profile if settings else None)
         except exceptions.ProfileNotFound as error:
@@ -86,23 +85,25 @@ class Aws:
         return account
 
     def ec2(self, region: str) -> EC2Client:
-        """EC2 in a region, a new client each time."""
-        with self._lock, asking(region):
-            return self._session.client("ec2", region_name=region, config=_CONFIG)
+        """EC2 in a region."""
+        client: EC2Client = self._client("ec2", region)
+        return client
 
     def imagebuilder(self, region: str) -> ImagebuilderClient:
         """Image Builder in a region."""
-        with self._lock, asking(region):
-            if region not in self._imagebuilders:
-                self._imagebuilders[region] = self._session.client("imagebuilder", region_name=region, config=_CONFIG)
-            return self._imagebuilders[region]
+        client: ImagebuilderClient = self._client("imagebuilder", region)
+        return client
 
     def ssm(self, region: str) -> SSMClient:
         """Parameter Store in a region."""
+        client: SSMClient = self._client("ssm", region)
+        return client
+
+    def _client(self, service: Literal["ec2", "imagebuilder", "ssm"], region: str) -> Any:
         with self._lock, asking(region):
-            if region not in self._ssms:
-                self._ssms[region] = self._session.client("ssm", region_name=region, config=_CONFIG)
-            return self._ssms[region]
+            if (service, region) not in self._clients:
+                self._clients[service, region] = self._session.client(service, region_name=region, config=_CONFIG)
+            return self._clients[service, region]
 
 
 @contextmanager
