@@ -9,13 +9,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import pytest
+
+from ops.__main__ import main
 from tests.handoff_world import Web
 
 HERE = "arn:aws:imagebuilder:us-east-1:000000000000"
@@ -30,6 +33,24 @@ class Answer:
     out: str
     err: str
     status: int
+
+
+def only(environment: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this process have no other environment."""
+    for name in set(os.environ) - set(environment):
+        monkeypatch.delenv(name)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+
+def run_ops(arguments: Sequence[str], capsys: pytest.CaptureFixture[str]) -> Answer:
+    """Run a command in this process."""
+    try:
+        status = main([*arguments])
+    except SystemExit as error:
+        status = int(str(error))
+    written = capsys.readouterr()
+    return Answer(written.out, written.err, status)
 
 
 @dataclass(frozen=True)
@@ -112,27 +133,47 @@ class World(Shell):
         )
 
 
-@contextmanager
-def refusing(code: str, message: str) -> Iterator[str]:
+def refusing(code: str, message: str) -> AbstractContextManager[str]:
     """The endpoint of an AWS that refuses everything, in the form of services that speak JSON and in that of STS."""
 
-    class Refusal(BaseHTTPRequestHandler):
+    def refusal(request: BaseHTTPRequestHandler, _: str) -> tuple[int, str]:
+        if "/sts/" in request.headers["authorization"]:
+            return 403, f"<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
+        return 403, json.dumps({"__type": code, "message": message})
+
+    return _serving(refusal)
+
+
+def answering(answers: Mapping[str, str]) -> AbstractContextManager[str]:
+    """The endpoint of an AWS that knows these operations' answers only."""
+
+    def answer(request: BaseHTTPRequestHandler, body: str) -> tuple[int, str]:
+        asked = " ".join((request.path, request.headers.get("x-amz-target", ""), body))
+        return 200, next(answers[operation] for operation in answers if operation in asked)
+
+    return _serving(answer)
+
+
+@contextmanager
+def _serving(answer: Callable[[BaseHTTPRequestHandler, str], tuple[int, str]]) -> Iterator[str]:
+    """The endpoint of a server whose status and body are those that `answer` gives to a request and its body."""
+
+    class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.rfile.read(int(self.headers.get("content-length", 0)))
-            body = json.dumps({"__type": code, "message": message})
-            if "/sts/" in self.headers["authorization"]:
-                body = f"<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
-            self.send_response(403)
+            asked = self.rfile.read(int(self.headers.get("content-length", 0))).decode()
+            status, text = answer(self, asked)
+            body = text.encode()
+            self.send_response(status)
             self.send_header("content-length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body.encode())
+            self.wfile.write(body)
 
         do_POST = do_GET
 
         def log_message(self, *_: object) -> None:
             pass
 
-    with HTTPServer(("127.0.0.1", 0), Refusal) as server:
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:

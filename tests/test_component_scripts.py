@@ -106,6 +106,15 @@ def test_no_step_leaves_a_parameter_open_to_the_shell(script: Script) -> None:
             assert re.search(f"'[^']*{PLACEHOLDER}[^']*'", line), f"{script.place}: {line}"
 
 
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_a_step_that_stands_in_two_phases_is_the_same_in_both(path: Path) -> None:
+    """What `validate` proves of the build, `test` proves again of the image; documents cannot share steps."""
+    steps: dict[str, object] = {}
+    for phase in YAML(typ="safe").load(path)["phases"]:
+        for step in phase["steps"]:
+            assert steps.setdefault(step["name"], step["inputs"]) == step["inputs"], step["name"]
+
+
 def test_a_broken_bash_script_is_caught() -> None:
     assert shellcheck("set -euo pipefail\nrm -rf $folder/*\n") == [
         'line 2: SC2115 Use "${var:?}" to ensure this never expands to /* .',

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import socket
@@ -18,9 +17,8 @@ import pytest
 from estate.load import load
 from estate.recipe import recipe_of
 from local_aws.server import LocalAws
-from ops.__main__ import main
 from tests.handoff_world import Web
-from tests.ops_world import Answer, Shell, World, refusing
+from tests.ops_world import Answer, Shell, World, only, refusing, run_ops
 
 STATES = ["PENDING", "CREATING", "BUILDING", "TESTING", "DISTRIBUTING", "INTEGRATING", "AVAILABLE"]
 
@@ -31,18 +29,10 @@ def shell(
 ) -> Shell:
     config = tmp_path / "estate.yaml"
     environment = local_aws.environment() | {"AWS_MAX_ATTEMPTS": "1", "FORCE_COLOR": "1"}
-    for name in set(os.environ) - set(environment):
-        monkeypatch.delenv(name)
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
+    only(environment, monkeypatch)
 
     def ops(*arguments: str) -> Answer:
-        try:
-            status = main([*arguments, "--config", str(config)])
-        except SystemExit as error:
-            status = int(str(error))
-        written = capsys.readouterr()
-        return Answer(written.out, written.err, status)
+        return run_ops([*arguments, "--config", str(config)], capsys)
 
     shell = Shell(config=config, environment=environment, ops=ops)
     shell.declare("web", "api")

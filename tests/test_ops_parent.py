@@ -7,11 +7,7 @@ have more there. Where AWS might answer otherwise, a stand-in does.
 from __future__ import annotations
 
 import json
-import os
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +17,8 @@ import pytest
 from estate.load import load
 from estate.operating_systems import CATALOGUE, Published
 from local_aws.server import LocalAws
-from ops.__main__ import main
 from tests.broken_estates import smallest
-from tests.ops_world import Answer, refusing
+from tests.ops_world import Answer, answering, only, refusing, run_ops
 
 RED_HAT, CENTOS = "309956199498", "125523088429"
 REGION = "ap-southeast-2"
@@ -32,21 +27,8 @@ Run = Callable[..., Answer]
 
 @pytest.fixture
 def run(local_aws: LocalAws, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    environment = local_aws.environment() | {"AWS_MAX_ATTEMPTS": "1"}
-    for name in set(os.environ) - set(environment):
-        monkeypatch.delenv(name)
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-
-    def parent(*arguments: str) -> Answer:
-        try:
-            status = main(["parent", *arguments])
-        except SystemExit as error:
-            status = int(str(error))
-        written = capsys.readouterr()
-        return Answer(written.out, written.err, status)
-
-    return parent
+    only(local_aws.environment() | {"AWS_MAX_ATTEMPTS": "1"}, monkeypatch)
+    return lambda *arguments: run_ops(["parent", *arguments], capsys)
 
 
 def publish(aws: LocalAws, name: str, *, account: str, date: str, architecture: str = "x86_64") -> str:
@@ -57,35 +39,6 @@ def publish(aws: LocalAws, name: str, *, account: str, date: str, architecture: 
     ec2.modify_image_attribute(ImageId=ami, LaunchPermission={"Add": [{"Group": "all"}]})
     aws.date_ami(ami, f"{date}T10:00:00.000Z")
     return ami
-
-
-@contextmanager
-def answering(answers: Mapping[str, str]) -> Iterator[str]:
-    """The endpoint of an AWS that knows these operations' answers only."""
-
-    class Answers(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length", 0))).decode()
-            asked = " ".join((self.path, self.headers.get("x-amz-target", ""), body))
-            answer = next(answers[operation] for operation in answers if operation in asked).encode()
-            self.send_response(200)
-            self.send_header("content-length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
-
-        do_POST = do_GET
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Answers) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def test_finds_the_newest_version_of_a_managed_image(local_aws: LocalAws, run: Run) -> None:
