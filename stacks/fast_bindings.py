@@ -83,12 +83,12 @@ class _Unforeseen(MetaPathFinder):
     """Finds nothing: it sees the imports of submodules that the slim assembly lacks, and has the whole one loaded."""
 
     def __init__(self, stock: Path, slim: Set[str]) -> None:
-        self._stock, self._slim = stock, slim
+        self._stock, self._known = stock, {*slim, "_jsii"}
 
     def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> None:
         """Called by Python before each import of a module that is not loaded yet."""
         parent, _, name = fullname.rpartition(".")
-        if parent == BINDINGS and name not in {*self._slim, "_jsii"} and (self._stock / name).is_dir():
+        if parent == BINDINGS and name not in self._known and (self._stock / name).is_dir():
             sys.meta_path.remove(self)
             _say(f"the AWS bindings are loaded whole, which takes seconds: no source file of the project names {name}")
             _load(slim_bindings.WHOLE, self._stock)
@@ -141,7 +141,7 @@ class _Ahead:
 def _start_node(bindings: Path) -> None:
     """Has Node start now, and read what every program here needs."""
     jsii.kernel.provider = cast(Any, _Ahead())
-    sys.setswitchinterval(0.0005)  # so that this thread's few lines do not wait 5 ms each for the importing one
+    sys.setswitchinterval(0.0005)  # the loading thread has few lines, which would wait 5 ms each for the importing one
     gc.set_threshold(100_000)  # instead of 700: imports make many objects and little garbage
     atexit.register(gc.freeze)
     for package in ("constructs", "cdktf"):
