@@ -2,8 +2,8 @@
 
 Each build is a thread that walks the states of the service model's ImageStatus, staying `state_seconds` in each. While
 CREATING it looks for the parent, while BUILDING it sees whether an instance would start, while DISTRIBUTING it
-registers the AMIs; at the end it publishes to the infrastructure configuration's topic. A pipeline may run several
-builds at once, each with the next build version of its recipe's version.
+registers the AMIs or pushes the container images; at the end it publishes to the infrastructure configuration's topic.
+A pipeline may run several builds at once, each with the next build version of its recipe's version.
 """
 
 import copy
@@ -19,9 +19,10 @@ from botocore.exceptions import ClientError
 from local_aws.arns import ACCOUNT, arn_of
 from local_aws.build_instances import launch_failure
 from local_aws.dates import api_date
-from local_aws.distribution import distribute, with_names
+from local_aws.distribution import distribute, distribute_containers, with_names
 from local_aws.messages import sns_message
 from local_aws.parent_images import ParentImage, ParentUnknown, find_managed, resolve_parent
+from local_aws.service_model import AwsError
 from local_aws.store import RegionStore
 
 _STATES = ("PENDING", "CREATING", "BUILDING", "TESTING", "DISTRIBUTING", "INTEGRATING")
@@ -117,15 +118,16 @@ class _Build:
         """What happens in a state. Raises `_BuildFailed`."""
         if self._failure and self._failure.state == state:
             raise _BuildFailed(self._failure.reason)
-        match state:
-            case "CREATING":
-                self._find_parent()
-            case "BUILDING":
-                reason = launch_failure(self._parent, infrastructure=self._image["infrastructureConfiguration"])
-                if reason:
-                    raise _BuildFailed(reason)
-            case "DISTRIBUTING":
-                self._distribute()
+        if state == "DISTRIBUTING":
+            self._distribute()
+        elif self._image["type"] == "DOCKER":  # its parent is in a registry, and any host runs it
+            return
+        elif state == "CREATING":
+            self._find_parent()
+        elif state == "BUILDING":
+            reason = launch_failure(self._parent, infrastructure=self._image["infrastructureConfiguration"])
+            if reason:
+                raise _BuildFailed(reason)
 
     def _find_parent(self) -> None:
         reference, platform = self._image["imageRecipe"]["parentImage"], self._image["platform"]
@@ -139,12 +141,16 @@ class _Build:
             self._image["osVersion"] = self._parent.os_version
 
     def _distribute(self) -> None:
+        outputs: dict[str, Any]
         try:
-            amis = distribute(self._store, self._image, parent=self._parent)
-        except ClientError as error:
+            if self._image["type"] == "DOCKER":
+                outputs = {"containers": distribute_containers(self._store, self._image)}
+            else:
+                outputs = {"amis": distribute(self._store, self._image, parent=self._parent)}
+        except (ClientError, AwsError) as error:
             raise _BuildFailed(f"Distribution failed: {error}") from None
         with self._builds.lock:
-            self._image["outputResources"] = {"amis": amis}
+            self._image["outputResources"] = outputs
 
     def _enter(self, state: dict[str, str]) -> bool:
         """Set the image's state; False where the build was cancelled meanwhile."""
@@ -183,7 +189,8 @@ def failure_reason(state: str) -> str:
 
 
 def _new_image(store: RegionStore, *, pipeline: Mapping[str, Any], tags: Mapping[str, str]) -> dict[str, Any]:
-    recipe = store.get(pipeline["imageRecipeArn"])
+    is_container = "containerRecipeArn" in pipeline
+    recipe = store.get(pipeline["containerRecipeArn" if is_container else "imageRecipeArn"])
     infrastructure = store.get(pipeline["infrastructureConfigurationArn"])
     distribution_arn = pipeline.get("distributionConfigurationArn")
     distribution = store.get(distribution_arn) if distribution_arn else None
@@ -191,23 +198,27 @@ def _new_image(store: RegionStore, *, pipeline: Mapping[str, Any], tags: Mapping
     build = store.last_builds[version_arn] = store.last_builds.get(version_arn, 0) + 1
     image = {
         "arn": f"{version_arn}/{build}",
-        "type": "AMI",
+        "type": "DOCKER" if is_container else "AMI",
         "name": recipe["name"],
         "version": f"{recipe['version']}/{build}",
         "platform": recipe["platform"],
         "enhancedImageMetadataEnabled": pipeline["enhancedImageMetadataEnabled"],
         "state": {"status": "PENDING"},
-        "imageRecipe": recipe,
+        "containerRecipe" if is_container else "imageRecipe": recipe,
         "infrastructureConfiguration": infrastructure,
         "distributionConfiguration": with_names(distribution, image_name=recipe["name"], build=build),
         "imageTestsConfiguration": pipeline["imageTestsConfiguration"],
         "sourcePipelineArn": pipeline["arn"],
         "dateCreated": api_date(),
-        "outputResources": {"amis": []},
+        "outputResources": {"containers" if is_container else "amis": []},
         "owner": ACCOUNT,
         "tags": dict(tags),
         "buildType": "USER_INITIATED",
-        "imageSource": "AMAZON_MANAGED" if find_managed(recipe["parentImage"], region=store.name) else "CUSTOM",
+        **({} if is_container else {"imageSource": _source(recipe["parentImage"], store)}),
     }
     # An image keeps what it was built from, whatever becomes of that.
     return copy.deepcopy(image)
+
+
+def _source(parent: str, store: RegionStore) -> str:
+    return "AMAZON_MANAGED" if find_managed(parent, region=store.name) else "CUSTOM"

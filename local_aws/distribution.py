@@ -1,5 +1,7 @@
-"""What a build distributes: an AMI in every region of its distribution configuration."""
+"""What a build distributes: an AMI or a container image in every region of its distribution configuration."""
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -21,6 +23,9 @@ def with_names(configuration: Mapping[str, Any] | None, *, image_name: str, buil
     values = {"buildDate": build_date(), "buildVersion": str(build)}
     distributions = []
     for distribution in configuration["distributions"]:
+        if "containerDistributionConfiguration" in distribution:
+            distributions.append(distribution)
+            continue
         ami = distribution.get("amiDistributionConfiguration", {})
         name = ami.get("name") or image_name + " {{ imagebuilder:buildDate }}"
         name = re.sub(r"\{\{\s*imagebuilder:(buildDate|buildVersion)\s*\}\}", lambda m: values[m[1]], name)
@@ -67,3 +72,49 @@ def distribute(store: RegionStore, image: Mapping[str, Any], *, parent: ParentIm
         output = {"region": region, "image": image_id, "name": ami["name"], "description": description}
         amis.append({**output, "accountId": ACCOUNT, "state": {"status": "AVAILABLE"}})
     return amis
+
+
+def distribute_containers(store: RegionStore, image: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Push a container image; gives the `containers` of its output resources.
+
+    Beside the tags of the distribution there is one with the image's version and build. It goes to the recipe's
+    repository where no distribution names one for the build's own region ("Target repository name" in the user guide).
+    Raises botocore's ClientError when ECR refuses, for instance a tag that is there and may not move.
+    """
+    recipe, version = image["containerRecipe"], image["version"].replace("/", "-")
+    home = {
+        "region": store.name,
+        "containerDistributionConfiguration": {"targetRepository": recipe["targetRepository"]},
+    }
+    distributions = (image["distributionConfiguration"] or {"distributions": []})["distributions"]
+    if store.name not in [distribution["region"] for distribution in distributions]:
+        distributions = [home, *distributions]
+    manifest = _manifest(image)
+    containers = []
+    for distribution in distributions:
+        container = distribution["containerDistributionConfiguration"]
+        uris = store.neighbours.push_container(
+            region=distribution["region"],
+            repository=container["targetRepository"]["repositoryName"],
+            manifest=manifest,
+            tags=[*container.get("containerTags", ()), version],
+        )
+        containers.append({"region": distribution["region"], "imageUris": uris})
+    return containers
+
+
+def _manifest(image: Mapping[str, Any]) -> str:
+    """A manifest as Docker pushes it, another one for each build. The blobs that it names are nowhere."""
+
+    def blob(kind: str, name: str) -> dict[str, Any]:
+        digest = hashlib.sha256(f"{image['arn']} {image['dateCreated']} {name}".encode()).hexdigest()
+        return {"mediaType": f"application/vnd.docker.{kind}", "size": 1024, "digest": f"sha256:{digest}"}
+
+    return json.dumps(
+        {
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
+            "config": blob("container.image.v1+json", "config"),
+            "layers": [blob("image.rootfs.diff.tar.gzip", "layer")],
+        }
+    )

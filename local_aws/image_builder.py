@@ -18,7 +18,7 @@ from local_aws.parent_images import find_managed, managed_image
 from local_aws.service_model import NOT_IMPLEMENTED, AwsError
 from local_aws.store import Fields, RegionStore
 
-_NOT_KEPT = ("clientToken", "dryRun", "semanticVersion", "uri")
+_NOT_KEPT = ("clientToken", "dryRun", "semanticVersion", "uri", "dockerfileTemplateUri", "platformOverride")
 _NOT_UPDATED = ("arn", "name", "dateCreated", "tags", "dateLastRun", "lastRunStatus")
 _HIGHEST_VERSION_NODE = 2**30 - 1
 

@@ -3,9 +3,6 @@
 A row says how the kind is named in operations, ARNs and results, and has one function that looks at the
 parameters of a create or update: it raises what AWS refuses and returns the fields that AWS adds. Creating,
 reading, updating, deleting and listing are the same for all of them (`image_builder.py`).
-
-Where AWS's documentation names no exception, ResourceNotFoundException stands for a referenced resource
-that is not there and InvalidParameterValueException for any other bad value.
 """
 
 import re
@@ -14,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from local_aws.arns import ACCOUNT
-from local_aws.component_documents import check_values, read_document
-from local_aws.parent_images import check_parent
+from local_aws.component_documents import read_document
+from local_aws.recipes import container_recipe, image_recipe
+from local_aws.refusals import invalid, missing
 from local_aws.service_model import AwsError
 from local_aws.store import Fields, RegionStore
 
@@ -49,61 +47,22 @@ def _component(params: Fields, region: RegionStore) -> dict[str, Any]:
     if text is None:
         text = region.neighbours.object_text(region=region.name, uri=params["uri"])
         if text is None:
-            raise _invalid("uri", f"There is no readable object '{params['uri']}'.")
+            raise invalid("uri", f"There is no readable object '{params['uri']}'.")
     return {**read_document(text, platform=params["platform"]), "data": text, "owner": ACCOUNT, "encrypted": True}
-
-
-def _image_recipe(params: Fields, region: RegionStore) -> dict[str, Any]:
-    parent = check_parent(params["parentImage"], region)
-    entries = params.get("components", ())
-    if len(entries) > 20:
-        raise AwsError(
-            code="ServiceQuotaExceededException",
-            message=f"A recipe can contain at most 20 components, got {len(entries)}.",
-        )
-    arns = [entry["componentArn"] for entry in entries]
-    for arn in arns:
-        if arns.count(arn) > 1:
-            raise _invalid("components", f"The component '{arn}' is there more than once.")
-    own = [_own_component(entry, region) for entry in entries]
-    platforms = [component["platform"] for component in own if component]
-    # of a parent that is not there yet, the components tell
-    platform = parent.platform if parent else next(iter(platforms), "Linux")
-    for component in own:
-        if component and component["platform"] != platform:
-            raise _invalid(
-                "components",
-                f"The component '{component['arn']}' is for {component['platform']}, the parent {platform}.",
-            )
-    return {"platform": platform, "owner": ACCOUNT, "type": "AMI"}
-
-
-def _own_component(entry: Fields, region: RegionStore) -> dict[str, Any] | None:
-    arn = entry["componentArn"]
-    if f":{ACCOUNT}:" not in arn:  # one that Amazon or a third party owns: taken at its word
-        return None
-    component = region.find(arn)
-    if component is None:
-        raise _missing(arn)
-    given = {parameter["name"]: parameter["value"] for parameter in entry.get("parameters", ())}
-    check_values(given, component=component)
-    return component
 
 
 def _infrastructure_configuration(params: Fields, region: RegionStore) -> dict[str, Any]:
     if "subnetId" in params and not params.get("securityGroupIds"):
-        raise _invalid(
-            "securityGroupIds", "If you specify subnetId, you must also specify one or more security groups."
-        )
+        raise invalid("securityGroupIds", "If you specify subnetId, you must also specify one or more security groups.")
     if not region.neighbours.instance_profile_exists(region=region.name, name=params["instanceProfileName"]):
         # The AWS provider waits for a new profile by these words.
-        raise _invalid("instanceProfileName", "The provided instance profile does not exist.")
+        raise invalid("instanceProfileName", "The provided instance profile does not exist.")
     topic = params.get("snsTopicArn")
     if topic and not region.neighbours.topic_exists(region=region.name, arn=topic):
-        raise _invalid("snsTopicArn", f"The topic '{topic}' does not exist.")
+        raise invalid("snsTopicArn", f"The topic '{topic}' does not exist.")
     for key in params.get("resourceTags", {}):
         if key.startswith("aws:") or key in ("CreatedBy", "Ec2ImageBuilderArn", "Name", "Tags"):
-            raise _invalid("resourceTags", f"The key '{key}' is reserved.")
+            raise invalid("resourceTags", f"The key '{key}' is reserved.")
     return {"terminateInstanceOnFailure": params.get("terminateInstanceOnFailure", True)}
 
 
@@ -112,15 +71,15 @@ def _distribution_configuration(params: Fields, region: RegionStore) -> dict[str
     for index, distribution in enumerate(params["distributions"]):
         where = f"distributions[{index}]"
         if regions.count(distribution["region"]) > 1:
-            raise _invalid(where, f"The region '{distribution['region']}' is there more than once.")
+            raise invalid(where, f"The region '{distribution['region']}' is there more than once.")
         if len(distribution) == 1:
-            raise _invalid(
+            raise invalid(
                 where,
                 "One or more outputs should be provided for each region in a distribution configuration.",
             )
         name = distribution.get("amiDistributionConfiguration", {}).get("name")
         if name and not re.search(r"\{\{\s*imagebuilder:buildDate\s*\}\}", name):
-            raise _invalid(where, "The AMI name must include {{ imagebuilder:buildDate }}.")
+            raise invalid(where, "The AMI name must include {{ imagebuilder:buildDate }}.")
     return {}
 
 
@@ -132,8 +91,8 @@ def _image_pipeline(params: Fields, region: RegionStore) -> dict[str, Any]:
         )
     for arn in _pipeline_uses(params):
         if arn and region.find(arn) is None:
-            raise _missing(arn)
-    recipe = region.find(params["imageRecipeArn"]) or {}
+            raise missing(arn)
+    recipe = region.find(params.get("imageRecipeArn") or params["containerRecipeArn"]) or {}
     tests = params.get("imageTestsConfiguration", {})
     added: dict[str, Any] = {
         "platform": recipe["platform"],
@@ -154,20 +113,9 @@ def _pipeline_uses(resource: Fields) -> Sequence[str | None]:
 def _schedule(schedule: Fields) -> dict[str, Any]:
     expression = schedule.get("scheduleExpression", "")
     if not re.fullmatch(r"cron\((\S+\s+){5}\S+\)|rate\([1-9]\d* (minute|hour|day)s?\)", expression):
-        raise _invalid("schedule.scheduleExpression", f"'{expression}' is no cron or rate expression.")
+        raise invalid("schedule.scheduleExpression", f"'{expression}' is no cron or rate expression.")
     condition = "EXPRESSION_MATCH_AND_DEPENDENCY_UPDATES_AVAILABLE"
     return {"pipelineExecutionStartCondition": condition, "timezone": "UTC", **schedule}
-
-
-def _invalid(parameter: str, reason: str) -> AwsError:
-    return AwsError(
-        code="InvalidParameterValueException",
-        message=f"The value supplied for parameter '{parameter}' is not valid. {reason}",
-    )
-
-
-def _missing(arn: str) -> AwsError:
-    return AwsError(code="ResourceNotFoundException", message=f"The resource '{arn}' does not exist.")
 
 
 KINDS: tuple[Kind, ...] = (
@@ -187,7 +135,17 @@ KINDS: tuple[Kind, ...] = (
         member="imageRecipe",
         arn_member="imageRecipeArn",
         list_member="imageRecipeSummaryList",
-        complete=_image_recipe,
+        complete=image_recipe,
+        uses=lambda recipe: [entry["componentArn"] for entry in recipe.get("components", ())],
+        versioned=True,
+    ),
+    Kind(
+        noun="ContainerRecipe",
+        path="container-recipe",
+        member="containerRecipe",
+        arn_member="containerRecipeArn",
+        list_member="containerRecipeSummaryList",
+        complete=container_recipe,
         uses=lambda recipe: [entry["componentArn"] for entry in recipe.get("components", ())],
         versioned=True,
     ),

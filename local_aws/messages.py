@@ -34,13 +34,14 @@ def sns_message(image: Mapping[str, Any]) -> str:
         "state": image["state"],
         "platform": image["platform"],
         "osVersion": image.get("osVersion"),
-        "imageRecipe": _part(image["imageRecipe"]),
+        "imageRecipe": _part(image.get("imageRecipe")),
+        "containerRecipe": _part(image.get("containerRecipe")),
         "sourcePipelineArn": image["sourcePipelineArn"],
         "infrastructureConfiguration": _part(image["infrastructureConfiguration"]),
         "imageTestsConfigurationDocument": image["imageTestsConfiguration"],
         "distributionConfiguration": _part(image.get("distributionConfiguration")),
         "dateCreated": message_date(image["dateCreated"]),
-        "outputResources": {"amis": [_output(ami) for ami in image["outputResources"]["amis"]]},
+        "outputResources": _outputs(image["outputResources"]),
         **({job: _id(job, image["arn"]) for job in _JOBS} if available else {}),
         "accountId": ACCOUNT,
         "enhancedImageMetadataEnabled": image["enhancedImageMetadataEnabled"],
@@ -71,8 +72,12 @@ def _part(resource: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return {**kept, **dates, "tags": _tags(resource["arn"]), "accountId": ACCOUNT}
 
 
-def _output(ami: Mapping[str, Any]) -> dict[str, Any]:
-    return {member: ami[member] for member in ("region", "image", "name", "accountId")}
+def _outputs(resources: Mapping[str, Any]) -> dict[str, Any]:
+    """AMIs in short. Of containers no message is documented: they are as in the API, as `amis` are."""
+    if "containers" in resources:
+        return {"amis": [], "containers": resources["containers"]}
+    members = ("region", "image", "name", "accountId")
+    return {"amis": [{member: ami[member] for member in members} for ami in resources["amis"]]}
 
 
 def _tags(arn: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The other services that Image Builder itself uses: EC2, IAM, S3 and SNS, at this server's own endpoint.
+"""The other services that Image Builder itself uses: EC2, ECR, IAM, S3 and SNS, at this server's own endpoint.
 
 Image Builder reaches them as any client does, through boto3, so ministack's insides are not relied upon.
 All calls block; they run in threads.
@@ -40,6 +40,27 @@ class Neighbours:
         except ClientError:
             return False
         return True
+
+    def repository_exists(self, *, region: str, name: str) -> bool:
+        """Whether the ECR repository is there."""
+        try:
+            self._client("ecr", region).describe_repositories(repositoryNames=[name])
+        except ClientError:
+            return False
+        return True
+
+    def push_container(self, *, region: str, repository: str, manifest: str, tags: Sequence[str]) -> list[str]:
+        """Put a manifest into an ECR repository under each of the tags; gives a URI for each."""
+        ecr = self._client("ecr", region)
+        (found,) = ecr.describe_repositories(repositoryNames=[repository])["repositories"]
+        for tag in tags:
+            ecr.put_image(
+                repositoryName=repository,
+                imageManifest=manifest,
+                imageManifestMediaType="application/vnd.docker.distribution.manifest.v2+json",
+                imageTag=tag,
+            )
+        return [f"{found['registryId']}.dkr.ecr.{region}.amazonaws.com/{repository}:{tag}" for tag in tags]
 
     def object_text(self, *, region: str, uri: str) -> str | None:
         """The text of the S3 object `s3://bucket/key`, or None where there is none."""

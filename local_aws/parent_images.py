@@ -54,7 +54,7 @@ def resolve_parent(parent: str, region: RegionStore) -> ParentImage:
         return _of_ami(value, region)
     if managed := find_managed(parent, region=region.name):
         return _of_ami(managed[1].ami(region.name), region)
-    images = [each for each in list(region.resources.values()) if ":image/" in each["arn"]]
+    images = [each for each in list(region.resources.values()) if ":image/" in each["arn"] and each["type"] == "AMI"]
     arn = newest(parent, [image["arn"] for image in images if image["state"]["status"] == "AVAILABLE"])
     if arn is None:
         raise ParentUnknown(f"The parent image '{parent}' does not exist in {region.name}.")
