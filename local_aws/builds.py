@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError
 from local_aws.arns import ACCOUNT, arn_of
 from local_aws.build_instances import launch_failure
 from local_aws.dates import api_date
+from local_aws.deliveries import DistributionError
 from local_aws.distribution import distribute, distribute_containers, with_names
 from local_aws.messages import sns_message
 from local_aws.parent_images import ParentImage, ParentUnknown, find_managed, resolve_parent
@@ -147,6 +148,8 @@ class _Build:
                 outputs = {"containers": distribute_containers(self._store, self._image)}
             else:
                 outputs = {"amis": distribute(self._store, self._image, parent=self._parent)}
+        except DistributionError as error:
+            raise _BuildFailed(f"Not all distribution jobs are completed. 1) {error}") from None
         except (ClientError, AwsError) as error:
             raise _BuildFailed(f"Distribution failed: {error}") from None
         with self._builds.lock:

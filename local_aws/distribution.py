@@ -4,10 +4,12 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from local_aws.arns import ACCOUNT
 from local_aws.dates import build_date
+from local_aws.deliveries import Delivered, check_account, check_key, deliver
 from local_aws.parent_images import ParentImage
 from local_aws.store import RegionStore
 
@@ -37,7 +39,9 @@ def distribute(store: RegionStore, image: Mapping[str, Any], *, parent: ParentIm
     """Register the AMIs of an image; gives the `amis` of its output resources.
 
     The one in the pipeline's region is made from the parent, and those of other regions are copies of it. Without a
-    distribution configuration there is only that one. Raises botocore's ClientError when EC2 refuses.
+    distribution configuration there is only that one. Without target accounts the AMI is for the own account; with
+    some, for exactly those. Raises botocore's ClientError when EC2 refuses, and `DistributionError` when AWS would
+    fail.
     """
     recipe = image["imageRecipe"]
     devices = [device for device in recipe.get("blockDeviceMappings", ()) if "ebs" in device]
@@ -45,33 +49,51 @@ def distribute(store: RegionStore, image: Mapping[str, Any], *, parent: ParentIm
         devices.insert(0, {"deviceName": parent.root_device_name, "ebs": {}})
     name = image["name"] + " " + build_date()
     home: dict[str, Any] = {"distributions": [{"region": store.name, "amiDistributionConfiguration": {"name": name}}]}
-    amis: list[dict[str, Any]] = []
+    outputs = []
     source = (store.name, parent.ami)
     for distribution in (image["distributionConfiguration"] or home)["distributions"]:
         region, ami = distribution["region"], distribution["amiDistributionConfiguration"]
         # Only the AMI in the build's own region gets the recipe's description (AmiDistributionConfiguration).
         description = ami.get("description") or (recipe.get("description") if region == store.name else None)
-        image_id = store.neighbours.register_ami(
+        volumes = [device["ebs"] for device in devices]
+        encrypted = "kmsKeyId" in ami or any(ebs.get("encrypted") for ebs in volumes)
+        accounts = ami.get("targetAccountIds") or [ACCOUNT]
+        delivered = Delivered(
             region=region,
-            name=ami["name"],
-            description=description or "",
-            architecture=parent.architecture,
-            platform=parent.platform,
-            source=source,
-            root_device_name=parent.root_device_name,
-            block_devices=devices,
-            tags={
-                "CreatedBy": "EC2 Image Builder",
-                "Ec2ImageBuilderArn": image["arn"],
-                **recipe.get("amiTags", {}),
-                **ami.get("amiTags", {}),
-            },
+            amis={},
+            platform=image["platform"],
+            encrypted=encrypted,
+            own_key="kmsKeyId" in ami or (region == store.name and any("kmsKeyId" in ebs for ebs in volumes)),
         )
+        if accounts != [ACCOUNT]:
+            check_key(delivered)
+        amis = {}
+        for account in accounts:
+            check_account(store.neighbours, account=account, region=region, what="AMI Copy")
+            amis[account] = store.neighbours.register_ami(
+                region=region,
+                account=account,
+                name=ami["name"],
+                description=description or "",
+                architecture=parent.architecture,
+                platform=parent.platform,
+                source=source,
+                root_device_name=parent.root_device_name,
+                block_devices=devices,
+                encrypted=encrypted,
+                tags={
+                    "CreatedBy": "EC2 Image Builder",
+                    "Ec2ImageBuilderArn": image["arn"],
+                    **recipe.get("amiTags", {}),
+                    **ami.get("amiTags", {}),
+                },
+            )
+            output = {"region": region, "image": amis[account], "name": ami["name"], "description": description}
+            outputs.append({**output, "accountId": account, "state": {"status": "AVAILABLE"}})
         if region == store.name:
-            source = (region, image_id)
-        output = {"region": region, "image": image_id, "name": ami["name"], "description": description}
-        amis.append({**output, "accountId": ACCOUNT, "state": {"status": "AVAILABLE"}})
-    return amis
+            source = (region, next(iter(amis.values())))
+        deliver(replace(delivered, amis=amis), distribution, neighbours=store.neighbours)
+    return outputs
 
 
 def distribute_containers(store: RegionStore, image: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from local_aws.alarms import WholeAlarms
+from local_aws.ami_attributes import AmiAttributes
 from local_aws.amis import WholeAmis
 from local_aws.asgi import App, Message, Receive, Scope, Send, read_body, respond
 from local_aws.auto_scaling import FollowingGroups
@@ -67,15 +68,16 @@ class Front:
 
         self._ministack: App = app
         self._stop_functions: Callable[[], None] = lambda_runtime.reset
-        self._ec2 = WholeAmis(app=app)
+        amis = WholeAmis(app=app)
+        neighbours = Neighbours(endpoint=f"http://127.0.0.1:{port}", amis=amis)
+        self._ec2 = AmiAttributes(app=_of_its_region(amis), neighbours=neighbours)
         self._parameters = PublicParameters(app=app)
         self._cloudwatch = WholeAlarms(app=app)
         self._auto_scaling = FollowingGroups(app=app)
         self._model = ServiceModel()
         builds = Builds(state_seconds=state_seconds)
-        neighbours = Neighbours(endpoint=f"http://127.0.0.1:{port}", amis=self._ec2)
         self._image_builder = ImageBuilder(neighbours=neighbours, builds=builds)
-        self._control = Control(builds=builds, image_builder=self._image_builder, amis=self._ec2)
+        self._control = Control(builds=builds, image_builder=self._image_builder, amis=amis)
         self._on_ready = on_ready
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -137,3 +139,10 @@ def _credential_scope(scope: Scope) -> tuple[str, str]:
         if name == b"authorization" and (match := _CREDENTIAL_SCOPE.search(value)):
             return match["region"].decode(), match["service"].decode()
     return "", ""
+
+
+def _of_its_region(amis: WholeAmis) -> App:
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        await amis(scope, receive, send, region=_credential_scope(scope)[0])
+
+    return answer

@@ -77,7 +77,13 @@ def _distribution_configuration(params: Fields, region: RegionStore) -> dict[str
                 where,
                 "One or more outputs should be provided for each region in a distribution configuration.",
             )
-        name = distribution.get("amiDistributionConfiguration", {}).get("name")
+        ami = distribution.get("amiDistributionConfiguration", {})
+        key, groups = ami.get("kmsKeyId", ""), ami.get("launchPermission", {}).get("userGroups", [])
+        if key and key.split(":")[3] != distribution["region"]:
+            raise invalid(where, f"The key '{key}' is not in {distribution['region']}.")
+        if groups not in ([], ["all"]):
+            raise invalid(where, "The only user group is 'all'.")
+        name = ami.get("name")
         if name and not re.search(r"\{\{\s*imagebuilder:buildDate\s*\}\}", name):
             raise invalid(where, "The AMI name must include {{ imagebuilder:buildDate }}.")
     return {}

@@ -13,6 +13,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 from local_aws.amis import WholeAmis
+from local_aws.arns import ACCOUNT
 
 
 class Neighbours:
@@ -21,7 +22,7 @@ class Neighbours:
     def __init__(self, *, endpoint: str, amis: WholeAmis) -> None:
         self._amis = amis
         self._endpoint = endpoint
-        self._session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test")
+        self._session = boto3.Session()
         self._client = functools.cache(self._new_client)
         self._lock = threading.Lock()
 
@@ -62,6 +63,18 @@ class Neighbours:
             )
         return [f"{found['registryId']}.dkr.ecr.{region}.amazonaws.com/{repository}:{tag}" for tag in tags]
 
+    def role_exists(self, *, region: str, arn: str, account: str = ACCOUNT) -> bool:
+        """Whether the IAM role is there; its name alone will do."""
+        try:
+            self._client("iam", region, account).get_role(RoleName=arn.rpartition("/")[2])
+        except ClientError:
+            return False
+        return True
+
+    def ec2(self, *, region: str, account: str = ACCOUNT) -> Any:
+        """EC2, for all that distributions do to AMIs."""
+        return self._client("ec2", region, account)
+
     def object_text(self, *, region: str, uri: str) -> str | None:
         """The text of the S3 object `s3://bucket/key`, or None where there is none."""
         bucket, _, key = uri.removeprefix("s3://").partition("/")
@@ -70,6 +83,26 @@ class Neighbours:
         except ClientError:
             return None
         return str(body.decode())
+
+    def object_exists(self, *, region: str, bucket: str, key: str) -> bool:
+        """Whether the object is there, text or not."""
+        try:
+            self._client("s3", region).head_object(Bucket=bucket, Key=key)
+        except ClientError:
+            return False
+        return True
+
+    def put_object(self, *, region: str, bucket: str, key: str, text: str) -> None:
+        """Write an object to S3."""
+        self._client("s3", region).put_object(Bucket=bucket, Key=key, Body=text.encode())
+
+    def import_snapshot(self, *, region: str, description: str, encrypted: bool) -> str:
+        """A new snapshot, as of a disk image; gives its ID."""
+        ec2 = self._client("ec2", region)
+        volume = ec2.create_volume(AvailabilityZone=f"{region}a", Size=8, Encrypted=encrypted)["VolumeId"]
+        snapshot = ec2.create_snapshot(VolumeId=volume, Description=description)["SnapshotId"]
+        ec2.delete_volume(VolumeId=volume)
+        return str(snapshot)
 
     def parameter_value(self, *, region: str, name: str) -> str | None:
         """The value of an SSM parameter, or None where there is none."""
@@ -98,19 +131,21 @@ class Neighbours:
         source: tuple[str, str],
         block_devices: Sequence[Mapping[str, Any]],
         tags: Mapping[str, str],
+        encrypted: bool = False,
+        account: str = ACCOUNT,
     ) -> str:
         """Register an AMI over a snapshot of its own for each EBS volume; gives the AMI's ID.
 
         `source` is the AMI that this one was made from: its region and ID. `block_devices` is in Image Builder's form
-        (deviceName, ebs).
+        (deviceName, ebs). `encrypted` holds for all volumes.
         """
-        ec2 = self._client("ec2", region)
+        ec2 = self._client("ec2", region, account)
         tag_list = [{"Key": key, "Value": value} for key, value in tags.items()]
         mappings = []
         for device in block_devices:
             ebs = device.get("ebs", {})
             size = ebs.get("volumeSize", 8)
-            volume = ec2.create_volume(AvailabilityZone=f"{region}a", Size=size)["VolumeId"]
+            volume = ec2.create_volume(AvailabilityZone=f"{region}a", Size=size, Encrypted=encrypted)["VolumeId"]
             snapshot = ec2.create_snapshot(
                 VolumeId=volume, TagSpecifications=[{"ResourceType": "snapshot", "Tags": tag_list}]
             )["SnapshotId"]
@@ -143,6 +178,10 @@ class Neighbours:
             return False
         return True
 
-    def _new_client(self, service: str, region: str) -> Any:
+    def _new_client(self, service: str, region: str, account: str = ACCOUNT) -> Any:
+        # ministack takes a key of twelve digits for the account
+        credentials = {"aws_access_key_id": account, "aws_secret_access_key": "test"}
         with self._lock:  # boto3 sessions are not for several threads at once, clients are
-            return self._session.client(service, region_name=region, endpoint_url=self._endpoint)  # type: ignore[call-overload]
+            return self._session.client(  # type: ignore[call-overload]
+                service, region_name=region, endpoint_url=self._endpoint, **credentials
+            )

@@ -81,12 +81,8 @@ class Web:
         infrastructure = self.other_imagebuilder.create_infrastructure_configuration(
             name=name, instanceProfileName="acme_builder"
         )
-        ami_name = f"acme.{self.name}.{{{{ imagebuilder:buildDate }}}}"
         distribution = self.other_imagebuilder.create_distribution_configuration(
-            name=name,
-            distributions=[
-                {"region": region, "amiDistributionConfiguration": {"name": ami_name}} for region in REGIONS
-            ],
+            name=name, distributions=[{"region": region, **self._distribution()} for region in REGIONS]
         )
         pipeline = {
             "infrastructureConfigurationArn": infrastructure["infrastructureConfigurationArn"],
@@ -96,6 +92,9 @@ class Web:
             name=name, imageRecipeArn=self._create_recipe("1.0.7"), **pipeline
         )
         return {"imagePipelineArn": created["imagePipelineArn"], **pipeline}
+
+    def _distribution(self) -> dict[str, Any]:
+        return {"amiDistributionConfiguration": {"name": f"acme.{self.name}.{{{{ imagebuilder:buildDate }}}}"}}
 
     def _create_recipe(self, version: str) -> str:
         component = "arn:aws:imagebuilder:us-east-1:aws:component/update-linux/x.x.x"
