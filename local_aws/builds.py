@@ -27,7 +27,7 @@ from local_aws.service_model import AwsError
 from local_aws.store import RegionStore
 
 _STATES = ("PENDING", "CREATING", "BUILDING", "TESTING", "DISTRIBUTING", "INTEGRATING")
-_ENDED = ("AVAILABLE", "FAILED", "CANCELLED")
+_ENDED = ("AVAILABLE", "FAILED", "CANCELLED", "DEPRECATED", "DISABLED")
 
 
 @dataclass(frozen=True, kw_only=True)

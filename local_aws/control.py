@@ -3,26 +3,33 @@
     POST /_local_aws/next-build      {"fail": "BUILDING" | "TESTING", "reason": "…"}    the next build fails
     POST /_local_aws/state-seconds   {"seconds": 0.5}      how long builds stay in each state
     POST /_local_aws/ami-date        {"ami": "ami-…", "date": "…"}   an AMI was created at another time
+    POST /_local_aws/ami-launched    {"ami": "ami-…", "date": "…"}   an instance of an AMI was launched
     GET  /_local_aws/messages        {"messages": ["…"]}   what Image Builder published, oldest first
+    POST /_local_aws/lifecycle       {"policy": "arn:…", "at": "…"}  a lifecycle policy runs as if it were then
     POST /_local_aws/reset           {}                    Image Builder forgets everything
 
 ministack forgets on `POST /_ministack/reset`. `server.LocalAws` has a method for each.
 """
 
+import asyncio
 import json
+from datetime import datetime
 from typing import Any
 
+from local_aws.ami_states import AmiStates
 from local_aws.amis import WholeAmis
 from local_aws.asgi import Receive, Scope, Send, read_body, respond
 from local_aws.builds import Builds, Failure, failure_reason
 from local_aws.image_builder import ImageBuilder
+from local_aws.service_model import AwsError
 
 
 class Control:
     """An ASGI app for the paths under `/_local_aws/`."""
 
-    def __init__(self, *, builds: Builds, image_builder: ImageBuilder, amis: WholeAmis) -> None:
+    def __init__(self, *, builds: Builds, image_builder: ImageBuilder, amis: WholeAmis, ami_states: AmiStates) -> None:
         self._amis = amis
+        self._ami_states = ami_states
         self._builds = builds
         self._image_builder = image_builder
 
@@ -30,9 +37,10 @@ class Control:
         """Do what is asked; 400 with a message for what is not understood."""
         try:
             wish = json.loads(await read_body(receive) or b"{}")
-            answer = self._do(f"{scope['method']} {scope['path'].removeprefix('/_local_aws/')}", wish)
-            status = 200
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            request = f"{scope['method']} {scope['path'].removeprefix('/_local_aws/')}"
+            # in a thread, because lifecycle policies ask EC2, which is served by this very loop
+            answer, status = await asyncio.to_thread(self._do, request, wish), 200
+        except (ValueError, KeyError, TypeError, AttributeError, AwsError) as error:
             answer, status = {"message": f"not understood: {error!r}"}, 400
         await respond(send, status=status, headers={}, body=json.dumps(answer).encode())
 
@@ -47,6 +55,11 @@ class Control:
                 self._builds.state_seconds = float(wish["seconds"])
             case "POST ami-date":
                 self._amis.date(wish["ami"], wish["date"])
+            case "POST ami-launched":
+                self._ami_states.launch(wish["ami"], wish["date"])
+            case "POST lifecycle":
+                at = datetime.fromisoformat(wish["at"])
+                return {"execution": self._image_builder.run_lifecycle_policy(wish["policy"], at=at)}
             case "POST reset":
                 self._image_builder.reset()
             case "GET messages":

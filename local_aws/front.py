@@ -12,6 +12,7 @@ from typing import Any
 
 from local_aws.alarms import WholeAlarms
 from local_aws.ami_attributes import AmiAttributes
+from local_aws.ami_states import AmiStates
 from local_aws.amis import WholeAmis
 from local_aws.asgi import App, Message, Receive, Scope, Send, read_body, respond
 from local_aws.auto_scaling import FollowingGroups
@@ -68,7 +69,8 @@ class Front:
 
         self._ministack: App = app
         self._stop_functions: Callable[[], None] = lambda_runtime.reset
-        amis = WholeAmis(app=app)
+        ami_states = AmiStates(app=app)
+        amis = WholeAmis(app=ami_states)
         neighbours = Neighbours(endpoint=f"http://127.0.0.1:{port}", amis=amis)
         self._ec2 = AmiAttributes(app=_of_its_region(amis), neighbours=neighbours)
         self._parameters = PublicParameters(app=app)
@@ -77,7 +79,7 @@ class Front:
         self._model = ServiceModel()
         builds = Builds(state_seconds=state_seconds)
         self._image_builder = ImageBuilder(neighbours=neighbours, builds=builds)
-        self._control = Control(builds=builds, image_builder=self._image_builder, amis=amis)
+        self._control = Control(builds=builds, image_builder=self._image_builder, amis=amis, ami_states=ami_states)
         self._on_ready = on_ready
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -7,12 +7,15 @@ import copy
 import hashlib
 import uuid
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 from local_aws.arns import arn_of, stands_for, version_arn
 from local_aws.builds import Builds, has_ended
 from local_aws.dates import api_date
 from local_aws.kinds import KINDS, Kind
+from local_aws.lifecycle_executions import lifecycle_operations
+from local_aws.lifecycle_policies import run_policy
 from local_aws.neighbours import Neighbours
 from local_aws.parent_images import find_managed, managed_image
 from local_aws.service_model import NOT_IMPLEMENTED, AwsError
@@ -52,6 +55,12 @@ class ImageBuilder:
                 store.answers[token] = (operation, params, result)
             return result
 
+    def run_lifecycle_policy(self, arn: str, *, at: datetime) -> str:
+        """One run of a lifecycle policy as if it were `at`; gives the execution's ID."""
+        with self._lock:
+            store = self._regions[arn.split(":")[3]]
+            return run_policy(store, store.get(arn), at=at)
+
     def reset(self) -> None:
         """Forget everything, and stop the builds that run."""
         with self._lock:
@@ -68,6 +77,7 @@ class ImageBuilder:
             "StartImagePipelineExecution": self._start_pipeline,
             "CancelImageCreation": self._cancel_image,
             "ListComponentBuildVersions": _list_component_builds,
+            **lifecycle_operations(),
             "TagResource": _tag,
             "UntagResource": _untag,
             "ListTagsForResource": lambda store, p: {"tags": store.get(p["resourceArn"]).get("tags", {})},
@@ -96,7 +106,7 @@ def _operations_of(kind: Kind) -> dict[str, Callable[[RegionStore, Fields], dict
         f"Create{kind.noun}": lambda store, params: _create(store, kind, params),
         f"Get{kind.noun}": lambda store, params: {kind.member: store.get(params[kind.arn_member])},
         f"Delete{kind.noun}": lambda store, params: _delete(store, kind, params),
-        f"List{kind.noun}s": lambda store, params: _list(
+        f"List{kind.plural or kind.noun + 's'}": lambda store, params: _list(
             _versions(store.of_path(kind.path)) if kind.has_builds else store.of_path(kind.path),
             params,
             member=kind.list_member,

@@ -12,6 +12,7 @@ from typing import Any
 
 from local_aws.arns import ACCOUNT
 from local_aws.component_documents import read_document
+from local_aws.lifecycle_policies import check_policy
 from local_aws.recipes import container_recipe, image_recipe
 from local_aws.refusals import invalid, missing
 from local_aws.service_model import AwsError
@@ -23,7 +24,9 @@ class Kind:
     """One kind of resource."""
 
     noun: str
-    """As in the operations: CreateImageRecipe, ListImageRecipes."""
+    """As in the operations: CreateImageRecipe."""
+    plural: str = ""
+    """As in ListLifecyclePolicies, where it is not the noun with an s."""
     path: str
     """As in ARNs: image-recipe."""
     member: str
@@ -179,5 +182,14 @@ KINDS: tuple[Kind, ...] = (
         list_member="imagePipelineList",
         complete=_image_pipeline,
         uses=_pipeline_uses,
+    ),
+    Kind(
+        noun="LifecyclePolicy",
+        plural="LifecyclePolicies",
+        path="lifecycle-policy",
+        member="lifecyclePolicy",
+        arn_member="lifecyclePolicyArn",
+        list_member="lifecyclePolicySummaryList",
+        complete=check_policy,
     ),
 )

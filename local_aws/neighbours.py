@@ -72,8 +72,12 @@ class Neighbours:
         return True
 
     def ec2(self, *, region: str, account: str = ACCOUNT) -> Any:
-        """EC2, for all that distributions do to AMIs."""
+        """EC2, for all that distributions and lifecycle policies do to AMIs."""
         return self._client("ec2", region, account)
+
+    def ecr(self, *, region: str) -> Any:
+        """ECR, for all that lifecycle policies do to container images."""
+        return self._client("ecr", region)
 
     def object_text(self, *, region: str, uri: str) -> str | None:
         """The text of the S3 object `s3://bucket/key`, or None where there is none."""

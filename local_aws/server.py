@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import urllib.request
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -115,6 +116,14 @@ class LocalAws:
     def date_ami(self, ami: str, date: str) -> None:
         """Let an AMI have been created at another time, such as `2026-01-02T03:04:05.000Z`."""
         self._control("ami-date", {"ami": ami, "date": date})
+
+    def launch_ami(self, ami: str, date: str) -> None:
+        """Let an instance of an AMI have been launched, at a time such as `2026-01-02T03:04:05.000Z`."""
+        self._control("ami-launched", {"ami": ami, "date": date})
+
+    def run_lifecycle_policy(self, arn: str, *, at: datetime) -> str:
+        """One run of a lifecycle policy, as if it were `at`; gives the ID of the lifecycle execution."""
+        return str(self._control("lifecycle", {"policy": arn, "at": at.isoformat()})["execution"])
 
     def messages(self) -> list[dict[str, Any]]:
         """The messages that Image Builder has published to SNS, oldest first."""

@@ -9,6 +9,7 @@ out (patterns, enums, maximum lengths) is checked here too, because AWS checks i
 import json
 import re
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -158,4 +159,6 @@ def _shaped(value: Any, shape: Shape) -> Any:
         return [_shaped(inner, shape.member) for inner in value]
     if isinstance(shape, MapShape):
         return {key: _shaped(inner, shape.value) for key, inner in value.items()}
+    if shape.type_name == "timestamp" and isinstance(value, str):
+        return datetime.fromisoformat(value).timestamp()  # most dates of this service are texts, some are not
     return value

@@ -22,6 +22,8 @@ class RegionStore:
     """By ARN, oldest first."""
     last_builds: dict[str, int] = field(default_factory=dict)
     """The highest build number of each image version; it is not used again when the image is deleted."""
+    lifecycle_executions: list[dict[str, Any]] = field(default_factory=list)
+    """Runs of lifecycle policies and of state updates, oldest first."""
     answers: dict[str, tuple[str, Fields, dict[str, Any]]] = field(default_factory=dict)
     """By client token: the operation, its parameters and what was answered."""
 

@@ -327,6 +327,20 @@ def test_managed_image_is_described(local_aws: LocalAws, image_builder: Any) -> 
     assert refused.startswith("ResourceNotFoundException: ")
 
 
+def test_public_image_is_shown_also_when_an_ami_of_ones_own_is_deprecated(local_aws: LocalAws) -> None:
+    ec2 = local_aws.client("ec2", region=REGION)
+    public = found_ami(local_aws, "CentOS 8.4.2105 x86_64")["ImageId"]
+    mine = ec2.register_image(Name="deprecated")["ImageId"]
+    ec2.enable_image_deprecation(ImageId=mine, DeprecateAt="2026-01-02T03:04:05Z")
+
+    shown = [ec2.describe_images(ImageIds=[ami])["Images"] for ami in (public, mine)]
+
+    assert [[image.get("DeprecationTime") for image in images] for images in shown] == [
+        [None],
+        ["2026-01-02T03:04:00.000Z"],
+    ]
+
+
 def test_recipe_refuses_what_does_not_fit_its_components(image_builder: Any, name: str) -> None:
     component = image_builder.create_component(name=name, semanticVersion="1.0.0", platform="Linux", data=DOCUMENT)[
         "componentBuildVersionArn"
