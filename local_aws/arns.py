@@ -36,12 +36,18 @@ def stands_for(pattern: str, arn: str) -> bool:
     """Whether the ARN `pattern`, wildcards and missing build included, stands for `arn`."""
     if pattern == arn:
         return True
-    wanted, given = pattern.split("/"), arn.split("/")
+    wanted, given = _parts(pattern), _parts(arn)
     if wanted[:2] != given[:2] or len(wanted) < 3 or len(given) < 3:
         return False
     nodes = zip(wanted[2].split("."), given[2].split("."), strict=True)
     return all(node in ("x", actual) for node, actual in nodes) and wanted[3:] in ([], given[3:])
 
 
+def _parts(arn: str) -> list[str]:
+    """Path, name, version and build of an ARN, as far as it has them. A workflow's path has its type in it."""
+    first, *rest = arn.split("/")
+    return [f"{first}/{rest[0]}", *rest[1:]] if first.endswith(":workflow") and rest else [first, *rest]
+
+
 def _order(arn: str) -> tuple[int, ...]:
-    return tuple(int(node) for node in re.findall(r"\d+", "/".join(arn.split("/")[2:])))
+    return tuple(int(node) for node in re.findall(r"\d+", "/".join(_parts(arn)[2:])))

@@ -103,6 +103,8 @@ class _Build:
 
     def run(self) -> None:
         tested = self._image["imageTestsConfiguration"]["imageTestsEnabled"]
+        if workflows := self._image.get("workflows"):  # those and no others run
+            tested = any(":workflow/test/" in entry["workflowArn"] for entry in workflows)
         try:
             for state in _STATES:
                 if state == "TESTING" and not tested:
@@ -211,6 +213,7 @@ def _new_image(store: RegionStore, *, pipeline: Mapping[str, Any], tags: Mapping
         "infrastructureConfiguration": infrastructure,
         "distributionConfiguration": with_names(distribution, image_name=recipe["name"], build=build),
         "imageTestsConfiguration": pipeline["imageTestsConfiguration"],
+        **_how(pipeline, store),
         "sourcePipelineArn": pipeline["arn"],
         "dateCreated": api_date(),
         "outputResources": {"containers" if is_container else "amis": []},
@@ -221,6 +224,18 @@ def _new_image(store: RegionStore, *, pipeline: Mapping[str, Any], tags: Mapping
     }
     # An image keeps what it was built from, whatever becomes of that.
     return copy.deepcopy(image)
+
+
+def _how(pipeline: Mapping[str, Any], store: RegionStore) -> dict[str, Any]:
+    """Which workflows run, under which role, and whether Inspector scans: a version that is not said is the newest."""
+    how: dict[str, Any] = {}
+    for member in ("executionRole", "imageScanningConfiguration"):
+        if member in pipeline:
+            how[member] = pipeline[member]
+    if "workflows" in pipeline:
+        found = ((entry, store.find(entry["workflowArn"])) for entry in pipeline["workflows"])
+        how["workflows"] = [{**entry, "workflowArn": own["arn"]} if own else entry for entry, own in found]
+    return how
 
 
 def _source(parent: str, store: RegionStore) -> str:

@@ -77,6 +77,7 @@ class ImageBuilder:
             "StartImagePipelineExecution": self._start_pipeline,
             "CancelImageCreation": self._cancel_image,
             "ListComponentBuildVersions": _list_component_builds,
+            "ListWorkflowBuildVersions": _list_workflow_builds,
             **lifecycle_operations(),
             "TagResource": _tag,
             "UntagResource": _untag,
@@ -130,7 +131,8 @@ def _answered(store: RegionStore, *, token: str, operation: str, params: Fields)
 def _create(store: RegionStore, kind: Kind, params: Fields) -> dict[str, Any]:
     version = _version(params) if kind.versioned else ""
     resource = {**_kept(params), **kind.complete(params, store)}
-    arn = arn_of(region=store.name, path=kind.path, name=params["name"], version=version)
+    path = kind.path_of(params) if kind.path_of else kind.path
+    arn = arn_of(region=store.name, path=path, name=params["name"], version=version)
     existing = store.find(arn)
     if existing and not (kind.has_builds and _differs(resource, existing)):
         raise AwsError(
@@ -233,6 +235,12 @@ def _list_pipeline_images(store: RegionStore, params: Fields) -> dict[str, Any]:
     pipeline = params["imagePipelineArn"]
     images = [image for image in store.of_path("image") if image["sourcePipelineArn"] == pipeline]
     return _list(images, params, member="imageSummaryList")
+
+
+def _list_workflow_builds(store: RegionStore, params: Fields) -> dict[str, Any]:
+    wanted = params.get("workflowVersionArn")
+    builds = [each for each in store.of_path("workflow") if not wanted or stands_for(wanted, each["arn"])]
+    return _list(builds, params, member="workflowSummaryList")
 
 
 def _list(resources: list[dict[str, Any]], params: Fields, *, member: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from local_aws.recipes import container_recipe, image_recipe
 from local_aws.refusals import invalid, missing
 from local_aws.service_model import AwsError
 from local_aws.store import Fields, RegionStore
+from local_aws.workflow_documents import check_scanning, check_workflows, read_workflow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,8 @@ class Kind:
     """As in ListLifecyclePolicies, where it is not the noun with an s."""
     path: str
     """As in ARNs: image-recipe."""
+    path_of: Callable[[Fields], str] | None = None
+    """The path of one resource, where it says more than that of the kind."""
     member: str
     """The member of Get's result."""
     arn_member: str
@@ -44,14 +47,20 @@ class Kind:
 
 
 def _component(params: Fields, region: RegionStore) -> dict[str, Any]:
+    text = _document(params, region)
+    return {**read_document(text, platform=params["platform"]), "data": text, "owner": ACCOUNT, "encrypted": True}
+
+
+def _document(params: Fields, region: RegionStore) -> str:
+    """The text of a component's or workflow's document, wherever it lies."""
     if ("data" in params) == ("uri" in params):
         raise AwsError(code="InvalidParameterCombinationException", message="Specify exactly one of 'data' and 'uri'.")
-    text = params.get("data")
+    if "data" in params:
+        return str(params["data"])
+    text = region.neighbours.object_text(region=region.name, uri=params["uri"])
     if text is None:
-        text = region.neighbours.object_text(region=region.name, uri=params["uri"])
-        if text is None:
-            raise invalid("uri", f"There is no readable object '{params['uri']}'.")
-    return {**read_document(text, platform=params["platform"]), "data": text, "owner": ACCOUNT, "encrypted": True}
+        raise invalid("uri", f"There is no readable object '{params['uri']}'.")
+    return text
 
 
 def _infrastructure_configuration(params: Fields, region: RegionStore) -> dict[str, Any]:
@@ -99,9 +108,15 @@ def _image_pipeline(params: Fields, region: RegionStore) -> dict[str, Any]:
             message="Specify exactly one of 'imageRecipeArn' and 'containerRecipeArn'.",
         )
     for arn in _pipeline_uses(params):
-        if arn and region.find(arn) is None:
+        # a workflow of Image Builder's own is taken at its word
+        if arn and f":{ACCOUNT}:" in arn and region.find(arn) is None:
             raise missing(arn)
     recipe = region.find(params.get("imageRecipeArn") or params["containerRecipeArn"]) or {}
+    check_workflows(params, [region.find(entry["workflowArn"]) for entry in params.get("workflows", ())])
+    check_scanning(params)
+    role = params.get("executionRole")
+    if role and not region.neighbours.role_exists(region=region.name, arn=role):
+        raise invalid("executionRole", f"The role '{role}' does not exist.")
     tests = params.get("imageTestsConfiguration", {})
     added: dict[str, Any] = {
         "platform": recipe["platform"],
@@ -116,7 +131,13 @@ def _image_pipeline(params: Fields, region: RegionStore) -> dict[str, Any]:
 
 def _pipeline_uses(resource: Fields) -> Sequence[str | None]:
     members = ("imageRecipeArn", "containerRecipeArn", "infrastructureConfigurationArn")
-    return [resource.get(member) for member in (*members, "distributionConfigurationArn")]
+    workflows = (entry["workflowArn"] for entry in resource.get("workflows", ()))
+    return [*(resource.get(member) for member in (*members, "distributionConfigurationArn")), *workflows]
+
+
+def _workflow(params: Fields, region: RegionStore) -> dict[str, Any]:
+    text = _document(params, region)
+    return {**read_workflow(text, type=params["type"]), "data": text, "owner": ACCOUNT}
 
 
 def _schedule(schedule: Fields) -> dict[str, Any]:
@@ -147,6 +168,17 @@ KINDS: tuple[Kind, ...] = (
         complete=image_recipe,
         uses=lambda recipe: [entry["componentArn"] for entry in recipe.get("components", ())],
         versioned=True,
+    ),
+    Kind(
+        noun="Workflow",
+        path="workflow",
+        path_of=lambda params: f"workflow/{params['type'].lower()}",
+        member="workflow",
+        arn_member="workflowBuildVersionArn",
+        list_member="workflowVersionList",
+        complete=_workflow,
+        versioned=True,
+        has_builds=True,
     ),
     Kind(
         noun="ContainerRecipe",

@@ -460,9 +460,10 @@ def test_regions_do_not_share_resources(local_aws: LocalAws, pipeline: dict[str,
 
 
 def test_operation_that_is_not_implemented_is_named(image_builder: Any) -> None:
-    message = refusal(image_builder.list_workflows)
+    message = refusal(image_builder.list_waiting_workflow_steps)
     assert message == (
-        "NotImplementedException: The local AWS does not implement the Image Builder operation ListWorkflows."
+        "NotImplementedException: The local AWS does not implement the Image Builder operation "
+        "ListWaitingWorkflowSteps."
     )
 
 
