@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 
 from estate.documents import LARGEST, Document, parse
-from estate.load import SHIPPED_COMPONENTS, platforms_of
+from estate.files import SHIPPED_COMPONENTS, platforms_of
 from estate.operating_systems import Platform
 from estate.parameters import Parameter
-from estate.recipe import LONGEST_INLINE
+from estate.versions import LONGEST_INLINE
 
 _INTRODUCTION = """\
 # Components

@@ -73,7 +73,7 @@ def _components(image: Image, parts: Parts) -> Iterator[Problem]:
         name = component_name(use)
         if sources.setdefault(name, use.use) != use.use:
             yield Problem(place, f"component {name} stands for two documents", shown(use.use), "rename one file")
-        document = parts.documents.get((use.use, image.system.platform))
+        document = parts.files.documents.get((use.use, image.system.platform))
         if document and not re.fullmatch(rf"(?=.{{1,{names.LONGEST_COMPONENT}}}$)[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
             rule = "the file of a component is named in lower-case letters, digits and hyphens"
             yield Problem(place, f"{rule}, at most {names.LONGEST_COMPONENT} of them", shown(use.use))

@@ -1,25 +1,21 @@
-"""Files -> Estate, or every problem at once. The only reader of files."""
+"""Files -> Estate, or every problem at once. With `files.py`, the only reader of files."""
 
 import os
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
-from estate import checks, documents
-from estate.documents import Document
+from estate import checks
 from estate.estate import Estate
+from estate.files import read_named, text_of
 from estate.fleet import Fleet
-from estate.image import ComponentUse, Image
-from estate.operating_systems import Platform
+from estate.image import Image
 from estate.parts import Parts
 from estate.problems import EstateError, Key, Problem, did_you_mean, shown
 from estate.settings import Settings
 from estate.soundness import model_of
 from estate.yaml_text import Marks, read
-
-SHIPPED_COMPONENTS = Path(__file__).parent.parent / "components"
-"""Goldsmith's own component documents: `<name>/{linux,windows,macos}.yaml`."""
 
 _SECTIONS = ("images", "fleets")
 _Named = TypeVar("_Named", Image, Fleet)
@@ -64,38 +60,29 @@ def load(path: Path) -> Estate:
         problems.append(Problem(("settings",), "is required", remedy=remedy, place=str(path)))
     images = dict(_models(Image, "images", declared, broken))
     fleets = dict(_models(Fleet, "fleets", declared, broken))
-    texts = _documents(images.values(), folder, problems, broken)
+    files = read_named(images.values(), folder=folder, problems=problems, broken=broken)
     known = declared.values["images"].keys() if declared.complete else None
-    problems += checks.check(Parts(settings, images, fleets, texts, known, broken))
+    problems += checks.check(Parts(settings, images, fleets, files, known, broken))
     if problems or settings is None:
         raise EstateError(_placed(problems, declared))
-    return Estate(settings=settings, images=images, fleets=fleets, documents=texts)
+    return Estate(settings=settings, images=images, fleets=fleets, documents=files.documents)
 
 
 def assemble(
     *, settings: Settings, images: Iterable[Image] = (), fleets: Iterable[Fleet] = (), folder: Path = Path()
 ) -> Estate:
-    """The same estate from models made in Python; `folder` is where paths of component documents begin.
+    """The same estate from models made in Python; `folder` is where paths of documents begin.
 
     Raises `EstateError` with every problem.
     """
     problems: list[Problem] = []
     by_name = _by_name("images", images, problems)
     fleets_by_name = _by_name("fleets", fleets, problems)
-    texts = _documents(by_name.values(), folder, problems, frozenset())
-    problems += checks.check(Parts(settings, by_name, fleets_by_name, texts, by_name.keys()))
+    files = read_named(by_name.values(), folder=folder, problems=problems)
+    problems += checks.check(Parts(settings, by_name, fleets_by_name, files, by_name.keys()))
     if problems:
         raise EstateError(problems)
-    return Estate(settings=settings, images=by_name, fleets=fleets_by_name, documents=texts)
-
-
-def platforms_of(component: str) -> list[Platform]:
-    """The platforms for which a shipped component has a document; none if there is no such component."""
-    return [
-        platform
-        for platform in get_args(Platform)
-        if os.path.isfile(SHIPPED_COMPONENTS / component / f"{platform.lower()}.yaml")
-    ]
+    return Estate(settings=settings, images=by_name, fleets=fleets_by_name, documents=files.documents)
 
 
 def _by_name(section: str, models: Iterable[_Named], problems: list[Problem]) -> dict[str, _Named]:
@@ -128,7 +115,7 @@ def _files(path: Path) -> list[Path]:
 def _merge(file: Path, declared: _Declared) -> None:
     """Adds what a file declares; a name that another file has already is an error that names both places."""
     try:
-        yaml = read(_text(file), source=str(file))
+        yaml = read(text_of(file), source=str(file))
     except EstateError as error:
         declared.problems += error.problems
         declared.complete = False
@@ -166,19 +153,6 @@ def _merge(file: Path, declared: _Declared) -> None:
                     declared.values[section][name] = value
 
 
-def _text(file: Path) -> str:
-    try:
-        # the same content has the same version, whatever a checkout made of the line ends
-        return file.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        got = f"byte 0x{error.object[error.start]:02x}"
-        problem = Problem((), "is not UTF-8 text", got, "save it as UTF-8", place=f"{file}:{line}")
-        raise EstateError([problem]) from None
-    except OSError as error:
-        raise EstateError([Problem((), f"cannot be read: {error.strerror}", place=str(file))]) from None
-
-
 def _declare(key: Key, source: _Source, declared: _Declared) -> bool:
     """Whether no other file has declared it."""
     first = declared.sources.setdefault(key, source)
@@ -201,53 +175,6 @@ def _models(model: type[_Named], section: str, declared: _Declared, broken: set[
         if found is not None:
             # a stand-in for a broken name is good for nothing more
             yield name, found if found.name == name else found.model_copy(update={"name": name})
-
-
-def _documents(
-    images: Iterable[Image], folder: Path, problems: list[Problem], broken: Set[Key]
-) -> dict[tuple[str, Platform], Document]:
-    """The documents that the images use, each read once for each platform."""
-    found: dict[tuple[Path, Platform], Document | None] = {}
-    texts: dict[tuple[str, Platform], Document] = {}
-    told: dict[str, Problem] = {}
-    for image in images:
-        unknown_system = ("images", image.name, "os") in broken
-        platform = image.system.platform
-        for place, use in image.placed_uses:
-            if use.is_managed or place in broken or (unknown_system and not use.is_own):
-                continue
-            file = _file(use, platform, folder, place, problems)
-            if file and (file, platform) not in found:
-                found[file, platform] = _document(file, platform, told)
-            document = found[file, platform] if file else None
-            if document:
-                texts[use.use, platform] = document
-    problems += told.values()
-    return texts
-
-
-def _file(use: ComponentUse, platform: Platform, folder: Path, place: Key, problems: list[Problem]) -> Path | None:
-    if use.is_own:
-        file, rule, remedy = folder / use.use, "no such file", "write its path from the configuration's folder"
-    else:
-        file, rule = SHIPPED_COMPONENTS / use.use / f"{platform.lower()}.yaml", f"no such component for {platform}"
-        remedy = did_you_mean(use.use, (each.parent.name for each in SHIPPED_COMPONENTS.glob(f"*/{file.name}")))
-    if os.path.isfile(file):
-        return file
-    problem = Problem(place, rule, shown(use.use), remedy)
-    if not use.is_own and (others := platforms_of(use.use)):
-        problem = Problem(place, f"{use.use} is not made for {platform}", remedy=f"it is for {' and '.join(others)}")
-    problems.append(problem)
-    return None
-
-
-def _document(file: Path, platform: Platform, told: dict[str, Problem]) -> Document | None:
-    """The document. What is wrong with it for every platform is told once."""
-    try:
-        return documents.parse(_text(file), source=str(file), platform=platform)
-    except EstateError as error:
-        told |= {str(problem): problem for problem in error.problems}
-        return None
 
 
 def _placed(problems: list[Problem], declared: _Declared) -> list[Problem]:

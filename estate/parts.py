@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
-from estate.documents import Document
+from estate.files import NamedFiles
 from estate.fleet import Fleet
 from estate.image import Image
-from estate.operating_systems import Platform
 from estate.problems import Key
 from estate.settings import Settings
 
@@ -18,7 +17,7 @@ class Parts:
     settings: Settings | None
     images: Mapping[str, Image]
     fleets: Mapping[str, Fleet]
-    documents: Mapping[tuple[str, Platform], Document]
+    files: NamedFiles
     declared: Set[str] | None
     """The names of all images; None if a file could not be read, which may have more."""
     broken: Set[Key] = frozenset()

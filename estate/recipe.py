@@ -5,27 +5,15 @@ that they emit except tags: same content, same version, no diff; new content, ne
 new one before it destroys the old. Patches are identities, not an order: nothing compares them.
 """
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import PurePosixPath
-from typing import Any
 
 from estate import names
 from estate.estate import Estate
 from estate.image import ComponentUse, Image
 from estate.operating_systems import Platform
-
-LONGEST_INLINE = 16_000
-"""Characters of a document that Image Builder takes in the request (botocore: `inlineComponentData`)."""
-
-_HIGHEST_NODE = 2**30
-"""Version nodes lie below this (AWS's API reference, CreateComponent)."""
-
-
-def _patch(content: Any) -> int:
-    canonical = json.dumps(asdict(content), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return int.from_bytes(sha256(canonical.encode()).digest()[:8], "big") % _HIGHEST_NODE
+from estate.versions import LONGEST_INLINE, patch_of
 
 
 @dataclass(frozen=True)
@@ -50,7 +38,7 @@ class Component:
     @property
     def version(self) -> str:
         """`1.0.<patch>`. A document has the same version wherever it lies."""
-        return f"1.0.{_patch(self)}"
+        return f"1.0.{patch_of(self)}"
 
 
 @dataclass(frozen=True)
@@ -93,7 +81,7 @@ class Recipe:
     @property
     def version(self) -> str:
         """`<major>.<minor>.<patch>`."""
-        return f"{self.major_minor}.{_patch(self)}"
+        return f"{self.major_minor}.{patch_of(self)}"
 
     @property
     def components(self) -> dict[str, Component]:

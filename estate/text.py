@@ -69,6 +69,17 @@ def _version_text(value: Any) -> Any:
     return value
 
 
+def _parameter_text(value: Any) -> Any:
+    """Image Builder knows text only. Numbers and truth read the same as text; 1.10 would not."""
+    if isinstance(value, float):
+        raise RuleError("must be text", got=shown(value), remedy="write it in quotes")
+    if isinstance(value, bool):
+        return str(value).lower()
+    if value == "":
+        raise RuleError("must not be empty", remedy="delete it: the document's default holds then")
+    return str(value) if isinstance(value, int) else value
+
+
 def _tag_value(value: str) -> str:
     if len(value) > 256 or not all(each.isalnum() or each in " _.:/=+-@" for each in value):
         raise RuleError("a tag's value has at most 256 letters, digits, spaces and _.:/=+-@", got=shown(value))
@@ -92,6 +103,8 @@ def _arn(service: str, resource: str, rule: str, remedy: str) -> Matching:
 _PLAIN = "[A-Za-z0-9_+=,.@:/-]"
 
 Text = Annotated[str, Field(min_length=1)]
+ParameterValue = Annotated[str, BeforeValidator(_parameter_text, json_schema_input_type=str | int | bool)]
+"""The value of a component's parameter."""
 PlainText = Annotated[str, Matching(rf"{_PLAIN}+", "must be letters, digits and _+=,.@:/-")]
 Namespace = Annotated[
     str,

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from estate.action_modules import ACTION_MODULES
 from estate.documents import parse
-from estate.load import SHIPPED_COMPONENTS
+from estate.files import SHIPPED_COMPONENTS
 from estate.operating_systems import Platform
 from estate.problems import EstateError
-from estate.recipe import LONGEST_INLINE
+from estate.versions import LONGEST_INLINE
 from tests.broken_documents import BROKEN_DOCUMENTS, SOUND_DOCUMENTS, Written
 from tests.test_any_configuration import WRITTEN, paths_of, plain, replaced
 

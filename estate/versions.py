@@ -1,0 +1,23 @@
+"""Versions of what Image Builder never changes once it is made: components and recipes.
+
+The patch version is derived from everything that a resource emits except tags: same content, same version, no diff; new
+content, new version, and Terraform makes the new one before it destroys the old. Patches are identities, not an order:
+nothing compares them.
+"""
+
+import json
+from dataclasses import asdict
+from hashlib import sha256
+from typing import Any
+
+LONGEST_INLINE = 16_000
+"""Characters of a document that Image Builder takes in the request (botocore: `InlineComponentData`)."""
+
+_HIGHEST_NODE = 2**30
+"""Version nodes lie below this (AWS's API reference, CreateComponent)."""
+
+
+def patch_of(content: Any) -> int:
+    """The patch version of a dataclass whose fields are the arguments of a resource."""
+    canonical = json.dumps(asdict(content), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return int.from_bytes(sha256(canonical.encode()).digest()[:8], "big") % _HIGHEST_NODE

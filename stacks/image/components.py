@@ -1,0 +1,82 @@
+"""Components, and the objects that hold what is too long for a request to Image Builder."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cdktf import TerraformResourceLifecycle, TerraformStack
+from cdktf_cdktf_provider_aws.imagebuilder_component import ImagebuilderComponent
+from cdktf_cdktf_provider_aws.s3_bucket import S3Bucket
+from cdktf_cdktf_provider_aws.s3_object import (
+    S3Object,
+    S3ObjectOverrideProvider,
+    S3ObjectOverrideProviderDefaultTags,
+)
+
+from estate.recipe import Component, Step
+from stacks.terraform import literal
+
+NEW_BEFORE_OLD = TerraformResourceLifecycle(create_before_destroy=True)
+"""A recipe in use cannot be destroyed: make the new version, move the pipeline to it, then destroy the old."""
+
+
+@dataclass(frozen=True)
+class Components:
+    """The components that a stack makes for its recipe."""
+
+    made: Mapping[Component, ImagebuilderComponent]
+
+    def arn(self, step: Step) -> str:
+        """The ARN of a step's component, made here or not."""
+        return step.component if isinstance(step.component, str) else self.made[step.component].arn
+
+
+def add_components(
+    stack: TerraformStack, *, components: Mapping[str, Component], bucket: S3Bucket, kms_key: str
+) -> Components:
+    """The components by their short names; `bucket` takes documents that are too long for a request."""
+    return Components(
+        {
+            component: ImagebuilderComponent(
+                stack,
+                f"component_{short_name}",
+                name=component.name,
+                version=component.version,
+                platform=component.platform,
+                description=literal(component.description),
+                data=literal(component.data) if component.is_inline else None,
+                uri=None
+                if component.is_inline
+                else add_document(
+                    stack,
+                    f"document_{short_name}",
+                    key=component.object_key,
+                    text=component.data,
+                    bucket=bucket,
+                    kms_key=kms_key,
+                ),
+                lifecycle=NEW_BEFORE_OLD,
+            )
+            for short_name, component in components.items()
+        }
+    )
+
+
+def add_document(stack: TerraformStack, id: str, *, key: str, text: str, bucket: S3Bucket, kms_key: str) -> str:
+    """The address of a text in the stack's bucket.
+
+    Image Builder reads it when the resource that names it is made, as who applies, and keeps a copy.
+    """
+    document = S3Object(
+        stack,
+        id,
+        bucket=bucket.id,
+        key=key,
+        content=literal(text),
+        # not left to the bucket's default, which may come later than the object
+        server_side_encryption="aws:kms",
+        kms_key_id=kms_key,
+        # S3 takes ten tags of an object, an estate may have more
+        override_provider=S3ObjectOverrideProvider(default_tags=S3ObjectOverrideProviderDefaultTags(tags={})),
+        lifecycle=NEW_BEFORE_OLD,
+    )
+    return f"s3://{document.bucket}/{document.key}"
