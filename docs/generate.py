@@ -130,6 +130,8 @@ def _tidied(node: Any) -> Any:
     if not isinstance(node, dict):
         return node
     tidied = {key: _tidied(value) for key, value in node.items() if not (key == "title" and isinstance(value, str))}
+    if "properties" in node:  # whatever they are named
+        tidied["properties"] = {name: _tidied(field) for name, field in node["properties"].items()}
     if "description" in tidied and isinstance(tidied["description"], str):
         tidied["description"] = tidied["description"].replace("\n\n", "\0").replace("\n", " ").replace("\0", "\n\n")
     if tidied.get("default", 0) in (None, [], {}) or isinstance(tidied.get("default"), dict):
@@ -173,7 +175,10 @@ def _paths(schema: _Schema) -> Iterator[tuple[str, str]]:
             seen.add(name)
             yield name, path
             fields = schema["$defs"][name]["properties"]
-            waiting = [(each, f"{path}.{key}") for key, field in fields.items() for each in _models(field)] + waiting
+            places = {
+                key: f"{path}.{key}.REGION" if _by_region(field) else f"{path}.{key}" for key, field in fields.items()
+            }
+            waiting = [(each, places[key]) for key, field in fields.items() for each in _models(field)] + waiting
 
 
 def _models(node: Any) -> Iterator[str]:
@@ -196,6 +201,8 @@ def _words(node: _Schema, paths: Mapping[str, str]) -> str:
         return _words(node["allOf"][0], paths)
     if "anyOf" in node:
         return " or ".join(_words(each, paths) for each in node["anyOf"] if each.get("type") != "null")
+    if "const" in node:
+        return f"`{node['const']}`"
     if "enum" in node:
         return ", ".join(f"`{each}`" for each in node["enum"])
     if "$comment" in node:
@@ -203,11 +210,18 @@ def _words(node: _Schema, paths: Mapping[str, str]) -> str:
     if node["type"] == "array":
         return f"list, each {_words(node['items'], paths)}"
     if node["type"] == "object":
-        return "mapping of text to text"
+        each = _by_region(node)
+        return f"mapping of regions, each {_words(each, paths)}" if each else "mapping of text to text"
     if node["type"] == "integer":
         most = f" to {node['maximum']}" if "maximum" in node else " or more"
         return f"whole number, {node['minimum']}{most}" if "minimum" in node else "whole number"
     return {"boolean": "true or false", "string": "text"}[node["type"]]
+
+
+def _by_region(node: _Schema) -> _Schema | None:
+    """What a mapping has for each region, if it is a model; others are of text."""
+    found = [each for each in node.get("patternProperties", {}).values() if "$ref" in each]
+    return found[0] if found else None
 
 
 def anchor(path: str) -> str:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from estate import component_values, names
+from estate.distribution_checks import check_distribution
 from estate.document_references import TEST_STAGE
 from estate.documents import Document
 from estate.fleet import Fleet
@@ -46,6 +47,7 @@ def _image(image: Image, parts: Parts) -> Iterator[Problem]:
         rule = f"image and settings have at most {MOST_TAGS} tags together"
         yield Problem((*key, "tags"), rule, str(len(tags)), "delete some")
     yield from check_system(image, parts)
+    yield from check_distribution(image, parts)
     yield from _components(image, parts)
 
 

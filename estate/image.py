@@ -15,14 +15,17 @@ from pydantic import (
 from pydantic.json_schema import SkipJsonSchema
 
 from estate import names
+from estate.distribution import LaunchPermission, Permission, RegionalDistribution
+from estate.export import Export
 from estate.infrastructure import Infrastructure
 from estate.operating_systems import CATALOGUE, Architecture, OperatingSystem
-from estate.parent import IMAGE_BUILDER_ARN, VERSION, Base, Parent
+from estate.parent import IMAGE_BUILDER_ARN, VERSION, Base, DiskImage, Parent
 from estate.problems import Key, RuleError, did_you_mean, shown
 from estate.root_volume import RootVolume
 from estate.schedule import Schedule
 from estate.text import (
     FROZEN,
+    AccountId,
     Distinct,
     MajorMinor,
     Matching,
@@ -130,9 +133,9 @@ class Image(BaseModel):
     description: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
     """What the image is for. Without it: a line that names image and operating system."""
     parent: Parent | None = None
-    """The parent image: an AMI ID, the ARN of an Image Builder image, `ssm:/…`, or another image of this estate, which
-    must have been built once before this image's first build. Without it: the operating system's newest, where its
-    publisher names one that AWS can resolve."""
+    """The parent image: an AMI ID, the ARN of an Image Builder image, `ssm:/…`, a disk image in S3, or another image of
+    this estate, which must have been built once before this image's first build. Without it: the operating system's
+    newest, where its publisher names one that AWS can resolve."""
     build: tuple[Use, ...] = ()
     """Components that build the image, in order. Without it: the parent image is only tested."""
     test: tuple[Use, ...] = ()
@@ -146,6 +149,19 @@ class Image(BaseModel):
     """Channels that operators move, such as `staging` and `prod`. Without it: only `latest`, moved by itself."""
     root_volume: RootVolume = RootVolume()
     """The root volume. Without it: gp3 of the parent's size, encrypted."""
+    distribution: dict[Region, RegionalDistribution] = {}
+    """What is special in one of the regions: the AMI's name, key, tags, and what else follows it there. Without it:
+    the AMIs of all regions are named and tagged alike and encrypted by AWS's own keys."""
+    launch_permission: Permission | None = None
+    """Who may launch the AMIs beside the image's own account: accounts, organizations and organizational units, or
+    `public` for everybody. Without it: nobody."""
+    target_accounts: Annotated[tuple[AccountId, ...], Field(max_length=1535), Distinct()] = ()
+    """Accounts that get copies of their own in every region, which they own, pay and keep. Each needs the role
+    `EC2ImageBuilderDistributionCrossAccountRole`, which trusts the image's account, has AWS's policy
+    `Ec2ImageBuilderCrossAccountDistributionAccess` and may use the keys of the regions ("Set up cross-account AMI
+    distribution" in Image Builder's user guide). Channels stay in the image's account. Without it: no copies."""
+    export: Export | None = None
+    """A disk image of each build for machines on premises. Without it: none."""
     infrastructure: Infrastructure = Infrastructure()
     """Where builds run. Without it: small instances in the default VPC."""
     image_tests: ImageTests = ImageTests()
@@ -192,15 +208,38 @@ class Image(BaseModel):
         return f"{self.architecture}_mac" if self.system.platform == "macOS" else self.architecture
 
     @property
+    def is_public(self) -> bool:
+        """Whether everybody may launch the AMIs."""
+        return self.launch_permission == "public"
+
+    @property
+    def launch_permissions(self) -> LaunchPermission | None:
+        """Who in particular may launch the AMIs."""
+        return self.launch_permission if isinstance(self.launch_permission, LaunchPermission) else None
+
+    def distribution_in(self, region: str) -> RegionalDistribution:
+        """What is special in a region."""
+        return self.distribution.get(region, RegionalDistribution())
+
+    @property
     def base(self) -> Base | None:
         """The image of the estate that it is built from, if it is one."""
         return self.parent if isinstance(self.parent, Base) else None
+
+    @property
+    def disk_image(self) -> DiskImage | None:
+        """The disk image that it is built from, if it is one."""
+        return self.parent if isinstance(self.parent, DiskImage) else None
 
     def parent_reference(self, *, namespace: str) -> str | None:
         """The parent image as Image Builder takes it: a stable reference, resolved when an image is built. None when
         the system has none and none is written."""
         if isinstance(self.parent, Base):
             return f"ssm:{names.parameter(namespace, self.parent.image, self.parent.channel)}"
+        if isinstance(self.parent, DiskImage):
+            # an AMI of the stack takes its place; this says when it is another one
+            how = [self.parent.format, self.architecture, self.parent.boot_mode]
+            return " ".join([self.parent.disk_image, *filter(None, how)])
         return self.parent or self.system.parent(region=self.home, architecture=self.architecture)
 
     @model_validator(mode="after")

@@ -68,6 +68,16 @@ def ami(namespace: str, image: str) -> str:
     return ami_prefix(namespace, image) + "{{ imagebuilder:buildDate }}"
 
 
+def parent_ami(namespace: str, image: str, identity: str) -> str:
+    """The AMI over a disk image: not named as builds are."""
+    return f"{namespace}_{image}_parent_{identity}"
+
+
+def exports_folder(namespace: str, image: str) -> str:
+    """Where in a bucket the disk images of an image lie, if the configuration does not say."""
+    return f"{namespace}/{image}"
+
+
 def handoff(namespace: str, image: str) -> str:
     """Topic, function, queue and schedule of the hand-off."""
     return f"{namespace}_{image}_handoff"

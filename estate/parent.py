@@ -1,11 +1,11 @@
-"""The parent image of an image: one from outside, or another image of the estate, its base.
+"""The parent image of an image: one from outside, another image of the estate, its base, or a disk image.
 
 A base is named by a channel, so a child is built from what that channel points to when its build starts, and a
 schedule of dependency updates rebuilds the child when the base has moved.
 """
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Discriminator, Tag
 
@@ -22,7 +22,7 @@ VERSION = r"[a-z0-9_-]+/(([0-9]+|x)\.([0-9]+|x)\.([0-9]+|x)|[0-9]+\.[0-9]+\.[0-9
 _RULE = "must be a parent image"
 _REMEDY = (
     "write an AMI ID, an Image Builder image ARN with its version, a parameter that Image Builder may read "
-    "(ssm:/aws/service/… or ssm:/imagebuilder/…), or the name of another image"
+    "(ssm:/aws/service/… or ssm:/imagebuilder/…), the name of another image, or {disk_image: s3://…, format: …}"
 )
 
 Reference = Annotated[
@@ -49,16 +49,55 @@ class Base(BaseModel):
     """The base's channel whose AMI the child is built from. Without it: latest."""
 
 
+class DiskImage(BaseModel):
+    """A disk image in S3 as parent: the stack imports it as a snapshot and registers an AMI over it.
+
+    For Linux that is made for EC2 as publishers' cloud images are: with drivers for NVMe and ENA, and cloud-init, by
+    which Image Builder comes in. Nothing is converted. The object lies in the home region and is not encrypted by a KMS
+    key. Its content is known by its address alone, so another disk image is another key: the plan then imports it,
+    makes a new recipe, and forgets the old snapshot and AMI. Whoever deregisters the AMI by hand has to write another
+    `version` of the image: a recipe that exists cannot go over to the new AMI.
+    """
+
+    model_config = FROZEN
+
+    disk_image: Annotated[
+        str,
+        Matching(
+            r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[A-Za-z0-9!_.'()/=+@-]{1,900}",
+            "must be the address of an object in S3",
+            "write it as s3://bucket/key",
+        ),
+    ]
+    """The disk image's address, `s3://bucket/key`."""
+    format: Literal["VMDK", "VHD", "RAW"]
+    """Its format; a VMDK is stream-optimized."""
+    boot_mode: Literal["legacy-bios", "uefi", "uefi-preferred"] | None = None
+    """How it starts. Without it: by BIOS for x86_64, by UEFI for arm64, as EC2 takes an AMI that does not say."""
+
+    @property
+    def bucket_and_key(self) -> tuple[str, str]:
+        """Where in S3 it lies."""
+        bucket, _, key = self.disk_image.removeprefix("s3://").partition("/")
+        return bucket, key
+
+
 def _from_text(value: Any) -> Any:
-    if not isinstance(value, str | dict | Base):
+    if not isinstance(value, str | dict | Base | DiskImage):
         raise RuleError(_RULE, got=shown(value), remedy=_REMEDY)
     is_name = isinstance(value, str) and re.fullmatch(NAME, value) and not re.fullmatch(_AMI, value)
     return {"image": value} if is_name else value
 
 
+def _kind(value: Any) -> str:
+    if isinstance(value, str):
+        return "[reference]"
+    return "[disk]" if isinstance(value, DiskImage) or (isinstance(value, dict) and "disk_image" in value) else "[base]"
+
+
 Parent = Annotated[
     # tags in brackets are no step of the path in the configuration
-    Annotated[Reference, Tag("[reference]")] | Annotated[Base, Tag("[base]")],
-    Discriminator(lambda value: "[reference]" if isinstance(value, str) else "[base]"),
-    BeforeValidator(_from_text, json_schema_input_type=Reference | _BaseName | Base),
+    Annotated[Reference, Tag("[reference]")] | Annotated[Base, Tag("[base]")] | Annotated[DiskImage, Tag("[disk]")],
+    Discriminator(_kind),
+    BeforeValidator(_from_text, json_schema_input_type=Reference | _BaseName | Base | DiskImage),
 ]

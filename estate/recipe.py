@@ -60,6 +60,7 @@ class RootDevice:
     throughput: int | None
     encrypted: bool = True
     delete_on_termination: bool = True
+    kms_key_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -108,9 +109,11 @@ def recipe_of(image: Image, estate: Estate) -> Recipe:
             volume_size=volume.volume_size,
             iops=volume.iops,
             throughput=volume.throughput,
+            encrypted=volume.encrypted,
+            kms_key_id=image.distribution_in(image.home).kms_key_id,
         ),
         steps=tuple(_step(use, image, estate) for use in image.uses),
-        keeps_agent=not image.system.has_agent,
+        keeps_agent=not image.system.has_agent or image.disk_image is not None,
     )
 
 

@@ -2,14 +2,14 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, Field, StrictInt, model_validator
+from pydantic import BaseModel, Field, StrictBool, StrictInt, model_validator
 
 from estate.problems import RuleError, shown
 from estate.text import FROZEN
 
 
 class RootVolume(BaseModel):
-    """The root volume of the image, and so of instances that do not say otherwise. Always encrypted.
+    """The root volume of the image, and so of instances that do not say otherwise.
 
     The limits are those of AWS's provider 5.100.
     """
@@ -25,6 +25,10 @@ class RootVolume(BaseModel):
     3000."""
     throughput: Annotated[StrictInt, Field(ge=125, le=1000)] | None = None
     """Throughput of a gp3 volume in MiB a second. Without it: 125."""
+    encrypted: StrictBool = True
+    """Whether the AMI's volume is encrypted. `false` is for AMIs that are public or exported, which must not be; where
+    the account encrypts new volumes by default, or the parent is encrypted, they are nevertheless. Without it: by the
+    home region's `kms_key_id` under `distribution`, or AWS's own key."""
 
     @model_validator(mode="after")
     def _fits_type(self) -> Self:

@@ -137,6 +137,9 @@ MajorMinor = Annotated[
 AccountId = Annotated[str, Matching(r"[0-9]{12}", "must be an account ID", "write twelve digits in quotes")]
 SubnetId = Annotated[str, Matching(r"subnet-[0-9a-f]+", "must be a subnet ID", "write it as subnet-…")]
 SecurityGroupId = Annotated[str, Matching(r"sg-[0-9a-f]+", "must be a security group ID", "write it as sg-…")]
+LaunchTemplateId = Annotated[
+    str, Matching(r"lt-[0-9a-f]{17}", "must be a launch template's ID", "write it as lt-0123456789abcdef0")
+]
 HostId = Annotated[str, Matching(r"h-[0-9a-f]+", "must be a dedicated host's ID", "write it as h-…")]
 AvailabilityZone = Annotated[
     str, Matching(r"[a-z]{2,4}(-[a-z0-9]+)+[a-z]", "must be an Availability Zone", "write it as eu-west-1a")

@@ -25,8 +25,8 @@ _RULES = {
     "literal_error": "must be {expected}",
 }
 
-_NOT_WRITTEN = ("[key]", "[reference]", "[base]")
-"""Steps that only pydantic sees: where a key of a mapping is wrong, and which kind of parent a value is."""
+_NOT_WRITTEN = ("[key]", "[reference]", "[base]", "[disk]", "[public]", "[permission]")
+"""Steps that only pydantic sees: where a key of a mapping is wrong, and of which kind a value is."""
 
 
 def problems_of(error: ValidationError, *, value: Any, model: type[BaseModel], key: Key) -> list[Problem]:
@@ -48,7 +48,7 @@ def _problem(details: ErrorDetails, value: Any, model: type[BaseModel], key: Key
     location = tuple(part for part in details["loc"] if part not in _NOT_WRITTEN)
     place: Key = (*key, *_written(location, value))
     if kind == "extra_forbidden":
-        known, written = _fields(model, location[:-1]), details["loc"][-1]
+        known, written = _fields(model, location[:-1], value), details["loc"][-1]
         return Problem(place, "unknown key", shown(written), did_you_mean(str(written), known))
     if isinstance(context.get("error"), RuleError):
         rule = context["error"]
@@ -86,14 +86,38 @@ def _remedy(kind: str, value: Any) -> str:
     return ""
 
 
-def _fields(model: type[BaseModel], location: Key) -> list[str]:
-    """The keys that the mapping at `location` may have, from the model's JSON Schema."""
+def _fields(model: type[BaseModel], location: Key, value: Any) -> list[str]:
+    """The keys that the mapping at `location` of a value may have, from the model's JSON Schema.
+
+    Of a choice they are those of the mapping that has most of what is written.
+    """
     schema = model.model_json_schema()
     node: dict[str, Any] = schema
     for part in location:
-        node = _having("items" if isinstance(part, int) else "properties", node, schema)
-        node = node["items"] if isinstance(part, int) else node["properties"][part]
-    return list(_having("properties", node, schema)["properties"])
+        value = _inside(value, part)
+        what = "items" if isinstance(part, int) else "properties"
+        node = _having(what, node, schema)
+        if what not in node:  # a mapping of names to what it is
+            node = next(iter(_having("patternProperties", node, schema)["patternProperties"].values()))
+        else:
+            node = node["items"] if isinstance(part, int) else node["properties"][part]
+    written = set(value) if isinstance(value, dict) else set()
+    return max(_mappings(node, schema), key=lambda fields: len(written.intersection(fields)))
+
+
+def _inside(value: Any, part: str | int) -> Any:
+    """What is at one step of a location; a short form has fewer steps."""
+    if isinstance(value, dict):
+        return value.get(part)
+    return value[part] if isinstance(value, list) and isinstance(part, int) else value
+
+
+def _mappings(node: dict[str, Any], schema: dict[str, Any]) -> list[list[str]]:
+    """The keys of each mapping that a reference or a choice stands for."""
+    if "$ref" in node:
+        return _mappings(schema["$defs"][node["$ref"].rpartition("/")[2]], schema)
+    found = [list(node["properties"])] if "properties" in node else []
+    return found + [each for choice in node.get("anyOf", ()) for each in _mappings(choice, schema)]
 
 
 def _having(what: str, node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:

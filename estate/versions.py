@@ -17,7 +17,16 @@ _HIGHEST_NODE = 2**30
 """Version nodes lie below this (AWS's API reference, CreateComponent)."""
 
 
+_LATER = frozenset({"kms_key_id"})
+"""Arguments that came later: unset, they leave no trace, so that versions from before them stay what they were."""
+
+
 def patch_of(content: Any) -> int:
     """The patch version of a dataclass whose fields are the arguments of a resource."""
-    canonical = json.dumps(asdict(content), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    emitted = asdict(content, dict_factory=_emitted)
+    canonical = json.dumps(emitted, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return int.from_bytes(sha256(canonical.encode()).digest()[:8], "big") % _HIGHEST_NODE
+
+
+def _emitted(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: value for name, value in fields if value is not None or name not in _LATER}

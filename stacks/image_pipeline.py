@@ -9,8 +9,10 @@ from estate.estate import Estate
 from estate.image import Image
 from estate.recipe import recipe_of
 from stacks.image.alarms import add_alarms
+from stacks.image.disk_image import add_parent
 from stacks.image.distribution import add_distribution
 from stacks.image.encryption import add_key
+from stacks.image.export import add_export
 from stacks.image.handoff import add_handoff, add_topic
 from stacks.image.infrastructure import add_infrastructure
 from stacks.image.logs import add_log_bucket
@@ -39,11 +41,14 @@ class ImagePipelineStack(TerraformStack):
         key = add_key(self, estate=estate, image=image, account=account)
         topic = add_topic(self, estate=estate, image=image, kms_key=key)
         logs = add_log_bucket(self, estate=estate, image=image, kms_key=key)
-        recipe = add_recipe(self, recipe=recipe_of(image, estate), bucket=logs, kms_key=key)
+        contents = recipe_of(image, estate)
+        parent = add_parent(self, estate=estate, image=image, recipe=contents, account=account)
+        recipe = add_recipe(self, recipe=contents, parent_image=parent, bucket=logs, kms_key=key)
         infrastructure = add_infrastructure(
             self, estate=estate, image=image, account=account, kms_key=key, logs=logs, topic=topic
         )
-        distribution = add_distribution(self, estate=estate, image=image)
+        export = add_export(self, estate=estate, image=image, account=account)
+        distribution = add_distribution(self, estate=estate, image=image, account=account, export=export)
         pipeline = add_pipeline(
             self,
             estate=estate,

@@ -7,6 +7,9 @@ from typing import Any
 Statement = Mapping[str, Any]
 """One statement in IAM's own words: Sid, Effect (Allow if absent), Principal, Action, Resource, Condition."""
 
+Condition = Mapping[str, Mapping[str, str]]
+"""When a statement holds, in IAM's own words: operator, key, value."""
+
 MANAGED_BY_SYSTEMS_MANAGER: Statement = {
     "Sid": "ManagedBySystemsManager",
     "Action": [
@@ -51,6 +54,7 @@ def policy(*statements: Statement) -> str:
     )
 
 
-def trust(service: str) -> str:
+def trust(service: str, *, condition: Condition | None = None) -> str:
     """The trust policy of a role that a service assumes."""
-    return policy({"Principal": {"Service": service}, "Action": "sts:AssumeRole"})
+    statement = {"Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+    return policy({**statement, "Condition": condition} if condition else statement)

@@ -9,17 +9,18 @@ from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
 
 from estate.settings import Iam
-from stacks.policy import Statement, policy, trust
+from stacks.policy import Condition, Statement, policy, trust
 
 
 def add_role(
     stack: TerraformStack,
-    whose: Literal["instance", "function"],
+    whose: Literal["instance", "function", "export", "import"],
     *,
     name: str,
     service: str,
     statements: Iterable[Statement],
     iam: Iam,
+    trust_condition: Condition | None = None,
 ) -> tuple[IamRole, IamRolePolicy]:
     """The role `<whose>_role`, which `service` assumes, and the policy that says what it may do."""
     role = IamRole(
@@ -28,7 +29,7 @@ def add_role(
         name=name,
         path=iam.path,
         permissions_boundary=iam.permissions_boundary,
-        assume_role_policy=trust(service),
+        assume_role_policy=trust(service, condition=trust_condition),
     )
     role_policy = IamRolePolicy(stack, f"{whose}_policy", name=whose, role=role.name, policy=policy(*statements))
     return role, role_policy

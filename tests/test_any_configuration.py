@@ -62,7 +62,45 @@ images:
       placement: {tenancy: host, host_id: h-0a, availability_zone: eu-west-1a}
     image_tests: {image_tests_enabled: true, timeout_minutes: 90}
     log_retention_in_days: 30
+    distribution:
+      eu-west-1:
+        ami_name: acme.web.{{ imagebuilder:buildDate }}
+        kms_key_id: arn:aws:kms:eu-west-1:123456789012:key/1f2e
+        ami_tags: {tier: home}
+        launch_templates: [{launch_template_id: lt-0123456789abcdef0, account_id: "210987654321", default: false}]
+        license_configuration_arns:
+          - arn:aws:license-manager:eu-west-1:123456789012:license-configuration:lic-0123456789abcdef0123456789abcdef
+      us-east-1: {kms_key_id: "arn:aws:kms:us-east-1:123456789012:key/1f2e"}
+    launch_permission:
+      accounts: ["210987654321"]
+      organizations: ["arn:aws:organizations::123456789012:organization/o-a1b2c3d4e5"]
+      organizational_units: ["arn:aws:organizations::123456789012:ou/o-a1b2c3d4e5/ou-ab12-cd34ef56"]
+    target_accounts: ["111122223333"]
     tags: {tier: web}
+  desktop:
+    os: windows-server-2022-full
+    build: [update-os]
+    regions: [eu-west-1]
+    distribution:
+      eu-west-1:
+        fast_launch:
+          max_parallel_launches: 10
+          target_resource_count: 20
+          launch_template_id: lt-0123456789abcdef0
+          launch_template_version: "3"
+  kiosk:
+    os: ubuntu-server-24.04
+    parent: {disk_image: s3://acme-disks/noble.vmdk, format: VMDK, boot_mode: uefi}
+    build: [update-os]
+    regions: [eu-west-1]
+    root_volume: {encrypted: false}
+    export: {disk_image_format: VHD, s3_bucket: acme-exports, s3_prefix: kiosk}
+  till:
+    os: ubuntu-server-24.04
+    build: [update-os]
+    regions: [eu-west-1]
+    root_volume: {encrypted: false}
+    export: {disk_image_format: RAW, retention_in_days: 30}
 fleets:
   web-prod:
     image: web

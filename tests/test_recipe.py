@@ -131,6 +131,14 @@ CHANGES: dict[str, tuple[str, set[str]]] = {
     "build": (f"build: [{MANAGED}, update-os, components/app.yaml]", {"recipe"}),
     "test": ("test: [{use: boots, with: {wait_seconds: 60}}]", {"recipe"}),
     "root_volume": ("root_volume: {volume_size: 20}", {"recipe"}),
+    "distribution": ("distribution: {eu-west-1: {ami_tags: {tier: web}}}", set()),
+    # these three need something else, which the recipe has
+    "launch_permission": (
+        "launch_permission: {accounts: ['444455556666']}\nroot_volume: {encrypted: false}",
+        {"recipe"},
+    ),
+    "target_accounts": ("target_accounts: ['444455556666']\nroot_volume: {encrypted: false}", {"recipe"}),
+    "export": ("export: {disk_image_format: RAW}\nroot_volume: {encrypted: false}", {"recipe"}),
     "regions": ("regions: [eu-west-1, us-east-1]", set()),
     "schedule": ("schedule: {rate: 7 days}", set()),
     "channels": ("channels: [prod, staging]", set()),

@@ -5,15 +5,25 @@ from cdktf_cdktf_provider_aws.imagebuilder_distribution_configuration import (
     ImagebuilderDistributionConfiguration,
     ImagebuilderDistributionConfigurationDistribution,
     ImagebuilderDistributionConfigurationDistributionAmiDistributionConfiguration,
+    ImagebuilderDistributionConfigurationDistributionAmiDistributionConfigurationLaunchPermission,
+    ImagebuilderDistributionConfigurationDistributionFastLaunchConfiguration,
+    ImagebuilderDistributionConfigurationDistributionFastLaunchConfigurationLaunchTemplate,
+    ImagebuilderDistributionConfigurationDistributionFastLaunchConfigurationSnapshotConfiguration,
+    ImagebuilderDistributionConfigurationDistributionLaunchTemplateConfiguration,
+    ImagebuilderDistributionConfigurationDistributionS3ExportConfiguration,
 )
 
 from estate import names
+from estate.distribution import FastLaunch
 from estate.estate import Estate
 from estate.image import Image
+from stacks.image.export import Destination
 
 
-def add_distribution(stack: TerraformStack, *, estate: Estate, image: Image) -> ImagebuilderDistributionConfiguration:
-    """One AMI in each region of the image, named and tagged alike."""
+def add_distribution(
+    stack: TerraformStack, *, estate: Estate, image: Image, account: str, export: Destination | None
+) -> ImagebuilderDistributionConfiguration:
+    """An AMI in each region of the image, and copies of it for other accounts; `export` is of the home region's."""
     namespace = estate.settings.namespace
     return ImagebuilderDistributionConfiguration(
         stack,
@@ -21,16 +31,82 @@ def add_distribution(stack: TerraformStack, *, estate: Estate, image: Image) -> 
         name=names.image_builder(namespace, image.name),
         description=f"AMIs of image {namespace}/{image.name}",
         distribution=[
-            ImagebuilderDistributionConfigurationDistribution(
-                region=region,
-                ami_distribution_configuration=(
-                    ImagebuilderDistributionConfigurationDistributionAmiDistributionConfiguration(
-                        name=names.ami(namespace, image.name),
-                        description=f"{namespace}/{image.name}",
-                        ami_tags=estate.tags_of(image),
-                    )
-                ),
-            )
+            _distribution(region, estate=estate, image=image, account=account, export=export)
             for region in image.regions
         ],
+    )
+
+
+def _distribution(
+    region: str, *, estate: Estate, image: Image, account: str, export: Destination | None
+) -> ImagebuilderDistributionConfigurationDistribution:
+    here, namespace = image.distribution_in(region), estate.settings.namespace
+    return ImagebuilderDistributionConfigurationDistribution(
+        region=region,
+        ami_distribution_configuration=(
+            ImagebuilderDistributionConfigurationDistributionAmiDistributionConfiguration(
+                name=here.ami_name or names.ami(namespace, image.name),
+                description=f"{namespace}/{image.name}",
+                ami_tags={**estate.tags_of(image), **here.ami_tags},
+                kms_key_id=here.kms_key_id,
+                launch_permission=_launch_permission(image),
+                # "If you don't specify accounts, … only to your own": who specifies others has to name it
+                target_account_ids=[account, *image.target_accounts] if image.target_accounts else None,
+            )
+        ),
+        launch_template_configuration=[
+            ImagebuilderDistributionConfigurationDistributionLaunchTemplateConfiguration(**each.model_dump())
+            for each in here.launch_templates
+        ]
+        or None,
+        fast_launch_configuration=[_fast_launch(here.fast_launch, account)] if here.fast_launch else None,
+        license_configuration_arns=list(here.license_configuration_arns) or None,
+        s3_export_configuration=ImagebuilderDistributionConfigurationDistributionS3ExportConfiguration(
+            role_name=export.role_name,
+            disk_image_format=export.disk_image_format,
+            s3_bucket=export.s3_bucket,
+            s3_prefix=export.s3_prefix,
+        )
+        if export and region == image.home
+        else None,
+    )
+
+
+def _launch_permission(
+    image: Image,
+) -> ImagebuilderDistributionConfigurationDistributionAmiDistributionConfigurationLaunchPermission | None:
+    if image.is_public:
+        return ImagebuilderDistributionConfigurationDistributionAmiDistributionConfigurationLaunchPermission(
+            user_groups=["all"]
+        )
+    permissions = image.launch_permissions
+    if permissions is None:
+        return None
+    return ImagebuilderDistributionConfigurationDistributionAmiDistributionConfigurationLaunchPermission(
+        user_ids=list(permissions.accounts) or None,
+        organization_arns=list(permissions.organizations) or None,
+        organizational_unit_arns=list(permissions.organizational_units) or None,
+    )
+
+
+def _fast_launch(
+    fast_launch: FastLaunch, account: str
+) -> ImagebuilderDistributionConfigurationDistributionFastLaunchConfiguration:
+    return ImagebuilderDistributionConfigurationDistributionFastLaunchConfiguration(
+        account_id=account,
+        enabled=True,
+        max_parallel_launches=fast_launch.max_parallel_launches,
+        snapshot_configuration=(
+            ImagebuilderDistributionConfigurationDistributionFastLaunchConfigurationSnapshotConfiguration(
+                target_resource_count=fast_launch.target_resource_count
+            )
+            if fast_launch.target_resource_count
+            else None
+        ),
+        launch_template=ImagebuilderDistributionConfigurationDistributionFastLaunchConfigurationLaunchTemplate(
+            launch_template_id=fast_launch.launch_template_id,
+            launch_template_version=fast_launch.launch_template_version,
+        )
+        if fast_launch.launch_template_id
+        else None,
     )

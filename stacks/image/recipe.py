@@ -16,8 +16,13 @@ from stacks.image.components import NEW_BEFORE_OLD, add_components
 from stacks.terraform import literal
 
 
-def add_recipe(stack: TerraformStack, *, recipe: Recipe, bucket: S3Bucket, kms_key: str) -> ImagebuilderImageRecipe:
-    """The recipe and the components that it is made of; `bucket` takes documents that are too long for a request."""
+def add_recipe(
+    stack: TerraformStack, *, recipe: Recipe, parent_image: str, bucket: S3Bucket, kms_key: str
+) -> ImagebuilderImageRecipe:
+    """The recipe and the components that it is made of; `bucket` takes documents that are too long for a request.
+
+    `parent_image` may be what only Terraform knows; what follows for the version says the recipe's own.
+    """
     made = add_components(stack, components=recipe.components, bucket=bucket, kms_key=kms_key)
 
     def used(step: Step) -> ImagebuilderImageRecipeComponent:
@@ -36,7 +41,7 @@ def add_recipe(stack: TerraformStack, *, recipe: Recipe, bucket: S3Bucket, kms_k
         name=recipe.name,
         version=recipe.version,
         description=literal(recipe.description),
-        parent_image=recipe.parent_image,
+        parent_image=parent_image,
         component=[used(step) for step in recipe.steps],
         block_device_mapping=[_root_device(recipe.root_device)],
         # without this, an agent that Image Builder installed goes again, and no fleet could be reached through it
@@ -55,8 +60,9 @@ def _root_device(device: RootDevice) -> ImagebuilderImageRecipeBlockDeviceMappin
             volume_size=device.volume_size,
             iops=device.iops,
             throughput=device.throughput,
-            # the provider takes these two as text
+            # the provider takes truth as text
             encrypted=str(device.encrypted).lower(),
+            kms_key_id=device.kms_key_id,
             delete_on_termination=str(device.delete_on_termination).lower(),
         ),
     )

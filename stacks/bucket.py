@@ -1,0 +1,96 @@
+"""Private buckets: nobody else's, encrypted, reached over TLS only, and emptied by time."""
+
+from cdktf import TerraformStack
+from cdktf_cdktf_provider_aws.s3_bucket import S3Bucket
+from cdktf_cdktf_provider_aws.s3_bucket_lifecycle_configuration import (
+    S3BucketLifecycleConfiguration,
+    S3BucketLifecycleConfigurationRule,
+    S3BucketLifecycleConfigurationRuleAbortIncompleteMultipartUpload,
+    S3BucketLifecycleConfigurationRuleExpiration,
+    S3BucketLifecycleConfigurationRuleFilter,
+)
+from cdktf_cdktf_provider_aws.s3_bucket_policy import S3BucketPolicy
+from cdktf_cdktf_provider_aws.s3_bucket_public_access_block import S3BucketPublicAccessBlock
+from cdktf_cdktf_provider_aws.s3_bucket_server_side_encryption_configuration import (
+    S3BucketServerSideEncryptionConfigurationA,
+    S3BucketServerSideEncryptionConfigurationRuleA,
+    S3BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultA,
+)
+
+from stacks.policy import policy
+
+
+def add_private_bucket(
+    stack: TerraformStack,
+    construct_id: str,
+    *,
+    bucket_prefix: str,
+    kms_key: str | None,
+    expiring: str,
+    expires_in_days: int,
+    goes_with_its_objects: bool,
+) -> S3Bucket:
+    """The bucket `construct_id`, and what guards it: `<construct_id>_private`, `_encryption`, `_expiry`, `_policy`.
+
+    Objects whose keys start with `expiring` are deleted after so many days. Without a `kms_key`, S3's own keys
+    encrypt. A bucket that does not go with its objects stops a destroy while it has any.
+    """
+    bucket = S3Bucket(
+        stack, construct_id, bucket_prefix=bucket_prefix, force_destroy=True if goes_with_its_objects else None
+    )
+    S3BucketPublicAccessBlock(
+        stack,
+        f"{construct_id}_private",
+        bucket=bucket.id,
+        block_public_acls=True,
+        block_public_policy=True,
+        ignore_public_acls=True,
+        restrict_public_buckets=True,
+    )
+    S3BucketServerSideEncryptionConfigurationA(
+        stack,
+        f"{construct_id}_encryption",
+        bucket=bucket.id,
+        rule=[
+            S3BucketServerSideEncryptionConfigurationRuleA(
+                apply_server_side_encryption_by_default=(
+                    S3BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultA(
+                        sse_algorithm="aws:kms" if kms_key else "AES256", kms_master_key_id=kms_key
+                    )
+                ),
+                bucket_key_enabled=True if kms_key else None,
+            )
+        ],
+    )
+    S3BucketLifecycleConfiguration(
+        stack,
+        f"{construct_id}_expiry",
+        bucket=bucket.id,
+        rule=[
+            S3BucketLifecycleConfigurationRule(
+                id="expire",
+                status="Enabled",
+                filter=[S3BucketLifecycleConfigurationRuleFilter(prefix=expiring)],
+                expiration=[S3BucketLifecycleConfigurationRuleExpiration(days=expires_in_days)],
+                abort_incomplete_multipart_upload=[
+                    S3BucketLifecycleConfigurationRuleAbortIncompleteMultipartUpload(days_after_initiation=7)
+                ],
+            )
+        ],
+    )
+    S3BucketPolicy(
+        stack,
+        f"{construct_id}_policy",
+        bucket=bucket.id,
+        policy=policy(
+            {
+                "Sid": "OnlyEncryptedConnections",
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": "s3:*",
+                "Resource": [bucket.arn, f"{bucket.arn}/*"],
+                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+            }
+        ),
+    )
+    return bucket

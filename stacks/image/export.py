@@ -1,0 +1,69 @@
+"""Disk images for machines on premises: the bucket that they go to, and the role that writes them."""
+
+from dataclasses import dataclass
+
+from cdktf import TerraformStack
+
+from estate import names
+from estate.estate import Estate
+from estate.image import Image
+from stacks.bucket import add_private_bucket
+from stacks.image.vm_import_export import READ_SNAPSHOTS, add_service_role
+from stacks.policy import Statement
+
+_RETENTION_IN_DAYS = 90
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where disk images go, in which format, and who writes them there."""
+
+    disk_image_format: str
+    role_name: str
+    s3_bucket: str
+    s3_prefix: str
+
+
+def add_export(stack: TerraformStack, *, estate: Estate, image: Image, account: str) -> Destination | None:
+    """Where the disk images of an image's builds go, if there are any.
+
+    VM Import/Export writes into no bucket that a KMS key encrypts, so S3's own keys do.
+    """
+    export = image.export
+    if export is None:
+        return None
+    namespace = estate.settings.namespace
+    folder = export.s3_prefix or names.exports_folder(namespace, image.name)
+    prefix = f"{folder}/"
+    bucket, arn = export.s3_bucket, f"arn:{names.partition(image.home)}:s3:::{export.s3_bucket}"
+    if bucket is None:
+        made = add_private_bucket(
+            stack,
+            "exports",
+            bucket_prefix=names.bucket_prefix(namespace, image.name),
+            kms_key=None,
+            expiring=prefix,
+            expires_in_days=export.retention_in_days or _RETENTION_IN_DAYS,
+            goes_with_its_objects=False,
+        )
+        bucket, arn = made.bucket, made.arn
+    role, _ = add_service_role(
+        stack, "export", estate=estate, image=image, account=account, statements=_statements(arn, prefix)
+    )
+    return Destination(export.disk_image_format, role.name, bucket, prefix)
+
+
+def _statements(bucket: str, prefix: str) -> list[Statement]:
+    return [
+        {
+            "Sid": "FindBucket",
+            "Action": ["s3:GetBucketAcl", "s3:GetBucketLocation", "s3:ListBucket"],
+            "Resource": bucket,
+        },
+        {
+            "Sid": "WriteDiskImages",
+            "Action": ["s3:GetObject", "s3:PutObject"],
+            "Resource": f"{bucket}/{prefix}*",
+        },
+        READ_SNAPSHOTS,
+    ]

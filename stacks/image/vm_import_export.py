@@ -1,0 +1,50 @@
+"""The role under which VM Import/Export works for an image."""
+
+from typing import Literal
+
+from cdktf import TerraformStack
+from cdktf_cdktf_provider_aws.iam_role import IamRole
+from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
+
+from estate import names
+from estate.estate import Estate
+from estate.image import Image
+from stacks.policy import Statement
+from stacks.role import add_role
+
+READ_SNAPSHOTS: Statement = {
+    "Sid": "CopySnapshots",
+    # as AWS documents the role, without its leave to register AMIs; most of these actions know no resource
+    "Action": ["ec2:CopySnapshot", "ec2:Describe*", "ec2:ModifySnapshotAttribute"],
+    "Resource": "*",
+}
+"""What the service needs of EC2 ("Required service role" in the user guide of VM Import/Export)."""
+
+
+def add_service_role(
+    stack: TerraformStack,
+    whose: Literal["export", "import"],
+    *,
+    estate: Estate,
+    image: Image,
+    account: str,
+    statements: list[Statement],
+) -> tuple[IamRole, IamRolePolicy]:
+    """The role `<whose>_role`, which the service assumes for this account only.
+
+    It is known to EC2 by its name alone, so it has no path, whatever the settings say.
+    """
+    partition = names.partition(image.home)
+    return add_role(
+        stack,
+        whose,
+        name=names.global_name(estate.settings.namespace, image.name, whose, image.home),
+        service="vmie.amazonaws.com",
+        statements=statements,
+        iam=estate.settings.iam.model_copy(update={"path": "/"}),
+        trust_condition={
+            # the external ID is the service's own word, the same for everybody; the others keep other accounts out
+            "StringEquals": {"sts:ExternalId": "vmimport", "aws:SourceAccount": account},
+            "ArnLike": {"aws:SourceArn": f"arn:{partition}:vmie:*:{account}:*"},
+        },
+    )
