@@ -5,6 +5,7 @@ follows from the catalogue, `docs/operating-systems.md`, and the one of the comp
 """
 
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,6 +19,7 @@ from pydantic.json_schema import models_json_schema  # noqa: E402
 
 from docs.components import components_page  # noqa: E402
 from docs.operating_systems import operating_systems_page  # noqa: E402
+from estate.container import ContainerImage  # noqa: E402
 from estate.fleet import Fleet  # noqa: E402
 from estate.image import Image  # noqa: E402
 from estate.settings import Settings  # noqa: E402
@@ -64,7 +66,13 @@ config/web.yaml:6 images.web.os: unknown operating system, got 'amazon-linux-203
 ```
 """
 
-_MODELS: Mapping[str, type[BaseModel]] = {"settings": Settings, "images.NAME": Image, "fleets.NAME": Fleet}
+_CONTAINER = "images.NAME with kind: container"
+_MODELS: Mapping[str, type[BaseModel]] = {
+    "settings": Settings,
+    "images.NAME": Image,
+    _CONTAINER: ContainerImage,
+    "fleets.NAME": Fleet,
+}
 _Schema = dict[str, Any]
 
 
@@ -107,7 +115,7 @@ def estate_schema() -> _Schema:
         "additionalProperties": False,
         "properties": {
             "settings": parts["settings"],
-            "images": _by_name("Golden images by name.", parts["images.NAME"]),
+            "images": _by_name("Golden images by name.", _by_kind(parts["images.NAME"], parts[_CONTAINER])),
             "fleets": _by_name("Fleets by name.", parts["fleets.NAME"]),
         },
         "$defs": {name: _tidied(definition) for name, definition in definitions["$defs"].items()},
@@ -121,6 +129,11 @@ def _by_name(description: str, each: _Schema) -> _Schema:
         "propertyNames": TypeAdapter(Name).json_schema(),
         "additionalProperties": each,
     }
+
+
+def _by_kind(ami: _Schema, container: _Schema) -> _Schema:
+    """One or the other, so that an editor says what is wrong with the one that is meant."""
+    return {"if": {"required": ["kind"]}, "then": container, "else": ami}
 
 
 def _tidied(node: Any) -> Any:
@@ -144,17 +157,21 @@ def _tidied(node: Any) -> Any:
 
 
 def _sections(schema: _Schema) -> Iterator[str]:
-    """A heading, a description and a table for each model, named by where it first stands in YAML."""
+    """A heading, a description and a table for each model, named by where it first stands in YAML.
+
+    Required keys come first.
+    """
     paths = dict(_paths(schema))
     for name, path in paths.items():
         model = schema["$defs"][name]
         yield f"{'##' if path in _MODELS else '###'} `{path}`\n"
         yield f"{model['description']}\n"
         yield "| Key | Value | Without it | Meaning |\n| --- | --- | --- | --- |"
-        for key, field in model["properties"].items():
+        required = model.get("required", ())
+        for key, field in sorted(model["properties"].items(), key=lambda item: item[0] not in required):
             described = field if "description" in field else schema["$defs"][next(_models(field))]
             meaning, _, default = described["description"].partition("Without it: ")
-            if key in model.get("required", ()):
+            if key in required:
                 default = "required"
             cells = (f"`{key}`", _words(field, paths), default.removesuffix("."), meaning.strip())
             yield "| " + " | ".join(cell.replace("\n", " ").replace("|", "\\|") for cell in cells) + " |"
@@ -164,7 +181,8 @@ def _sections(schema: _Schema) -> Iterator[str]:
 def _paths(schema: _Schema) -> Iterator[tuple[str, str]]:
     """Every model that the schema refers to, and its place, from the top down."""
     properties = schema["properties"]
-    tops = [properties["settings"], *(properties[each]["additionalProperties"] for each in ("images", "fleets"))]
+    images, fleets = (properties[each]["additionalProperties"] for each in ("images", "fleets"))
+    tops = [properties["settings"], images["else"], images["then"], fleets]
     seen: set[str] = set()
     for path, top in zip(_MODELS, tops, strict=True):
         waiting = [(name, path) for name in _models(top)]
@@ -226,7 +244,7 @@ def _by_region(node: _Schema) -> _Schema | None:
 
 def anchor(path: str) -> str:
     """GitHub's anchor of a heading."""
-    return path.lower().replace(".", "")
+    return re.sub(r"[^\w -]", "", path.lower()).replace(" ", "-")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator
 
 from estate import component_values, names
+from estate.any_image import AnyImage
+from estate.container_checks import check_container
 from estate.distribution_checks import check_distribution
 from estate.document_references import TEST_STAGE
 from estate.documents import Document
@@ -33,7 +35,7 @@ def check(parts: Parts) -> list[Problem]:
     ]
 
 
-def _image(image: Image, parts: Parts) -> Iterator[Problem]:
+def _image(image: AnyImage, parts: Parts) -> Iterator[Problem]:
     key: Key = ("images", image.name)
     if parts.sound(key, "build", "test"):
         yield from _count(image, key)
@@ -46,19 +48,20 @@ def _image(image: Image, parts: Parts) -> Iterator[Problem]:
     if parts.settings and len(tags := {**parts.settings.tags, **image.tags}) > MOST_TAGS:
         rule = f"image and settings have at most {MOST_TAGS} tags together"
         yield Problem((*key, "tags"), rule, str(len(tags)), "delete some")
-    yield from check_system(image, parts)
-    yield from check_distribution(image, parts)
+    yield from check_system(image, parts) if isinstance(image, Image) else check_container(image, parts)
+    if isinstance(image, Image):
+        yield from check_distribution(image, parts)
     yield from _components(image, parts)
 
 
-def _count(image: Image, key: Key) -> Iterator[Problem]:
+def _count(image: AnyImage, key: Key) -> Iterator[Problem]:
     if not image.uses:
         yield Problem(key, "needs at least one component", remedy="begin with build: [update-os]")
     if len(image.uses) > MOST_COMPONENTS:
         yield Problem(key, f"an image has at most {MOST_COMPONENTS} components", str(len(image.uses)), "merge some")
 
 
-def _components(image: Image, parts: Parts) -> Iterator[Problem]:
+def _components(image: AnyImage, parts: Parts) -> Iterator[Problem]:
     sources: dict[str, str] = {}
     used: set[str] = set()
     for place, use in image.placed_uses:
@@ -75,7 +78,7 @@ def _components(image: Image, parts: Parts) -> Iterator[Problem]:
         name = component_name(use)
         if sources.setdefault(name, use.use) != use.use:
             yield Problem(place, f"component {name} stands for two documents", shown(use.use), "rename one file")
-        document = parts.files.documents.get((use.use, image.system.platform))
+        document = parts.files.documents.get((use.use, image.platform))
         if document and not re.fullmatch(rf"(?=.{{1,{names.LONGEST_COMPONENT}}}$)[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
             rule = "the file of a component is named in lower-case letters, digits and hyphens"
             yield Problem(place, f"{rule}, at most {names.LONGEST_COMPONENT} of them", shown(use.use))
@@ -93,7 +96,7 @@ def _in_its_list(use: ComponentUse, document: Document, place: Key) -> Iterator[
         yield Problem(place, f"{use.use} has only the phase test, so it builds nothing", remedy="write it in test")
 
 
-def _elsewhere(image: Image, key: Key, parts: Parts) -> Iterator[Problem]:
+def _elsewhere(image: AnyImage, key: Key, parts: Parts) -> Iterator[Problem]:
     """What must be in the region of the image's stack, and is not."""
     for place, use in image.placed_uses:
         if use.is_managed and place not in parts.broken:
@@ -133,7 +136,7 @@ def _same_in_arns(parts: Parts) -> Iterator[Problem]:
                     yield Problem(place, rule, shown(use.use), "rename the image or the component's file")
 
 
-def _never_fires(image: Image, key: Key) -> Iterator[Problem]:
+def _never_fires(image: AnyImage, key: Key) -> Iterator[Problem]:
     """Dependency updates fire for wildcard versions and `ssm:` parents, not for one fixed image."""
     schedule = image.schedule
     if schedule is None or schedule.when != "dependency-updates":
@@ -174,8 +177,11 @@ def _fleet(fleet: Fleet, parts: Parts) -> Iterator[Problem]:
     image = parts.images.get(fleet.image)
     if not parts.sound(key, "image"):
         return
-    if image:
+    if isinstance(image, Image):
         yield from _fits(fleet, image, parts)
+    elif image:
+        rule = "a fleet runs an AMI, and this is a container image"
+        yield Problem((*key, "image"), rule, shown(fleet.image), "read its channel where containers run, in ECS or EKS")
     elif parts.declared is not None and fleet.image not in parts.declared:
         remedy = did_you_mean(fleet.image, parts.declared) or "declare it under images:"
         yield Problem((*key, "image"), "no such image", shown(fleet.image), remedy)

@@ -6,6 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from estate import names
+from estate.any_image import AnyImage
+from estate.container import DEFAULT_DOCKERFILE, ContainerImage
 from estate.documents import Document
 from estate.fleet import Fleet
 from estate.image import Image
@@ -23,22 +25,38 @@ class Estate(BaseModel):
 
     settings: Settings
     """What holds for the whole estate."""
-    images: dict[str, Image] = {}
+    images: dict[str, AnyImage] = {}
     """Golden images by name."""
     fleets: dict[str, Fleet] = {}
     """Fleets by name."""
     documents: SkipJsonSchema[Mapping[tuple[str, Platform], Document]] = Field(default={}, exclude=True)
     """Component documents by what names them in the configuration and by platform."""
+    dockerfiles: SkipJsonSchema[Mapping[str, str]] = Field(default={}, exclude=True)
+    """Dockerfile templates by their paths in the configuration."""
 
     def image_of(self, fleet: Fleet) -> Image:
         """The image that a fleet runs."""
-        return self.images[fleet.image]
+        image = self.images[fleet.image]
+        if not isinstance(image, Image):
+            raise ValueError(f"fleet {fleet.name} runs a container image: the checks refuse that")
+        return image
 
-    def tags_of(self, image: Image) -> dict[str, str]:
+    def dockerfile_of(self, image: ContainerImage) -> str:
+        """The Dockerfile template of a container image."""
+        return (
+            self.dockerfiles[image.own_dockerfile] if image.own_dockerfile else image.dockerfile or DEFAULT_DOCKERFILE
+        )
+
+    def repository_of(self, image: ContainerImage) -> str:
+        """The name of the repository that a container image goes to."""
+        made = image.repository if isinstance(image.repository, str) else None
+        return made or names.repository(self.settings.namespace, image.name)
+
+    def tags_of(self, image: AnyImage) -> dict[str, str]:
         """The tags of an image's AMIs, parameters and builds: the settings', its own, and the one it is found by."""
         return {**self.settings.tags, **image.tags, **names.owner_tag(self.settings.namespace, image.name)}
 
-    def parameters(self, image: Image) -> dict[str, str]:
+    def parameters(self, image: AnyImage) -> dict[str, str]:
         """The SSM parameter of each channel of an image."""
         namespace = self.settings.namespace
         return {channel: names.parameter(namespace, image.name, channel) for channel in (names.LATEST, *image.channels)}

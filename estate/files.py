@@ -1,4 +1,4 @@
-"""The files that images name: component documents.
+"""The files that images name: component documents and Dockerfile templates.
 
 Each is read once, whoever names it, and what is wrong with it is told once.
 """
@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import get_args
 
 from estate import documents
+from estate.any_image import AnyImage
+from estate.container import ContainerImage
 from estate.documents import Document
-from estate.image import ComponentUse, Image
+from estate.image import ComponentUse
 from estate.operating_systems import Platform
 from estate.problems import EstateError, Key, Problem, did_you_mean, shown
 
@@ -25,16 +27,22 @@ class NamedFiles:
 
     documents: Mapping[tuple[str, Platform], Document]
     """Component documents by what names them in the configuration and by platform."""
+    dockerfiles: Mapping[str, str]
+    """Dockerfile templates by their paths in the configuration."""
 
 
 def read_named(
-    images: Iterable[Image], *, folder: Path, problems: list[Problem], broken: Set[Key] = frozenset()
+    images: Iterable[AnyImage], *, folder: Path, problems: list[Problem], broken: Set[Key] = frozenset()
 ) -> NamedFiles:
     """All files that images name; `folder` is where their paths begin, and `problems` gets what is wrong with them.
 
     What stands in a `broken` field is not looked for.
     """
-    return NamedFiles(documents=_documents(images, folder, problems, broken))
+    images = tuple(images)
+    return NamedFiles(
+        documents=_documents(images, folder, problems, broken),
+        dockerfiles=_dockerfiles(images, folder, problems, broken),
+    )
 
 
 def platforms_of(component: str) -> list[Platform]:
@@ -61,15 +69,15 @@ def text_of(file: Path) -> str:
 
 
 def _documents(
-    images: Iterable[Image], folder: Path, problems: list[Problem], broken: Set[Key]
+    images: Iterable[AnyImage], folder: Path, problems: list[Problem], broken: Set[Key]
 ) -> dict[tuple[str, Platform], Document]:
     """The documents that the images use, each read once for each platform."""
     found: dict[tuple[Path, Platform], Document | None] = {}
     texts: dict[tuple[str, Platform], Document] = {}
     told: dict[str, Problem] = {}
     for image in images:
-        unknown_system = ("images", image.name, "os") in broken
-        platform = image.system.platform
+        unknown_system = not broken.isdisjoint(("images", image.name, field) for field in ("os", "platform"))
+        platform = image.platform
         for place, use in image.placed_uses:
             if use.is_managed or place in broken or (unknown_system and not use.is_own):
                 continue
@@ -80,6 +88,25 @@ def _documents(
             if document:
                 texts[use.use, platform] = document
     problems += told.values()
+    return texts
+
+
+def _dockerfiles(images: Iterable[AnyImage], folder: Path, problems: list[Problem], broken: Set[Key]) -> dict[str, str]:
+    """The Dockerfile templates that images name by their paths."""
+    texts: dict[str, str] = {}
+    for image in images:
+        key: Key = ("images", image.name, "dockerfile")
+        path = image.own_dockerfile if isinstance(image, ContainerImage) else None
+        if path is None or key in broken:
+            continue
+        if not os.path.isfile(folder / path):
+            remedy = "write its path from the configuration's folder, or its text in several lines"
+            problems.append(Problem(key, "no such file", shown(path), remedy))
+            continue
+        try:
+            texts[path] = text_of(folder / path)
+        except EstateError as error:
+            problems += error.problems
     return texts
 
 

@@ -18,7 +18,7 @@ from estate import names
 from estate.distribution import LaunchPermission, Permission, RegionalDistribution
 from estate.export import Export
 from estate.infrastructure import Infrastructure
-from estate.operating_systems import CATALOGUE, Architecture, OperatingSystem
+from estate.operating_systems import CATALOGUE, Architecture, OperatingSystem, Platform
 from estate.parent import IMAGE_BUILDER_ARN, VERSION, Base, DiskImage, Parent
 from estate.problems import Key, RuleError, did_you_mean, shown
 from estate.root_volume import RootVolume
@@ -94,7 +94,7 @@ Use = Annotated[ComponentUse, BeforeValidator(_from_name, json_schema_input_type
 def _together(regions: tuple[str, ...]) -> tuple[str, ...]:
     for index, region in enumerate(regions):
         if names.partition(region) != names.partition(regions[0]):
-            rule = f"AWS keeps it apart from {regions[0]}: no AMI can be copied there"
+            rule = f"AWS keeps it apart from {regions[0]}: no image can be copied there"
             raise RuleError(rule, got=shown(region), remedy="declare an image of its own for it", key=(index,))
     return regions
 
@@ -117,25 +117,17 @@ class ImageTests(BaseModel):
     """When tests count as failed, in minutes. Without it: 720."""
 
 
-class Image(BaseModel):
-    """A golden image: what it is made of, when it is built, and where it goes."""
+class ImageBase(BaseModel):
+    """What every golden image has, whatever Image Builder makes of it: an AMI (`Image`) or a container image."""
 
     model_config = FROZEN
 
     name: SkipJsonSchema[Name]
     """The key under `images:`."""
-    os: Annotated[str, Field(json_schema_extra={"enum": list(CATALOGUE)}), AfterValidator(_check_system)]
-    """The operating system, one of the catalogue."""
-    architecture: Architecture = "x86_64"
-    """The processor architecture. Without it: x86_64."""
     version: MajorMinor = "1.0"
     """The recipe's major and minor version; the patch follows from the content. Without it: "1.0"."""
     description: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
-    """What the image is for. Without it: a line that names image and operating system."""
-    parent: Parent | None = None
-    """The parent image: an AMI ID, the ARN of an Image Builder image, `ssm:/…`, a disk image in S3, or another image of
-    this estate, which must have been built once before this image's first build. Without it: the operating system's
-    newest, where its publisher names one that AWS can resolve."""
+    """What the image is for. Without it: a line that names the image and what it is built from."""
     build: tuple[Use, ...] = ()
     """Components that build the image, in order. Without it: the parent image is only tested."""
     test: tuple[Use, ...] = ()
@@ -143,10 +135,52 @@ class Image(BaseModel):
     schedule: Schedule | None = None
     """When the pipeline builds by itself. Without it: only when someone starts it."""
     regions: Annotated[tuple[Region, ...], Field(min_length=1), Distinct(), AfterValidator(_together)]
-    """Where the AMI goes. The first is home: the stack, its pipeline and its function live there. Another home is
+    """Where the image goes. The first is home: the stack, its pipeline and its function live there. Another home is
     another stack with a state of its own: destroy the old one first."""
     channels: Annotated[tuple[Name, ...], Distinct(), AfterValidator(_without_latest)] = ()
     """Channels that operators move, such as `staging` and `prod`. Without it: only `latest`, moved by itself."""
+    infrastructure: Infrastructure = Infrastructure()
+    """Where builds run. Without it: small instances in the default VPC."""
+    image_tests: ImageTests = ImageTests()
+    """How tests run. Without it: enabled, 720 minutes."""
+    log_retention_in_days: Annotated[StrictInt, Field(ge=1, le=3653)] = 90
+    """How long build logs are kept in the stack's bucket. The copies that Image Builder writes to CloudWatch Logs
+    (`/aws/imagebuilder/…`) are AWS's own and stay. Without it: 90 days."""
+    tags: Tags = {}
+    """Tags of everything in the stack, of the AMIs and of the parameters, beside those of the settings; 29 at most
+    together. Without it: none."""
+
+    @property
+    def home(self) -> str:
+        """The region of the stack."""
+        return self.regions[0]
+
+    @property
+    def uses(self) -> tuple[ComponentUse, ...]:
+        """All components in the order of the recipe."""
+        return self.build + self.test
+
+    @property
+    def placed_uses(self) -> tuple[tuple[Key, ComponentUse], ...]:
+        """All components with their places in the configuration."""
+        return tuple(
+            (("images", self.name, field, index), use)
+            for field, uses in (("build", self.build), ("test", self.test))
+            for index, use in enumerate(uses)
+        )
+
+
+class Image(ImageBase):
+    """A golden image of EC2, an AMI: what it is made of, when it is built, and where it goes."""
+
+    os: Annotated[str, Field(json_schema_extra={"enum": list(CATALOGUE)}), AfterValidator(_check_system)]
+    """The operating system, one of the catalogue."""
+    architecture: Architecture = "x86_64"
+    """The processor architecture. Without it: x86_64."""
+    parent: Parent | None = None
+    """The parent image: an AMI ID, the ARN of an Image Builder image, `ssm:/…`, a disk image in S3, or another image of
+    this estate, which must have been built once before this image's first build. Without it: the operating system's
+    newest, where its publisher names one that AWS can resolve."""
     root_volume: RootVolume = RootVolume()
     """The root volume. Without it: gp3 of the parent's size, encrypted."""
     distribution: dict[Region, RegionalDistribution] = {}
@@ -162,21 +196,6 @@ class Image(BaseModel):
     distribution" in Image Builder's user guide). Channels stay in the image's account. Without it: no copies."""
     export: Export | None = None
     """A disk image of each build for machines on premises. Without it: none."""
-    infrastructure: Infrastructure = Infrastructure()
-    """Where builds run. Without it: small instances in the default VPC."""
-    image_tests: ImageTests = ImageTests()
-    """How tests run. Without it: enabled, 720 minutes."""
-    log_retention_in_days: Annotated[StrictInt, Field(ge=1, le=3653)] = 90
-    """How long build logs are kept in the stack's bucket. The copies that Image Builder writes to CloudWatch Logs
-    (`/aws/imagebuilder/…`) are AWS's own and stay. Without it: 90 days."""
-    tags: Tags = {}
-    """Tags of everything in the stack and of the AMIs, beside those of the settings; 29 at most together. Without it:
-    none."""
-
-    @property
-    def home(self) -> str:
-        """The region of the stack."""
-        return self.regions[0]
 
     @property
     def system(self) -> OperatingSystem:
@@ -184,18 +203,9 @@ class Image(BaseModel):
         return CATALOGUE[self.os]
 
     @property
-    def uses(self) -> tuple[ComponentUse, ...]:
-        """All components in the order of the recipe."""
-        return self.build + self.test
-
-    @property
-    def placed_uses(self) -> tuple[tuple[Key, ComponentUse], ...]:
-        """All components with their places in the configuration."""
-        return tuple(
-            (("images", self.name, field, index), use)
-            for field, uses in (("build", self.build), ("test", self.test))
-            for index, use in enumerate(uses)
-        )
+    def platform(self) -> Platform:
+        """What its components are made for."""
+        return self.system.platform
 
     @property
     def instance_types(self) -> tuple[str, ...]:

@@ -1,14 +1,18 @@
 """Files -> Estate, or every problem at once. With `files.py`, the only reader of files."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pydantic import BaseModel
+
 from estate import checks
+from estate.any_image import AnyImage
+from estate.container import ContainerImage
 from estate.estate import Estate
-from estate.files import read_named, text_of
+from estate.files import NamedFiles, read_named, text_of
 from estate.fleet import Fleet
 from estate.image import Image
 from estate.parts import Parts
@@ -18,7 +22,7 @@ from estate.soundness import model_of
 from estate.yaml_text import Marks, read
 
 _SECTIONS = ("images", "fleets")
-_Named = TypeVar("_Named", Image, Fleet)
+_Named = TypeVar("_Named", Image | ContainerImage, Fleet)
 
 
 @dataclass
@@ -58,18 +62,18 @@ def load(path: Path) -> Estate:
     elif declared.complete:
         remedy = "write settings: {namespace: …}"
         problems.append(Problem(("settings",), "is required", remedy=remedy, place=str(path)))
-    images = dict(_models(Image, "images", declared, broken))
-    fleets = dict(_models(Fleet, "fleets", declared, broken))
+    images: dict[str, AnyImage] = dict(_models(_kind_of_image, "images", declared, broken))
+    fleets: dict[str, Fleet] = dict(_models(lambda *_: Fleet, "fleets", declared, broken))
     files = read_named(images.values(), folder=folder, problems=problems, broken=broken)
     known = declared.values["images"].keys() if declared.complete else None
     problems += checks.check(Parts(settings, images, fleets, files, known, broken))
     if problems or settings is None:
         raise EstateError(_placed(problems, declared))
-    return Estate(settings=settings, images=images, fleets=fleets, documents=files.documents)
+    return _estate(settings, images, fleets, files)
 
 
 def assemble(
-    *, settings: Settings, images: Iterable[Image] = (), fleets: Iterable[Fleet] = (), folder: Path = Path()
+    *, settings: Settings, images: Iterable[AnyImage] = (), fleets: Iterable[Fleet] = (), folder: Path = Path()
 ) -> Estate:
     """The same estate from models made in Python; `folder` is where paths of documents begin.
 
@@ -82,7 +86,17 @@ def assemble(
     problems += checks.check(Parts(settings, by_name, fleets_by_name, files, by_name.keys()))
     if problems:
         raise EstateError(problems)
-    return Estate(settings=settings, images=by_name, fleets=fleets_by_name, documents=files.documents)
+    return _estate(settings, by_name, fleets_by_name, files)
+
+
+def _estate(settings: Settings, images: dict[str, AnyImage], fleets: dict[str, Fleet], files: NamedFiles) -> Estate:
+    return Estate(
+        settings=settings,
+        images=images,
+        fleets=fleets,
+        documents=files.documents,
+        dockerfiles=files.dockerfiles,
+    )
 
 
 def _by_name(section: str, models: Iterable[_Named], problems: list[Problem]) -> dict[str, _Named]:
@@ -164,14 +178,33 @@ def _declare(key: Key, source: _Source, declared: _Declared) -> bool:
     return False
 
 
-def _models(model: type[_Named], section: str, declared: _Declared, broken: set[Key]) -> Iterator[tuple[str, _Named]]:
+def _kind_of_image(value: Any, key: Key, problems: list[Problem]) -> type[BaseModel] | None:
+    if not isinstance(value, dict) or "kind" not in value:
+        return Image
+    if (kind := value["kind"]) == "container":
+        return ContainerImage
+    remedy = "write container, or delete it: without it, an image is an AMI"
+    problems.append(Problem((*key, "kind"), "must be container", shown(kind), remedy))
+    return None
+
+
+def _models(
+    kind: Callable[[Any, Key, list[Problem]], type[BaseModel] | None],
+    section: str,
+    declared: _Declared,
+    broken: set[Key],
+) -> Iterator[tuple[str, Any]]:
+    """The models of a section; `kind` says which one a value is, or what is wrong with it."""
     for name, value in declared.values[section].items():
         key: Key = (section, name)
+        model = kind(value, key, declared.problems)
+        if model is None:
+            continue
         if isinstance(value, dict) and "name" in value:
             remedy = f"the name is {name}, the key above"
             declared.problems.append(Problem((*key, "name"), "unknown key", shown("name"), remedy))
         named = {**value, "name": name} if isinstance(value, dict) else value
-        found = model_of(model, named, key=key, problems=declared.problems, broken=broken)
+        found: Any = model_of(model, named, key=key, problems=declared.problems, broken=broken)
         if found is not None:
             # a stand-in for a broken name is good for nothing more
             yield name, found if found.name == name else found.model_copy(update={"name": name})

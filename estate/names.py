@@ -68,6 +68,11 @@ def ami(namespace: str, image: str) -> str:
     return ami_prefix(namespace, image) + "{{ imagebuilder:buildDate }}"
 
 
+def repository(namespace: str, image: str) -> str:
+    """The repository of a container image in ECR."""
+    return f"{namespace}/{image}"
+
+
 def parent_ami(namespace: str, image: str, identity: str) -> str:
     """The AMI over a disk image: not named as builds are."""
     return f"{namespace}_{image}_parent_{identity}"

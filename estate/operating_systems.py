@@ -95,11 +95,16 @@ class OperatingSystem:
 
     def instance_types(self, architecture: Architecture) -> tuple[str, ...]:
         """Where builds run without `instance_types`: AWS takes one that it has."""
-        return _INSTANCE_TYPES[self.platform][architecture]
+        return instance_types(self.platform, architecture)
 
     def is_past_support(self, today: date) -> bool:
         """Whether the publisher's support has ended."""
         return self.end_of_support is not None and today > self.end_of_support
+
+
+def instance_types(platform: Platform, architecture: Architecture) -> tuple[str, ...]:
+    """Small instance types for a platform, where builds run when nothing else is said."""
+    return _INSTANCE_TYPES[platform][architecture]
 
 
 _INSTANCE_TYPES: Mapping[Platform, Mapping[Architecture, tuple[str, ...]]] = MappingProxyType(

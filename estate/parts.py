@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
+from estate.any_image import AnyImage
 from estate.files import NamedFiles
 from estate.fleet import Fleet
-from estate.image import Image
 from estate.problems import Key
 from estate.settings import Settings
 
@@ -15,7 +15,7 @@ class Parts:
     """What is sound so far, so that the rest is checked too, and nobody is told what follows from another problem."""
 
     settings: Settings | None
-    images: Mapping[str, Image]
+    images: Mapping[str, AnyImage]
     fleets: Mapping[str, Fleet]
     files: NamedFiles
     declared: Set[str] | None

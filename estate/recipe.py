@@ -5,11 +5,13 @@ that they emit except tags: same content, same version, no diff; new content, ne
 new one before it destroys the old. Patches are identities, not an order: nothing compares them.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import PurePosixPath
 
 from estate import names
+from estate.any_image import AnyImage
 from estate.estate import Estate
 from estate.image import ComponentUse, Image
 from estate.operating_systems import Platform
@@ -87,8 +89,13 @@ class Recipe:
     @property
     def components(self) -> dict[str, Component]:
         """The components that the stack makes, each once, by their short name in the order of first use."""
-        made = (step.component for step in self.steps if isinstance(step.component, Component))
-        return {component.name.rpartition("_")[2]: component for component in made}
+        return components_of(self.steps)
+
+
+def components_of(steps: Iterable[Step]) -> dict[str, Component]:
+    """The components that the stack makes for steps, each once, by their short name in the order of first use."""
+    made = (step.component for step in steps if isinstance(step.component, Component))
+    return {component.name.rpartition("_")[2]: component for component in made}
 
 
 def recipe_of(image: Image, estate: Estate) -> Recipe:
@@ -112,9 +119,14 @@ def recipe_of(image: Image, estate: Estate) -> Recipe:
             encrypted=volume.encrypted,
             kms_key_id=image.distribution_in(image.home).kms_key_id,
         ),
-        steps=tuple(_step(use, image, estate) for use in image.uses),
+        steps=steps_of(image, estate),
         keeps_agent=not image.system.has_agent or image.disk_image is not None,
     )
+
+
+def steps_of(image: AnyImage, estate: Estate) -> tuple[Step, ...]:
+    """The components of an image's recipe, in order."""
+    return tuple(_step(use, image, estate) for use in image.uses)
 
 
 def component_name(use: ComponentUse) -> str:
@@ -122,14 +134,14 @@ def component_name(use: ComponentUse) -> str:
     return PurePosixPath(use.use).stem if use.is_own else use.use
 
 
-def _step(use: ComponentUse, image: Image, estate: Estate) -> Step:
+def _step(use: ComponentUse, image: AnyImage, estate: Estate) -> Step:
     parameters = tuple(sorted(use.with_.items()))
     if use.is_managed:
         return Step(use.use, parameters)
-    name, document = component_name(use), estate.documents[use.use, image.system.platform]
+    name, document = component_name(use), estate.documents[use.use, image.platform]
     component = Component(
         name=names.component(estate.settings.namespace, image.name, name),
-        platform=image.system.platform,
+        platform=image.platform,
         description=document.description or f"{name}, for image {image.name}",
         data=document.text,
     )

@@ -42,23 +42,28 @@ def model_of(model: type[_Model], value: Any, *, key: Key, problems: list[Proble
         rest = dict(value)
         for problem in found:
             path = problem.key[len(key) :] or ("name",)
-            if not _mended(rest, path):
+            if not _mended(rest, path, model):
                 broken.update({(*key, *path[:1]), (*key, *path[:2])})
         if rest == value:
             return None
         value = rest
 
 
-def _mended(fields: dict[str, Any], path: Key) -> bool:
+def _mended(fields: dict[str, Any], path: Key, model: type[BaseModel]) -> bool:
     """Replaces what is broken at `path`, or drops it. Whether it is now what was probably meant."""
     field, item = str(path[0]), path[1] if len(path) > 1 else None
     written = fields.get(field)
+    if field not in model.model_fields:
+        fields.pop(field, None)
+        return False
     if field == "os" and isinstance(written, str) and (near := nearest(written, CATALOGUE)):
         fields[field] = near
         # a guess is no reason to ask for a parent
         return not CATALOGUE[near].needs_parent
     if field in ("build", "test") and isinstance(written, list) and isinstance(item, int):
         fields[field] = [*written[:item], "update-os", *written[item + 1 :]]
+    elif field == "parent" and "kind" in model.model_fields:
+        fields[field] = "stand-in:latest"  # a container image needs one
     elif field in _STAND_INS:
         fields[field] = _STAND_INS[field]
     else:

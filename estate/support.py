@@ -2,6 +2,7 @@
 
 from datetime import date
 
+from estate.any_image import amis
 from estate.estate import Estate
 
 
@@ -10,6 +11,6 @@ def past_support(estate: Estate, *, today: date) -> list[str]:
     return [
         f"images.{image.name}.os: {image.system.title} is past the end of its support, "
         f"{image.system.end_of_support:%Y-%m-%d}: its publisher mends no more security holes"
-        for image in estate.images.values()
+        for image in amis(estate.images).values()
         if image.system.is_past_support(today)
     ]

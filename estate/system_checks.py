@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 
 from estate import names
+from estate.any_image import AnyImage, amis
 from estate.fleet import Fleet
 from estate.image import Image
 from estate.instance_types import architecture_of, is_mac
+from estate.operating_systems import instance_types
 from estate.parts import Parts
 from estate.problems import Key, Problem, did_you_mean, shown
 
@@ -19,14 +21,13 @@ def check_system(image: Image, parts: Parts) -> Iterator[Problem]:
     if parts.sound(key, "os", "architecture", "parent", "regions"):
         yield from _needs_parent(image, key)
     if parts.sound(key, "os", "architecture", "infrastructure"):
-        for index, instance_type in enumerate(image.infrastructure.instance_types):
-            yield from _instance_type(instance_type, image, (*key, "infrastructure", "instance_types", index))
+        yield from check_instance_types(image)
         placement = image.infrastructure.placement
         if image.system.platform == "macOS" and not (placement and placement.names_host):
             remedy = "write placement: {tenancy: host, host_id: h-…}, or host_resource_group_arn: …"
             yield Problem((*key, "infrastructure", "placement"), "macOS runs on dedicated hosts only", remedy=remedy)
     if parts.sound(key, "os"):
-        yield from _components_of_another_platform(image, parts)
+        yield from check_managed_components(image, parts)
     if parts.sound(key, "parent"):
         yield from _base(image, parts)
 
@@ -45,16 +46,36 @@ def check_fleet_system(fleet: Fleet, image: Image, parts: Parts) -> Iterator[Pro
         yield Problem((*key, "placement"), rule, remedy=remedy)
 
 
+def check_instance_types(image: AnyImage) -> Iterator[Problem]:
+    """Instance types of builds on which the image does not run."""
+    for index, instance_type in enumerate(image.infrastructure.instance_types):
+        yield from _instance_type(
+            instance_type, image, ("images", image.name, "infrastructure", "instance_types", index)
+        )
+
+
+def check_managed_components(image: AnyImage, parts: Parts) -> Iterator[Problem]:
+    """AWS's own components say in their names what they are for: `update-linux`, `stig-build-windows-high`."""
+    for place, use in image.placed_uses:
+        if not use.is_managed or place in parts.broken or not use.use.split(":")[4].startswith("aws"):
+            continue
+        platforms = [_PLATFORMS[word] for word in use.use.split("/")[1].split("-") if word in _PLATFORMS]
+        if platforms and image.platform not in platforms:
+            rule = f"this component is for {' and '.join(platforms)}, and {_system(image)} is not"
+            yield Problem(place, rule, shown(use.use), "write the one for " + image.platform)
+
+
 def check_circles(parts: Parts) -> Iterator[Problem]:
     """Bases that are built from each other: one problem for each circle."""
     seen: set[str] = set()
-    for image in parts.images.values():
+    images = amis(parts.images)
+    for image in images.values():
         path: list[str] = []
         current: Image | None = image
         while current and current.name not in seen:
             seen.add(current.name)
             path.append(current.name)
-            current = parts.images.get(current.base.image) if current.base else None
+            current = images.get(current.base.image) if current.base else None
         if current and current.name in path:
             circle = path[path.index(current.name) :]
             yield Problem(
@@ -74,26 +95,19 @@ def _needs_parent(image: Image, key: Key) -> Iterator[Problem]:
         yield Problem((*key, "parent"), rule, remedy=f"write an AMI ID, which {command} finds")
 
 
-def _instance_type(instance_type: str, image: Image, key: Key) -> Iterator[Problem]:
-    examples = " or ".join(image.system.instance_types(image.architecture))
+def _system(image: AnyImage) -> str:
+    return image.os if isinstance(image, Image) else f"a container of {image.platform}"
+
+
+def _instance_type(instance_type: str, image: AnyImage, key: Key) -> Iterator[Problem]:
+    examples = " or ".join(instance_types(image.platform, image.architecture))
     got, remedy = shown(instance_type), f"write for instance {examples}"
-    if (image.system.platform == "macOS") != is_mac(instance_type):
-        runs = "only on Macs" if image.system.platform == "macOS" else "on no Mac"
-        yield Problem(key, f"image {image.name} is {image.os}, which runs {runs}", got, remedy)
+    if (image.platform == "macOS") != is_mac(instance_type):
+        runs = "only on Macs" if image.platform == "macOS" else "on no Mac"
+        yield Problem(key, f"image {image.name} is {_system(image)}, which runs {runs}", got, remedy)
     elif architecture_of(instance_type) != image.architecture:
         rule = f"image {image.name} is for {image.architecture}, which this instance type is not"
         yield Problem(key, rule, got, remedy)
-
-
-def _components_of_another_platform(image: Image, parts: Parts) -> Iterator[Problem]:
-    """AWS's own components say in their names what they are for: `update-linux`, `stig-build-windows-high`."""
-    for place, use in image.placed_uses:
-        if not use.is_managed or place in parts.broken or not use.use.split(":")[4].startswith("aws"):
-            continue
-        platforms = [_PLATFORMS[word] for word in use.use.split("/")[1].split("-") if word in _PLATFORMS]
-        if platforms and image.system.platform not in platforms:
-            rule = f"this component is for {' and '.join(platforms)}, and {image.os} is not"
-            yield Problem(place, rule, shown(use.use), "write the one for " + image.system.platform)
 
 
 def _base(image: Image, parts: Parts) -> Iterator[Problem]:
@@ -107,6 +121,9 @@ def _base(image: Image, parts: Parts) -> Iterator[Problem]:
             otherwise = "name another image, or write an AMI ID, an ARN or ssm:/…"
             remedy = did_you_mean(image.base.image, parts.declared - {image.name}, otherwise=otherwise)
             yield Problem(key, "no such image", shown(image.base.image), remedy)
+        return
+    if not isinstance(base, Image):
+        yield Problem(key, f"image {base.name} is a container image, and this one an AMI", shown(base.name))
         return
     here, there = ("images", image.name), ("images", base.name)
 

@@ -25,7 +25,7 @@ _RULES = {
     "literal_error": "must be {expected}",
 }
 
-_NOT_WRITTEN = ("[key]", "[reference]", "[base]", "[disk]", "[public]", "[permission]")
+_NOT_WRITTEN = ("[key]", "[reference]", "[base]", "[disk]", "[public]", "[permission]", "[existing]", "[made]")
 """Steps that only pydantic sees: where a key of a mapping is wrong, and of which kind a value is."""
 
 

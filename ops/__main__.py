@@ -10,8 +10,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from estate.any_image import AnyImage
 from estate.estate import Estate
-from estate.image import Image
 from estate.load import load
 from estate.operating_systems import CATALOGUE
 from estate.problems import EstateError, did_you_mean
@@ -96,7 +96,7 @@ def _parent(options: argparse.Namespace) -> int:
         return 1
 
 
-def _run(options: argparse.Namespace, *, estate: Estate, images: Sequence[Image]) -> int:
+def _run(options: argparse.Namespace, *, estate: Estate, images: Sequence[AnyImage]) -> int:
     from ops.aws import OpsError  # after the checks: boto3 takes a moment to load
 
     def command(words: str) -> str:

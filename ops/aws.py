@@ -19,6 +19,7 @@ from lambda_src.ami_handoff.failures import is_transient
 
 if TYPE_CHECKING:  # boto3's stubs are for development only
     from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_ecr import ECRClient
     from mypy_boto3_imagebuilder import ImagebuilderClient
     from mypy_boto3_ssm import SSMClient
 
@@ -88,6 +89,11 @@ class Aws:
         """EC2 in a region."""
         client: EC2Client = self._client("ec2", region)
         return client
+
+    def ecr(self, region: str) -> ECRClient:
+        """ECR in a region, a new client each time."""
+        with self._lock, asking(region):
+            return self._session.client("ecr", region_name=region, config=_CONFIG)
 
     def imagebuilder(self, region: str) -> ImagebuilderClient:
         """Image Builder in a region."""

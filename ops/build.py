@@ -10,7 +10,8 @@
     failed_in the last state that was seen before a bad end, or null
     reason    Image Builder's words about a bad end, or null
     logs      "s3://bucket/prefix" of a bad end, or null
-    regions   for a good build one object a region: region, ami, latest, latest_build, handed_off
+    regions   for a good build one object a region: region, value, latest, latest_build, handed_off; `value` is what
+              `latest` holds of this build: an AMI ID, or the URI of a container image by digest
 """
 
 from __future__ import annotations
@@ -27,14 +28,14 @@ from rich.table import Table
 from rich.text import Text
 
 from estate import names
+from estate.any_image import AnyImage
+from estate.container_recipe import any_recipe_of
 from estate.estate import Estate
-from estate.image import Image
-from estate.recipe import recipe_of
 from lambda_src.ami_handoff.builds import list_builds
 from ops.aws import Aws, OpsError, asking
 from ops.follow import ENDED, Arrival, Outcome, follow
 from ops.pipeline import Pipeline, check_deployed, pipeline_of, version_of
-from ops.screen import duration, open_console
+from ops.screen import duration, open_console, short
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,19 +47,19 @@ class Wish:
     handoff_timeout: float
     command: Callable[[str], str]
 
-    def follow_command(self, image: Image, arn: str) -> str:
+    def follow_command(self, image: AnyImage, arn: str) -> str:
         """What follows the build again."""
         return self.command(f"follow {image.name} {version_of(arn)}")
 
 
-def run_build(estate: Estate, *, image: Image, follows: bool, wish: Wish) -> int:
+def run_build(estate: Estate, *, image: AnyImage, follows: bool, wish: Wish) -> int:
     """`ops build`: start a build of the image's pipeline, whatever else it is building; the exit status.
 
     A build that is on its way already may lack what was changed meanwhile, so it is named and never joined.
     """
     aws = Aws(settings=estate.settings, home=image.home)
     pipeline = pipeline_of(image, estate=estate, aws=aws)
-    deployed, declared = check_deployed(pipeline, aws=aws), recipe_of(image, estate).version
+    deployed, declared = check_deployed(pipeline, aws=aws), any_recipe_of(image, estate).version
     console = open_console(to_stderr=wish.as_json)
     if deployed != declared:
         stack = names.image_stack(image.name)
@@ -83,7 +84,7 @@ def run_build(estate: Estate, *, image: Image, follows: bool, wish: Wish) -> int
     return 0
 
 
-def run_follow(estate: Estate, *, image: Image, build: str | None, wish: Wish) -> int:
+def run_follow(estate: Estate, *, image: AnyImage, build: str | None, wish: Wish) -> int:
     """`ops follow`: follow a build that was started before, without `build` the newest; the exit status."""
     aws = Aws(settings=estate.settings, home=image.home)
     pipeline = pipeline_of(image, estate=estate, aws=aws)
@@ -124,7 +125,7 @@ def _follow(pipeline: Pipeline, *, arn: str, aws: Aws, console: Console, just_st
     if wish.as_json:
         _print_json(pipeline, arn=arn, outcome=outcome)
     else:
-        _print_arrivals(outcome.arrivals, console=console)
+        _print_arrivals(outcome.arrivals, noun=pipeline.noun, console=console)
     _check(outcome, pipeline=pipeline, label=label, wish=wish)
     return 0
 
@@ -136,12 +137,12 @@ def _check(outcome: Outcome, *, pipeline: Pipeline, label: str, wish: Wish) -> N
         logs = f"\nits log is in {outcome.logs}" if outcome.logs else ""
         raise OpsError(f"{label} {outcome.status}{where}: {outcome.reason or 'Image Builder gave no reason'}{logs}")
     behind = [arrival.region for arrival in outcome.arrivals if not arrival.handed_off]
-    absent = [arrival.region for arrival in outcome.arrivals if not arrival.handed_off and not arrival.ami]
+    absent = [arrival.region for arrival in outcome.arrivals if not arrival.handed_off and not arrival.value]
     if absent:
         stack = names.image_stack(pipeline.image.name)
         raise OpsError(
-            f"{label} has no AMI in {', '.join(absent)}: run make deploy STACK={stack}, so that the pipeline "
-            "distributes there, and build again"
+            f"{label} has no {pipeline.noun} in {', '.join(absent)}: run make deploy STACK={stack}, so that the "
+            "pipeline distributes there, and build again"
         )
     if behind:
         raise OpsError(
@@ -151,13 +152,15 @@ def _check(outcome: Outcome, *, pipeline: Pipeline, label: str, wish: Wish) -> N
         )
 
 
-def _print_arrivals(arrivals: tuple[Arrival, ...], *, console: Console) -> None:
+def _print_arrivals(arrivals: tuple[Arrival, ...], *, noun: str, console: Console) -> None:
     if not arrivals:
         return
     table = Table.grid(padding=(0, 2 if console.is_terminal else 1))
     for arrival in arrivals:
         words = Text(_words(arrival), "" if arrival.handed_off else "yellow")
-        table.add_row(arrival.region, Text(arrival.ami or "no AMI", "bold" if arrival.ami else ""), words)
+        shown = Text(short(arrival.value, console=console) if arrival.value else f"no {noun}")
+        shown.stylize("bold" if arrival.value else "")
+        table.add_row(arrival.region, shown, words)
     console.print(Padding(table, (1, 0, 1, 2)) if console.is_terminal else table)
 
 
@@ -165,7 +168,7 @@ def _words(arrival: Arrival) -> str:
     shown = arrival.latest_build or arrival.latest
     if shown is None:
         return "latest does not exist yet"
-    if arrival.latest == arrival.ami:
+    if arrival.latest == arrival.value:
         return "latest points to it"
     return f"latest points to a newer build, {shown}" if arrival.handed_off else f"latest still points to {shown}"
 

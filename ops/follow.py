@@ -1,4 +1,4 @@
-"""A build from its first state until `latest` points to its AMIs, or until it fails."""
+"""A build from its first state until `latest` points to its outputs, or until it fails."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ APPEARS_WITHIN_SECONDS = 30
 
 @dataclass(frozen=True, kw_only=True)
 class Arrival:
-    """One region after a good build: the build's AMI there, None when it has none, and where `latest` points."""
+    """One region after a good build: what `latest` holds of it there, None when it has nothing there, and what it
+    holds now."""
 
     region: str
-    ami: str | None
+    value: str | None
     latest: str | None
     latest_build: str | None
     handed_off: bool
@@ -48,7 +49,7 @@ class Outcome:
 
     @property
     def is_good(self) -> bool:
-        """Whether the build made AMIs that can be used."""
+        """Whether the build made what can be used."""
         return self.status == GOOD
 
 
@@ -119,11 +120,11 @@ def _walk(pipeline: Pipeline, *, arn: str, aws: Aws, progress: Progress) -> Outc
 
 
 def _hand_off(pipeline: Pipeline, build: Build, *, aws: Aws, progress: Progress, timeout: float) -> tuple[Arrival, ...]:
-    """Wait until `latest` has moved in every region that has an AMI of the build, or the time is over."""
+    """Wait until `latest` has moved in every region that has an output of the build, or the time is over."""
     until = time.monotonic() + timeout
     while True:
         arrivals = tuple(_arrival(pipeline, build, region=region, aws=aws) for region in pipeline.image.regions)
-        waiting = [arrival.region for arrival in arrivals if arrival.ami and not arrival.handed_off]
+        waiting = [arrival.region for arrival in arrivals if arrival.value and not arrival.handed_off]
         if not waiting or time.monotonic() >= until:
             progress.end_step(good=not waiting)
             return arrivals
@@ -134,13 +135,13 @@ def _hand_off(pipeline: Pipeline, build: Build, *, aws: Aws, progress: Progress,
 def _arrival(pipeline: Pipeline, build: Build, *, region: str, aws: Aws) -> Arrival:
     with asking(region):
         latest = read_channels(aws.ssm(region), path=pipeline.channels).get(LATEST)
-    ami = build.amis.get(region)
+        value = pipeline.outputs(region, aws=aws).value_of(build)
     return Arrival(
         region=region,
-        ami=ami,
+        value=value,
         latest=latest.value if latest else None,
         latest_build=version_of(latest.record.get("build", "")) or None if latest else None,
-        handed_off=latest is not None and (latest.value == ami or _is_newer(latest, build)),
+        handed_off=latest is not None and (latest.value == value or _is_newer(latest, build)),
     )
 
 

@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 from botocore.exceptions import ClientError
 
 from estate import names
+from estate.any_image import AnyImage
+from estate.container import ContainerImage
 from estate.estate import Estate
-from estate.image import Image
+from lambda_src.ami_handoff.outputs import Amis, Containers, Outputs
 from ops.aws import Aws, OpsError, asking
 
 
@@ -18,9 +20,11 @@ from ops.aws import Aws, OpsError, asking
 class Pipeline:
     """The pipeline that an image of the estate has, if it is deployed."""
 
-    image: Image
+    image: AnyImage
     namespace: str
     account: str
+    repository: str | None
+    """The repository that a container image goes to; None for AMIs."""
 
     @property
     def arn(self) -> str:
@@ -40,6 +44,17 @@ class Pipeline:
         return names.handoff(self.namespace, self.image.name)
 
     @property
+    def noun(self) -> str:
+        """What its builds make."""
+        return "container image" if self.repository else "AMI"
+
+    def outputs(self, region: str, *, aws: Aws) -> Outputs:
+        """What its builds put into a region."""
+        if self.repository:
+            return Containers(aws.ecr(region), region, self.repository)
+        return Amis(aws.ec2(region), region, self.image.architecture)
+
+    @property
     def not_deployed(self) -> str:
         """What a person is told when it is not there."""
         stack = names.image_stack(self.image.name)
@@ -52,9 +67,10 @@ class Pipeline:
         return f"{home}:image/{name}/{build}"
 
 
-def pipeline_of(image: Image, *, estate: Estate, aws: Aws) -> Pipeline:
+def pipeline_of(image: AnyImage, *, estate: Estate, aws: Aws) -> Pipeline:
     """The pipeline of an image, deployed or not."""
-    return Pipeline(image=image, namespace=estate.settings.namespace, account=aws.account)
+    repository = estate.repository_of(image) if isinstance(image, ContainerImage) else None
+    return Pipeline(image=image, namespace=estate.settings.namespace, account=aws.account, repository=repository)
 
 
 def deployed_recipe(pipeline: Pipeline, *, aws: Aws) -> str | None:
@@ -66,7 +82,8 @@ def deployed_recipe(pipeline: Pipeline, *, aws: Aws) -> str | None:
             if error.response["Error"]["Code"] == "ResourceNotFoundException":
                 return None
             raise
-    return answer["imagePipeline"]["imageRecipeArn"].rpartition("/")[2]
+    pipeline_now = answer["imagePipeline"]
+    return (pipeline_now.get("imageRecipeArn") or pipeline_now["containerRecipeArn"]).rpartition("/")[2]
 
 
 def check_deployed(pipeline: Pipeline, *, aws: Aws) -> str:

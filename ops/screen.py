@@ -38,3 +38,14 @@ def age(time: timedelta) -> str:
         if count := int(time.total_seconds() // length):
             return f"{count} {unit}" + ("s" if count != 1 else "")
     return "seconds"
+
+
+def short(value: str, *, console: Console) -> str:
+    """A channel's value for a person to look at: a container image's URI without its registry and most of its digest.
+
+    In a pipe, where programs read it, all of it.
+    """
+    name, at, digest = value.partition("@sha256:")
+    if not at or not console.is_terminal:
+        return value
+    return f"{name.partition('/')[2]}{at}{digest[:12]}"

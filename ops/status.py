@@ -1,4 +1,4 @@
-"""Every channel of every image: its AMI, that build's age, and whether a newer one exists.
+"""Every channel of every image: what it holds, that build's age, and whether a newer one exists.
 
 `--json` writes one object; times are ISO 8601 with their offset, unknown values null:
 
@@ -10,7 +10,7 @@
       newest_good     the newest AVAILABLE one, likewise
       channels        one object for each region and channel:
         region, channel
-        ami           null when the channel has no build yet
+        value         the AMI ID, or a container image's URI by digest; null when the channel has no build yet
         build, arn    the build it points to
         created       when that build was made
         moved         when the channel was moved to it
@@ -33,14 +33,14 @@ from rich.table import Table
 from rich.text import Text
 
 from estate import names
+from estate.any_image import AnyImage
 from estate.estate import Estate
-from estate.image import Image
 from lambda_src.ami_handoff.builds import Build, list_builds, newest_good
 from lambda_src.ami_handoff.channels import LATEST, Channel, read_channels
 from ops.aws import Aws, OpsError, asking
 from ops.follow import ENDED, GOOD
 from ops.pipeline import Pipeline, created_in, deployed_recipe, pipeline_of, version_of
-from ops.screen import age, open_console
+from ops.screen import age, open_console, short
 
 _AT_ONCE = 8
 """Requests; a client's pool has ten connections."""
@@ -64,7 +64,7 @@ class ChannelStatus:
 
     region: str
     channel: str
-    ami: str | None = None
+    value: str | None = None
     build: str | None = None
     arn: str | None = None
     created: datetime | None = None
@@ -85,7 +85,7 @@ class ImageStatus:
     errors: tuple[str, ...]
 
 
-def run_status(estate: Estate, *, images: Sequence[Image], as_json: bool, command: Callable[[str], str]) -> int:
+def run_status(estate: Estate, *, images: Sequence[AnyImage], as_json: bool, command: Callable[[str], str]) -> int:
     """`ops status`: read and print; the exit status, 1 when something could not be read. `command` makes a whole
     command line of `follow web 1.0.912/3`."""
     console = open_console(to_stderr=as_json)
@@ -102,7 +102,7 @@ def run_status(estate: Estate, *, images: Sequence[Image], as_json: bool, comman
     return 1 if any(status.errors for status in statuses) else 0
 
 
-def read_status(estate: Estate, *, images: Sequence[Image]) -> list[ImageStatus]:
+def read_status(estate: Estate, *, images: Sequence[AnyImage]) -> list[ImageStatus]:
     """The images' builds and channels, read several at a time.
 
     Raises `OpsError` when AWS does not know the operator; what fails later is in each image's `errors`.
@@ -143,7 +143,7 @@ def _result(future: Future[_T], errors: list[str]) -> _T | None:
 
 
 def _status(
-    image: Image,
+    image: AnyImage,
     *,
     estate: Estate,
     builds: Future[tuple[bool, list[Build]]],
@@ -176,20 +176,25 @@ def _build_status(build: Build) -> BuildStatus:
 
 
 def _channel_status(channel: Channel | None, *, name: str, region: str, builds: Sequence[Build]) -> ChannelStatus:
-    newest = newest_good(build for build in builds if region in build.amis)
+    newest = newest_good(build for build in builds if region in build.outputs)
     newer = version_of(newest.arn) if newest else None
     if channel is None:
         return ChannelStatus(region=region, channel=name, newer_build=newer)
     # A value that somebody wrote by hand has no record; Image Builder may know the AMI nevertheless.
-    made = next((build for build in builds if build.amis.get(region) == channel.value), None)
+    made = next((build for build in builds if build.outputs.get(region) == channel.value), None)
     arn = channel.record.get("build") or (made.arn if made else "")
     created = created_in(channel.record) or (made.created if made else None)
     # The list of builds may lag behind the channel.
-    behind = newest and newest.amis[region] != channel.value and (not created or newest.order[0] > created)
+    behind = (
+        newest
+        and newest.arn != arn
+        and newest.outputs[region] != channel.value
+        and (not created or newest.order[0] > created)
+    )
     return ChannelStatus(
         region=region,
         channel=name,
-        ami=channel.value,
+        value=channel.value,
         build=version_of(arn) or None,
         arn=arn or None,
         created=created,
@@ -201,8 +206,8 @@ def _channel_status(channel: Channel | None, *, name: str, region: str, builds: 
 def _print_table(statuses: Sequence[ImageStatus], *, console: Console) -> None:
     """On a terminal a table to look at: image and region once. In a pipe one to search: every cell in every line."""
     table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0), pad_edge=False)
-    for title in ("IMAGE", "REGION", "CHANNEL", "AMI", "AGE", "BUILD"):
-        table.add_column(title, overflow="fold", no_wrap=title in ("REGION", "CHANNEL", "AMI", "AGE"))
+    for title in ("IMAGE", "REGION", "CHANNEL", "VALUE", "AGE", "BUILD"):
+        table.add_column(title, overflow="fold", no_wrap=title in ("REGION", "CHANNEL", "VALUE", "AGE"))
     now = datetime.now(UTC)
     for status in statuses:
         above: tuple[str, str] = "", ""
@@ -211,17 +216,17 @@ def _print_table(statuses: Sequence[ImageStatus], *, console: Console) -> None:
             if console.is_terminal:
                 image, region = ("" if image == above[0] else image), ("" if region == above[1] else region)
             above = status.image, row.region
-            table.add_row(Text(image, "bold"), region, row.channel, *_cells(row, now=now))
+            table.add_row(Text(image, "bold"), region, row.channel, *_cells(row, now=now, console=console))
     if table.row_count:
         console.print(table)
 
 
-def _cells(row: ChannelStatus, *, now: datetime) -> tuple[Text, Text, Text]:
-    if row.ami is None:
+def _cells(row: ChannelStatus, *, now: datetime, console: Console) -> tuple[Text, Text, Text]:
+    if row.value is None:
         return Text("no build yet", "dim"), Text("-", "dim"), Text("-", "dim")
     behind = "yellow" if row.newer_build else ""
     return (
-        Text(row.ami),
+        Text(short(row.value, console=console)),
         Text(age(now - row.created) if row.created else "unknown"),
         Text(row.build or "unknown", behind),
     )
@@ -251,7 +256,7 @@ def _behind(status: ImageStatus) -> dict[str, list[str]]:
     """The channels that could point to a newer build, by that build; an operator's empty channel is no news."""
     regions: dict[tuple[str, str], list[str]] = {}
     for row in status.channels:
-        if row.newer_build and (row.ami or row.channel == LATEST):
+        if row.newer_build and (row.value or row.channel == LATEST):
             regions.setdefault((row.newer_build, row.channel), []).append(row.region)
     behind: dict[str, list[str]] = {}
     for (newer, channel), where in regions.items():

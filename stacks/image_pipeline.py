@@ -5,10 +5,14 @@ from cdktf_cdktf_provider_aws.data_aws_caller_identity import DataAwsCallerIdent
 from constructs import Construct
 
 from estate import names
+from estate.any_image import AnyImage
+from estate.container import ContainerImage
+from estate.container_recipe import container_recipe_of
 from estate.estate import Estate
-from estate.image import Image
 from estate.recipe import recipe_of
 from stacks.image.alarms import add_alarms
+from stacks.image.container_distribution import add_container_distribution
+from stacks.image.container_recipe import add_container_recipe
 from stacks.image.disk_image import add_parent
 from stacks.image.distribution import add_distribution
 from stacks.image.encryption import add_key
@@ -18,6 +22,7 @@ from stacks.image.infrastructure import add_infrastructure
 from stacks.image.logs import add_log_bucket
 from stacks.image.pipeline import add_pipeline
 from stacks.image.recipe import add_recipe
+from stacks.image.repository import add_repositories
 from stacks.terraform import add_terraform
 
 
@@ -28,7 +33,7 @@ class ImagePipelineStack(TerraformStack):
     and the parameter of each channel.
     """
 
-    def __init__(self, scope: Construct, *, estate: Estate, image: Image) -> None:
+    def __init__(self, scope: Construct, *, estate: Estate, image: AnyImage) -> None:
         super().__init__(scope, names.image_stack(image.name))
         add_terraform(
             self,
@@ -41,19 +46,30 @@ class ImagePipelineStack(TerraformStack):
         key = add_key(self, estate=estate, image=image, account=account)
         topic = add_topic(self, estate=estate, image=image, kms_key=key)
         logs = add_log_bucket(self, estate=estate, image=image, kms_key=key)
-        contents = recipe_of(image, estate)
-        parent = add_parent(self, estate=estate, image=image, recipe=contents, account=account)
-        recipe = add_recipe(self, recipe=contents, parent_image=parent, bucket=logs, kms_key=key)
+        if isinstance(image, ContainerImage):
+            repositories = add_repositories(self, estate=estate, image=image)
+            container_recipe = add_container_recipe(
+                self,
+                recipe=container_recipe_of(image, estate),
+                repository=repositories[image.home],
+                bucket=logs,
+                kms_key=key,
+            )
+            distribution = add_container_distribution(self, estate=estate, image=image, repositories=repositories)
+        else:
+            contents = recipe_of(image, estate)
+            parent = add_parent(self, estate=estate, image=image, recipe=contents, account=account)
+            recipe = add_recipe(self, recipe=contents, parent_image=parent, bucket=logs, kms_key=key)
+            export = add_export(self, estate=estate, image=image, account=account)
+            distribution = add_distribution(self, estate=estate, image=image, account=account, export=export)
         infrastructure = add_infrastructure(
             self, estate=estate, image=image, account=account, kms_key=key, logs=logs, topic=topic
         )
-        export = add_export(self, estate=estate, image=image, account=account)
-        distribution = add_distribution(self, estate=estate, image=image, account=account, export=export)
         pipeline = add_pipeline(
             self,
             estate=estate,
             image=image,
-            recipe=recipe,
+            recipe=container_recipe if isinstance(image, ContainerImage) else recipe,
             infrastructure=infrastructure,
             distribution=distribution,
         )

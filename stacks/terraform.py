@@ -44,11 +44,25 @@ def add_terraform(
         "terraform.required_providers", {"aws": {"source": "hashicorp/aws", "version": REQUIRED_PROVIDER}}
     )
     _add_backend(stack, settings=settings, region=region)
+    add_provider(stack, settings=settings, region=region, tags=tags, provider=provider)
+
+
+def add_provider(
+    stack: TerraformStack,
+    *,
+    settings: Settings,
+    region: str,
+    tags: dict[str, str],
+    provider: Provider | None = None,
+    alias: str | None = None,
+) -> AwsProvider:
+    """The provider of a region; one beside that of the stack has an alias."""
     access = provider or settings.provider
     role = access.assume_role
-    AwsProvider(
+    return AwsProvider(
         stack,
-        "aws",
+        f"aws_{alias}" if alias else "aws",
+        alias=alias,
         region=region,
         profile=access.profile,
         allowed_account_ids=list(access.allowed_account_ids) or None,

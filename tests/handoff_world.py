@@ -9,10 +9,10 @@ import io
 import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import boto3
 from botocore.awsrequest import AWSResponse
@@ -23,12 +23,14 @@ from botocore.exceptions import ClientError
 from lambda_src.ami_handoff.channels import Channel, read_channels
 from lambda_src.ami_handoff.failures import Unfinished
 from lambda_src.ami_handoff.handler import respond
+from lambda_src.ami_handoff.outputs import Amis, Containers, Outputs
 from lambda_src.ami_handoff.reconciler import Image, Target
 from local_aws.server import LocalAws
 
 REGIONS = ("us-east-1", "eu-west-1")
 HOME, ABROAD = REGIONS
 BY = "arn:aws:lambda:us-east-1:000000000000:function:acme_web_ami_handoff"
+COMPONENT = "arn:aws:imagebuilder:us-east-1:aws:component/update-linux/x.x.x"
 PARENT = "arn:aws:imagebuilder:us-east-1:aws:image/amazon-linux-2023-x86/x.x.x"
 SCHEDULE = {"source": "aws.scheduler", "detail-type": "Scheduled Event", "resources": [], "detail": {}}
 ONE_TRY = Config(retries={"mode": "standard", "total_max_attempts": 1})
@@ -47,7 +49,13 @@ class Run:
 
 
 class Web:
-    """An image with its pipeline, and its own clients, in which a test can put faults."""
+    """An image with its pipeline, and its own clients, in which a test can put faults.
+
+    `registry` has those for what keeps the outputs, by region.
+    """
+
+    keeper: ClassVar[Literal["ec2", "ecr"]] = "ec2"
+    recipe_member: ClassVar[str] = "imageRecipeArn"
 
     def __init__(self, local_aws: LocalAws, *, parent: str = PARENT, config: Config = ONE_TRY) -> None:
         self.aws = local_aws
@@ -55,9 +63,9 @@ class Web:
         self.path = f"/imagebuilder/acme/{self.name}"
         url = local_aws.endpoint
         self.imagebuilder = _client(url, "imagebuilder", HOME, config)
+        self.registry = {region: _client(url, self.keeper, region, config) for region in REGIONS}
         self.targets = [
-            Target(region, ec2=_client(url, "ec2", region, config), ssm=_client(url, "ssm", region, config))
-            for region in REGIONS
+            Target(region, self._outputs(region), ssm=_client(url, "ssm", region, config)) for region in REGIONS
         ]
         # What a test does with these meets no fault.
         self.other_imagebuilder = _shared_client(url, "imagebuilder", HOME)
@@ -68,7 +76,6 @@ class Web:
             namespace="acme",
             name=self.name,
             pipeline_arn=self.pipeline["imagePipelineArn"],
-            architecture="x86_64",
             tags={"team": "platform"},
         )
 
@@ -77,7 +84,7 @@ class Web:
             _shared_client(self.aws.endpoint, "iam", HOME).create_instance_profile(InstanceProfileName="acme_builder")
         except ClientError as error:
             assert error.response["Error"]["Code"] == "EntityAlreadyExists", "an earlier test made it"
-        name = self.recipe["name"]
+        name = str(self.recipe["name"])
         infrastructure = self.other_imagebuilder.create_infrastructure_configuration(
             name=name, instanceProfileName="acme_builder"
         )
@@ -89,23 +96,30 @@ class Web:
             "distributionConfigurationArn": distribution["distributionConfigurationArn"],
         }
         created = self.other_imagebuilder.create_image_pipeline(
-            name=name, imageRecipeArn=self._create_recipe("1.0.7"), **pipeline
+            name=name, **{self.recipe_member: self._create_recipe("1.0.7")}, **pipeline
         )
         return {"imagePipelineArn": created["imagePipelineArn"], **pipeline}
+
+    def _outputs(self, region: str) -> Outputs:
+        return Amis(self.registry[region], region, "x86_64")
 
     def _distribution(self) -> dict[str, Any]:
         return {"amiDistributionConfiguration": {"name": f"acme.{self.name}.{{{{ imagebuilder:buildDate }}}}"}}
 
     def _create_recipe(self, version: str) -> str:
-        component = "arn:aws:imagebuilder:us-east-1:aws:component/update-linux/x.x.x"
         recipe = self.other_imagebuilder.create_image_recipe(
-            **self.recipe, semanticVersion=version, components=[{"componentArn": component}]
+            **self.recipe, semanticVersion=version, components=[{"componentArn": COMPONENT}]
         )
         return str(recipe["imageRecipeArn"])
 
+    def abroad(self, service: str) -> Any:
+        """The client of a service abroad."""
+        return self.targets[1].ssm if service == "ssm" else self.registry[ABROAD]
+
     def change_recipe(self, version: str) -> None:
         """As Terraform does when the content changes: a new recipe version, the pipeline updated in place."""
-        self.other_imagebuilder.update_image_pipeline(**self.pipeline, imageRecipeArn=self._create_recipe(version))
+        recipe = {self.recipe_member: self._create_recipe(version)}
+        self.other_imagebuilder.update_image_pipeline(**self.pipeline, **recipe)
 
     def build(self, *, fail: bool = False) -> str:
         """Run the pipeline to its end; the build's ARN."""
@@ -125,6 +139,14 @@ class Web:
     def amis(self, arn: str) -> dict[str, str]:
         """A build's AMIs by region."""
         return {ami["region"]: ami["image"] for ami in self.details(arn)["outputResources"]["amis"]}
+
+    def values(self, arn: str) -> dict[str, str]:
+        """What channels that point to a build hold, by region."""
+        return self.amis(arn)
+
+    def withdraw(self, region: str, value: str) -> None:
+        """Take away what a channel's value means."""
+        self.registry[region].deregister_image(ImageId=value)
 
     def tags(self, arn: str) -> dict[str, str]:
         """A build's tags."""
@@ -161,6 +183,62 @@ class Web:
     def message(self, arn: str, *, status: str = "AVAILABLE") -> dict[str, Any]:
         """What SNS sends to the function about a build."""
         return sns_event(json.dumps(documented_message(arn, pipeline=self.image.pipeline_arn, status=status)))
+
+
+class ContainerWeb(Web):
+    """The same for an image that is a container; its builds are tagged `newest`, too, which moves."""
+
+    keeper = "ecr"
+    recipe_member = "containerRecipeArn"
+
+    def __init__(self, local_aws: LocalAws, *, repository: str | None = None, config: Config = ONE_TRY) -> None:
+        self._given = repository
+        super().__init__(local_aws, parent="amazonlinux:2023", config=config)
+
+    @property
+    def repository(self) -> str:
+        """Its repository in every region."""
+        return self._given or f"acme/{self.name}"
+
+    def _outputs(self, region: str) -> Outputs:
+        with suppress(self.registry[region].exceptions.RepositoryAlreadyExistsException):
+            self.registry[region].create_repository(repositoryName=self.repository)
+        return Containers(self.registry[region], region, self.repository)
+
+    def _distribution(self) -> dict[str, Any]:
+        target = {"service": "ECR", "repositoryName": self.repository}
+        return {"containerDistributionConfiguration": {"containerTags": ["newest"], "targetRepository": target}}
+
+    def _create_recipe(self, version: str) -> str:
+        recipe = self.other_imagebuilder.create_container_recipe(
+            **self.recipe,
+            containerType="DOCKER",
+            semanticVersion=version,
+            components=[{"componentArn": COMPONENT}],
+            dockerfileTemplateData="FROM {{{ imagebuilder:parentImage }}}\n"
+            "{{{ imagebuilder:environments }}}\n{{{ imagebuilder:components }}}",
+            targetRepository={"service": "ECR", "repositoryName": self.repository},
+        )
+        return str(recipe["containerRecipeArn"])
+
+    def uris(self, arn: str) -> dict[str, str]:
+        """A build's container images by region, by the tag with their version."""
+        containers = self.details(arn)["outputResources"]["containers"]
+        return {each["region"]: each["imageUris"][-1] for each in containers}
+
+    def values(self, arn: str) -> dict[str, str]:
+        """What channels that point to a build hold, by region, where its images are still there."""
+        found = {}
+        for region, uri in self.uris(arn).items():
+            name, _, tag = uri.rpartition(":")
+            ids = [{"imageTag": tag}]
+            for image in self.registry[region].batch_get_image(repositoryName=self.repository, imageIds=ids)["images"]:
+                found[region] = f"{name}@{image['imageId']['imageDigest']}"
+        return found
+
+    def withdraw(self, region: str, value: str) -> None:
+        ids = [{"imageDigest": value.partition("@")[2]}]
+        self.registry[region].batch_delete_image(repositoryName=self.repository, imageIds=ids)
 
 
 def _client(url: str, service: str, region: str, config: Config) -> Any:

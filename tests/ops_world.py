@@ -126,7 +126,7 @@ class World(Shell):
         """What an operator does: move a channel to a build; the record says that it was made then."""
         self.web.other_ssm[region].put_parameter(
             Name=f"{self.web.path}/{channel}",
-            Value=self.web.amis(self.arn(build))[region],
+            Value=self.web.values(self.arn(build))[region],
             Type="String",
             Description=json.dumps({"build": self.arn(build), "created": created.isoformat()}),
             Overwrite=True,

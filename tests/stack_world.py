@@ -17,6 +17,7 @@ from botocore import xform_name
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
 from lambda_src.ami_handoff.handler import respond
+from lambda_src.ami_handoff.outputs import Amis
 from lambda_src.ami_handoff.reconciler import Image, Target
 from local_aws.server import LocalAws
 from tests.handoff_world import SCHEDULE
@@ -59,19 +60,21 @@ class Stack:
                     namespace=environment["GOLDSMITH_NAMESPACE"],
                     name=environment["GOLDSMITH_IMAGE"],
                     pipeline_arn=environment["GOLDSMITH_PIPELINE_ARN"],
-                    architecture=environment["GOLDSMITH_ARCHITECTURE"],
                     tags=json.loads(environment["GOLDSMITH_TAGS"]),
                 ),
                 imagebuilder=self._image_builder,
-                targets=[self._target(target["region"]) for target in json.loads(environment["GOLDSMITH_TARGETS"])],
+                targets=[
+                    self._target(target["region"], architecture=environment["GOLDSMITH_ARCHITECTURE"])
+                    for target in json.loads(environment["GOLDSMITH_TARGETS"])
+                ],
                 by="arn:aws:lambda:us-east-1:000000000000:function:handoff",
             )
         line: Mapping[str, Any] = json.loads(written.getvalue())
         return line
 
-    def _target(self, region: str) -> Target:
-        ec2, ssm = (self._aws.client(service, region=region) for service in ("ec2", "ssm"))
-        return Target(region, ec2=ec2, ssm=ssm)
+    def _target(self, region: str, *, architecture: str) -> Target:
+        outputs = Amis(self._aws.client("ec2", region=region), region, architecture)
+        return Target(region, outputs=outputs, ssm=self._aws.client("ssm", region=region))
 
     def _make(self) -> None:
         (profile,) = self._resources["aws_iam_instance_profile"].values()

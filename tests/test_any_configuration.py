@@ -101,6 +101,25 @@ images:
     regions: [eu-west-1]
     root_volume: {encrypted: false}
     export: {disk_image_format: RAW, retention_in_days: 30}
+  box:
+    kind: container
+    parent: nginx:1.29
+    platform: Linux
+    dockerfile: |
+      FROM {{{ imagebuilder:parentImage }}}
+      {{{ imagebuilder:environments }}}
+      {{{ imagebuilder:components }}}
+    working_directory: /work
+    repository:
+      scan_on_push: false
+      image_tag_mutability: MUTABLE
+      kms_keys: {eu-west-1: "arn:aws:kms:eu-west-1:123456789012:key/1f2e"}
+      keep: 10
+      force_delete: true
+    container_tags: [newest]
+    instance: {image: ami-0123456789abcdef0, device_name: /dev/sda1, root_volume: {volume_size: 50}}
+    build: [update-os]
+    regions: [eu-west-1]
 fleets:
   web-prod:
     image: web

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from estate.any_image import amis
 from estate.fleet import Capacity, Fleet, Subnets
 from estate.image import ComponentUse, Image
 from estate.load import assemble, load
@@ -106,7 +107,7 @@ def test_reads_a_folder_a_file_and_either_ending_and_leaves_the_rest(tmp_path: P
     for ignored in (".#settings.yaml", "._web.yaml", "notes.txt", "settings.yaml~"):
         (folder / ignored).write_bytes(b"\xff")
     (folder / "old.yaml").mkdir()
-    assert load(folder).images["web"].os == "amazon-linux-2"
+    assert amis(load(folder).images)["web"].os == "amazon-linux-2"
     assert load(folder / "settings.yml").settings.namespace == "acme"
 
 

@@ -30,6 +30,7 @@ from tests.handoff_world import (
     HOME,
     PARENT,
     REGIONS,
+    ContainerWeb,
     Web,
     answered,
     documented_message,
@@ -251,7 +252,7 @@ def test_latest_goes_back_only_in_the_region_where_its_ami_was_deregistered(web:
     older, newest = web.build(), web.build()
     web.run()
     gone = web.amis(newest)[ABROAD]
-    web.targets[1].ec2.deregister_image(ImageId=gone)
+    web.registry[ABROAD].deregister_image(ImageId=gone)
 
     run = web.run()
 
@@ -273,7 +274,7 @@ def test_latest_stays_when_no_build_is_left(web: Web) -> None:
 def test_asks_aws_for_nothing_but_these_operations(web: Web) -> None:
     """The function's role has to allow these, and no others."""
     asked: set[str] = set()
-    for client in (web.imagebuilder, *(client for target in web.targets for client in (target.ec2, target.ssm))):
+    for client in (web.imagebuilder, *web.registry.values(), *(target.ssm for target in web.targets)):
         client.meta.events.register("before-call.*.*", lambda model, **_: asked.add(model.name))
     for _ in range(2):
         web.build()
@@ -466,7 +467,7 @@ def test_region_that_fails_is_named_the_others_are_written_and_the_next_run_conv
     web.run()
     newest = web.build()
 
-    with intercepted(getattr(web.targets[1], service), operation, answer):
+    with intercepted(web.abroad(service), operation, answer):
         run = web.run()
 
     assert web.latest()[HOME] == web.amis(newest)[HOME]
@@ -497,7 +498,7 @@ def test_what_no_retry_mends_is_counted_and_not_raised(web: Web, name: str) -> N
     web.run()
     newest = web.build()
 
-    with intercepted(getattr(web.targets[1], service), operation, answer):
+    with intercepted(web.abroad(service), operation, answer):
         run = web.run()
 
     assert web.latest()[HOME] == web.amis(newest)[HOME]
@@ -622,7 +623,7 @@ def test_ami_that_cannot_be_launched_is_not_chosen(web: Web, member: str, value:
     bad = web.build()
     ami = web.amis(bad)[ABROAD]
 
-    with retold(web.targets[1].ec2, "DescribeImages", lambda answer: _describe(answer, ami, {member: value})):
+    with retold(web.registry[ABROAD], "DescribeImages", lambda answer: _describe(answer, ami, {member: value})):
         run = web.run()
 
     assert web.latest() == {HOME: web.amis(bad)[HOME], ABROAD: web.amis(good)[ABROAD]}
@@ -633,7 +634,7 @@ def test_ami_that_is_still_pending_is_waited_for_by_a_retry(web: Web) -> None:
     build = web.build()
     ami = web.amis(build)[ABROAD]
 
-    with retold(web.targets[1].ec2, "DescribeImages", lambda answer: _describe(answer, ami, {"State": "pending"})):
+    with retold(web.registry[ABROAD], "DescribeImages", lambda answer: _describe(answer, ami, {"State": "pending"})):
         run = web.run()
 
     assert web.latest() == {HOME: web.amis(build)[HOME]}
@@ -679,16 +680,16 @@ class AnyOrder(RuleBasedStateMachine):
     """
 
     local_aws: ClassVar[LocalAws]
+    world: ClassVar[type[Web]]
 
     def __init__(self) -> None:
         super().__init__()
-        self.web = Web(self.local_aws)
+        self.web = self.world(self.local_aws)
         self.recipes = {7}  # patch numbers that exist
         self.times: dict[str, str] = {}
         self.running: list[str] = []
-        self.amis: dict[str, dict[str, str]] = {}  # of good builds, less those that were deregistered
+        self.values: dict[str, dict[str, str]] = {}  # of good builds, less those that were withdrawn
         self.outbox: list[tuple[str, str]] = []
-        self.used: set[str] = set()
         self.hooks = ExitStack()
         self.hooks.enter_context(retold(self.web.imagebuilder, "ListImagePipelineImages", self._as_drawn))
         self.hooks.enter_context(retold(self.web.imagebuilder, "GetImage", self._as_drawn))
@@ -714,8 +715,8 @@ class AnyOrder(RuleBasedStateMachine):
     def a_build_ends(self, data: st.DataObject) -> None:
         arn = data.draw(st.sampled_from(self.running))
         self.running.remove(arn)
-        if amis := self.web.amis(arn):
-            self.amis[arn] = amis
+        if amis := self.web.values(arn):
+            self.values[arn] = amis
         self.outbox.append((arn, "AVAILABLE" if amis else "FAILED"))
 
     @rule(patch=st.integers(0, 2**30 - 1))
@@ -724,27 +725,26 @@ class AnyOrder(RuleBasedStateMachine):
             self.recipes.add(patch)
             self.web.change_recipe(f"1.0.{patch}")
 
-    @precondition(lambda self: self.amis)
+    @precondition(lambda self: self.values)
     @rule(data=st.data())
     def a_build_is_deleted(self, data: st.DataObject) -> None:
-        arn = data.draw(st.sampled_from(sorted(self.amis)))
-        del self.amis[arn]
+        arn = data.draw(st.sampled_from(sorted(self.values)))
+        del self.values[arn]
         self.web.other_imagebuilder.delete_image(imageBuildVersionArn=arn)
 
-    @precondition(lambda self: any(self.amis.values()))
+    @precondition(lambda self: any(self.values.values()))
     @rule(data=st.data())
-    def an_ami_is_deregistered(self, data: st.DataObject) -> None:
-        arn = data.draw(st.sampled_from(sorted(arn for arn, amis in self.amis.items() if amis)))
-        region = data.draw(st.sampled_from(sorted(self.amis[arn])))
-        self.web.targets[REGIONS.index(region)].ec2.deregister_image(ImageId=self.amis[arn].pop(region))
+    def an_output_is_withdrawn(self, data: st.DataObject) -> None:
+        arn = data.draw(st.sampled_from(sorted(arn for arn, amis in self.values.items() if amis)))
+        region = data.draw(st.sampled_from(sorted(self.values[arn])))
+        self.web.withdraw(region, self.values[arn].pop(region))
 
-    @precondition(lambda self: any(self.amis.values()))
+    @precondition(lambda self: any(self.values.values()))
     @rule(data=st.data())
     def an_operator_promotes(self, data: st.DataObject) -> None:
-        arn = data.draw(st.sampled_from(sorted(arn for arn, amis in self.amis.items() if amis)))
-        region, ami = data.draw(st.sampled_from(sorted(self.amis[arn].items())))
+        arn = data.draw(st.sampled_from(sorted(arn for arn, amis in self.values.items() if amis)))
+        region, ami = data.draw(st.sampled_from(sorted(self.values[arn].items())))
         self.web.other_ssm[region].put_parameter(Name=f"{self.web.path}/prod", Value=ami, Type="String", Overwrite=True)
-        self.used.add(arn)
 
     @precondition(lambda self: self.outbox)
     @rule(data=st.data())
@@ -773,8 +773,15 @@ class AnyOrder(RuleBasedStateMachine):
         self._check_moves(before)
         for region in REGIONS:
             self._check_region(region, before)
-        for arn in self.used.intersection(self.amis):
-            assert self.web.tags(arn)["goldsmith:in-use"] == "true"
+        in_use = self._in_use()
+        for arn in self.values:
+            if in_use.intersection(self.web.values(arn).values()):
+                assert self.web.tags(arn)["goldsmith:in-use"] == "true"
+
+    def _in_use(self) -> set[str]:
+        """What channels ever pointed to."""
+        channels = [channel for region in REGIONS for channel in self.web.channels(region).values()]
+        return {value for channel in channels for value in channel.history}
 
     def _latest(self) -> dict[str, Channel]:
         found = {region: self.web.channels(region) for region in REGIONS}
@@ -782,17 +789,16 @@ class AnyOrder(RuleBasedStateMachine):
 
     def _check_region(self, region: str, before: dict[str, Channel]) -> None:
         """The oracle: the newest good build that still has its AMI here; without one, what was there before."""
-        usable = {arn: amis[region] for arn, amis in self.amis.items() if region in amis}
+        usable = {arn: amis[region] for arn, amis in self.values.items() if region in amis}
         newest = max(usable, key=self._age, default=None)
         if newest:
             assert self.web.latest()[region] == usable[newest]
-            self.used.add(newest)
         else:
             assert self._latest().get(region) == before.get(region)
 
     def _check_moves(self, before: dict[str, Channel]) -> None:
         """One write where the value changed, none where it did not, and none backwards from a build that is there."""
-        arns = {ami: arn for arn, amis in self.amis.items() for ami in amis.values()}
+        arns = {ami: arn for arn, amis in self.values.items() for ami in amis.values()}
         for region, now in self._latest().items():
             version, old = (before[region].version, before[region].value) if region in before else (0, "")
             assert now.version == version + (now.value != old)
@@ -803,11 +809,14 @@ class AnyOrder(RuleBasedStateMachine):
         return datetime.fromisoformat(self.times[arn]), int(arn.rpartition("/")[2]), arn
 
 
-def test_latest_is_the_newest_good_build_whatever_happens_in_whatever_order(local_aws: LocalAws) -> None:
+@pytest.mark.parametrize("world", [Web, ContainerWeb])
+def test_latest_is_the_newest_good_build_whatever_happens_in_whatever_order(
+    local_aws: LocalAws, world: type[Web]
+) -> None:
     class OnThisAws(AnyOrder):
         pass
 
-    OnThisAws.local_aws = local_aws
+    OnThisAws.local_aws, OnThisAws.world = local_aws, world
     run_state_machine_as_test(
         OnThisAws,
         settings=settings(

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from estate.container_recipe import any_recipe_of
 from estate.load import load
-from estate.recipe import recipe_of
 from local_aws.server import LocalAws
-from tests.handoff_world import Web
+from tests.handoff_world import ContainerWeb, Web
 from tests.ops_world import Answer, Shell, World, only, refusing, run_ops
 
 STATES = ["PENDING", "CREATING", "BUILDING", "TESTING", "DISTRIBUTING", "INTEGRATING", "AVAILABLE"]
@@ -47,6 +47,16 @@ def world(local_aws: LocalAws, shell: Shell) -> Iterator[World]:
     local_aws.set_state_seconds(0)
 
 
+@pytest.fixture
+def container_world(local_aws: LocalAws, shell: Shell) -> World:
+    web = ContainerWeb(local_aws)
+    world = World(web=web, config=shell.config, environment=shell.environment, ops=shell.ops)
+    fields = "kind: container, parent: 'amazonlinux:2023', build: [update-os], channels: [prod]"
+    images = f"images: {{{web.name}: {{{fields}, regions: [us-east-1, eu-west-1]}}}}"
+    world.config.write_text(f"settings: {{namespace: acme}}\n{images}\n")
+    return world
+
+
 # --- build
 
 
@@ -64,7 +74,7 @@ def test_build_starts_one_and_says_how_to_follow_it(world: World) -> None:
 
 def test_build_says_when_it_builds_something_else_than_what_is_declared(world: World) -> None:
     estate = load(world.config)
-    declared = recipe_of(estate.images[world.name], estate).version
+    declared = any_recipe_of(estate.images[world.name], estate).version
     words = (
         f"{world.name} is deployed as 1.0.7 and declared as {declared}; this builds 1.0.7, and after make deploy "
         f"STACK=image-{world.name} what is declared"
@@ -185,7 +195,7 @@ def test_json_of_a_build_is_one_object_and_its_progress_goes_to_stderr(world: Wo
     world.hand_off_when_built("1.0.7/1")
     followed = world.ops("follow", world.name, "--json")
     regions = [
-        {"region": region, "ami": ami, "latest": ami, "latest_build": "1.0.7/1", "handed_off": True}
+        {"region": region, "value": ami, "latest": ami, "latest_build": "1.0.7/1", "handed_off": True}
         for region, ami in world.web.amis(world.arn("1.0.7/1")).items()
     ]
     assert json.loads(followed.out) == {**same, "status": "AVAILABLE", **none, "regions": regions}
@@ -251,7 +261,7 @@ def test_status_shows_each_channel_with_ami_age_and_build_and_which_are_behind(w
 
     lines = answer.out.splitlines()
     assert [re.split("  +", line.strip()) for line in lines[:-1]] == [
-        ["IMAGE", "REGION", "CHANNEL", "AMI", "AGE", "BUILD"],
+        ["IMAGE", "REGION", "CHANNEL", "VALUE", "AGE", "BUILD"],
         [world.name, "us-east-1", "latest", new["us-east-1"], "seconds", "1.0.912/1"],
         [world.name, "us-east-1", "prod", old["us-east-1"], "3 days", "1.0.7/1"],
         [world.name, "eu-west-1", "latest", new["eu-west-1"], "seconds", "1.0.912/1"],
@@ -300,7 +310,7 @@ def test_json_of_status_has_iso_dates_and_the_newer_build(world: World) -> None:
         for build in ("1.0.7/1", "1.0.7/2")
     ]
     good = {"build": "1.0.7/1", "arn": world.arn("1.0.7/1"), "status": "AVAILABLE", "created": created[0]}
-    none = dict.fromkeys(("ami", "build", "arn", "created", "moved")) | {"newer_build": "1.0.7/1"}
+    none = dict.fromkeys(("value", "build", "arn", "created", "moved")) | {"newer_build": "1.0.7/1"}
     assert image == {
         "image": world.name,
         "region": "us-east-1",
@@ -318,7 +328,7 @@ def test_json_of_status_has_iso_dates_and_the_newer_build(world: World) -> None:
     latest = json.loads(world.ops("status", "--json").out)["images"][0]["channels"][0]
     moved = datetime.fromisoformat(latest.pop("moved"))
     assert moved.tzinfo and datetime.now(UTC) - moved < timedelta(minutes=1)
-    pointed = {"ami": ami, "build": "1.0.7/1", "arn": world.arn("1.0.7/1"), "created": created[0]}
+    pointed = {"value": ami, "build": "1.0.7/1", "arn": world.arn("1.0.7/1"), "created": created[0]}
     assert latest == {"region": "us-east-1", "channel": "latest", **pointed, "newer_build": None}
 
 
@@ -468,3 +478,62 @@ def test_help_shows_examples_and_loads_neither_boto3_nor_rich() -> None:
     assert "  python -m ops build web --follow    start it, and follow it until `latest` points to its AMIs" in shown
     assert "  2    the configuration or the command line has errors" in shown
     assert shown.endswith("set()\n")
+
+
+# --- Containers
+
+
+def test_commands_work_for_containers_too(container_world: World) -> None:
+    world, label = container_world, f"{container_world.name} 1.0.7/1"
+    with world.running("build", world.name, "--follow") as process:
+        assert process.stdout is not None
+        while "started in" not in process.stdout.readline():
+            pass
+        world.hand_off_when_built("1.0.7/1")
+        out, err = process.communicate(timeout=30)
+    values = world.web.latest()
+    assert (err, process.returncode, set(values)) == ("", 0, {"us-east-1", "eu-west-1"})
+    assert out.splitlines()[-2:] == [
+        f"us-east-1 {values['us-east-1']} latest points to it",
+        f"eu-west-1 {values['eu-west-1']} latest points to it",
+    ]
+
+    world.web.build()
+    answer = world.ops("follow", world.name, "1.0.7/1", "--json")
+    assert json.loads(answer.out)["regions"] == [
+        {"region": region, "value": value, "latest": value, "latest_build": "1.0.7/1", "handed_off": True}
+        for region, value in values.items()
+    ]
+    world.point("prod", region="eu-west-1", build="1.0.7/1", created=datetime(2026, 7, 1, tzinfo=UTC))
+    (image,) = json.loads(world.ops("status", "--json").out)["images"]
+    rows = {(row["region"], row["channel"]): row for row in image["channels"]}
+    assert rows["eu-west-1", "latest"]["value"] == values["eu-west-1"]
+    assert {key: (row["build"], row["newer_build"]) for key, row in rows.items()} == {
+        ("us-east-1", "latest"): ("1.0.7/1", "1.0.7/2"),
+        ("us-east-1", "prod"): (None, "1.0.7/2"),
+        ("eu-west-1", "latest"): ("1.0.7/1", "1.0.7/2"),
+        ("eu-west-1", "prod"): ("1.0.7/1", "1.0.7/2"),
+    }
+    world.web.run()
+    (image,) = json.loads(world.ops("status", "--json").out)["images"]
+    assert [row["newer_build"] for row in image["channels"] if row["channel"] == "latest"] == [None, None]
+    assert label not in world.ops("status").out, "the newest build is good"
+
+
+def test_container_shows_without_registry_and_most_of_its_digest_on_a_terminal(container_world: World) -> None:
+    world = container_world
+    value = world.web.values(world.web.build())["us-east-1"]
+    world.web.run()
+    name, _, digest = value.partition("/")[2].partition("@sha256:")
+    assert f" {name}@sha256:{digest[:12]} " in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", world.on_a_terminal("status"))
+    assert f" {value} " in world.ops("status").out
+
+
+def test_region_without_a_container_image_is_told(container_world: World) -> None:
+    world = container_world
+    world.config.write_text(world.config.read_text().replace("eu-west-1", "ap-northeast-1"))
+    world.web.build()
+    world.web.run()
+    answer = world.ops("follow", world.name)
+    assert answer.status == 1
+    assert answer.err.startswith(f"{world.name} 1.0.7/1 has no container image in ap-northeast-1: run make deploy ")

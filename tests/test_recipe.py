@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from estate.any_image import amis
 from estate.estate import Estate
 from estate.image import Image
 from estate.load import load
@@ -115,7 +116,7 @@ def written(folder: Path, image: str = IMAGE, document: str = USING, settings: s
 
 def recipe(folder: Path, image: str = IMAGE, **files: str) -> Recipe:
     estate = written(folder, image, **files)
-    return recipe_of(estate.images["web"], estate)
+    return recipe_of(amis(estate.images)["web"], estate)
 
 
 def versions(made: Recipe) -> dict[str, str]:
@@ -160,7 +161,7 @@ def test_each_field_of_an_image_changes_what_it_must_and_nothing_else(field: str
     before = versions(recipe(tmp_path))
     (tmp_path / "estate.yaml").write_text(estate_file)
     estate = load(tmp_path)
-    after = versions(recipe_of(estate.images["web"], estate))
+    after = versions(recipe_of(amis(estate.images)["web"], estate))
     assert before.keys() == after.keys()
     assert {name for name in before if before[name] != after[name]} == expected
 
@@ -192,15 +193,16 @@ def test_tags_of_the_settings_change_nothing_and_the_namespace_all(tmp_path: Pat
     assert recipe(tmp_path, settings="  tags: {team: platform}\n") == before
     estate = written(tmp_path)
     other = estate.model_copy(update={"settings": estate.settings.model_copy(update={"namespace": "other"})})
-    after = versions(recipe_of(other.images["web"], other))
+    after = versions(recipe_of(amis(other.images)["web"], other))
     assert not versions(before).items() & after.items()
 
 
 def test_versions_are_the_same_in_every_process(tmp_path: Path) -> None:
     expected = versions(recipe(tmp_path))
     program = (
-        "import sys; from pathlib import Path; from estate.load import load; from estate.recipe import recipe_of\n"
-        "estate = load(Path(sys.argv[1])); made = recipe_of(estate.images['web'], estate)\n"
+        "import sys; from pathlib import Path; from estate.load import load\n"
+        "from estate.container_recipe import any_recipe_of\n"
+        "estate = load(Path(sys.argv[1])); made = any_recipe_of(estate.images['web'], estate)\n"
         "print({'recipe': made.version} | {name: each.version for name, each in made.components.items()})"
     )
     for seed in ("0", "4711"):
@@ -238,8 +240,8 @@ def test_the_order_of_parameters_does_not_matter_and_their_values_do(tmp_path: P
 
 def test_images_share_no_component(tmp_path: Path) -> None:
     estate = written(tmp_path)
-    twin = estate.images["web"].model_copy(update={"name": "twin"})
-    web, other = (recipe_of(image, estate) for image in (estate.images["web"], twin))
+    image = amis(estate.images)["web"]
+    web, other = (recipe_of(each, estate) for each in (image, image.model_copy(update={"name": "twin"})))
     assert not {each.name for each in web.components.values()} & {each.name for each in other.components.values()}
     assert not versions(web).items() & versions(other).items()
 
@@ -273,7 +275,7 @@ images:
 """
     (tmp_path / "estate.yaml").write_text(text)
     estate = load(tmp_path)
-    assert recipe_of(estate.images["web"], estate).parent_image == f"{parent}/x.x.x"
+    assert recipe_of(amis(estate.images)["web"], estate).parent_image == f"{parent}/x.x.x"
 
 
 def test_a_parent_that_is_named_is_taken_as_it_is(tmp_path: Path) -> None:

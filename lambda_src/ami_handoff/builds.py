@@ -1,4 +1,4 @@
-"""What Image Builder has made: a pipeline's builds, and which of their AMIs can be used in a region.
+"""What Image Builder has made: a pipeline's builds, and what they put into which region.
 
 Image Builder is the hand-off's only source of truth. Its list promises no order, and a new image can take
 two minutes to appear in it (so AWS says of ListImages), so builds are ordered here, and one that a channel
@@ -8,33 +8,40 @@ names is asked for by its ARN before it is believed to be gone.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from .failures import Failures, NotYet
+from .failures import Failures
 
 if TYPE_CHECKING:  # the Lambda runtime has no type stubs
-    from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_imagebuilder import ImagebuilderClient
 
 IMAGE_TAG = "goldsmith:image"
 IN_USE_TAG = "goldsmith:in-use"
-LOOK_BACK = 100  # builds; DescribeImages takes 200 values in a filter
 
 
 @dataclass(frozen=True)
 class Build:
-    """One image build version. `amis` maps a region to the AMI there of the account that owns the build."""
+    """One image build version.
+
+    `outputs` maps a region to what the build put there for the account that owns it: the ID of an AMI, or the URI of a
+    container image with the tag that Image Builder gave it.
+    """
 
     arn: str
     status: str
     created: datetime | None  # None when AWS's text could not be read: such a build is never chosen
-    amis: Mapping[str, str]
+    outputs: Mapping[str, str]
     tags: Mapping[str, str]
+
+    @property
+    def account(self) -> str:
+        """The account that owns the build."""
+        return self.arn.split(":")[4]
 
     @property
     def order(self) -> tuple[datetime, int, str]:
@@ -64,41 +71,20 @@ def get_build(imagebuilder: ImagebuilderClient, *, arn: str, pipeline_arn: str) 
 
 
 def parent_of(imagebuilder: ImagebuilderClient, *, arn: str) -> str | None:
-    """The parent image of a build's recipe, in the recipe's words: an ARN, an AMI ID or `ssm:…`."""
+    """The parent image of a build's recipe, in the recipe's words: an ARN, an AMI ID, `ssm:…` or a registry's URI."""
     image = imagebuilder.get_image(imageBuildVersionArn=arn)["image"]
-    return image.get("imageRecipe", {}).get("parentImage")
+    return image.get("imageRecipe", {}).get("parentImage") or image.get("containerRecipe", {}).get("parentImage")
 
 
 def newest_good(builds: Iterable[Build]) -> Build | None:
-    """The newest AVAILABLE build, whatever became of its AMIs."""
-    return next(iter(_good(builds)), None)
+    """The newest AVAILABLE build, whatever became of its outputs."""
+    return next(iter(good_builds(builds)), None)
 
 
-def newest_usable(
-    ec2: EC2Client, *, region: str, builds: Iterable[Build], architecture: str, failures: Failures
-) -> Build | None:
-    """The newest AVAILABLE build whose AMI can be launched in the region of `ec2`.
-
-    A newer one that cannot is a problem: its AMI was never made there or is gone, is not available, has
-    another architecture than `architecture` (x86_64 or arm64), or another owner than the build. A region that
-    no build has reached yet is none. Raises NotYet when the AMI that would be chosen is pending.
-    """
-    good = _good(builds)[:LOOK_BACK]
-    amis = [build.amis[region] for build in good if region in build.amis]
-    if not amis:
-        return None
-    # By a filter, because one AMI in ImageIds that is gone is an error that hides the others.
-    answer = ec2.describe_images(Filters=[{"Name": "image-id", "Values": amis}])
-    images = {image["ImageId"]: image for image in answer["Images"]}
-    for build in good:
-        if ami := build.amis.get(region):
-            fault = _fault(ami, images.get(ami), owner=_account(build.arn), architecture=architecture)
-        else:
-            fault = "it has no AMI in this region"
-        if not fault:
-            return build
-        failures.problem(region, f"{build.arn} cannot be used: {fault}")
-    return None
+def good_builds(builds: Iterable[Build]) -> list[Build]:
+    """Those that may be chosen, newest first."""
+    good = [build for build in builds if build.status == "AVAILABLE" and build.created]
+    return sorted(good, key=lambda build: build.order, reverse=True)
 
 
 def tag_builds(
@@ -106,20 +92,20 @@ def tag_builds(
     *,
     builds: Iterable[Build],
     image: str,
-    used_amis: Iterable[str],
+    used: Collection[str],
     failures: Failures,
 ) -> None:
-    """Tag each build that made an AMI `goldsmith:image`, and `goldsmith:in-use` when one is in `used_amis`.
+    """Tag each build that has an output `goldsmith:image`, and `goldsmith:in-use` when one is in `used`.
 
     Writes only the tags that the list does not show and takes none away, so lifecycle policies can select by
     the one and spare by the other. Ends at the first failure that a retry mends; others leave the next builds
     alone.
     """
-    used = set(used_amis)
     for build in builds:
-        wanted = {IMAGE_TAG: image} | ({IN_USE_TAG: "true"} if used.intersection(build.amis.values()) else {})
+        in_use = not set(used).isdisjoint(build.outputs.values())
+        wanted = {IMAGE_TAG: image} | ({IN_USE_TAG: "true"} if in_use else {})
         missing = {key: value for key, value in wanted.items() if build.tags.get(key) != value}
-        if build.amis and missing:
+        if build.outputs and missing:
             unfinished = len(failures.unfinished)
             with failures.collected(f"tags of {build.arn}"):
                 imagebuilder.tag_resource(resourceArn=build.arn, tags=missing)
@@ -127,27 +113,27 @@ def tag_builds(
                 return
 
 
-def _good(builds: Iterable[Build]) -> list[Build]:
-    """Those that may be chosen, newest first."""
-    good = [build for build in builds if build.status == "AVAILABLE" and build.created]
-    return sorted(good, key=lambda build: build.order, reverse=True)
-
-
 def _build(image: Mapping[str, Any]) -> Build:
     """From an Image or an ImageSummary of the API, which name these members alike."""
     arn = image["arn"]
-    outputs = image.get("outputResources", {}).get("amis", [])
     return Build(
         arn=arn,
         status=image.get("state", {}).get("status", ""),
         created=_time(image.get("dateCreated", "")),
-        amis={ami["region"]: ami["image"] for ami in outputs if ami.get("accountId") in (None, _account(arn))},
+        outputs=_outputs(image.get("outputResources", {}), arn=arn),
         tags=image.get("tags", {}),
     )
 
 
-def _account(arn: str) -> str:
-    return arn.split(":")[4]
+def _outputs(resources: Mapping[str, Any], *, arn: str) -> dict[str, str]:
+    """By region. Of several tags of a container image the one with the version, because the others may move on."""
+    account, version = arn.split(":")[4], arn.split("/")[-2]
+    amis = [ami for ami in resources.get("amis", ()) if ami.get("accountId") in (None, account)]
+    outputs = {ami["region"]: ami["image"] for ami in amis}
+    for container in resources.get("containers", ()):
+        if uris := container.get("imageUris"):
+            outputs[container["region"]] = next((uri for uri in uris if version in uri.rpartition(":")[2]), uris[0])
+    return outputs
 
 
 def _time(text: str) -> datetime | None:
@@ -157,16 +143,3 @@ def _time(text: str) -> datetime | None:
     except ValueError:
         return None
     return time if time.tzinfo else time.replace(tzinfo=UTC)
-
-
-def _fault(ami: str, image: Mapping[str, Any] | None, *, owner: str, architecture: str) -> str:
-    """Why the AMI, as DescribeImages tells it, cannot be launched; empty when it can."""
-    if image is None:
-        return f"{ami} does not exist"
-    if image["OwnerId"] != owner:
-        return f"{ami} belongs to account {image['OwnerId']}"
-    if image["Architecture"].removesuffix("_mac") != architecture:  # a Mac's are x86_64_mac and arm64_mac
-        return f"{ami} is {image['Architecture']}, not {architecture}"
-    if image["State"] == "pending":
-        raise NotYet(f"{ami} is still pending")
-    return "" if image["State"] == "available" else f"{ami} is {image['State']}"

@@ -1,8 +1,8 @@
 """A channel in Parameter Store: its name, what it points to, its history, and how to move it and be sure.
 
-A channel is a parameter `/imagebuilder/<namespace>/<image>/<channel>` of type String and data type
-aws:ec2:image in each region. The description of each of its versions is a small JSON record of the build
-that it points to, so one write moves value and record together, and the parameter's history is the audit
+A channel is a parameter `/imagebuilder/<namespace>/<image>/<channel>` of type String in each region, of data type
+aws:ec2:image, or text for a container image. The description of each of its versions is a small JSON record of the
+build that it points to, so one write moves value and record together, and the parameter's history is the audit
 trail.
 """
 
@@ -75,12 +75,13 @@ def write_channel(
     ssm: SSMClient,
     *,
     name: str,
-    ami: str,
+    value: str,
+    data_type: str,
     record: Mapping[str, str | None],
     tags: Mapping[str, str],
     exists: bool,
 ) -> int:
-    """Point the parameter `name` to an AMI; answers the version that Parameter Store promises for it.
+    """Point the parameter `name` to an output; answers the version that Parameter Store promises for it.
 
     Only a new parameter gets the tags: PutParameter refuses them together with Overwrite. The answer says
     nothing about the value: an aws:ec2:image is validated afterwards and, when it is bad, dropped in silence.
@@ -91,10 +92,10 @@ def write_channel(
     put = partial(
         ssm.put_parameter,
         Name=name,
-        Value=ami,
+        Value=value,
         Description=description,
         Type="String",
-        DataType="aws:ec2:image",
+        DataType=data_type,
     )
     if not exists:
         try:
@@ -105,8 +106,8 @@ def write_channel(
     return put(Overwrite=True)["Version"]
 
 
-def confirm_channel(ssm: SSMClient, *, name: str, ami: str, version: int, until: float) -> None:
-    """Read until the parameter shows this AMI at this version; NotYet when time.monotonic() is at `until`.
+def confirm_channel(ssm: SSMClient, *, name: str, value: str, version: int, until: float) -> None:
+    """Read until the parameter shows this value at this version; NotYet when time.monotonic() is at `until`.
 
     A later version is an answer too: another run wrote meanwhile, and the next evaluation judges it.
     """
@@ -119,11 +120,11 @@ def confirm_channel(ssm: SSMClient, *, name: str, ami: str, version: int, until:
             if error.response["Error"]["Code"] != "ParameterNotFound":
                 raise
         else:
-            if parameter["Version"] > version or (parameter["Version"], parameter["Value"]) == (version, ami):
+            if parameter["Version"] > version or (parameter["Version"], parameter["Value"]) == (version, value):
                 return
             seen = f"{parameter['Value']} (version {parameter['Version']})"
         if time.monotonic() + wait > until:
-            raise NotYet(f"{name} was set to {ami} (version {version}) and still shows {seen}")
+            raise NotYet(f"{name} was set to {value} (version {version}) and still shows {seen}")
         time.sleep(wait)
         wait = min(2 * wait, 2.0)
 

@@ -24,6 +24,7 @@ import boto3
 from botocore.config import Config
 
 from .failures import Unfinished
+from .outputs import Amis, Containers, Outputs
 from .reconciler import Image, Report, Target, reconcile
 
 if TYPE_CHECKING:  # the Lambda runtime has no type stubs
@@ -41,14 +42,17 @@ def handle(event: Any, context: Any) -> None:
         namespace=os.environ["GOLDSMITH_NAMESPACE"],
         name=os.environ["GOLDSMITH_IMAGE"],
         pipeline_arn=os.environ["GOLDSMITH_PIPELINE_ARN"],
-        architecture=os.environ["GOLDSMITH_ARCHITECTURE"],
         tags=json.loads(os.environ["GOLDSMITH_TAGS"]),
     )
+    repository, architecture = (os.environ.get(f"GOLDSMITH_{key}", "") for key in ("REPOSITORY", "ARCHITECTURE"))
     respond(
         event,
         image=image,
         imagebuilder=_imagebuilder(image.pipeline_arn.split(":")[3]),
-        targets=[_target(target["region"]) for target in json.loads(os.environ["GOLDSMITH_TARGETS"])],
+        targets=[
+            _target(target["region"], repository=repository, architecture=architecture)
+            for target in json.loads(os.environ["GOLDSMITH_TARGETS"])
+        ],
         by=context.invoked_function_arn,
     )
 
@@ -83,12 +87,15 @@ def _imagebuilder(region: str) -> ImagebuilderClient:
 
 
 @cache
-def _target(region: str) -> Target:
-    return Target(
-        region=region,
-        ec2=boto3.client("ec2", region_name=region, config=CONFIG),
-        ssm=boto3.client("ssm", region_name=region, config=CONFIG),
-    )
+def _target(region: str, *, repository: str, architecture: str) -> Target:
+    """A container image has a repository, an AMI an architecture."""
+    outputs: Outputs
+    if repository:
+        outputs = Containers(boto3.client("ecr", region_name=region, config=CONFIG), region, repository)
+    else:
+        ec2 = boto3.client("ec2", region_name=region, config=CONFIG)
+        outputs = Amis(ec2, region, architecture)
+    return Target(region, outputs, boto3.client("ssm", region_name=region, config=CONFIG))
 
 
 def _records(event: Any) -> list[Any]:

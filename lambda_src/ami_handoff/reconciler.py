@@ -6,7 +6,7 @@ conditional write; of two runs at once, the one that wrote from the older view l
 puts it right.
 
 `latest` is the newest usable build, so it moves backwards only when the build that it points to is gone:
-its AMI cannot be used any more, or Image Builder has no such build, or has it in another state than
+its output cannot be used any more, or Image Builder has no such build, or has it in another state than
 AVAILABLE.
 """
 
@@ -17,12 +17,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from .builds import Build, get_build, list_builds, newest_good, newest_usable, parent_of, tag_builds
+from .builds import Build, get_build, good_builds, list_builds, newest_good, parent_of, tag_builds
 from .channels import LATEST, Channel, channel_path, confirm_channel, read_channels, write_channel
 from .failures import Failures
+from .outputs import Outputs, Usable
 
 if TYPE_CHECKING:  # the Lambda runtime has no type stubs
-    from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_imagebuilder import ImagebuilderClient
     from mypy_boto3_ssm import SSMClient
 
@@ -31,31 +31,30 @@ ROUNDS = 3  # looks in one run: the one after the last write normally finds noth
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """A place that has the image's channels: a region, and clients for it."""
+    """A place that has the image's channels: a region, its outputs, and its Parameter Store."""
 
     region: str
-    ec2: EC2Client
+    outputs: Outputs
     ssm: SSMClient
 
 
 @dataclass(frozen=True)
 class Image:
-    """Whose `latest` is moved. `architecture` is EC2's x86_64 or arm64; `tags` are for new parameters."""
+    """Whose `latest` is moved. `tags` are for new parameters."""
 
     namespace: str
     name: str
     pipeline_arn: str
-    architecture: str
     tags: Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Move:
-    """One region's way from one AMI (None: the channel is new) to another, and the version that it got."""
+    """One region's way from one value (None: the channel is new) to another, and the version that it got."""
 
     region: str
     previous: str | None
-    ami: str
+    value: str
     build: str
     version: int
 
@@ -65,7 +64,7 @@ class Report:
     """What a run found and did. It raises nothing: the caller decides what `failures.unfinished` means."""
 
     newest: Build | None = None
-    latest: dict[str, str] = field(default_factory=dict)  # region -> AMI, as far as it is known
+    latest: dict[str, str] = field(default_factory=dict)  # region -> value, as far as it is known
     moves: list[Move] = field(default_factory=list)
     failures: Failures = field(default_factory=Failures)
 
@@ -85,29 +84,40 @@ def reconcile(
     """
     report = Report()
     path = channel_path(namespace=image.namespace, image=image.name)
-    used: set[str] = set()
+    used: dict[str, set[str]] = {}
     builds: list[Build] = []
+    everywhere = targets
     for _ in range(ROUNDS):
         latest: dict[Target, Channel | None] = {}
         for target in targets:
             with report.failures.collected(target.region):
                 channels = read_channels(target.ssm, path=path)
-                used.update(ami for channel in channels.values() for ami in channel.history)
+                used[target.region] = {value for channel in channels.values() for value in channel.history}
                 latest[target] = channels.get(LATEST)
         with report.failures.collected("Image Builder"):
             builds = _builds(image, imagebuilder=imagebuilder, channels=latest.values(), failures=report.failures)
         if "Image Builder" in report.failures.stopped:
             return report
         report.newest = newest_good(builds)
-        chosen = _choose(image, latest=latest, builds=builds, report=report)
+        chosen = _choose(latest=latest, builds=builds, report=report)
         moves = _write(image, chosen=chosen, latest=latest, imagebuilder=imagebuilder, by=by, failures=report.failures)
         _confirm(moves, name=f"{path}/{LATEST}", until=time.monotonic() + confirm_within_seconds, report=report)
         if not moves:
             break
         targets = [target for target in targets if target.region not in report.failures.stopped]
+    outputs = _named(used, targets=everywhere, failures=report.failures)
     label = f"{image.namespace}/{image.name}"
-    tag_builds(imagebuilder, builds=builds, image=label, used_amis=used, failures=report.failures)
+    tag_builds(imagebuilder, builds=builds, image=label, used=outputs, failures=report.failures)
     return report
+
+
+def _named(used: Mapping[str, set[str]], *, targets: Sequence[Target], failures: Failures) -> set[str]:
+    """The outputs, as Image Builder names them, that are in use somewhere."""
+    named: set[str] = set()
+    for target in targets:
+        with failures.collected(target.region):
+            named |= target.outputs.named(used.get(target.region, ()))
+    return named
 
 
 def _builds(
@@ -126,21 +136,15 @@ def _builds(
 
 
 def _choose(
-    image: Image, *, latest: Mapping[Target, Channel | None], builds: Sequence[Build], report: Report
-) -> dict[Target, Build]:
+    *, latest: Mapping[Target, Channel | None], builds: Sequence[Build], report: Report
+) -> dict[Target, Usable]:
     """The build for each target whose channel has to move; the others' go to `report.latest` as they are."""
-    chosen = {}
+    chosen, good = {}, good_builds(builds)
     for target, channel in latest.items():
         with report.failures.collected(target.region):
-            build = newest_usable(
-                target.ec2,
-                region=target.region,
-                builds=builds,
-                architecture=image.architecture,
-                failures=report.failures,
-            )
-            if build and (not channel or channel.value != build.amis[target.region]):
-                chosen[target] = build
+            usable = target.outputs.newest_usable(good, failures=report.failures)
+            if usable and (not channel or channel.value != usable.value):
+                chosen[target] = usable
             elif channel:
                 report.latest[target.region] = channel.value
     return chosen
@@ -149,7 +153,7 @@ def _choose(
 def _write(
     image: Image,
     *,
-    chosen: Mapping[Target, Build],
+    chosen: Mapping[Target, Usable],
     latest: Mapping[Target, Channel | None],
     imagebuilder: ImagebuilderClient,
     by: str,
@@ -158,14 +162,13 @@ def _write(
     """Write each target's `latest`, with its record; what comes back still has to be confirmed."""
     name = f"{channel_path(namespace=image.namespace, image=image.name)}/{LATEST}"
     parents: dict[str, str] = {}
-    for arn in sorted({build.arn for build in chosen.values()}):
+    for arn in sorted({usable.build.arn for usable in chosen.values()}):
         with failures.collected(f"parent of {arn}"):  # a record without it is better than a release that waits
             parents[arn] = parent_of(imagebuilder, arn=arn) or ""
     moves = {}
-    for target, build in chosen.items():
-        channel = latest[target]
+    for target, usable in chosen.items():
+        channel, build = latest[target], usable.build
         move_from = channel.value if channel else None
-        ami = build.amis[target.region]
         record = {
             "build": build.arn,
             "created": build.created.isoformat() if build.created else None,
@@ -175,15 +178,21 @@ def _write(
         }
         with failures.collected(target.region):
             version = write_channel(
-                target.ssm, name=name, ami=ami, record=record, tags=image.tags, exists=channel is not None
+                target.ssm,
+                name=name,
+                value=usable.value,
+                data_type=target.outputs.data_type,
+                record=record,
+                tags=image.tags,
+                exists=channel is not None,
             )
-            moves[target] = Move(target.region, move_from, ami, build.arn, version)
+            moves[target] = Move(target.region, move_from, usable.value, build.arn, version)
     return moves
 
 
 def _confirm(moves: Mapping[Target, Move], *, name: str, until: float, report: Report) -> None:
     for target, move in moves.items():
         with report.failures.collected(target.region):
-            confirm_channel(target.ssm, name=name, ami=move.ami, version=move.version, until=until)
+            confirm_channel(target.ssm, name=name, value=move.value, version=move.version, until=until)
             report.moves.append(move)
-            report.latest[target.region] = move.ami
+            report.latest[target.region] = move.value

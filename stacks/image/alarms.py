@@ -4,12 +4,12 @@ from cdktf import TerraformStack
 from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import CloudwatchMetricAlarm
 
 from estate import names
+from estate.any_image import AnyImage
 from estate.estate import Estate
-from estate.image import Image
 from stacks.function import Function
 
 
-def add_alarms(stack: TerraformStack, *, estate: Estate, image: Image, handoff: Function) -> None:
+def add_alarms(stack: TerraformStack, *, estate: Estate, image: AnyImage, handoff: Function) -> None:
     """Four alarms; each tells `settings.alarm_actions`."""
     subject = f"{estate.settings.namespace}/{image.name}"
 

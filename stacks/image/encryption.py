@@ -5,12 +5,12 @@ from cdktf_cdktf_provider_aws.kms_alias import KmsAlias
 from cdktf_cdktf_provider_aws.kms_key import KmsKey
 
 from estate import names
+from estate.any_image import AnyImage
 from estate.estate import Estate
-from estate.image import Image
 from stacks.policy import Statement, policy
 
 
-def add_key(stack: TerraformStack, *, estate: Estate, image: Image, account: str) -> str:
+def add_key(stack: TerraformStack, *, estate: Estate, image: AnyImage, account: str) -> str:
     """The ARN of the key: the one that the settings name, or one of the stack's own, rotated every year."""
     settings = estate.settings
     if settings.kms_key:
@@ -26,7 +26,7 @@ def add_key(stack: TerraformStack, *, estate: Estate, image: Image, account: str
     return key.arn
 
 
-def _statements(image: Image, function: str, account: str) -> list[Statement]:
+def _statements(image: AnyImage, function: str, account: str) -> list[Statement]:
     region, partition = image.home, names.partition(image.home)
     # in a key's own policy the resource "*" is that key
     return [

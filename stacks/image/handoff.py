@@ -11,16 +11,18 @@ from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 from cdktf_cdktf_provider_aws.sns_topic_subscription import SnsTopicSubscription
 
 from estate import names
+from estate.any_image import AnyImage
+from estate.container import ContainerImage
 from estate.estate import Estate
-from estate.image import Image
 from stacks.function import Function, add_function
+from stacks.image.container_role import repository_arns
 from stacks.policy import Statement, policy
 
 RECONCILE_EVERY = "rate(1 hour)"
 """How soon the channel is right again when a message was lost."""
 
 
-def add_topic(stack: TerraformStack, *, estate: Estate, image: Image, kms_key: str) -> SnsTopic:
+def add_topic(stack: TerraformStack, *, estate: Estate, image: AnyImage, kms_key: str) -> SnsTopic:
     """The topic to which Image Builder publishes finished and failed builds."""
     return SnsTopic(
         stack,
@@ -34,7 +36,7 @@ def add_handoff(
     stack: TerraformStack,
     *,
     estate: Estate,
-    image: Image,
+    image: AnyImage,
     account: str,
     kms_key: str,
     topic: SnsTopic,
@@ -52,11 +54,16 @@ def add_handoff(
             "GOLDSMITH_NAMESPACE": settings.namespace,
             "GOLDSMITH_IMAGE": image.name,
             "GOLDSMITH_PIPELINE_ARN": pipeline.arn,
-            "GOLDSMITH_ARCHITECTURE": image.architecture,
+            # by which the function knows a good output: an AMI's, or a container image's
+            **(
+                {"GOLDSMITH_REPOSITORY": estate.repository_of(image)}
+                if isinstance(image, ContainerImage)
+                else {"GOLDSMITH_ARCHITECTURE": image.architecture}
+            ),
             "GOLDSMITH_TARGETS": json.dumps([{"region": region} for region in image.regions]),
             "GOLDSMITH_TAGS": json.dumps(estate.tags_of(image)),
         },
-        statements=_statements(settings.namespace, image, account, pipeline),
+        statements=_statements(estate, image, account, pipeline),
         iam=settings.iam,
         kms_key=kms_key,
         dead_letters_policy=policy(
@@ -115,8 +122,8 @@ def _add_schedule(stack: TerraformStack, *, name: str, function: Function) -> No
     CloudwatchEventTarget(stack, "schedule_target", rule=rule.name, arn=function.function.arn)
 
 
-def _statements(namespace: str, image: Image, account: str, pipeline: ImagebuilderImagePipeline) -> list[Statement]:
-    region, partition = image.home, names.partition(image.home)
+def _statements(estate: Estate, image: AnyImage, account: str, pipeline: ImagebuilderImagePipeline) -> list[Statement]:
+    namespace, region, partition = estate.settings.namespace, image.home, names.partition(image.home)
     own = names.in_arn(names.image_builder(namespace, image.name))
     path = names.image_path(namespace, image.name)
 
@@ -130,8 +137,7 @@ def _statements(namespace: str, image: Image, account: str, pipeline: Imagebuild
             "Action": ["imagebuilder:GetImage", "imagebuilder:TagResource"],
             "Resource": f"arn:{partition}:imagebuilder:{region}:{account}:image/{own}/*",
         },
-        # DescribeImages knows no resources
-        {"Sid": "LookAtAmis", "Action": "ec2:DescribeImages", "Resource": "*"},
+        _look_at_outputs(estate, image, account),
         {"Sid": "ReadChannels", "Action": "ssm:GetParametersByPath", "Resource": parameters(path)},
         {
             "Sid": "ReadChannel",
@@ -145,3 +151,11 @@ def _statements(namespace: str, image: Image, account: str, pipeline: Imagebuild
             "Resource": parameters(names.parameter(namespace, image.name, names.LATEST)),
         },
     ]
+
+
+def _look_at_outputs(estate: Estate, image: AnyImage, account: str) -> Statement:
+    if isinstance(image, ContainerImage):
+        resources = repository_arns(image, estate=estate, account=account)
+        return {"Sid": "LookAtContainerImages", "Action": "ecr:DescribeImages", "Resource": resources}
+    # EC2's DescribeImages knows no resources
+    return {"Sid": "LookAtAmis", "Action": "ec2:DescribeImages", "Resource": "*"}

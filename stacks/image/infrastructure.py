@@ -14,9 +14,11 @@ from cdktf_cdktf_provider_aws.s3_bucket import S3Bucket
 from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 
 from estate import names
+from estate.any_image import AnyImage
+from estate.container import ContainerImage
+from estate.container_recipe import any_recipe_of
 from estate.estate import Estate
-from estate.image import Image
-from estate.recipe import recipe_of
+from stacks.image.container_role import container_build_statements
 from stacks.image.logs import PREFIX
 from stacks.policy import MANAGED_BY_SYSTEMS_MANAGER, Statement
 from stacks.role import add_instance_profile
@@ -27,7 +29,7 @@ def add_infrastructure(
     stack: TerraformStack,
     *,
     estate: Estate,
-    image: Image,
+    image: AnyImage,
     account: str,
     kms_key: str,
     logs: S3Bucket,
@@ -57,7 +59,9 @@ def add_infrastructure(
         if infrastructure.placement
         else None,
         instance_metadata_options=ImagebuilderInfrastructureConfigurationInstanceMetadataOptions(
-            http_tokens="required", http_put_response_hop_limit=1
+            http_tokens="required",
+            # "if HTTP tokens are required, container image builds need a minimum of two hops" (botocore)
+            http_put_response_hop_limit=2 if isinstance(image, ContainerImage) else 1,
         ),
         terminate_instance_on_failure=True,
         sns_topic_arn=topic.arn,
@@ -71,12 +75,13 @@ def add_infrastructure(
     )
 
 
-def _statements(estate: Estate, image: Image, account: str, kms_key: str, logs: S3Bucket) -> list[Statement]:
+def _statements(estate: Estate, image: AnyImage, account: str, kms_key: str, logs: S3Bucket) -> list[Statement]:
     """What a build needs: AWS's EC2InstanceProfileForImageBuilder, narrowed to this image."""
     region, partition = image.home, names.partition(image.home)
     own = names.image_builder(estate.settings.namespace, image.name)
     here = f"arn:{partition}:imagebuilder:{region}:{account}"
-    made = [f"{here}:component/{names.in_arn(each.name)}/*" for each in recipe_of(image, estate).components.values()]
+    components = any_recipe_of(image, estate).components.values()
+    made = [f"{here}:component/{names.in_arn(each.name)}/*" for each in components]
     # any version, because it is resolved only when an image is built
     managed = [f"{use.without_version}/*" for use in image.uses if use.is_managed]
     return [
@@ -87,6 +92,7 @@ def _statements(estate: Estate, image: Image, account: str, kms_key: str, logs: 
             "Resource": sorted({*made, *managed}),
         },
         *_given_objects(image, partition),
+        *_container_build(image, estate, account),
         {
             # AWS's own buckets, from which a build loads the program that runs components
             "Sid": "LoadTaskExecutor",
@@ -124,7 +130,13 @@ def _statements(estate: Estate, image: Image, account: str, kms_key: str, logs: 
     ]
 
 
-def _given_objects(image: Image, partition: str) -> list[Statement]:
+def _container_build(image: AnyImage, estate: Estate, account: str) -> list[Statement]:
+    if isinstance(image, ContainerImage):
+        return container_build_statements(image, estate=estate, account=account)
+    return []
+
+
+def _given_objects(image: AnyImage, partition: str) -> list[Statement]:
     """What components are told to fetch: values that are the address of an object in S3, as `deploy-app` takes one."""
     values = {value for use in image.uses for value in use.with_.values()}
     objects = sorted(match[1] for value in values if (match := re.fullmatch(r"s3://([a-z0-9.-]+/.+)", value)))

@@ -4,15 +4,15 @@ from cdktf import TerraformStack
 from cdktf_cdktf_provider_aws.s3_bucket import S3Bucket
 
 from estate import names
+from estate.any_image import AnyImage
 from estate.estate import Estate
-from estate.image import Image
 from stacks.bucket import add_private_bucket
 
 PREFIX = "logs/"
 """Where in the bucket Image Builder writes."""
 
 
-def add_log_bucket(stack: TerraformStack, *, estate: Estate, image: Image, kms_key: str) -> S3Bucket:
+def add_log_bucket(stack: TerraformStack, *, estate: Estate, image: AnyImage, kms_key: str) -> S3Bucket:
     """A private, encrypted bucket whose logs expire; it goes with the stack, logs and all.
 
     What else is in it, the documents of components, stays as long as the stack says.

@@ -1,6 +1,7 @@
 """The image pipeline: recipe, infrastructure and distribution together, and when they build."""
 
 from cdktf import TerraformStack
+from cdktf_cdktf_provider_aws.imagebuilder_container_recipe import ImagebuilderContainerRecipe
 from cdktf_cdktf_provider_aws.imagebuilder_distribution_configuration import (
     ImagebuilderDistributionConfiguration,
 )
@@ -15,8 +16,8 @@ from cdktf_cdktf_provider_aws.imagebuilder_infrastructure_configuration import (
 )
 
 from estate import names
+from estate.any_image import AnyImage
 from estate.estate import Estate
-from estate.image import Image
 from estate.schedule import Schedule
 from stacks.terraform import literal
 
@@ -30,8 +31,8 @@ def add_pipeline(
     stack: TerraformStack,
     *,
     estate: Estate,
-    image: Image,
-    recipe: ImagebuilderImageRecipe,
+    image: AnyImage,
+    recipe: ImagebuilderImageRecipe | ImagebuilderContainerRecipe,
     infrastructure: ImagebuilderInfrastructureConfiguration,
     distribution: ImagebuilderDistributionConfiguration,
 ) -> ImagebuilderImagePipeline:
@@ -41,7 +42,8 @@ def add_pipeline(
         "pipeline",
         name=names.image_builder(estate.settings.namespace, image.name),
         description=literal(image.description) if image.description else None,
-        image_recipe_arn=recipe.arn,
+        image_recipe_arn=recipe.arn if isinstance(recipe, ImagebuilderImageRecipe) else None,
+        container_recipe_arn=recipe.arn if isinstance(recipe, ImagebuilderContainerRecipe) else None,
         infrastructure_configuration_arn=infrastructure.arn,
         distribution_configuration_arn=distribution.arn,
         image_tests_configuration=ImagebuilderImagePipelineImageTestsConfiguration(**image.image_tests.model_dump()),

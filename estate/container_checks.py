@@ -1,0 +1,70 @@
+"""Rules of container images: their Dockerfile templates, and the instances that build them."""
+
+import re
+from collections.abc import Iterator
+
+from estate.container import DEFAULT_DOCKERFILE, ContainerImage
+from estate.parts import Parts
+from estate.problems import Key, Problem, shown
+from estate.system_checks import check_instance_types, check_managed_components
+
+_PLACEHOLDERS = ("parentImage", "environments", "components")
+"""In this order ("Create a container recipe" in Image Builder's user guide)."""
+
+
+def check_container(image: ContainerImage, parts: Parts) -> Iterator[Problem]:
+    """What does not go together in a container image."""
+    key: Key = ("images", image.name)
+    if parts.sound(key, "dockerfile"):
+        yield from _dockerfile(image, (*key, "dockerfile"), parts)
+    if parts.sound(key, "platform", "architecture", "infrastructure"):
+        yield from check_instance_types(image)
+    if parts.sound(key, "repository", "container_tags"):
+        yield from _tags_that_stay(image, (*key, "container_tags"))
+    if parts.sound(key, "repository", "regions"):
+        yield from _keys_elsewhere(image, (*key, "repository", "kms_keys"))
+    if parts.sound(key, "platform"):
+        yield from check_managed_components(image, parts)
+
+
+def _tags_that_stay(image: ContainerImage, key: Key) -> Iterator[Problem]:
+    made = image.made_repository
+    if made and made.image_tag_mutability == "IMMUTABLE" and image.container_tags:
+        rule = "the second build could not have them: the repository never moves a tag"
+        remedy = "delete them, or write repository: {image_tag_mutability: MUTABLE}"
+        yield Problem(key, rule, shown(", ".join(image.container_tags)), remedy)
+
+
+def _keys_elsewhere(image: ContainerImage, key: Key) -> Iterator[Problem]:
+    for region, arn in image.made_repository.kms_keys.items() if image.made_repository else ():
+        if region not in image.regions:
+            yield Problem((*key, region), "the image does not go to this region", shown(region), "delete it")
+        elif arn.split(":")[3] != region:
+            yield Problem((*key, region), f"must be in {region}", shown(arn))
+
+
+def _dockerfile(image: ContainerImage, key: Key, parts: Parts) -> Iterator[Problem]:
+    """Without its placeholders, Image Builder would build another image than the estate says."""
+    path = image.own_dockerfile
+    text = parts.files.dockerfiles.get(path) if path else image.dockerfile or DEFAULT_DOCKERFILE
+    if text is None:
+        return  # that it cannot be read is said elsewhere
+    got = shown(path) if path else ""
+    places = {}
+    for name in _PLACEHOLDERS:
+        # not behind a #: a comment is no instruction
+        found = re.search(rf"^[^#\n]*\{{\{{\{{\s*imagebuilder:{name}\s*\}}\}}\}}", text, re.MULTILINE)
+        if found is None:
+            yield Problem(key, f"the template needs {{{{{{ imagebuilder:{name} }}}}}}", got, _WHY[name])
+        else:
+            places[name] = found.end()
+    if list(places.values()) != sorted(places.values()):
+        order = " before ".join(places)
+        yield Problem(key, f"the template needs {order}", got, "Image Builder replaces them from above")
+
+
+_WHY = {
+    "parentImage": "write FROM {{{ imagebuilder:parentImage }}}",
+    "environments": "write it on a line of its own, above the components: it brings them into the build",
+    "components": "write it on a line of its own, where the components run",
+}

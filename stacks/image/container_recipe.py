@@ -1,0 +1,78 @@
+"""Container recipe, of the components that are made for it."""
+
+from cdktf import TerraformStack
+from cdktf_cdktf_provider_aws.imagebuilder_container_recipe import (
+    ImagebuilderContainerRecipe,
+    ImagebuilderContainerRecipeComponent,
+    ImagebuilderContainerRecipeComponentParameter,
+    ImagebuilderContainerRecipeInstanceConfiguration,
+    ImagebuilderContainerRecipeInstanceConfigurationBlockDeviceMapping,
+    ImagebuilderContainerRecipeInstanceConfigurationBlockDeviceMappingEbs,
+    ImagebuilderContainerRecipeTargetRepository,
+)
+from cdktf_cdktf_provider_aws.s3_bucket import S3Bucket
+
+from estate.container_recipe import ContainerRecipe
+from estate.recipe import RootDevice, Step
+from stacks.image.components import NEW_BEFORE_OLD, add_components, add_document
+from stacks.terraform import literal
+
+
+def add_container_recipe(
+    stack: TerraformStack, *, recipe: ContainerRecipe, repository: str, bucket: S3Bucket, kms_key: str
+) -> ImagebuilderContainerRecipe:
+    """The recipe and the components that it is made of; `bucket` takes what is too long for a request.
+
+    `repository` is the name of the one in the stack's region, which must be there before the recipe.
+    """
+    made = add_components(stack, components=recipe.components, bucket=bucket, kms_key=kms_key)
+
+    def used(step: Step) -> ImagebuilderContainerRecipeComponent:
+        return ImagebuilderContainerRecipeComponent(
+            component_arn=made.arn(step),
+            parameter=[
+                ImagebuilderContainerRecipeComponentParameter(name=name, value=literal(value))
+                for name, value in step.parameters
+            ]
+            or None,
+        )
+
+    uri = None
+    if not recipe.is_inline:
+        uri = add_document(
+            stack, "dockerfile", key=recipe.object_key, text=recipe.dockerfile, bucket=bucket, kms_key=kms_key
+        )
+    return ImagebuilderContainerRecipe(
+        stack,
+        "recipe",
+        name=recipe.name,
+        version=recipe.version,
+        description=literal(recipe.description),
+        container_type="DOCKER",
+        parent_image=recipe.parent_image,
+        platform_override=recipe.platform_override,
+        dockerfile_template_data=literal(recipe.dockerfile) if recipe.is_inline else None,
+        dockerfile_template_uri=uri,
+        working_directory=recipe.working_directory,
+        target_repository=ImagebuilderContainerRecipeTargetRepository(repository_name=repository, service="ECR"),
+        component=[used(step) for step in recipe.steps],
+        instance_configuration=ImagebuilderContainerRecipeInstanceConfiguration(
+            image=recipe.instance_image, block_device_mapping=[_root_device(recipe.root_device)]
+        ),
+        lifecycle=NEW_BEFORE_OLD,
+    )
+
+
+def _root_device(device: RootDevice) -> ImagebuilderContainerRecipeInstanceConfigurationBlockDeviceMapping:
+    return ImagebuilderContainerRecipeInstanceConfigurationBlockDeviceMapping(
+        device_name=device.device_name,
+        ebs=ImagebuilderContainerRecipeInstanceConfigurationBlockDeviceMappingEbs(
+            volume_type=device.volume_type,
+            volume_size=device.volume_size,
+            iops=device.iops,
+            throughput=device.throughput,
+            # the provider takes truth as text
+            encrypted=str(device.encrypted).lower(),
+            delete_on_termination=str(device.delete_on_termination).lower(),
+        ),
+    )

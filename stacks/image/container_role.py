@@ -1,0 +1,43 @@
+"""What a build of a container image needs beside what every build does, and what the hand-off needs instead."""
+
+from estate import names
+from estate.container import ContainerImage
+from estate.estate import Estate
+from stacks.policy import Statement
+
+_PULL = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+_PUSH = ["ecr:CompleteLayerUpload", "ecr:InitiateLayerUpload", "ecr:PutImage", "ecr:UploadLayerPart"]
+
+
+def container_build_statements(image: ContainerImage, *, estate: Estate, account: str) -> list[Statement]:
+    """AWS's EC2InstanceProfileForImageBuilderECRContainerBuilds, narrowed to this image.
+
+    The instance that builds pushes to the repository of every region, and pulls from it to test.
+    """
+    partition = names.partition(image.home)
+    recipe = names.in_arn(names.image_builder(estate.settings.namespace, image.name))
+    statements: list[Statement] = [
+        {
+            "Sid": "ReadRecipe",
+            "Action": "imagebuilder:GetContainerRecipe",
+            "Resource": f"arn:{partition}:imagebuilder:{image.home}:{account}:container-recipe/{recipe}/*",
+        },
+        # it knows no resources
+        {"Sid": "LogInToRegistry", "Action": "ecr:GetAuthorizationToken", "Resource": "*"},
+        {
+            "Sid": "PushImage",
+            "Action": sorted([*_PULL, *_PUSH]),
+            "Resource": repository_arns(image, estate=estate, account=account),
+        },
+    ]
+    if image.private_parent:
+        owner, region, name = image.private_parent
+        arn = f"arn:{partition}:ecr:{region}:{owner}:repository/{name}"
+        statements.append({"Sid": "PullParent", "Action": _PULL, "Resource": arn})
+    return statements
+
+
+def repository_arns(image: ContainerImage, *, estate: Estate, account: str) -> list[str]:
+    """The repository in every region of a container image."""
+    partition, name = names.partition(image.home), estate.repository_of(image)
+    return [f"arn:{partition}:ecr:{region}:{account}:repository/{name}" for region in image.regions]

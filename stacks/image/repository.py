@@ -1,0 +1,98 @@
+"""The repositories of a container image in ECR, one in each of its regions."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from cdktf import TerraformProvider, TerraformStack
+from cdktf_cdktf_provider_aws.ecr_lifecycle_policy import EcrLifecyclePolicy
+from cdktf_cdktf_provider_aws.ecr_repository import (
+    EcrRepository,
+    EcrRepositoryEncryptionConfiguration,
+    EcrRepositoryImageScanningConfiguration,
+)
+
+from estate.container import ContainerImage, Repository
+from estate.estate import Estate
+from stacks.terraform import add_provider
+
+DAYS_WITHOUT_TAG = 1
+"""When an image goes that has no tag, and that nobody can name but by its digest."""
+
+
+def add_repositories(stack: TerraformStack, *, estate: Estate, image: ContainerImage) -> dict[str, str]:
+    """The repository's name by region: of those made here, so that what refers to it waits for it, or the given."""
+    name, made = estate.repository_of(image), image.made_repository
+    if made is None:
+        return dict.fromkeys(image.regions, name)
+    repositories = {}
+    for region in image.regions:
+        suffix = "" if region == image.home else f"_{region.replace('-', '_')}"
+        # a region of its own needs a provider of its own
+        provider = (
+            add_provider(stack, settings=estate.settings, region=region, tags=estate.tags_of(image), alias=region)
+            if suffix
+            else None
+        )
+        repositories[region] = _add_repository(
+            stack,
+            suffix,
+            name=name,
+            made=made,
+            kms_key=made.kms_keys.get(region),
+            provider=provider,
+        )
+    return repositories
+
+
+def _add_repository(
+    stack: TerraformStack,
+    suffix: str,
+    *,
+    name: str,
+    made: Repository,
+    kms_key: str | None,
+    provider: TerraformProvider | None,
+) -> str:
+    repository = EcrRepository(
+        stack,
+        f"repository{suffix}",
+        name=name,
+        image_tag_mutability=made.image_tag_mutability,
+        image_scanning_configuration=EcrRepositoryImageScanningConfiguration(scan_on_push=made.scan_on_push),
+        encryption_configuration=[EcrRepositoryEncryptionConfiguration(encryption_type="KMS", kms_key=kms_key)],
+        force_delete=made.force_delete,
+        provider=provider,
+    )
+    EcrLifecyclePolicy(
+        stack,
+        f"repository_expiry{suffix}",
+        repository=repository.name,
+        policy=json.dumps({"rules": _rules(made.keep)}, separators=(",", ":")),
+        provider=provider,
+    )
+    return repository.name
+
+
+def _rules(keep: int | None) -> list[Mapping[str, Any]]:
+    """In ECR's words, in the order in which it applies them."""
+    untagged = {
+        "rulePriority": 1,
+        "description": "Without a tag",
+        "selection": {
+            "tagStatus": "untagged",
+            "countType": "sinceImagePushed",
+            "countUnit": "days",
+            "countNumber": DAYS_WITHOUT_TAG,
+        },
+        "action": {"type": "expire"},
+    }
+    if keep is None:
+        return [untagged]
+    oldest = {
+        "rulePriority": 2,
+        "description": f"All but the newest {keep}",
+        "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": keep},
+        "action": {"type": "expire"},
+    }
+    return [untagged, oldest]
