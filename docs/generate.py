@@ -1,5 +1,6 @@
 """Writes the pages that follow from the models, `docs/configuration.md` and `docs/estate.schema.json`, the one that
-follows from the catalogue, `docs/operating-systems.md`, and the one of the components, `docs/components.md`.
+follows from the catalogue, `docs/operating-systems.md`, the one of the components, `docs/components.md`, and the one of
+what old builds cost, `docs/generations.md`.
 
 `python docs/generate.py` writes them; with `--check` it only names those that are stale, and exits 1 if one is.
 """
@@ -18,6 +19,7 @@ from pydantic import BaseModel, TypeAdapter  # noqa: E402
 from pydantic.json_schema import models_json_schema  # noqa: E402
 
 from docs.components import components_page  # noqa: E402
+from docs.generations import generations_page  # noqa: E402
 from docs.operating_systems import operating_systems_page  # noqa: E402
 from estate.container import ContainerImage  # noqa: E402
 from estate.fleet import Fleet  # noqa: E402
@@ -101,6 +103,7 @@ def generated() -> dict[str, str]:
         "docs/configuration.md": "\n".join([INTRODUCTION, *_sections(schema)]),
         "docs/operating-systems.md": operating_systems_page(),
         "docs/components.md": components_page(),
+        "docs/generations.md": generations_page(),
     }
 
 

@@ -14,6 +14,7 @@ from estate.image import ComponentUse, Image
 from estate.parts import Parts
 from estate.problems import Key, Problem, did_you_mean, shown
 from estate.recipe import component_name
+from estate.retention_checks import check_retention
 from estate.system_checks import check_circles, check_fleet_system, check_system
 
 MOST_COMPONENTS = 20
@@ -51,6 +52,8 @@ def _image(image: AnyImage, parts: Parts) -> Iterator[Problem]:
     yield from check_system(image, parts) if isinstance(image, Image) else check_container(image, parts)
     if isinstance(image, Image):
         yield from check_distribution(image, parts)
+    if parts.sound(key, "retention", "regions"):
+        yield from check_retention(image)
     yield from _components(image, parts)
 
 

@@ -21,6 +21,7 @@ from estate.infrastructure import Infrastructure
 from estate.operating_systems import CATALOGUE, Architecture, OperatingSystem, Platform
 from estate.parent import IMAGE_BUILDER_ARN, VERSION, Base, DiskImage, Parent
 from estate.problems import Key, RuleError, did_you_mean, shown
+from estate.retention import Retention
 from estate.root_volume import RootVolume
 from estate.schedule import Schedule
 from estate.text import (
@@ -146,6 +147,8 @@ class ImageBase(BaseModel):
     log_retention_in_days: Annotated[StrictInt, Field(ge=1, le=3653)] = 90
     """How long build logs are kept in the stack's bucket. The copies that Image Builder writes to CloudWatch Logs
     (`/aws/imagebuilder/…`) are AWS's own and stay. Without it: 90 days."""
+    retention: Retention | None = None
+    """What becomes of old builds. Without it: they stay, and their snapshots cost money for ever."""
     tags: Tags = {}
     """Tags of everything in the stack, of the AMIs and of the parameters, beside those of the settings; 29 at most
     together. Without it: none."""

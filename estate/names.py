@@ -118,6 +118,13 @@ def owner_tag(namespace: str, image: str) -> dict[str, str]:
     return {"goldsmith:image": f"{namespace}/{image}"}
 
 
+IN_USE_TAG = {"goldsmith:in-use": "true"}
+"""The hand-off function's tag of image builds that a channel points to or pointed to before."""
+
+NEWEST_TAG = {"goldsmith:newest": "true"}
+"""The hand-off function's tag of the newest image builds of an image with `retention:`."""
+
+
 _PARTITIONS = {
     "cn-": "aws-cn",
     "us-gov-": "aws-us-gov",

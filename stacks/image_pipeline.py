@@ -23,6 +23,7 @@ from stacks.image.logs import add_log_bucket
 from stacks.image.pipeline import add_pipeline
 from stacks.image.recipe import add_recipe
 from stacks.image.repository import add_repositories
+from stacks.image.retention import add_retention
 from stacks.terraform import add_terraform
 
 
@@ -76,6 +77,7 @@ class ImagePipelineStack(TerraformStack):
         handoff = add_handoff(
             self, estate=estate, image=image, account=account, kms_key=key, topic=topic, pipeline=pipeline
         )
+        add_retention(self, estate=estate, image=image, account=account)
         add_alarms(self, estate=estate, image=image, handoff=handoff)
 
         TerraformOutput(self, "pipeline_arn", value=pipeline.arn)

@@ -62,6 +62,16 @@ images:
       placement: {tenancy: host, host_id: h-0a, availability_zone: eu-west-1a}
     image_tests: {image_tests_enabled: true, timeout_minutes: 90}
     log_retention_in_days: 30
+    retention:
+      keep_newest: 5
+      deprecate_after: 90 days
+      disable_after: 6 months
+      delete_after: 1 year
+      exclusion_rules:
+        last_launched: 60 days
+        tag_map: {keep: forever}
+        shared_accounts: ["210987654321"]
+        regions: [us-east-1]
     distribution:
       eu-west-1:
         ami_name: acme.web.{{ imagebuilder:buildDate }}

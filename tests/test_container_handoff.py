@@ -142,10 +142,10 @@ def test_asks_aws_for_nothing_but_these_operations(web: ContainerWeb) -> None:
     asked: set[str] = set()
     for client in (web.imagebuilder, *web.registry.values(), *(target.ssm for target in web.targets)):
         client.meta.events.register("before-call.*.*", lambda model, **_: asked.add(model.name))
-    for _ in range(2):
+    for _ in range(3):
         web.build()
         web.run()
-    assert asked == {
+    assert asked - {"UntagResource"} == {
         *("ListImagePipelineImages", "GetImage", "TagResource"),
         *("DescribeImages",),
         *("GetParametersByPath", "GetParameterHistory", "GetParameter", "PutParameter"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -276,7 +277,7 @@ def test_asks_aws_for_nothing_but_these_operations(web: Web) -> None:
     asked: set[str] = set()
     for client in (web.imagebuilder, *web.registry.values(), *(target.ssm for target in web.targets)):
         client.meta.events.register("before-call.*.*", lambda model, **_: asked.add(model.name))
-    for _ in range(2):
+    for _ in range(3):
         web.build()
         web.run()
 
@@ -284,7 +285,7 @@ def test_asks_aws_for_nothing_but_these_operations(web: Web) -> None:
         web.run()
 
     assert asked == {
-        *("ListImagePipelineImages", "GetImage", "TagResource"),
+        *("ListImagePipelineImages", "GetImage", "TagResource", "UntagResource"),
         *("DescribeImages",),
         *("GetParametersByPath", "GetParameterHistory", "GetParameter", "PutParameter"),
     }
@@ -307,6 +308,70 @@ def test_builds_are_tagged_and_those_that_channels_point_or_pointed_to_are_in_us
     in_use = {**mine, "goldsmith:in-use": "true"}
     assert [web.tags(build) for build in (never, once, now, newest)] == [mine, in_use, in_use, in_use]
     assert web.tags(failed) == {}, "it left nothing behind that could be in use"
+
+
+def test_of_latest_only_the_present_build_and_the_one_before_are_in_use(web: Web) -> None:
+    builds = []
+    for _ in range(3):
+        builds.append(web.build())
+        web.run()
+    assert [web.tags(build).get("goldsmith:in-use") for build in builds] == [None, "true", "true"]
+
+
+def test_newest_builds_are_tagged_and_lose_the_tag_to_newer_ones(web: Web) -> None:
+    web.image = replace(web.image, keep_newest=2)
+    builds = [web.build() for _ in range(2)]
+    web.run()
+    assert [web.tags(build).get("goldsmith:newest") for build in builds] == ["true", "true"]
+
+    # another version of the recipe: Image Builder counts anew for it, the function does not
+    web.change_recipe("1.0.8")
+    builds.append(web.build())
+    web.build(fail=True)
+    web.run()
+    assert [web.tags(build).get("goldsmith:newest") for build in builds] == [None, "true", "true"]
+
+    web.image = replace(web.image, keep_newest=0)
+    web.run()
+    assert [web.tags(build).get("goldsmith:newest") for build in builds] == [None] * 3
+
+
+def test_nothing_loses_a_tag_while_a_region_cannot_be_read(web: Web) -> None:
+    """Whether a channel there still points to a build is not known."""
+    builds = []
+    for _ in range(2):
+        builds.append(web.build())
+        web.run()
+    builds.append(web.build())
+    with intercepted(web.targets[1].ssm, "GetParametersByPath", lambda: refused("ThrottlingException")):
+        web.run()
+    assert [web.tags(build).get("goldsmith:in-use") for build in builds] == ["true", "true", "true"]
+
+
+def test_nothing_loses_a_tag_when_the_image_no_longer_goes_to_a_region(web: Web) -> None:
+    """Its channels there stay, and fleets that follow them, but nobody reads them any more."""
+    abroad = web.targets.pop()
+    builds = []
+    for _ in range(3):
+        builds.append(web.build())
+        web.targets.append(abroad)
+        web.run()
+        web.targets.pop()
+    web.run()
+    last = web.build()
+    web.run()
+    assert [web.tags(build).get("goldsmith:in-use") for build in (*builds, last)] == [None, "true", "true", "true"]
+
+
+def test_nothing_loses_a_tag_when_another_build_could_not_be_tagged(web: Web) -> None:
+    builds = []
+    for _ in range(2):
+        builds.append(web.build())
+        web.run()
+    builds.append(web.build())
+    with intercepted(web.imagebuilder, "TagResource", lambda: refused("InvalidParameterException")):
+        web.run()
+    assert [web.tags(build).get("goldsmith:in-use") for build in builds] == ["true", "true", None]
 
 
 def test_tags_that_fail_do_not_stop_the_hand_off_and_are_retried(web: Web) -> None:
@@ -775,13 +840,16 @@ class AnyOrder(RuleBasedStateMachine):
             self._check_region(region, before)
         in_use = self._in_use()
         for arn in self.values:
-            if in_use.intersection(self.web.values(arn).values()):
-                assert self.web.tags(arn)["goldsmith:in-use"] == "true"
+            expected = "true" if in_use.intersection(self.web.values(arn).values()) else None
+            assert self.web.tags(arn).get("goldsmith:in-use") == expected
 
     def _in_use(self) -> set[str]:
-        """What channels ever pointed to."""
-        channels = [channel for region in REGIONS for channel in self.web.channels(region).values()]
-        return {value for channel in channels for value in channel.history}
+        """What operators' channels ever pointed to, and of latest what it points to and pointed to last."""
+        found: set[str] = set()
+        for region in REGIONS:
+            for name, channel in self.web.channels(region).items():
+                found.update(channel.history if name == "prod" else channel.history[-2:])
+        return found
 
     def _latest(self) -> dict[str, Channel]:
         found = {region: self.web.channels(region) for region in REGIONS}

@@ -5,6 +5,7 @@ policy execution works".
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_aws.server import LocalAws
-from tests.handoff_world import HOME, Web
+from tests.handoff_world import HOME, ContainerWeb, Web
 
 ROLE = "acme_lifecycle"
 DELETE = {"type": "DELETE", "includeResources": {"amis": True, "snapshots": True}}
@@ -181,6 +182,31 @@ def test_execution_tells_what_was_done_and_why_something_was_skipped(web: Web, r
         for region, ami in amis.items()
     }
     assert there(web) == [arn], "an AMI of it stays"
+
+
+def test_container_images_are_deleted_from_ecr_and_those_in_use_stay(local_aws: LocalAws, role: str) -> None:
+    web = ContainerWeb(local_aws)
+    web.image = replace(web.image, keep_newest=1)
+    released, superseded, newest = (web.build() for _ in range(3))
+    web.other_ssm[HOME].put_parameter(Name=f"{web.path}/prod", Value=web.values(released)[HOME], Type="String")
+    web.run()
+    policy = create(
+        web,
+        role,
+        {
+            **age("DELETE", containers=True),
+            "exclusionRules": {"tagMap": {"goldsmith:in-use": "true", "goldsmith:newest": "true"}},
+        },
+        resourceType="CONTAINER_IMAGE",
+        resourceSelection={"tagMap": {"goldsmith:image": f"acme/{web.name}"}},
+    )
+    kept, gone = web.values(newest), web.values(superseded)
+    run(web, policy)
+    assert there(web) == sorted([released, newest])
+    for region, ecr in web.registry.items():
+        digests = {image["imageDigest"] for image in ecr.describe_images(repositoryName=web.repository)["imageDetails"]}
+        assert kept[region].partition("@")[2] in digests
+        assert gone[region].partition("@")[2] not in digests
 
 
 def test_person_takes_a_build_back(web: Web, role: str) -> None:

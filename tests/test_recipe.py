@@ -146,6 +146,7 @@ CHANGES: dict[str, tuple[str, set[str]]] = {
     "infrastructure": ("infrastructure: {instance_types: [t3.large]}", set()),
     "image_tests": ("image_tests: {timeout_minutes: 61}", set()),
     "log_retention_in_days": ("log_retention_in_days: 1", set()),
+    "retention": ("retention: {keep_newest: 5}", set()),
     "tags": ("tags: {team: web}", set()),
 }
 

@@ -8,7 +8,7 @@ names is asked for by its ARN before it is believed to be gone.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # the Lambda runtime has no type stubs
 
 IMAGE_TAG = "goldsmith:image"
 IN_USE_TAG = "goldsmith:in-use"
+NEWEST_TAG = "goldsmith:newest"
 
 
 @dataclass(frozen=True)
@@ -90,27 +91,57 @@ def good_builds(builds: Iterable[Build]) -> list[Build]:
 def tag_builds(
     imagebuilder: ImagebuilderClient,
     *,
-    builds: Iterable[Build],
+    builds: Sequence[Build],
     image: str,
     used: Collection[str],
+    keep_newest: int,
+    regions: Collection[str],
     failures: Failures,
 ) -> None:
-    """Tag each build that has an output `goldsmith:image`, and `goldsmith:in-use` when one is in `used`.
+    """Tag each build that has an output, so that lifecycle policies can select by one tag and spare by the others.
 
-    Writes only the tags that the list does not show and takes none away, so lifecycle policies can select by
-    the one and spare by the other. Ends at the first failure that a retry mends; others leave the next builds
-    alone.
+    `goldsmith:image` every one; `goldsmith:in-use` one with an output in `used`; `goldsmith:newest` the
+    `keep_newest` newest that can be used. Writes only what the list does not show. The last two are taken
+    away from a build to which they no longer apply, but only after everything was tagged, and `in-use` only
+    where `regions`, of which all channels were read, are all that the build went to: what is not known counts
+    as in use. Ends at the first failure that a retry mends; others leave the next builds alone.
     """
+    wanted = _wanted_tags(builds, image=image, used=used, keep_newest=keep_newest)
+    refused = False
     for build in builds:
-        in_use = not set(used).isdisjoint(build.outputs.values())
-        wanted = {IMAGE_TAG: image} | ({IN_USE_TAG: "true"} if in_use else {})
-        missing = {key: value for key, value in wanted.items() if build.tags.get(key) != value}
-        if build.outputs and missing:
-            unfinished = len(failures.unfinished)
-            with failures.collected(f"tags of {build.arn}"):
+        missing = {key: value for key, value in wanted[build.arn].items() if build.tags.get(key) != value}
+        if missing:
+            place, unfinished = f"tags of {build.arn}", len(failures.unfinished)
+            with failures.collected(place):
                 imagebuilder.tag_resource(resourceArn=build.arn, tags=missing)
             if len(failures.unfinished) > unfinished:
                 return
+            refused = refused or place in failures.stopped
+    if refused:
+        return
+    for build in builds:
+        unknown = not build.outputs.keys() <= set(regions)
+        stale = [key for key in (IN_USE_TAG, NEWEST_TAG) if key in build.tags and key not in wanted[build.arn]]
+        stale = [key for key in stale if not (key == IN_USE_TAG and unknown)]
+        if stale:
+            with failures.collected(f"tags of {build.arn}"):
+                imagebuilder.untag_resource(resourceArn=build.arn, tagKeys=stale)
+
+
+def _wanted_tags(
+    builds: Iterable[Build], *, image: str, used: Collection[str], keep_newest: int
+) -> dict[str, dict[str, str]]:
+    """The tags of each build by its ARN; none for one that has no output."""
+    made = sorted((build for build in builds if build.outputs), key=lambda build: build.order, reverse=True)
+    newest = [build.arn for build in made if build.status in ("AVAILABLE", "DEPRECATED")][:keep_newest]
+    wanted: dict[str, dict[str, str]] = {build.arn: {} for build in builds}
+    for build in made:
+        wanted[build.arn][IMAGE_TAG] = image
+        if not set(used).isdisjoint(build.outputs.values()):
+            wanted[build.arn][IN_USE_TAG] = "true"
+        if build.arn in newest:
+            wanted[build.arn][NEWEST_TAG] = "true"
+    return wanted
 
 
 def _build(image: Mapping[str, Any]) -> Build:

@@ -38,6 +38,19 @@ class Channel:
     history: tuple[str, ...]  # every value that is known, oldest first, ending in the present one
 
 
+def in_use(channels: Mapping[str, Channel]) -> set[str]:
+    """The values that must stay: those that a channel points to or, as far as its history goes, pointed to before.
+
+    Of `latest`, which passes over every build, only the present value and the one before: a fleet that follows
+    it may not have been applied since. Its earlier ones are generations like any other.
+    """
+    return {
+        value
+        for name, channel in channels.items()
+        for value in (channel.history[-2:] if name == LATEST else channel.history)
+    }
+
+
 def channel_path(*, namespace: str, image: str) -> str:
     """The path of an image's channels, below the one prefix that Image Builder's own role may read."""
     return f"/imagebuilder/{namespace}/{image}"

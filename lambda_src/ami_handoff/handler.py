@@ -43,6 +43,7 @@ def handle(event: Any, context: Any) -> None:
         name=os.environ["GOLDSMITH_IMAGE"],
         pipeline_arn=os.environ["GOLDSMITH_PIPELINE_ARN"],
         tags=json.loads(os.environ["GOLDSMITH_TAGS"]),
+        keep_newest=int(os.environ.get("GOLDSMITH_KEEP_NEWEST", "0")),
     )
     repository, architecture = (os.environ.get(f"GOLDSMITH_{key}", "") for key in ("REPOSITORY", "ARCHITECTURE"))
     respond(

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .builds import Build, get_build, good_builds, list_builds, newest_good, parent_of, tag_builds
-from .channels import LATEST, Channel, channel_path, confirm_channel, read_channels, write_channel
+from .channels import LATEST, Channel, channel_path, confirm_channel, in_use, read_channels, write_channel
 from .failures import Failures
 from .outputs import Outputs, Usable
 
@@ -40,12 +40,16 @@ class Target:
 
 @dataclass(frozen=True)
 class Image:
-    """Whose `latest` is moved. `tags` are for new parameters."""
+    """Whose `latest` is moved. `tags` are for new parameters.
+
+    `keep_newest` is how many builds a lifecycle policy spares as the newest, 0 where there is none.
+    """
 
     namespace: str
     name: str
     pipeline_arn: str
     tags: Mapping[str, str]
+    keep_newest: int = 0
 
 
 @dataclass(frozen=True)
@@ -86,13 +90,13 @@ def reconcile(
     path = channel_path(namespace=image.namespace, image=image.name)
     used: dict[str, set[str]] = {}
     builds: list[Build] = []
-    everywhere = targets
+    everywhere, regions = targets, {target.region for target in targets}
     for _ in range(ROUNDS):
         latest: dict[Target, Channel | None] = {}
         for target in targets:
             with report.failures.collected(target.region):
                 channels = read_channels(target.ssm, path=path)
-                used[target.region] = {value for channel in channels.values() for value in channel.history}
+                used[target.region] = in_use(channels)
                 latest[target] = channels.get(LATEST)
         with report.failures.collected("Image Builder"):
             builds = _builds(image, imagebuilder=imagebuilder, channels=latest.values(), failures=report.failures)
@@ -101,13 +105,23 @@ def reconcile(
         report.newest = newest_good(builds)
         chosen = _choose(latest=latest, builds=builds, report=report)
         moves = _write(image, chosen=chosen, latest=latest, imagebuilder=imagebuilder, by=by, failures=report.failures)
+        for move in moves.values():
+            used[move.region].update({move.value, move.previous or move.value})
         _confirm(moves, name=f"{path}/{LATEST}", until=time.monotonic() + confirm_within_seconds, report=report)
         if not moves:
             break
         targets = [target for target in targets if target.region not in report.failures.stopped]
     outputs = _named(used, targets=everywhere, failures=report.failures)
     label = f"{image.namespace}/{image.name}"
-    tag_builds(imagebuilder, builds=builds, image=label, used=outputs, failures=report.failures)
+    tag_builds(
+        imagebuilder,
+        builds=builds,
+        image=label,
+        used=outputs,
+        keep_newest=image.keep_newest,
+        regions=regions - report.failures.stopped,
+        failures=report.failures,
+    )
     return report
 
 

@@ -1,6 +1,7 @@
 """The hand-off: topic, function, subscription and schedule, which move the channel `latest` after a build."""
 
 import json
+from typing import Literal
 
 from cdktf import TerraformStack
 from cdktf_cdktf_provider_aws.cloudwatch_event_rule import CloudwatchEventRule
@@ -62,6 +63,7 @@ def add_handoff(
             ),
             "GOLDSMITH_TARGETS": json.dumps([{"region": region} for region in image.regions]),
             "GOLDSMITH_TAGS": json.dumps(estate.tags_of(image)),
+            **({"GOLDSMITH_KEEP_NEWEST": str(image.retention.newest)} if image.retention else {}),
         },
         statements=_statements(estate, image, account, pipeline),
         iam=settings.iam,
@@ -78,8 +80,37 @@ def add_handoff(
         ),
     )
     _add_subscription(stack, topic=topic, function=function)
-    _add_schedule(stack, name=names.handoff(settings.namespace, image.name), function=function)
+    name = names.handoff(settings.namespace, image.name)
+    _add_rule(
+        stack,
+        "schedule",
+        name=name,
+        description="Looks at Image Builder even when no message came",
+        schedule_expression=RECONCILE_EVERY,
+        function=function,
+    )
+    if image.retention and image.channels:
+        _add_rule(
+            stack,
+            "channels",
+            name=f"{name}_channels",
+            description="Looks which builds are in use when a channel moved, before a lifecycle policy looks",
+            event_pattern=_moves_of_channels(estate, image),
+            function=function,
+        )
     return function
+
+
+def _moves_of_channels(estate: Estate, image: AnyImage) -> str:
+    """What Parameter Store says in the home region; latest is moved by the function itself."""
+    parameters = estate.parameters(image)
+    return json.dumps(
+        {
+            "source": ["aws.ssm"],
+            "detail-type": ["Parameter Store Change"],
+            "detail": {"name": [parameters[channel] for channel in image.channels]},
+        }
+    )
 
 
 def _add_subscription(stack: TerraformStack, *, topic: SnsTopic, function: Function) -> None:
@@ -102,24 +133,35 @@ def _add_subscription(stack: TerraformStack, *, topic: SnsTopic, function: Funct
     )
 
 
-def _add_schedule(stack: TerraformStack, *, name: str, function: Function) -> None:
+def _add_rule(
+    stack: TerraformStack,
+    what: Literal["schedule", "channels"],
+    *,
+    name: str,
+    description: str,
+    schedule_expression: str | None = None,
+    event_pattern: str | None = None,
+    function: Function,
+) -> None:
+    """Calls the function at times, or upon events."""
     rule = CloudwatchEventRule(
         stack,
-        "schedule",
+        what,
         name=name,
-        description="Looks at Image Builder even when no message came",
-        schedule_expression=RECONCILE_EVERY,
+        description=description,
+        schedule_expression=schedule_expression,
+        event_pattern=event_pattern,
     )
     LambdaPermission(
         stack,
-        "schedule_permission",
-        statement_id="schedule",
+        f"{what}_permission",
+        statement_id=what,
         action="lambda:InvokeFunction",
         function_name=function.function.function_name,
         principal="events.amazonaws.com",
         source_arn=rule.arn,
     )
-    CloudwatchEventTarget(stack, "schedule_target", rule=rule.name, arn=function.function.arn)
+    CloudwatchEventTarget(stack, f"{what}_target", rule=rule.name, arn=function.function.arn)
 
 
 def _statements(estate: Estate, image: AnyImage, account: str, pipeline: ImagebuilderImagePipeline) -> list[Statement]:
@@ -136,6 +178,12 @@ def _statements(estate: Estate, image: AnyImage, account: str, pipeline: Imagebu
             "Sid": "LookAtAndTagBuilds",
             "Action": ["imagebuilder:GetImage", "imagebuilder:TagResource"],
             "Resource": f"arn:{partition}:imagebuilder:{region}:{account}:image/{own}/*",
+        },
+        {
+            "Sid": "UntagBuilds",
+            "Action": "imagebuilder:UntagResource",
+            "Resource": f"arn:{partition}:imagebuilder:{region}:{account}:image/{own}/*",
+            "Condition": {"ForAllValues:StringEquals": {"aws:TagKeys": [*names.IN_USE_TAG, *names.NEWEST_TAG]}},
         },
         _look_at_outputs(estate, image, account),
         {"Sid": "ReadChannels", "Action": "ssm:GetParametersByPath", "Resource": parameters(path)},

@@ -41,6 +41,8 @@ def add_repositories(stack: TerraformStack, *, estate: Estate, image: ContainerI
             made=made,
             kms_key=made.kms_keys.get(region),
             provider=provider,
+            # which AWS asks for where lifecycle policies delete ("Lifecycle management prerequisites" in its guide)
+            tags={"LifecycleExecutionAccess": "EC2 Image Builder"} if image.retention else None,
         )
     return repositories
 
@@ -53,6 +55,7 @@ def _add_repository(
     made: Repository,
     kms_key: str | None,
     provider: TerraformProvider | None,
+    tags: dict[str, str] | None,
 ) -> str:
     repository = EcrRepository(
         stack,
@@ -63,6 +66,7 @@ def _add_repository(
         encryption_configuration=[EcrRepositoryEncryptionConfiguration(encryption_type="KMS", kms_key=kms_key)],
         force_delete=made.force_delete,
         provider=provider,
+        tags=tags,
     )
     EcrLifecyclePolicy(
         stack,
