@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from estate import component_values, names
 from estate.any_image import AnyImage
+from estate.build_checks import check_build, check_workflow_arns
 from estate.container_checks import check_container
 from estate.distribution_checks import check_distribution
 from estate.document_references import TEST_STAGE
@@ -32,6 +33,7 @@ def check(parts: Parts) -> list[Problem]:
         *(problem for image in parts.images.values() for problem in _image(image, parts)),
         *check_circles(parts),
         *_same_in_arns(parts),
+        *check_workflow_arns(parts),
         *(problem for fleet in parts.fleets.values() for problem in _fleet(fleet, parts)),
     ]
 
@@ -55,6 +57,7 @@ def _image(image: AnyImage, parts: Parts) -> Iterator[Problem]:
     if parts.sound(key, "retention", "regions"):
         yield from check_retention(image)
     yield from _components(image, parts)
+    yield from check_build(image, parts)
 
 
 def _count(image: AnyImage, key: Key) -> Iterator[Problem]:

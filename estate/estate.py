@@ -13,6 +13,8 @@ from estate.fleet import Fleet
 from estate.image import Image
 from estate.operating_systems import Platform
 from estate.settings import Settings
+from estate.workflow_actions import Stage
+from estate.workflow_documents import WorkflowDocument
 
 
 class Estate(BaseModel):
@@ -31,6 +33,8 @@ class Estate(BaseModel):
     """Fleets by name."""
     documents: SkipJsonSchema[Mapping[tuple[str, Platform], Document]] = Field(default={}, exclude=True)
     """Component documents by what names them in the configuration and by platform."""
+    workflow_documents: SkipJsonSchema[Mapping[tuple[str, Stage], WorkflowDocument]] = Field(default={}, exclude=True)
+    """Workflow documents by what names them in the configuration and by stage."""
     dockerfiles: SkipJsonSchema[Mapping[str, str]] = Field(default={}, exclude=True)
     """Dockerfile templates by their paths in the configuration."""
 

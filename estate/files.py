@@ -1,4 +1,4 @@
-"""The files that images name: component documents and Dockerfile templates.
+"""The files that images name: component documents, Dockerfile templates and workflow documents.
 
 Each is read once, whoever names it, and what is wrong with it is told once.
 """
@@ -16,6 +16,8 @@ from estate.documents import Document
 from estate.image import ComponentUse
 from estate.operating_systems import Platform
 from estate.problems import EstateError, Key, Problem, did_you_mean, shown
+from estate.workflow_actions import Stage
+from estate.workflow_documents import WorkflowDocument, parse_workflow
 
 SHIPPED_COMPONENTS = Path(__file__).parent.parent / "components"
 """Goldsmith's own component documents: `<name>/{linux,windows,macos}.yaml`."""
@@ -29,6 +31,8 @@ class NamedFiles:
     """Component documents by what names them in the configuration and by platform."""
     dockerfiles: Mapping[str, str]
     """Dockerfile templates by their paths in the configuration."""
+    workflow_documents: Mapping[tuple[str, Stage], WorkflowDocument]
+    """Workflow documents by what names them in the configuration and by stage."""
 
 
 def read_named(
@@ -42,6 +46,7 @@ def read_named(
     return NamedFiles(
         documents=_documents(images, folder, problems, broken),
         dockerfiles=_dockerfiles(images, folder, problems, broken),
+        workflow_documents=_workflows(images, folder, problems),
     )
 
 
@@ -108,6 +113,32 @@ def _dockerfiles(images: Iterable[AnyImage], folder: Path, problems: list[Proble
         except EstateError as error:
             problems += error.problems
     return texts
+
+
+def _workflows(
+    images: Iterable[AnyImage], folder: Path, problems: list[Problem]
+) -> dict[tuple[str, Stage], WorkflowDocument]:
+    """The workflow documents that images name by their paths, each read once for each stage. What is wrong with one
+    for every stage is told once."""
+    found: dict[tuple[str, Stage], WorkflowDocument | None] = {}
+    told: dict[str, Problem] = {}
+    for image in images:
+        for stage, place, use in image.workflows.placed:
+            file, key = folder / use.use, (use.use, stage)
+            if not use.is_own or key in found:
+                continue
+            if not os.path.isfile(file):
+                where: Key = ("images", image.name, "workflows", *place)
+                remedy = "write its path from the configuration's folder"
+                problems.append(Problem(where, "no such file", shown(use.use), remedy))
+                continue
+            found[key] = None
+            try:
+                found[key] = parse_workflow(text_of(file), source=str(file), stage=stage)
+            except EstateError as error:
+                told |= {str(problem): problem for problem in error.problems}
+    problems += told.values()
+    return {key: document for key, document in found.items() if document}
 
 
 def _file(use: ComponentUse, platform: Platform, folder: Path, place: Key, problems: list[Problem]) -> Path | None:

@@ -17,6 +17,7 @@ from pydantic.json_schema import SkipJsonSchema
 from estate import names
 from estate.distribution import LaunchPermission, Permission, RegionalDistribution
 from estate.export import Export
+from estate.image_scanning import ImageScanning
 from estate.infrastructure import Infrastructure
 from estate.operating_systems import CATALOGUE, Architecture, OperatingSystem, Platform
 from estate.parent import IMAGE_BUILDER_ARN, VERSION, Base, DiskImage, Parent
@@ -36,6 +37,7 @@ from estate.text import (
     Tags,
     Text,
 )
+from estate.workflows import Workflows
 
 ComponentName = Annotated[
     Text,
@@ -113,9 +115,9 @@ class ImageTests(BaseModel):
     model_config = FROZEN
 
     image_tests_enabled: StrictBool = True
-    """Whether test components run. Without it: they do."""
+    """Whether finished images are tested: components of `test` and test workflows. Without it: they are."""
     timeout_minutes: Annotated[StrictInt, Field(ge=60, le=1440)] = 720
-    """When tests count as failed, in minutes. Without it: 720."""
+    """When tests count as failed, in minutes; AWS says that it ignores it at present. Without it: 720."""
 
 
 class ImageBase(BaseModel):
@@ -144,6 +146,13 @@ class ImageBase(BaseModel):
     """Where builds run. Without it: small instances in the default VPC."""
     image_tests: ImageTests = ImageTests()
     """How tests run. Without it: enabled, 720 minutes."""
+    workflows: Workflows = Workflows()
+    """What Image Builder does to build, test and distribute. Without it: its own workflows."""
+    image_scanning: ImageScanning = ImageScanning()
+    """Scans for vulnerabilities. Without it: none."""
+    enhanced_image_metadata_enabled: StrictBool = True
+    """Whether Image Builder writes down the version of the operating system and the packages of each build. Without it:
+    it does."""
     log_retention_in_days: Annotated[StrictInt, Field(ge=1, le=3653)] = 90
     """How long build logs are kept in the stack's bucket. The copies that Image Builder writes to CloudWatch Logs
     (`/aws/imagebuilder/…`) are AWS's own and stay. Without it: 90 days."""

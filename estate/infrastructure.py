@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, model_validator
+from pydantic import BaseModel, Field, StrictBool, StrictInt, model_validator
 
 from estate.problems import RuleError, shown
 from estate.text import (
@@ -12,6 +12,7 @@ from estate.text import (
     HostId,
     HostResourceGroupArn,
     InstanceType,
+    KeyPairName,
     SecurityGroupId,
     SubnetId,
 )
@@ -54,20 +55,43 @@ class Placement(BaseModel):
         return self.tenancy == "host" and bool(self.host_id or self.host_resource_group_arn)
 
 
+class InstanceMetadataOptions(BaseModel):
+    """How build and test instances reach their metadata, and with it the credentials of their role.
+
+    The fields are those of the provider's `instance_metadata_options`. Instances of the finished image are not meant.
+    """
+
+    model_config = FROZEN
+
+    http_tokens: Literal["required", "optional"] = "required"
+    """`required` is version 2 only; `optional` answers requests without a token, too. Without it: required."""
+    http_put_response_hop_limit: Annotated[StrictInt, Field(ge=1, le=64)] | None = None
+    """How many hops an answer goes: a container on the instance needs 2. Without it: 1, and 2 for a container image,
+    which is built in one."""
+
+
 class Infrastructure(BaseModel):
     """Where build and test instances run."""
 
     model_config = FROZEN
 
     instance_types: Annotated[tuple[InstanceType, ...], Distinct()] = ()
-    """The instance types, of which AWS takes one that it has. Without it: small ones that fit system and
-    architecture."""
+    """The instance types, of which AWS takes one that it has: no build costs more than the dearest of them. Without it:
+    small ones that fit system and architecture."""
     subnet_id: SubnetId | None = None
     """The subnet. Without it: the default VPC's."""
     security_group_ids: Annotated[tuple[SecurityGroupId, ...], Distinct()] = ()
     """The security groups. Without it: the default VPC's, and then there must be no subnet either."""
     placement: Placement | None = None
     """Dedicated hardware; macOS needs a dedicated host. Without it: hardware shared with other accounts."""
+    key_pair: KeyPairName | None = None
+    """The key pair with which you log on to build and test instances, in the image's home. Without it: none; Session
+    Manager reaches them, too."""
+    instance_metadata_options: InstanceMetadataOptions = InstanceMetadataOptions()
+    """How the instances reach their metadata. Without it: by version 2 only."""
+    terminate_instance_on_failure: StrictBool = True
+    """Whether the instance of a failed build ends. `false` keeps it for you to look at, and you pay for it until you
+    terminate it. Without it: it ends."""
 
     @model_validator(mode="after")
     def _subnet_with_groups(self) -> Self:

@@ -96,6 +96,7 @@ def _estate(settings: Settings, images: dict[str, AnyImage], fleets: dict[str, F
         fleets=fleets,
         documents=files.documents,
         dockerfiles=files.dockerfiles,
+        workflow_documents=files.workflow_documents,
     )
 
 

@@ -58,6 +58,16 @@ def component(namespace: str, image: str, component: str) -> str:
     return f"{namespace}_{image}_{component}"
 
 
+def workflow(namespace: str, image: str, workflow: str) -> str:
+    """A workflow. It belongs to one image, so no stack can break another's pipeline."""
+    return f"{namespace}_{image}_{workflow}"
+
+
+def managed_workflow(region: str, stage: str, name: str) -> str:
+    """The ARN of a workflow of Image Builder's own. It takes no other version of them than the newest."""
+    return f"arn:{partition(region)}:imagebuilder:{region}:aws:workflow/{stage}/{name}/x.x.x"
+
+
 def ami_prefix(namespace: str, image: str) -> str:
     """What the name of every AMI of an image starts with; the fleets' guards look at it."""
     return f"{namespace}.{image}."

@@ -104,7 +104,7 @@ _PLAIN = "[A-Za-z0-9_+=,.@:/-]"
 
 Text = Annotated[str, Field(min_length=1)]
 ParameterValue = Annotated[str, BeforeValidator(_parameter_text, json_schema_input_type=str | int | bool)]
-"""The value of a component's parameter."""
+"""The value of a parameter of a component or workflow."""
 PlainText = Annotated[str, Matching(rf"{_PLAIN}+", "must be letters, digits and _+=,.@:/-")]
 Namespace = Annotated[
     str,
@@ -146,6 +146,13 @@ AvailabilityZone = Annotated[
 ]
 InstanceType = Annotated[
     str, Matching(r"[a-z][a-z0-9-]*\.[a-z0-9-]+", "must be an instance type", "write it as t3.small")
+]
+KeyPairName = Annotated[
+    str,
+    Matching(
+        rf"{_PLAIN}({_PLAIN}| ){{0,254}}",
+        "must be a key pair's name: 1 to 255 letters, digits, spaces and _+=,.@:/-",
+    ),
 ]
 FolderPath = Annotated[
     str,

@@ -1,4 +1,4 @@
-"""Versions of what Image Builder never changes once it is made: components and recipes.
+"""Versions of what Image Builder never changes once it is made: components, recipes, workflows.
 
 The patch version is derived from everything that a resource emits except tags: same content, same version, no diff; new
 content, new version, and Terraform makes the new one before it destroys the old. Patches are identities, not an order:
@@ -11,7 +11,8 @@ from hashlib import sha256
 from typing import Any
 
 LONGEST_INLINE = 16_000
-"""Characters of a document that Image Builder takes in the request (botocore: `InlineComponentData`)."""
+"""Characters of a document that Image Builder takes in the request (botocore: `InlineComponentData`,
+`InlineWorkflowData`)."""
 
 _HIGHEST_NODE = 2**30
 """Version nodes lie below this (AWS's API reference, CreateComponent)."""

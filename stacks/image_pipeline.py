@@ -24,6 +24,7 @@ from stacks.image.pipeline import add_pipeline
 from stacks.image.recipe import add_recipe
 from stacks.image.repository import add_repositories
 from stacks.image.retention import add_retention
+from stacks.image.workflows import add_workflows
 from stacks.terraform import add_terraform
 
 
@@ -66,6 +67,9 @@ class ImagePipelineStack(TerraformStack):
         infrastructure = add_infrastructure(
             self, estate=estate, image=image, account=account, kms_key=key, logs=logs, topic=topic
         )
+        workflows = add_workflows(
+            self, estate=estate, image=image, account=account, kms_key=key, logs=logs, topic=topic
+        )
         pipeline = add_pipeline(
             self,
             estate=estate,
@@ -73,6 +77,7 @@ class ImagePipelineStack(TerraformStack):
             recipe=container_recipe if isinstance(image, ContainerImage) else recipe,
             infrastructure=infrastructure,
             distribution=distribution,
+            workflows=workflows,
         )
         handoff = add_handoff(
             self, estate=estate, image=image, account=account, kms_key=key, topic=topic, pipeline=pipeline

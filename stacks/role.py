@@ -14,7 +14,7 @@ from stacks.policy import Condition, Statement, policy, trust
 
 def add_role(
     stack: TerraformStack,
-    whose: Literal["instance", "function", "lifecycle", "export", "import"],
+    whose: Literal["instance", "function", "lifecycle", "export", "import", "execution"],
     *,
     name: str,
     service: str,

@@ -60,7 +60,21 @@ images:
       subnet_id: subnet-0a
       security_group_ids: [sg-0a]
       placement: {tenancy: host, host_id: h-0a, availability_zone: eu-west-1a}
+      key_pair: builders
+      instance_metadata_options: {http_tokens: optional, http_put_response_hop_limit: 3}
+      terminate_instance_on_failure: false
     image_tests: {image_tests_enabled: true, timeout_minutes: 90}
+    workflows:
+      build: {use: "arn:aws:imagebuilder:eu-west-1:aws:workflow/build/build-image/x.x.x", with: {tries: 3}}
+      test:
+        - use: arn:aws:imagebuilder:eu-west-1:aws:workflow/test/test-image/x.x.x
+          with: {really: true}
+          parallel_group: all
+          on_failure: CONTINUE
+      distribution: arn:aws:imagebuilder:eu-west-1:aws:workflow/distribution/distribute-image/x.x.x
+      execution_role: arn:aws:iam::123456789012:role/workflows
+    image_scanning: {image_scanning_enabled: true}
+    enhanced_image_metadata_enabled: false
     log_retention_in_days: 30
     retention:
       keep_newest: 5

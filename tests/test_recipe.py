@@ -145,6 +145,12 @@ CHANGES: dict[str, tuple[str, set[str]]] = {
     "channels": ("channels: [prod, staging]", set()),
     "infrastructure": ("infrastructure: {instance_types: [t3.large]}", set()),
     "image_tests": ("image_tests: {timeout_minutes: 61}", set()),
+    "workflows": (
+        "workflows: {build: 'arn:aws:imagebuilder:eu-west-1:aws:workflow/build/build-image/x.x.x'}",
+        set(),
+    ),
+    "image_scanning": ("image_scanning: {image_scanning_enabled: true}", set()),
+    "enhanced_image_metadata_enabled": ("enhanced_image_metadata_enabled: false", set()),
     "log_retention_in_days": ("log_retention_in_days: 1", set()),
     "retention": ("retention: {keep_newest: 5}", set()),
     "tags": ("tags: {team: web}", set()),

@@ -30,6 +30,10 @@ def container_build_statements(image: ContainerImage, *, estate: Estate, account
             "Resource": repository_arns(image, estate=estate, account=account),
         },
     ]
+    if image.image_scanning.image_scanning_enabled:
+        # not the image's own repository: what Inspector has not looked at yet stays out of it
+        arn = f"arn:{partition}:ecr:{image.home}:{account}:repository/image-builder-image-scanning-repository"
+        statements.append({"Sid": "PushToBeScanned", "Action": sorted([*_PULL, *_PUSH]), "Resource": arn})
     if image.private_parent:
         owner, region, name = image.private_parent
         arn = f"arn:{partition}:ecr:{region}:{owner}:repository/{name}"

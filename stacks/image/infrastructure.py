@@ -35,7 +35,8 @@ def add_infrastructure(
     logs: S3Bucket,
     topic: SnsTopic,
 ) -> ImagebuilderInfrastructureConfiguration:
-    """The infrastructure configuration. Build instances need IMDSv2 and end when a build fails."""
+    """The infrastructure configuration. If nothing else is said, build instances need IMDSv2 and end when a build
+    fails."""
     namespace = estate.settings.namespace
     profile = add_instance_profile(
         stack,
@@ -59,11 +60,13 @@ def add_infrastructure(
         if infrastructure.placement
         else None,
         instance_metadata_options=ImagebuilderInfrastructureConfigurationInstanceMetadataOptions(
-            http_tokens="required",
+            http_tokens=infrastructure.instance_metadata_options.http_tokens,
             # "if HTTP tokens are required, container image builds need a minimum of two hops" (botocore)
-            http_put_response_hop_limit=2 if isinstance(image, ContainerImage) else 1,
+            http_put_response_hop_limit=infrastructure.instance_metadata_options.http_put_response_hop_limit
+            or (2 if isinstance(image, ContainerImage) else 1),
         ),
-        terminate_instance_on_failure=True,
+        key_pair=infrastructure.key_pair,
+        terminate_instance_on_failure=infrastructure.terminate_instance_on_failure,
         sns_topic_arn=topic.arn,
         logging=ImagebuilderInfrastructureConfigurationLogging(
             s3_logs=ImagebuilderInfrastructureConfigurationLoggingS3Logs(

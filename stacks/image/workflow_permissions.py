@@ -1,0 +1,136 @@
+"""What Image Builder must be allowed to run workflows: AWS's EC2ImageBuilderExecutionPolicy, narrowed to this image.
+
+AWS's policy allows what the service-linked role may do ("Service access" in Image Builder's user guide): for every
+image of the account, in every region, and for every action that there is. Here an action of a workflow brings what it
+needs, with the names that the documents and their parameters say; what AWS allows without a resource is held to the
+image's regions.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from estate import names
+from estate.any_image import AnyImage
+from estate.image import Image
+from estate.workflow_actions import Stage
+from estate.workflow_runs import WorkflowRun
+from stacks.image.distribution_permissions import distribution_permissions
+from stacks.image.instance_permissions import instance_permissions
+from stacks.image.surroundings import Surroundings
+from stacks.policy import Statement
+
+_MANAGED: dict[Stage, tuple[str, ...]] = {
+    "build": (
+        "LaunchInstance",
+        "BootstrapInstanceForContainer",
+        "ExecuteComponents",
+        "CollectImageMetadata",
+        "RunSysPrep",
+        "SanitizeInstance",
+        "CreateImage",
+        "TerminateInstance",
+    ),
+    "test": ("LaunchInstance", "CollectImageScanFindings", "ExecuteComponents", "TerminateInstance"),
+    "distribution": ("LaunchInstance", "DistributeImage", "DistributeContainerImage", "TerminateInstance"),
+}
+"""The actions of Image Builder's own workflows."""
+
+
+def permissions(runs: Sequence[WorkflowRun], around: Surroundings) -> list[Statement]:
+    """The statements of the execution role."""
+    actions = {action for run in runs for action in _actions(run)}
+    return [
+        *instance_permissions(actions, _documents(runs), around),
+        *distribution_permissions(around.image, around.estate, around.account),
+        *_waiting(runs, around),
+        *_state_machines(runs),
+        *_parent(around),
+        *_telling(around),
+        _only_in_regions(around.image),
+    ]
+
+
+def _only_in_regions(image: AnyImage) -> Statement:
+    """Whatever the other statements allow without a region is for those of the image."""
+    return {
+        "Sid": "OnlyInRegionsOfTheImage",
+        "Effect": "Deny",
+        "Action": ["ec2:*", "events:*", "inspector2:*", "kms:*", "ssm:*"],
+        "Resource": "*",
+        "Condition": {"StringNotEquals": {"aws:RequestedRegion": list(image.regions)}},
+    }
+
+
+def _actions(run: WorkflowRun) -> Iterable[str]:
+    return (step.action for step in run.document.steps) if run.document else _MANAGED[run.stage]
+
+
+def _documents(runs: Sequence[WorkflowRun]) -> Iterator[str]:
+    """The command documents that workflows name."""
+    yield from _values(runs, "RunCommand", "documentName", "*")
+    if any("update-ssm-agent" in run.short_name for run in runs if not run.document):
+        # Image Builder's own workflow that runs a command of its own (SummitRoute/aws_managed_policies#6)
+        yield "AWS-UpdateSSMAgent"
+
+
+def _values(runs: Iterable[WorkflowRun], action: str, name: str, unknown: str) -> list[str]:
+    """What the workflows have as an input, each once; `unknown` where only a build knows."""
+    given = (
+        value for run in runs if run.document for value in run.document.values_of(action, name, dict(run.parameters))
+    )
+    return sorted({unknown if value is None else value for value in given})
+
+
+def _waiting(runs: Sequence[WorkflowRun], around: Surroundings) -> Iterator[Statement]:
+    """Whom `WaitForAction` tells. A topic may have a key of its own, which only its owner knows."""
+    if topics := _values(runs, "WaitForAction", "snsTopicArn", around.arn("sns", "*")):
+        yield {"Sid": "TellWhoApproves", "Action": "sns:Publish", "Resource": topics}
+        yield {
+            "Sid": "EncryptWhatIsTold",
+            "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
+            "Resource": around.arn("kms", "key/*", account="*"),
+            "Condition": {"StringEquals": {"kms:ViaService": f"sns.{around.image.home}.amazonaws.com"}},
+        }
+    if functions := _values(runs, "WaitForAction", "lambdaFunctionName", "*"):
+        arns = [each if ":" in each else around.arn("lambda", f"function:{each}") for each in functions]
+        yield {"Sid": "CallWhatApproves", "Action": "lambda:InvokeFunction", "Resource": arns}
+
+
+def _state_machines(runs: Sequence[WorkflowRun]) -> Iterator[Statement]:
+    if machines := _values(runs, "ExecuteStateMachine", "stateMachineArn", "*"):
+        executions = [
+            each.replace(":stateMachine:", ":execution:") + ":*" if each != "*" else each for each in machines
+        ]
+        yield {"Sid": "StartStateMachines", "Action": "states:StartExecution", "Resource": machines}
+        yield {"Sid": "FollowStateMachines", "Action": "states:DescribeExecution", "Resource": executions}
+
+
+def _parent(around: Surroundings) -> Iterator[Statement]:
+    """A parent that is named by a parameter is looked up when a build starts."""
+    image = around.image
+    parent = image.parent_reference(namespace=around.estate.settings.namespace) if isinstance(image, Image) else None
+    if parent and parent.startswith("ssm:"):
+        # AWS's own parameters belong to no account
+        owner = "" if parent.startswith("ssm:/aws/") else around.account
+        resource = around.arn("ssm", f"parameter{parent.removeprefix('ssm:')}", account=owner)
+        yield {"Sid": "LookUpParent", "Action": "ssm:GetParameter", "Resource": resource}
+
+
+def _telling(around: Surroundings) -> Iterator[Statement]:
+    own = names.image_builder(around.estate.settings.namespace, around.image.name)
+    yield {
+        "Sid": "WriteBuildLog",
+        "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
+        # AWS does not say in which of its two forms the name stands there
+        "Resource": [
+            around.arn("logs", f"log-group:/aws/imagebuilder/{folder}{name}*")
+            for name in (own, names.in_arn(own))
+            for folder in ("", "pipeline/")
+        ],
+    }
+    yield {"Sid": "TellOfBuilds", "Action": "sns:Publish", "Resource": around.topic}
+    yield {
+        "Sid": "EncryptMessages",
+        "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
+        "Resource": around.kms_key,
+        "Condition": {"StringEquals": {"kms:ViaService": f"sns.{around.image.home}.amazonaws.com"}},
+    }

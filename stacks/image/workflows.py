@@ -1,0 +1,103 @@
+"""The workflows of an image pipeline, and the role under which Image Builder runs them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cdktf import TerraformResourceLifecycle, TerraformStack
+from cdktf_cdktf_provider_aws.iam_role import IamRole
+from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
+from cdktf_cdktf_provider_aws.imagebuilder_image_pipeline import (
+    ImagebuilderImagePipelineWorkflow,
+    ImagebuilderImagePipelineWorkflowParameter,
+)
+from cdktf_cdktf_provider_aws.imagebuilder_workflow import ImagebuilderWorkflow
+from cdktf_cdktf_provider_aws.s3_bucket import S3Bucket
+from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
+
+from estate import names
+from estate.any_image import AnyImage
+from estate.estate import Estate
+from estate.workflow_runs import Workflow, WorkflowRun, runs_of
+from stacks.image.surroundings import Surroundings
+from stacks.image.workflow_permissions import permissions
+from stacks.role import add_role
+from stacks.terraform import literal
+
+
+@dataclass(frozen=True)
+class PipelineWorkflows:
+    """What a pipeline says of workflows; nothing where it runs Image Builder's own."""
+
+    blocks: list[ImagebuilderImagePipelineWorkflow] | None = None
+    execution_role: str | None = None
+    role_policy: IamRolePolicy | None = None
+    """What has to be there before a build starts, if the stack makes the role."""
+
+
+def add_workflows(
+    stack: TerraformStack,
+    *,
+    estate: Estate,
+    image: AnyImage,
+    account: str,
+    kms_key: str,
+    logs: S3Bucket,
+    topic: SnsTopic,
+) -> PipelineWorkflows:
+    """Each document of the image's workflows, and a role that may do what they say."""
+    runs = runs_of(image, estate)
+    if not runs:
+        return PipelineWorkflows()
+    made = {
+        workflow: ImagebuilderWorkflow(
+            stack,
+            f"workflow_{name}",
+            name=workflow.name,
+            version=workflow.version,
+            type=workflow.type,
+            description=literal(workflow.description),
+            data=literal(workflow.data),
+            # one that a pipeline runs cannot be destroyed: make the new version, move the pipeline, destroy the old
+            lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
+        )
+        for name, workflow in {run.short_name: run.workflow for run in runs}.items()
+        if isinstance(workflow, Workflow)
+    }
+    blocks = [_block(run, made) for run in runs]
+    if image.workflows.execution_role:
+        return PipelineWorkflows(blocks, image.workflows.execution_role)
+    surroundings = Surroundings(
+        estate=estate, image=image, account=account, kms_key=kms_key, log_bucket=logs.arn, topic=topic.arn
+    )
+    role, role_policy = _add_role(stack, runs, surroundings)
+    return PipelineWorkflows(blocks, role.arn, role_policy)
+
+
+def _block(run: WorkflowRun, made: dict[Workflow, ImagebuilderWorkflow]) -> ImagebuilderImagePipelineWorkflow:
+    known = run.workflow
+    return ImagebuilderImagePipelineWorkflow(
+        workflow_arn=known if isinstance(known, str) else made[known].arn,
+        parallel_group=run.parallel_group,
+        on_failure=run.on_failure,
+        parameter=[
+            ImagebuilderImagePipelineWorkflowParameter(name=name, value=literal(value))
+            for name, value in run.parameters
+        ]
+        or None,
+    )
+
+
+def _add_role(
+    stack: TerraformStack, runs: Sequence[WorkflowRun], surroundings: Surroundings
+) -> tuple[IamRole, IamRolePolicy]:
+    settings, image = surroundings.estate.settings, surroundings.image
+    return add_role(
+        stack,
+        "execution",
+        name=names.global_name(settings.namespace, image.name, "execution", image.home),
+        service="imagebuilder.amazonaws.com",
+        statements=permissions(runs, surroundings),
+        iam=settings.iam,
+        # only for this account's own images
+        trust_condition={"StringEquals": {"aws:SourceAccount": surroundings.account}},
+    )
