@@ -1,4 +1,4 @@
-"""Synthesizes the estate: one stack for each image pipeline, one for each fleet.
+"""Synthesizes the estate: one stack for each image pipeline, one for each fleet, one for each dashboard.
 
 `python main.py` reads `config/`, or what GOLDSMITH_CONFIG names, and writes `cdktf.out/`, or what CDKTF_OUTDIR names;
 the `cdktf` command runs the same program. Exit status 2 when the configuration has errors; nothing is written then.
@@ -31,8 +31,9 @@ def main() -> int:
     app = stacks.App(outdir=str(out))
     images = [stacks.ImagePipelineStack(app, estate=estate, image=image) for image in estate.images.values()]
     fleets = [stacks.Ec2FleetStack(app, estate=estate, fleet=fleet) for fleet in estate.fleets.values()]
+    overviews = [stacks.OverviewStack(app, estate=estate, region=region) for region in estate.overviews]
     app.synth()
-    declared = {stack.node.id for stack in (*images, *fleets)}
+    declared = {stack.node.id for stack in (*images, *fleets, *overviews)}
     for folder in (out / "stacks").iterdir():  # of a stack that is no more, which nobody should plan by accident
         if folder.name not in declared:
             shutil.rmtree(folder)

@@ -44,7 +44,7 @@ def _image(image: AnyImage, parts: Parts) -> Iterator[Problem]:
         yield from _count(image, key)
     if parts.sound(key, "build", "test", "parent", "schedule"):
         yield from _never_fires(image, key)
-    if parts.sound(key, "regions"):
+    if parts.sound(key, "regions", "notifications"):
         yield from _elsewhere(image, key, parts)
     if parts.sound(key, "test", "image_tests") and image.test and not image.image_tests.image_tests_enabled:
         yield Problem((*key, "test"), "would not run: image_tests_enabled is false", remedy="delete one of them")
@@ -116,6 +116,8 @@ def _elsewhere(image: AnyImage, key: Key, parts: Parts) -> Iterator[Problem]:
     if placement and placement.availability_zone and not placement.availability_zone.startswith(image.home):
         rule = f"must be in {image.home}, the image's home"
         yield Problem((*where, "availability_zone"), rule, shown(placement.availability_zone))
+    for index, arn in enumerate(image.notifications.topic_arns):
+        yield from _other_region(arn, image.home, (*key, "notifications", "topic_arns", index), "the image's home")
     if parts.settings:
         home = f"the home of image {image.name}"
         if parts.settings.kms_key:

@@ -60,6 +60,12 @@ class Estate(BaseModel):
         """The tags of an image's AMIs, parameters and builds: the settings', its own, and the one it is found by."""
         return {**self.settings.tags, **image.tags, **names.owner_tag(self.settings.namespace, image.name)}
 
+    @property
+    def overviews(self) -> tuple[str, ...]:
+        """The regions that have a dashboard: the homes of images, if the settings want any."""
+        homes = {image.home for image in self.images.values()} if self.settings.dashboards else ()
+        return tuple(sorted(homes))
+
     def parameters(self, image: AnyImage) -> dict[str, str]:
         """The SSM parameter of each channel of an image."""
         namespace = self.settings.namespace

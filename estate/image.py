@@ -19,6 +19,7 @@ from estate.distribution import LaunchPermission, Permission, RegionalDistributi
 from estate.export import Export
 from estate.image_scanning import ImageScanning
 from estate.infrastructure import Infrastructure
+from estate.notifications import Notifications
 from estate.operating_systems import CATALOGUE, Architecture, OperatingSystem, Platform
 from estate.parent import IMAGE_BUILDER_ARN, VERSION, Base, DiskImage, Parent
 from estate.problems import Key, RuleError, did_you_mean, shown
@@ -156,6 +157,8 @@ class ImageBase(BaseModel):
     log_retention_in_days: Annotated[StrictInt, Field(ge=1, le=3653)] = 90
     """How long build logs are kept in the stack's bucket. The copies that Image Builder writes to CloudWatch Logs
     (`/aws/imagebuilder/…`) are AWS's own and stay. Without it: 90 days."""
+    notifications: Notifications = Notifications()
+    """Who is told of failed builds. Without it: nobody, beside whom the alarms tell (`settings.alarm_actions`)."""
     retention: Retention | None = None
     """What becomes of old builds. Without it: they stay, and their snapshots cost money for ever."""
     tags: Tags = {}

@@ -98,9 +98,29 @@ def handoff(namespace: str, image: str) -> str:
     return f"{namespace}_{image}_handoff"
 
 
+def failures(namespace: str, image: str) -> str:
+    """The topic from which people get e-mails, and the rule that finds failed builds."""
+    return f"{namespace}_{image}_failures"
+
+
 def function_log(function: str) -> str:
     """The log group that Lambda writes to."""
     return f"/aws/lambda/{function}"
+
+
+def alarm(namespace: str, image: str, kind: str) -> str:
+    """An alarm of an image's hand-off."""
+    return f"{handoff(namespace, image)}_{kind}"
+
+
+def overview(namespace: str) -> str:
+    """The dashboard of all images of a region, which has it once."""
+    return f"{namespace}_images"
+
+
+def overview_stack(region: str) -> str:
+    """The stack of the dashboard of a region."""
+    return f"overview-{region}"
 
 
 def dead_letters(function: str) -> str:

@@ -126,6 +126,10 @@ class Settings(BaseModel):
     of every fleet. Without it: only Goldsmith's own."""
     kms_key: KmsKeyArn | None = None
     """The key for topics, queues, logs and buckets; its policy must let Image Builder, SNS and CloudWatch Logs
-    use it. Without it: each image stack makes a key of its own."""
+    use it, and EventBridge and CloudWatch, too, where an image has `notifications.emails`. Without it: each image stack
+    makes a key of its own."""
     alarm_actions: tuple[Arn, ...] = ()
     """What alarms tell, for instance the ARN of a topic. Without it: alarms only show in CloudWatch."""
+    dashboards: StrictBool = False
+    """Whether each region that is an image's home gets a dashboard in CloudWatch of all its images, in a stack of its
+    own, `overview-REGION`. Without it: none, as each but the first three of an account costs money."""

@@ -1,4 +1,5 @@
-"""Estate -> CDK for Terraform stacks: one for each image pipeline, one for each fleet.
+"""Estate -> CDK for Terraform stacks: one for each image pipeline, one for each fleet, one for each
+region's dashboard.
 
 A stack class lists its parts. A part is a function that builds in the stack's own scope, so that Terraform
 addresses are short literals, and returns what later parts need.
@@ -17,10 +18,16 @@ if TYPE_CHECKING:
 
     from stacks.ec2_fleet import Ec2FleetStack
     from stacks.image_pipeline import ImagePipelineStack
+    from stacks.overview import OverviewStack
 
-__all__ = ["App", "Ec2FleetStack", "ImagePipelineStack"]
+__all__ = ["App", "Ec2FleetStack", "ImagePipelineStack", "OverviewStack"]
 
-_MODULES = {"App": "cdktf", "Ec2FleetStack": "stacks.ec2_fleet", "ImagePipelineStack": "stacks.image_pipeline"}
+_MODULES = {
+    "App": "cdktf",
+    "Ec2FleetStack": "stacks.ec2_fleet",
+    "ImagePipelineStack": "stacks.image_pipeline",
+    "OverviewStack": "stacks.overview",
+}
 
 fast_bindings.install()  # before the first import of a provider binding, and of cdktf
 

@@ -20,6 +20,7 @@ from stacks.image.export import add_export
 from stacks.image.handoff import add_handoff, add_topic
 from stacks.image.infrastructure import add_infrastructure
 from stacks.image.logs import add_log_bucket
+from stacks.image.notifications import add_notifications
 from stacks.image.pipeline import add_pipeline
 from stacks.image.recipe import add_recipe
 from stacks.image.repository import add_repositories
@@ -83,7 +84,8 @@ class ImagePipelineStack(TerraformStack):
             self, estate=estate, image=image, account=account, kms_key=key, topic=topic, pipeline=pipeline
         )
         add_retention(self, estate=estate, image=image, account=account)
-        add_alarms(self, estate=estate, image=image, handoff=handoff)
+        emails = add_notifications(self, estate=estate, image=image, account=account, kms_key=key)
+        add_alarms(self, estate=estate, image=image, handoff=handoff, emails=emails)
 
         TerraformOutput(self, "pipeline_arn", value=pipeline.arn)
         TerraformOutput(self, "topic_arn", value=topic.arn)

@@ -39,6 +39,7 @@ settings:
   tags: {team: platform}
   kms_key: arn:aws:kms:eu-west-1:123456789012:key/1f2e
   alarm_actions: ["arn:aws:sns:eu-west-1:123456789012:on-call"]
+  dashboards: true
 images:
   web:
     os: ubuntu-server-24.04
@@ -86,6 +87,10 @@ images:
         tag_map: {keep: forever}
         shared_accounts: ["210987654321"]
         regions: [us-east-1]
+    notifications:
+      emails: [team@example.com]
+      topic_arns: ["arn:aws:sns:eu-west-1:123456789012:chat"]
+      no_new_image_for: 2 weeks
     distribution:
       eu-west-1:
         ami_name: acme.web.{{ imagebuilder:buildDate }}

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -289,6 +289,32 @@ def test_asks_aws_for_nothing_but_these_operations(web: Web) -> None:
         *("DescribeImages",),
         *("GetParametersByPath", "GetParameterHistory", "GetParameter", "PutParameter"),
     }
+
+
+# What nobody did.
+
+
+@pytest.mark.parametrize(("after_days", "overdue"), [(0, 0), (1, 0), (7, 1)])
+def test_newest_build_that_is_too_old_is_counted_in_every_run(web: Web, after_days: int, overdue: int) -> None:
+    web.image = replace(web.image, overdue_after_days=after_days)
+    web.build()
+    created = datetime.now(UTC) - timedelta(days=8 if overdue else 0, hours=5)
+
+    def age(answer: dict[str, Any]) -> None:
+        for image in answer["imageSummaryList"]:
+            image["dateCreated"] = created.isoformat()
+
+    for _ in range(2):
+        with retold(web.imagebuilder, "ListImagePipelineImages", age):
+            line = web.run().line
+        assert line["Overdue"] == overdue
+        named = [metric["Name"] for each in line["_aws"]["CloudWatchMetrics"] for metric in each["Metrics"]]
+        assert ("Overdue" in named) == bool(overdue), "what is not the case costs nothing"
+
+
+def test_image_without_a_build_is_not_overdue(web: Web) -> None:
+    web.image = replace(web.image, overdue_after_days=1)
+    assert web.run().line["Overdue"] == 0
 
 
 # Tags.

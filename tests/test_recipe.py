@@ -153,6 +153,7 @@ CHANGES: dict[str, tuple[str, set[str]]] = {
     "enhanced_image_metadata_enabled": ("enhanced_image_metadata_enabled: false", set()),
     "log_retention_in_days": ("log_retention_in_days: 1", set()),
     "retention": ("retention: {keep_newest: 5}", set()),
+    "notifications": ("notifications: {emails: [team@example.com]}", set()),
     "tags": ("tags: {team: web}", set()),
 }
 

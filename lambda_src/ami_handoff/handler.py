@@ -6,7 +6,7 @@ messages, each `Records[].Sns.Message` a JSON text), from an EventBridge schedul
 raised for a message. What is raised, and what is only counted, says `failures`.
 
 The line is in CloudWatch's embedded metric format: namespace Goldsmith, dimension
-Image=<namespace>/<image>, the counts Moved, Problems, Unfinished, FailedBuilds and IgnoredMessages. The
+Image=<namespace>/<image>, the counts Moved, Problems, Unfinished, FailedBuilds, IgnoredMessages and Overdue. The
 environment is read by `handle`.
 """
 
@@ -17,12 +17,14 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
 
+from .builds import Build
 from .failures import Unfinished
 from .outputs import Amis, Containers, Outputs
 from .reconciler import Image, Report, Target, reconcile
@@ -44,6 +46,7 @@ def handle(event: Any, context: Any) -> None:
         pipeline_arn=os.environ["GOLDSMITH_PIPELINE_ARN"],
         tags=json.loads(os.environ["GOLDSMITH_TAGS"]),
         keep_newest=int(os.environ.get("GOLDSMITH_KEEP_NEWEST", "0")),
+        overdue_after_days=int(os.environ.get("GOLDSMITH_OVERDUE_AFTER_DAYS", "0")),
     )
     repository, architecture = (os.environ.get(f"GOLDSMITH_{key}", "") for key in ("REPOSITORY", "ARCHITECTURE"))
     respond(
@@ -77,7 +80,8 @@ def respond(
         confirm_within_seconds=confirm_within_seconds,
     )
     label = f"{image.namespace}/{image.name}"
-    print(json.dumps(_line(label, messages=messages, report=report)), flush=True)
+    overdue = _is_overdue(report.newest, after_days=image.overdue_after_days)
+    print(json.dumps(_line(label, messages=messages, report=report, overdue=overdue)), flush=True)
     if report.failures.unfinished:
         raise Unfinished(f"{label} needs another run: {'; '.join(report.failures.unfinished)}")
 
@@ -121,7 +125,14 @@ def _message(record: Any, *, pipeline_arn: str) -> dict[str, str]:
     return {"image": image[:LOG_LIMIT], "status": status[:LOG_LIMIT]}
 
 
-def _line(image: str, *, messages: Sequence[dict[str, str]], report: Report) -> dict[str, Any]:
+def _is_overdue(newest: Build | None, *, after_days: int) -> bool:
+    """Whether the newest good build is older; before the first one nothing is overdue."""
+    if not after_days or not newest or not newest.created:
+        return False
+    return datetime.now(UTC) - newest.created > timedelta(days=after_days)
+
+
+def _line(image: str, *, messages: Sequence[dict[str, str]], report: Report, overdue: bool) -> dict[str, Any]:
     """The log line; CloudWatch reads in `_aws` which members are metrics."""
     metrics = {
         "Moved": len(report.moves),
@@ -129,6 +140,7 @@ def _line(image: str, *, messages: Sequence[dict[str, str]], report: Report) -> 
         "Unfinished": len(report.failures.unfinished),
         "FailedBuilds": sum(message.get("status") == "FAILED" for message in messages),
         "IgnoredMessages": sum("ignored" in message for message in messages),
+        "Overdue": int(overdue),
     }
     definition = {
         "Namespace": "Goldsmith",

@@ -42,7 +42,8 @@ class Target:
 class Image:
     """Whose `latest` is moved. `tags` are for new parameters.
 
-    `keep_newest` is how many builds a lifecycle policy spares as the newest, 0 where there is none.
+    `keep_newest` is how many builds a lifecycle policy spares as the newest, 0 where there is none; after
+    `overdue_after_days` a new build is missed, never if 0.
     """
 
     namespace: str
@@ -50,6 +51,7 @@ class Image:
     pipeline_arn: str
     tags: Mapping[str, str]
     keep_newest: int = 0
+    overdue_after_days: int = 0
 
 
 @dataclass(frozen=True)

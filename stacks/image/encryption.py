@@ -7,6 +7,7 @@ from cdktf_cdktf_provider_aws.kms_key import KmsKey
 from estate import names
 from estate.any_image import AnyImage
 from estate.estate import Estate
+from stacks.image.notifications import tellers
 from stacks.policy import Statement, policy
 
 
@@ -20,7 +21,15 @@ def add_key(stack: TerraformStack, *, estate: Estate, image: AnyImage, account: 
         "key",
         description=f"Topic, queue, log and bucket of image {settings.namespace}/{image.name}",
         enable_key_rotation=True,
-        policy=policy(*_statements(image, names.handoff(settings.namespace, image.name), account)),
+        policy=policy(
+            *_statements(image, names.handoff(settings.namespace, image.name), account),
+            *(
+                # in a key's own policy the resource "*" is that key
+                tellers(account=account, action=["kms:Decrypt", "kms:GenerateDataKey*"], resource="*")
+                if image.notifications.emails
+                else ()
+            ),
+        ),
     )
     KmsAlias(stack, "key_alias", name=f"alias/{settings.namespace}/{image.name}", target_key_id=key.key_id)
     return key.arn

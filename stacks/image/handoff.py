@@ -12,6 +12,7 @@ from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 from cdktf_cdktf_provider_aws.sns_topic_subscription import SnsTopicSubscription
 
 from estate import names
+from estate.ages import in_days
 from estate.any_image import AnyImage
 from estate.container import ContainerImage
 from estate.estate import Estate
@@ -44,7 +45,7 @@ def add_handoff(
     pipeline: ImagebuilderImagePipeline,
 ) -> Function:
     """The function that moves `latest` in every region, called by the topic and by a schedule."""
-    settings = estate.settings
+    settings, overdue = estate.settings, image.notifications.no_new_image_for
     function = add_function(
         stack,
         source="ami_handoff",
@@ -64,6 +65,7 @@ def add_handoff(
             "GOLDSMITH_TARGETS": json.dumps([{"region": region} for region in image.regions]),
             "GOLDSMITH_TAGS": json.dumps(estate.tags_of(image)),
             **({"GOLDSMITH_KEEP_NEWEST": str(image.retention.newest)} if image.retention else {}),
+            **({"GOLDSMITH_OVERDUE_AFTER_DAYS": str(in_days(overdue))} if overdue else {}),
         },
         statements=_statements(estate, image, account, pipeline),
         iam=settings.iam,

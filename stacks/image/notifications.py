@@ -1,0 +1,146 @@
+"""Who is told of failed builds: by e-mail from a topic of the stack, and through topics of others."""
+
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from cdktf import TerraformStack
+from cdktf_cdktf_provider_aws.cloudwatch_event_rule import CloudwatchEventRule
+from cdktf_cdktf_provider_aws.cloudwatch_event_target import (
+    CloudwatchEventTarget,
+    CloudwatchEventTargetInputTransformer,
+)
+from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
+from cdktf_cdktf_provider_aws.sns_topic_policy import SnsTopicPolicy
+from cdktf_cdktf_provider_aws.sns_topic_subscription import SnsTopicSubscription
+
+from estate import names
+from estate.any_image import AnyImage
+from estate.estate import Estate
+from stacks.policy import Statement, policy
+
+
+def add_notifications(
+    stack: TerraformStack, *, estate: Estate, image: AnyImage, account: str, kms_key: str
+) -> SnsTopic | None:
+    """The topic of the e-mails, if there are any, and the rules that find what failed, if somebody is told."""
+    told = image.notifications
+    topic = _add_topic(stack, estate=estate, image=image, account=account, kms_key=kms_key) if told.emails else None
+    if topic or told.topic_arns:
+        for happening in _happenings(estate, image, account=account):
+            _add_rule(stack, happening, topic=topic, topic_arns=told.topic_arns)
+    return topic
+
+
+def tellers(*, account: str, action: str | list[str], resource: str) -> list[Statement]:
+    """Lets EventBridge and CloudWatch's alarms write to the topic of the e-mails, or use its key.
+
+    EventBridge says nothing that a condition could hold for ("Amazon SNS permissions" in its user guide), so its
+    statement has none.
+    """
+    return [
+        {
+            "Sid": "EventBridgeTells",
+            "Principal": {"Service": "events.amazonaws.com"},
+            "Action": action,
+            "Resource": resource,
+        },
+        {
+            "Sid": "AlarmsTell",
+            "Principal": {"Service": "cloudwatch.amazonaws.com"},
+            "Action": action,
+            "Resource": resource,
+            "Condition": {"StringEquals": {"aws:SourceAccount": account}},
+        },
+    ]
+
+
+@dataclass(frozen=True)
+class _Happening:
+    """What EventBridge looks for, and what a mail says of it: `values` are paths in the event, `<name>` in `words`."""
+
+    kind: Literal["failed_builds", "disabled_pipeline"]
+    rule: str
+    description: str
+    pattern: dict[str, Any]
+    values: dict[str, str]
+    words: str
+
+
+def _happenings(estate: Estate, image: AnyImage, *, account: str) -> tuple[_Happening, ...]:
+    """Events as Image Builder's user guide has them ("Event messages that Image Builder sends")."""
+    namespace, home = estate.settings.namespace, image.home
+    own = names.in_arn(names.image_builder(namespace, image.name))
+    builds = f"arn:{names.partition(home)}:imagebuilder:{home}:{account}:image/{own}/"
+    pipeline = names.pipeline_arn(namespace=namespace, image=image.name, region=home, account=account)
+    label = f"{namespace}/{image.name}"
+    return (
+        _Happening(
+            kind="failed_builds",
+            rule=names.failures(namespace, image.name),
+            description=f"Failed builds of image {label}",
+            pattern={
+                "detail-type": ["EC2 Image Builder Image State Change"],
+                "resources": [{"prefix": builds}],
+                "detail": {"state": {"status": ["FAILED"]}},
+            },
+            values={"build": "$.resources[0]", "state": "$.detail.previous-state.status", "time": "$.time"},
+            words=f"Image {label}: build <build> failed in state <state> at <time>. Why: aws imagebuilder get-image "
+            f"--region {home} --query image.state.reason --image-build-version-arn <build>",
+        ),
+        _Happening(
+            kind="disabled_pipeline",
+            rule=f"{names.failures(namespace, image.name)}_disabled",
+            description=f"Image Builder has disabled the pipeline of image {label}",
+            pattern={
+                "detail-type": ["EC2 Image Builder Image Pipeline Automatically Disabled"],
+                "resources": [pipeline],
+            },
+            values={"count": "$.detail.consecutive-failures"},
+            words=f"Image {label}: <count> scheduled builds failed in a row, and Image Builder has disabled the "
+            f"pipeline. Mend it, then deploy {names.image_stack(image.name)} again.",
+        ),
+    )
+
+
+def _add_rule(
+    stack: TerraformStack, happening: _Happening, *, topic: SnsTopic | None, topic_arns: tuple[str, ...]
+) -> None:
+    rule = CloudwatchEventRule(
+        stack,
+        happening.kind,
+        name=happening.rule,
+        description=happening.description,
+        event_pattern=json.dumps({"source": ["aws.imagebuilder"], **happening.pattern}),
+    )
+    if topic:
+        CloudwatchEventTarget(
+            stack,
+            f"{happening.kind}_emails",
+            rule=rule.name,
+            arn=topic.arn,
+            input_transformer=CloudwatchEventTargetInputTransformer(
+                input_paths=happening.values, input_template=json.dumps(happening.words)
+            ),
+        )
+    for index, arn in enumerate(topic_arns):
+        CloudwatchEventTarget(stack, f"{happening.kind}_topic_{index}", rule=rule.name, arn=arn)
+
+
+def _add_topic(stack: TerraformStack, *, estate: Estate, image: AnyImage, account: str, kms_key: str) -> SnsTopic:
+    topic = SnsTopic(
+        stack,
+        "failures_topic",
+        name=names.failures(estate.settings.namespace, image.name),
+        display_name=f"{estate.settings.namespace} {image.name}",
+        kms_master_key_id=kms_key,
+    )
+    SnsTopicPolicy(
+        stack,
+        "failures_topic_policy",
+        arn=topic.arn,
+        policy=policy(*tellers(account=account, action="sns:Publish", resource=topic.arn)),
+    )
+    for index, email in enumerate(image.notifications.emails):
+        SnsTopicSubscription(stack, f"email_{index}", topic_arn=topic.arn, protocol="email", endpoint=email)
+    return topic
