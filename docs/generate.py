@@ -19,6 +19,7 @@ from pydantic import BaseModel, TypeAdapter  # noqa: E402
 from pydantic.json_schema import models_json_schema  # noqa: E402
 
 from docs.components import components_page  # noqa: E402
+from docs.coverage import coverage_page  # noqa: E402
 from docs.generations import generations_page  # noqa: E402
 from docs.operating_systems import operating_systems_page  # noqa: E402
 from estate.container import ContainerImage  # noqa: E402
@@ -103,6 +104,7 @@ def generated() -> dict[str, str]:
         "docs/configuration.md": "\n".join([INTRODUCTION, *_sections(schema)]),
         "docs/operating-systems.md": operating_systems_page(),
         "docs/components.md": components_page(),
+        "docs/coverage.md": coverage_page(),
         "docs/generations.md": generations_page(),
     }
 

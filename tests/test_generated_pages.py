@@ -21,7 +21,13 @@ from tests.broken_estates import BROKEN_ESTATES, BrokenEstate, smallest
 from tests.estates import ESTATES, PROJECT
 from tests.test_any_configuration import FULL
 
-PAGES = ("docs/configuration.md", "docs/estate.schema.json", "docs/operating-systems.md", "docs/components.md")
+PAGES = (
+    "docs/configuration.md",
+    "docs/estate.schema.json",
+    "docs/operating-systems.md",
+    "docs/components.md",
+    "docs/coverage.md",
+)
 SCHEMA: dict[str, Any] = json.loads((PROJECT / "docs" / "estate.schema.json").read_text())
 ESTATE_FILES = [file for folder in ESTATES.values() for file in sorted(folder.glob("*.yaml"))]
 
@@ -45,8 +51,8 @@ def test_check_names_stale_pages_and_the_program_writes_them(tmp_path: Path) -> 
         shutil.copytree(PROJECT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / PAGES[0]).unlink()
     (tmp_path / PAGES[1]).write_text("{}")
-    (tmp_path / PAGES[2]).write_text("")
-    (tmp_path / PAGES[3]).write_text("")
+    for page in PAGES[2:]:
+        (tmp_path / page).write_text("")
     run = generate(tmp_path, "--check")
     assert run.returncode == 1
     for page in PAGES:
