@@ -8,7 +8,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from estate.ages import in_days
-from estate.names import IN_USE_TAG, NEWEST_TAG
+from estate.names import IN_USE_TAG, NEWEST_TAG, RETENTION_TAG
 from estate.retention import KEEP_NEWEST, ExclusionRules, Retention
 
 _TEXT = Path(__file__).with_name("generations.in.md")
@@ -76,6 +76,7 @@ def generations_page() -> str:
         "last_launched": ExclusionRules().last_launched,
         "in_use": next(iter(IN_USE_TAG)),
         "newest": next(iter(NEWEST_TAG)),
+        "retention": RETENTION_TAG,
         "table": "\n".join(_table(prices, each * prices["regions"])),
         "chart": "\n".join(_chart(each * prices["regions"])),
     }

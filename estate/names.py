@@ -154,6 +154,14 @@ IN_USE_TAG = {"goldsmith:in-use": "true"}
 NEWEST_TAG = {"goldsmith:newest": "true"}
 """The hand-off function's tag of the newest image builds of an image with `retention:`."""
 
+RETENTION_TAG = "goldsmith:retention"
+"""The key of `retention_tag`."""
+
+
+def retention_tag(namespace: str, image: str, newest: int) -> dict[str, str]:
+    """The hand-off function's tag of image builds at which it looked knowing how many of the newest stay."""
+    return {RETENTION_TAG: f"{namespace}/{image}/{newest}"}
+
 
 _PARTITIONS = {
     "cn-": "aws-cn",

@@ -3,7 +3,7 @@
 AWS counts the builds that a policy keeps for each version of a recipe. Versions follow from the content here, so each
 change would begin to count anew, and nothing would go. So the policy has no count: the hand-off function tags the
 newest builds of the image, whatever their recipe, and the policy spares them (Image Builder's user guide, "How
-retention is calculated").
+retention is calculated"). It selects only builds that the function tagged knowing how many are to stay.
 """
 
 import re

@@ -37,6 +37,8 @@ def _container(image: ContainerImage, retention: Retention, key: Key) -> Iterato
 
 def _amis(image: Image, retention: Retention, key: Key) -> Iterator[Problem]:
     rules = retention.exclusion_rules
+    if image.is_public:
+        yield Problem(key, "public AMIs always stay, so nothing would go", remedy="delete it, or launch_permission")
     for index, region in enumerate(rules.regions):
         if region not in image.regions:
             place = (*key, "exclusion_rules", "regions", index)

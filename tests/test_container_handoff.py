@@ -66,6 +66,22 @@ def test_tag_that_moved_on_names_no_older_build(web: ContainerWeb) -> None:
     assert set(web.values(older).values()).isdisjoint(moved_to.values())
 
 
+def test_of_several_tags_the_one_that_image_builder_gives_counts(web: ContainerWeb) -> None:
+    """Others that have the version in them may move on, or be gone."""
+    build = web.build()
+
+    def tagged(answer: dict[str, list[dict[str, dict[str, list[dict[str, list[str]]]]]]]) -> None:
+        for image in answer["imageSummaryList"]:
+            for container in image["outputResources"]["containers"]:
+                uri = container["imageUris"][-1]
+                container["imageUris"] = [f"{uri}-slim", f"{uri}1", uri, uri.replace(":", ":v")]
+
+    with retold(web.imagebuilder, "ListImagePipelineImages", tagged):
+        run = web.run()
+
+    assert (web.latest(), run.line["problems"]) == (web.values(build), [])
+
+
 def test_latest_goes_back_only_in_the_region_where_its_image_was_deleted(web: ContainerWeb) -> None:
     older, newest = web.build(), web.build()
     web.run()

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -344,6 +345,20 @@ def test_of_latest_only_the_present_build_and_the_one_before_are_in_use(web: Web
     assert [web.tags(build).get("goldsmith:in-use") for build in builds] == [None, "true", "true"]
 
 
+def test_value_that_two_runs_wrote_is_one_value(web: Web) -> None:
+    """Of latest the build before is in use, not only the version of the parameter before."""
+    builds = [web.build()]
+    web.run()
+    builds.append(web.build())
+    web.run()
+    for region, ami in web.amis(builds[1]).items():
+        web.other_ssm[region].put_parameter(
+            Name=f"{web.path}/latest", Value=ami, Type="String", DataType="aws:ec2:image", Overwrite=True
+        )
+    web.run()
+    assert [web.tags(build).get("goldsmith:in-use") for build in builds] == ["true", "true"]
+
+
 def test_newest_builds_are_tagged_and_lose_the_tag_to_newer_ones(web: Web) -> None:
     web.image = replace(web.image, keep_newest=2)
     builds = [web.build() for _ in range(2)]
@@ -360,6 +375,54 @@ def test_newest_builds_are_tagged_and_lose_the_tag_to_newer_ones(web: Web) -> No
     web.image = replace(web.image, keep_newest=0)
     web.run()
     assert [web.tags(build).get("goldsmith:newest") for build in builds] == [None] * 3
+
+
+def test_policy_selects_only_builds_that_were_looked_at_with_its_number(web: Web) -> None:
+    builds = [web.build() for _ in range(2)]
+
+    def selected() -> list[str | None]:
+        web.run()
+        return [web.tags(build).get("goldsmith:retention") for build in builds]
+
+    assert selected() == [None, None], "there is no policy"
+    for keep_newest in (1, 2):
+        web.image = replace(web.image, keep_newest=keep_newest)
+        assert selected() == [f"acme/{web.name}/{keep_newest}"] * 2
+    web.image = replace(web.image, keep_newest=0)
+    assert selected() == [None, None], "it would not know that nobody protects the newest any more"
+
+
+def test_what_a_policy_selects_by_comes_together_with_what_spares_the_build(web: Web) -> None:
+    """Or a policy that runs between the two would take one of the newest."""
+    web.image = replace(web.image, keep_newest=2)
+    build = web.build()
+    with intercepted(web.imagebuilder, "TagResource") as calls:
+        web.run()
+    (tags,) = [json.loads(call)["tags"] for call in calls]
+    assert tags == {
+        "goldsmith:image": f"acme/{web.name}",
+        "goldsmith:in-use": "true",
+        "goldsmith:newest": "true",
+        "goldsmith:retention": f"acme/{web.name}/2",
+    }
+    web.image = replace(web.image, keep_newest=0)
+    with intercepted(web.imagebuilder, "UntagResource") as calls:
+        web.run()
+    assert len(calls) == 1
+    assert web.tags(build).keys() == {"goldsmith:image", "goldsmith:in-use"}
+
+
+def test_policy_does_not_select_what_may_be_among_the_newest_soon(web: Web) -> None:
+    web.image = replace(web.image, keep_newest=1)
+    build = web.build()
+
+    def unfinished(answer: Any) -> None:
+        for image in answer["imageSummaryList"]:
+            image["state"] = {"status": "DISTRIBUTING"}
+
+    with retold(web.imagebuilder, "ListImagePipelineImages", unfinished):
+        web.run()
+    assert web.tags(build) == {"goldsmith:image": f"acme/{web.name}"}
 
 
 def test_nothing_loses_a_tag_while_a_region_cannot_be_read(web: Web) -> None:
@@ -874,7 +937,8 @@ class AnyOrder(RuleBasedStateMachine):
         found: set[str] = set()
         for region in REGIONS:
             for name, channel in self.web.channels(region).items():
-                found.update(channel.history if name == "prod" else channel.history[-2:])
+                newest_first = [value for value, _ in groupby(reversed(channel.history))]
+                found.update(newest_first if name == "prod" else newest_first[:2])
         return found
 
     def _latest(self) -> dict[str, Channel]:

@@ -172,6 +172,28 @@ def test_newest_and_what_channels_point_to_stay_and_the_rest_goes_with_its_snaps
     assert web.latest() == all_amis[newest]
 
 
+def test_policy_that_runs_before_the_function_knows_of_it_takes_nothing(policy: Policy) -> None:
+    """AWS runs a policy when it likes, and the function tags the newest within the hour."""
+    web = policy.web
+    builds = [web.build() for _ in range(6)]
+    web.run()
+    policy.apply("{keep_newest: 4}")
+    policy.run(days=400)
+    assert builds_that_are_there(web) == set(builds), "retention was just switched on"
+
+    web.image = replace(web.image, keep_newest=4)
+    web.run()
+    policy.run(days=400)
+    assert builds_that_are_there(web) == set(builds[2:])
+
+    policy.apply("{keep_newest: 2}")
+    web.image = replace(web.image, keep_newest=2)
+    web.run()
+    policy.apply("{keep_newest: 3}")
+    policy.run(days=400)
+    assert builds_that_are_there(web) == set(builds[2:]), "it keeps three, and only two are tagged yet"
+
+
 def test_build_to_which_latest_had_to_go_back_stays_however_old(policy: Policy) -> None:
     """The newest build has lost its AMIs: latest points to one that is not among the newest."""
     web = policy.web
@@ -259,9 +281,11 @@ def test_role_may_do_only_what_the_rules_say_and_only_to_what_the_image_made(pol
         return {each["Sid"]: each for each in document["Statement"]}
 
     deprecating = statements("{deprecate_after: 30 days}")
+    assert {"MarkAmis", "MarkSnapshots"} <= deprecating.keys()
     assert "DeleteSnapshots" not in deprecating
     assert "ec2:DeregisterImage" not in deprecating["ChangeAmis"]["Action"]
     deleting = statements("{keep_newest: 5}")
+    assert not {"MarkAmis", "MarkSnapshots"} & deleting.keys()
     assert deleting["ChangeAmis"]["Action"] == ["ec2:DescribeImageAttribute", "ec2:DeregisterImage"]
     assert deleting["ChangeAmis"]["Condition"]["StringEquals"] == {
         "aws:ResourceTag/CreatedBy": "EC2 Image Builder",

@@ -23,6 +23,10 @@ if TYPE_CHECKING:  # the Lambda runtime has no type stubs
 IMAGE_TAG = "goldsmith:image"
 IN_USE_TAG = "goldsmith:in-use"
 NEWEST_TAG = "goldsmith:newest"
+RETENTION_TAG = "goldsmith:retention"
+
+_DONE = ("AVAILABLE", "DEPRECATED", "DISABLED", "FAILED", "CANCELLED")
+"""The states in which nothing more happens to a build by itself."""
 
 
 @dataclass(frozen=True)
@@ -98,13 +102,17 @@ def tag_builds(
     regions: Collection[str],
     failures: Failures,
 ) -> None:
-    """Tag each build that has an output, so that lifecycle policies can select by one tag and spare by the others.
+    """Tag each build that has an output, so that lifecycle policies can select by one tag and spare by others.
 
     `goldsmith:image` every one; `goldsmith:in-use` one with an output in `used`; `goldsmith:newest` the
-    `keep_newest` newest that can be used. Writes only what the list does not show. The last two are taken
-    away from a build to which they no longer apply, but only after everything was tagged, and `in-use` only
-    where `regions`, of which all channels were read, are all that the build went to: what is not known counts
-    as in use. Ends at the first failure that a retry mends; others leave the next builds alone.
+    `keep_newest` newest that can be used; `goldsmith:retention`, by which the policy selects, every one that is
+    done, if any are kept. Its value says how many, and it is written together with the build's other tags: so
+    a policy that is new, or keeps another number, touches nothing that was not looked at in its light.
+
+    Writes only what the list does not show. All but `goldsmith:image` are taken away from a build to which they no
+    longer apply, but only after everything was tagged, and `in-use` only where `regions`, of which all channels
+    were read, are all that the build went to: what is not known counts as in use. Ends at the first failure that
+    a retry mends; others leave the next builds alone.
     """
     wanted = _wanted_tags(builds, image=image, used=used, keep_newest=keep_newest)
     refused = False
@@ -121,7 +129,8 @@ def tag_builds(
         return
     for build in builds:
         unknown = not build.outputs.keys() <= set(regions)
-        stale = [key for key in (IN_USE_TAG, NEWEST_TAG) if key in build.tags and key not in wanted[build.arn]]
+        kept = wanted[build.arn]
+        stale = [key for key in (IN_USE_TAG, NEWEST_TAG, RETENTION_TAG) if key in build.tags and key not in kept]
         stale = [key for key in stale if not (key == IN_USE_TAG and unknown)]
         if stale:
             with failures.collected(f"tags of {build.arn}"):
@@ -141,6 +150,8 @@ def _wanted_tags(
             wanted[build.arn][IN_USE_TAG] = "true"
         if build.arn in newest:
             wanted[build.arn][NEWEST_TAG] = "true"
+        if keep_newest and build.status in _DONE:  # one that is not may be among the newest soon
+            wanted[build.arn][RETENTION_TAG] = f"{image}/{keep_newest}"
     return wanted
 
 
@@ -157,13 +168,17 @@ def _build(image: Mapping[str, Any]) -> Build:
 
 
 def _outputs(resources: Mapping[str, Any], *, arn: str) -> dict[str, str]:
-    """By region. Of several tags of a container image the one with the version, because the others may move on."""
-    account, version = arn.split(":")[4], arn.split("/")[-2]
+    """By region. Of several tags of a container image the one that Image Builder gives, because the others may move on.
+
+    That is `1.0.7-1` for build 1 of version 1.0.7: so says what answers for images in CloudFormation, in its source
+    (aws-cloudformation-resource-providers-imagebuilder, image/…/Translator.java).
+    """
+    account, tag = arn.split(":")[4], "-".join(arn.split("/")[-2:])
     amis = [ami for ami in resources.get("amis", ()) if ami.get("accountId") in (None, account)]
     outputs = {ami["region"]: ami["image"] for ami in amis}
     for container in resources.get("containers", ()):
         if uris := container.get("imageUris"):
-            outputs[container["region"]] = next((uri for uri in uris if version in uri.rpartition(":")[2]), uris[0])
+            outputs[container["region"]] = next((uri for uri in uris if uri.endswith(f":{tag}")), uris[0])
     return outputs
 
 

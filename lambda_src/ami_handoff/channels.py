@@ -41,14 +41,15 @@ class Channel:
 def in_use(channels: Mapping[str, Channel]) -> set[str]:
     """The values that must stay: those that a channel points to or, as far as its history goes, pointed to before.
 
-    Of `latest`, which passes over every build, only the present value and the one before: a fleet that follows
-    it may not have been applied since. Its earlier ones are generations like any other.
+    Of `latest`, which passes over every build, only the present value and the one before, however often each was
+    written (two runs at once may write the same): a fleet that follows it may not have been applied since. Its
+    earlier ones are generations like any other.
     """
-    return {
-        value
-        for name, channel in channels.items()
-        for value in (channel.history[-2:] if name == LATEST else channel.history)
-    }
+    found: set[str] = set()
+    for name, channel in channels.items():
+        newest_first = list(dict.fromkeys(reversed(channel.history)))
+        found.update(newest_first[:2] if name == LATEST else newest_first)
+    return found
 
 
 def channel_path(*, namespace: str, image: str) -> str:

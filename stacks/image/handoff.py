@@ -185,7 +185,11 @@ def _statements(estate: Estate, image: AnyImage, account: str, pipeline: Imagebu
             "Sid": "UntagBuilds",
             "Action": "imagebuilder:UntagResource",
             "Resource": f"arn:{partition}:imagebuilder:{region}:{account}:image/{own}/*",
-            "Condition": {"ForAllValues:StringEquals": {"aws:TagKeys": [*names.IN_USE_TAG, *names.NEWEST_TAG]}},
+            "Condition": {
+                "ForAllValues:StringEquals": {
+                    "aws:TagKeys": [*names.IN_USE_TAG, *names.NEWEST_TAG, names.RETENTION_TAG]
+                }
+            },
         },
         _look_at_outputs(estate, image, account),
         {"Sid": "ReadChannels", "Action": "ssm:GetParametersByPath", "Resource": parameters(path)},

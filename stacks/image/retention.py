@@ -54,9 +54,12 @@ def add_retention(stack: TerraformStack, *, estate: Estate, image: AnyImage, acc
         execution_role=role.arn,
         resource_type="AMI_IMAGE" if isinstance(image, Image) else "CONTAINER_IMAGE",
         policy_detail=[_rule(image, retention, action=action, age=age) for action, age in retention.rules.items()],
-        # by tags: recipes would have to be named with their versions
+        # By a tag: recipes would have to be named with their versions. By this one, because AWS may run a policy at
+        # once, and the function that protects the newest looks within the hour.
         resource_selection=[
-            ImagebuilderLifecyclePolicyResourceSelection(tag_map=names.owner_tag(settings.namespace, image.name))
+            ImagebuilderLifecyclePolicyResourceSelection(
+                tag_map=names.retention_tag(settings.namespace, image.name, retention.newest)
+            )
         ],
         depends_on=[role_policy],
     )
@@ -145,17 +148,10 @@ def _statements(estate: Estate, image: AnyImage, retention: Retention, account: 
         },
     ]
     if retention.rules.keys() - {"DELETE"}:
-        statements.append(
-            {
-                "Sid": "MarkAmis",
-                "Action": ["ec2:CreateTags", "ec2:DeleteTags"],
-                "Resource": everywhere("image"),
-                "Condition": {
-                    "StringEquals": {"aws:RequestTag/DeprecatedBy": "EC2 Image Builder", **made_of_it},
-                    "ForAllValues:StringEquals": {"aws:TagKeys": "DeprecatedBy"},
-                },
-            }
-        )
+        statements += [
+            _marking("MarkAmis", everywhere("image"), made_of_it),
+            _marking("MarkSnapshots", everywhere("snapshot"), _MADE_BY_IMAGE_BUILDER),
+        ]
     if "DELETE" in retention.rules:
         statements.append(
             {
@@ -167,3 +163,16 @@ def _statements(estate: Estate, image: AnyImage, retention: Retention, account: 
             }
         )
     return [*common, *statements]
+
+
+def _marking(sid: str, resources: list[str], tagged: dict[str, str]) -> Statement:
+    """Leave for the one tag that Image Builder puts on what it deprecates, and takes away again."""
+    return {
+        "Sid": sid,
+        "Action": ["ec2:CreateTags", "ec2:DeleteTags"],
+        "Resource": resources,
+        "Condition": {
+            "StringEquals": {"aws:RequestTag/DeprecatedBy": "EC2 Image Builder", **tagged},
+            "ForAllValues:StringEquals": {"aws:TagKeys": "DeprecatedBy"},
+        },
+    }
