@@ -7,8 +7,9 @@ with specific AWS accounts" and "Make your AMI publicly available" in the EC2 us
 A key that is named here belongs to the account of the image. Its policy must let that account's roles use it by their
 own policies, as the policy of a key that the console makes does; Image Builder's service-linked role needs no more.
 Accounts that launch shared AMIs, and the role that makes copies in other accounts, need kms:Decrypt, kms:DescribeKey,
-kms:ReEncrypt*, kms:GenerateDataKey* and kms:CreateGrant on it, both by the key's policy and by their own. Auto Scaling
-groups that launch the AMIs need their service-linked role to use and grant it.
+kms:ReEncrypt*, kms:GenerateDataKey* and kms:CreateGrant on it, and the role kms:Encrypt, too, both by the key's policy
+and by their own ("Set up cross-account AMI distribution" in the user guide of Image Builder). Auto Scaling groups that
+launch the AMIs need their service-linked role to use and grant it.
 """
 
 from typing import Annotated, Any, Literal, Self
@@ -21,8 +22,9 @@ from estate.text import FROZEN, AccountId, Distinct, KmsKeyArn, LaunchTemplateId
 AmiName = Annotated[
     str,
     Matching(
-        r"(?=.{3,127}$)([A-Za-z0-9 ._-]|\{\{ ?imagebuilder:(buildDate|buildVersion) ?\}\})+",
-        "must be an AMI's name: at most 127 letters, digits, spaces and -._, and what Image Builder puts in",
+        r"(?=.{3,127}$)(?!.*[ .]$)([A-Za-z0-9 ._-]|\{\{ ?imagebuilder:(buildDate|buildVersion) ?\}\})+",
+        "must be an AMI's name: at most 127 letters, digits, spaces and -._, and what Image Builder puts in, "
+        "with no space or dot at the end",
         "write it as acme.web.{{ imagebuilder:buildDate }}",
     ),
     Matching(
@@ -70,8 +72,9 @@ class LaunchTemplate(BaseModel):
     launch_template_id: LaunchTemplateId
     """The launch template, in the region of the distribution."""
     account_id: AccountId | None = None
-    """The account that has it, one with which the AMI is shared or that gets a copy; its role
-    `EC2ImageBuilderDistributionCrossAccountRole` must exist and may change the template. Without it: the image's."""
+    """The account that has it, one with which the AMI is shared or that gets a copy. Its role
+    `EC2ImageBuilderDistributionCrossAccountRole` must exist and may change the template, which AWS's policy for that
+    role does not allow. Without it: the image's."""
     default: StrictBool = True
     """Whether the new version becomes the template's default. Without it: it does."""
 
@@ -90,8 +93,9 @@ class FastLaunch(BaseModel):
     target_resource_count: Annotated[StrictInt, Field(ge=1, le=10_000)] | None = None
     """How many snapshots are kept ready. Without it: 5."""
     launch_template_id: LaunchTemplateId | None = None
-    """The launch template of the instances that make snapshots; it names a network where the region has no default
-    VPC. Without it: EC2's own settings, in the default VPC."""
+    """The launch template of the instances that make snapshots. It names a network where the region has no default VPC,
+    and metadata options where the account enforces IMDSv2. Image Builder's service-linked role may use only one that
+    is tagged `CreatedBy: EC2 Image Builder`. Without it: EC2's own settings, in the default VPC."""
     launch_template_version: Annotated[
         str,
         Matching(
@@ -101,6 +105,13 @@ class FastLaunch(BaseModel):
         ),
     ] = "$Default"
     """That template's version. Without it: its default."""
+
+    @model_validator(mode="after")
+    def _version_of_something(self) -> Self:
+        if self.launch_template_version != "$Default" and not self.launch_template_id:
+            got, key = shown(self.launch_template_version), ("launch_template_version",)
+            raise RuleError("there is no launch template", got=got, remedy="write launch_template_id, too", key=key)
+        return self
 
 
 class RegionalDistribution(BaseModel):

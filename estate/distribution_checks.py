@@ -24,6 +24,8 @@ def check_distribution(image: Image, parts: Parts) -> Iterator[Problem]:
             yield from _region(region, distribution, image, parts)
     if parts.sound(key, "regions", "distribution", "root_volume", "launch_permission", "target_accounts"):
         yield from _encryption(image, key)
+    if parts.sound(key, "parent", "regions", "root_volume"):
+        yield from _encrypted_base(image, parts)
     if parts.settings and (own := own_account(parts.settings)):
         yield from _own_account(own, image, parts)
     if image.export and parts.sound(key, "export"):
@@ -87,8 +89,20 @@ def _encryption(image: Image, key: Key) -> Iterator[Problem]:
     field = "launch_permission" if image.launch_permissions else "target_accounts"
     if lacking and (image.launch_permissions or image.target_accounts):
         rule = "other accounts cannot use AMIs that AWS's own key encrypts, as it does in " + " and ".join(lacking)
-        remedy = f"write distribution: {{{lacking[0]}: {{kms_key_id: …}}}}"
-        yield Problem((*key, field), rule, remedy=remedy)
+        wanted = ", ".join(f"{region}: {{kms_key_id: …}}" for region in lacking)
+        yield Problem((*key, field), rule, remedy=f"write distribution: {{{wanted}}}")
+
+
+def _encrypted_base(image: Image, parts: Parts) -> Iterator[Problem]:
+    """EC2's API reference, EbsBlockDevice: "In no case can you remove encryption from an encrypted volume"."""
+    base = parts.images.get(image.base.image) if image.base else None
+    if image.root_volume.encrypted or not isinstance(base, Image):
+        return
+    sound = parts.sound(("images", base.name), "root_volume", "distribution")
+    if sound and (base.root_volume.encrypted or base.distribution_in(image.home).kms_key_id):
+        key: Key = ("images", image.name, "root_volume", "encrypted")
+        rule = f"nothing takes off the encryption of image {base.name}, its base"
+        yield Problem(key, rule, "false", f"delete it, or leave {base.name} unencrypted, too")
 
 
 def _own_account(own: str, image: Image, parts: Parts) -> Iterator[Problem]:
@@ -101,17 +115,25 @@ def _own_account(own: str, image: Image, parts: Parts) -> Iterator[Problem]:
         if own in accounts and parts.sound(key, field):
             rule = "is the image's own account, which has the AMIs anyway"
             yield Problem((*place, accounts.index(own)), rule, shown(own), "delete it")
-    everyone = image.launch_permissions and (
-        image.launch_permissions.organizations or image.launch_permissions.organizational_units
-    )
-    if everyone or image.is_public or not parts.sound(key, "launch_permission", "target_accounts", "distribution"):
-        return
+    if parts.sound(key, "distribution"):
+        yield from _templates(own, image, parts)
+
+
+def _templates(own: str, image: Image, parts: Parts) -> Iterator[Problem]:
+    """Launch templates of accounts that cannot use the AMI, or need not be named."""
+    key: Key = ("images", image.name)
+    permission = image.launch_permissions
+    groups = permission and (permission.organizations or permission.organizational_units)
+    unknown = groups or image.is_public or not parts.sound(key, "launch_permission", "target_accounts")
+    using = {*(permission.accounts if permission else ()), *image.target_accounts}
     for region, distribution in image.distribution.items():
         for index, template in enumerate(distribution.launch_templates):
-            if template.account_id not in (None, own, *permitted, *image.target_accounts):
-                place = (*key, "distribution", region, "launch_templates", index, "account_id")
+            place, got = (*key, "distribution", region, "launch_templates", index, "account_id"), template.account_id
+            if got == own:
+                yield Problem(place, "is the image's own account, which is meant anyway", shown(got), "delete it")
+            elif got and not unknown and got not in using:
                 remedy = f"add it to images.{image.name}.target_accounts, or to accounts of launch_permission"
-                yield Problem(place, "this account may not use the AMI", shown(template.account_id), remedy)
+                yield Problem(place, "this account may not use the AMI", shown(got), remedy)
 
 
 def _export(image: Image, key: Key, parts: Parts) -> Iterator[Problem]:

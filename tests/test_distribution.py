@@ -107,15 +107,17 @@ def test_each_region_has_its_name_key_and_tags(world: World) -> None:
     image = world.built(
         {"region": HOME, "amiDistributionConfiguration": world.ami(amiTags={"tier": "home"})},
         {"region": ABROAD, "amiDistributionConfiguration": world.ami("-copy", kmsKeyId=key_in(ABROAD))},
+        ebs={"encrypted": False},
     )
     amis = {output["region"]: output for output in image["outputResources"]["amis"]}
     assert amis[ABROAD]["name"] == amis[HOME]["name"] + "-copy"
-    (home,) = world.client("ec2").describe_images(ImageIds=[amis[HOME]["image"]])["Images"]
-    assert {"Key": "tier", "Value": "home"} in home["Tags"]
-    (abroad,) = world.client("ec2", region=ABROAD).describe_images(ImageIds=[amis[ABROAD]["image"]])["Images"]
-    snapshot = abroad["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]
-    (told,) = world.client("ec2", region=ABROAD).describe_snapshots(SnapshotIds=[snapshot])["Snapshots"]
-    assert told["Encrypted"]
+    for region, tagged, encrypted in ((HOME, True, False), (ABROAD, False, True)):
+        ec2 = world.client("ec2", region=region)
+        (ami,) = ec2.describe_images(ImageIds=[amis[region]["image"]])["Images"]
+        assert ({"Key": "tier", "Value": "home"} in ami["Tags"]) == tagged
+        snapshot = ami["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]
+        (told,) = ec2.describe_snapshots(SnapshotIds=[snapshot])["Snapshots"]
+        assert told["Encrypted"] == encrypted
 
 
 def test_ami_is_shared_with_whom_the_configuration_names(world: World) -> None:
@@ -279,21 +281,26 @@ def test_distribution_that_cannot_be_meant_is_refused(world: World, ami: dict[st
 
 
 class SharedWeb(Web):
-    """An image that another account launches, and of which it has copies: listed before the image's own."""
+    """An image of which other accounts have copies, listed before and after the image's own; one may launch it, too."""
 
     def _distribution(self) -> dict[str, Any]:
         ami = super()._distribution()["amiDistributionConfiguration"]
         permission = {"userIds": [STRANGER]}
         return {
-            "amiDistributionConfiguration": {**ami, "launchPermission": permission, "targetAccountIds": [OTHER, OWN]}
+            "amiDistributionConfiguration": {
+                **ami,
+                "launchPermission": permission,
+                "targetAccountIds": [OTHER, OWN, STRANGER],
+            }
         }
 
 
 def test_channel_points_to_the_amis_of_the_images_own_account(local_aws: LocalAws, world: World) -> None:
-    world.role(CROSS_ACCOUNT_ROLE, account=OTHER)
+    for account in (OTHER, STRANGER):
+        world.role(CROSS_ACCOUNT_ROLE, account=account)
     web = SharedWeb(local_aws)
     outputs = web.details(web.build())["outputResources"]["amis"]
-    assert [output["accountId"] for output in outputs] == [OTHER, OWN] * len(REGIONS)
+    assert [output["accountId"] for output in outputs] == [OTHER, OWN, STRANGER] * len(REGIONS)
     own = {output["region"]: output["image"] for output in outputs if output["accountId"] == OWN}
     run = web.run()
     assert (run.error, run.line["Problems"]) == ("", 0)

@@ -14,7 +14,7 @@ from estate import names
 from estate.estate import Estate
 from estate.image import Image
 from estate.recipe import Recipe
-from stacks.image.vm_import_export import READ_SNAPSHOTS, add_service_role
+from stacks.image.vm_import_export import add_service_role
 from stacks.policy import Statement
 
 _NEW_BEFORE_OLD = TerraformResourceLifecycle(create_before_destroy=True)
@@ -81,5 +81,4 @@ def _statements(image: Image, bucket: str, key: str) -> list[Statement]:
             "Resource": f"arn:{partition}:s3:::{bucket}",
         },
         {"Sid": "ReadDiskImage", "Action": "s3:GetObject", "Resource": f"arn:{partition}:s3:::{bucket}/{key}"},
-        READ_SNAPSHOTS,
     ]

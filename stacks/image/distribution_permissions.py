@@ -122,15 +122,23 @@ def _others(image: Image, account: str) -> Iterator[Statement]:
 
 def _fast_launch(image: Image, account: str) -> Iterator[Statement]:
     partition = names.partition(image.home)
-    if not any(image.distribution_in(region).fast_launch for region in image.regions):
+    enabled = [each for region in image.regions if (each := image.distribution_in(region).fast_launch)]
+    if not enabled:
         return
-    here = f"arn:{partition}:ec2:*:{account}"
-    templates = f"{here}:launch-template/*"
+    here, by_ec2 = f"arn:{partition}:ec2:*:{account}", {"StringEquals": {"aws:RequestTag/CreatedBy": "EC2 Fast Launch"}}
     images, snapshots = (f"arn:{partition}:ec2:*::{what}/*" for what in ("image", "snapshot"))
+    # without one that is named, EC2 makes its own
+    templates = sorted({f"{here}:launch-template/{each.launch_template_id or '*'}" for each in enabled})
     yield {
         "Sid": "EnableFastLaunch",
+        "Action": "ec2:EnableFastLaunch",
+        "Resource": images,
+        "Condition": {"StringEquals": _TAGGED},
+    }
+    yield {
+        "Sid": "EnableFastLaunchBy",
         "Action": ["ec2:CreateLaunchTemplate", "ec2:EnableFastLaunch"],
-        "Resource": [images, templates],
+        "Resource": templates,
     }
     yield {
         "Sid": "PrepareSnapshotsFrom",
@@ -138,15 +146,17 @@ def _fast_launch(image: Image, account: str) -> Iterator[Statement]:
         "Resource": [
             images,
             snapshots,
-            templates,
+            *templates,
             *(f"{here}:{what}/*" for what in ("network-interface", "security-group", "subnet")),
         ],
     }
+    made = [f"{here}:{what}/*" for what in ("instance", "volume")]
+    yield {"Sid": "PrepareSnapshots", "Action": "ec2:RunInstances", "Resource": made, "Condition": by_ec2}
     yield {
-        "Sid": "PrepareSnapshots",
-        "Action": "ec2:RunInstances",
-        "Resource": [f"{here}:{what}/*" for what in ("instance", "volume")],
-        "Condition": {"StringEquals": {"aws:RequestTag/CreatedBy": "EC2 Fast Launch"}},
+        "Sid": "TagWhatPreparesSnapshots",
+        "Action": "ec2:CreateTags",
+        "Resource": [*made, f"{here}:launch-template/*"],
+        "Condition": by_ec2,
     }
     yield {
         "Sid": "LetEc2KeepSnapshots",

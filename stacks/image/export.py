@@ -8,7 +8,7 @@ from estate import names
 from estate.estate import Estate
 from estate.image import Image
 from stacks.bucket import add_private_bucket
-from stacks.image.vm_import_export import READ_SNAPSHOTS, add_service_role
+from stacks.image.vm_import_export import add_service_role
 from stacks.policy import Statement
 
 _RETENTION_IN_DAYS = 90
@@ -48,22 +48,25 @@ def add_export(stack: TerraformStack, *, estate: Estate, image: Image, account: 
         )
         bucket, arn = made.bucket, made.arn
     role, _ = add_service_role(
-        stack, "export", estate=estate, image=image, account=account, statements=_statements(arn, prefix)
+        stack, "export", estate=estate, image=image, account=account, statements=_statements(arn, prefix, account)
     )
     return Destination(export.disk_image_format, role.name, bucket, prefix)
 
 
-def _statements(bucket: str, prefix: str) -> list[Statement]:
+def _statements(bucket: str, prefix: str, account: str) -> list[Statement]:
+    # a bucket's ARN names no account, and a name that is free again may become anybody's
+    ours = {"StringEquals": {"aws:ResourceAccount": account}}
     return [
         {
             "Sid": "FindBucket",
             "Action": ["s3:GetBucketAcl", "s3:GetBucketLocation", "s3:ListBucket"],
             "Resource": bucket,
+            "Condition": ours,
         },
         {
             "Sid": "WriteDiskImages",
             "Action": ["s3:GetObject", "s3:PutObject"],
             "Resource": f"{bucket}/{prefix}*",
+            "Condition": ours,
         },
-        READ_SNAPSHOTS,
     ]

@@ -12,14 +12,6 @@ from estate.image import Image
 from stacks.policy import Statement
 from stacks.role import add_role
 
-READ_SNAPSHOTS: Statement = {
-    "Sid": "CopySnapshots",
-    # as AWS documents the role, without its leave to register AMIs; most of these actions know no resource
-    "Action": ["ec2:CopySnapshot", "ec2:Describe*", "ec2:ModifySnapshotAttribute"],
-    "Resource": "*",
-}
-"""What the service needs of EC2 ("Required service role" in the user guide of VM Import/Export)."""
-
 
 def add_service_role(
     stack: TerraformStack,
@@ -30,7 +22,7 @@ def add_service_role(
     account: str,
     statements: list[Statement],
 ) -> tuple[IamRole, IamRolePolicy]:
-    """The role `<whose>_role`, which the service assumes for this account only.
+    """The role `<whose>_role`, which the service assumes for this account only; `statements` are those of its bucket.
 
     It is known to EC2 by its name alone, so it has no path, whatever the settings say.
     """
@@ -40,7 +32,7 @@ def add_service_role(
         whose,
         name=names.global_name(estate.settings.namespace, image.name, whose, image.home),
         service="vmie.amazonaws.com",
-        statements=statements,
+        statements=[*statements, _snapshots(image.home)],
         iam=estate.settings.iam.model_copy(update={"path": "/"}),
         trust_condition={
             # the external ID is the service's own word, the same for everybody; the others keep other accounts out
@@ -48,3 +40,14 @@ def add_service_role(
             "ArnLike": {"aws:SourceArn": f"arn:{partition}:vmie:*:{account}:*"},
         },
     )
+
+
+def _snapshots(region: str) -> Statement:
+    """What the service needs of EC2 ("Required service role" in the user guide of VM Import/Export)."""
+    return {
+        "Sid": "CopySnapshots",
+        # as AWS documents the role, without its leave to register AMIs; most of these actions know no resource
+        "Action": ["ec2:CopySnapshot", "ec2:Describe*", "ec2:ModifySnapshotAttribute"],
+        "Resource": "*",
+        "Condition": {"StringEquals": {"aws:RequestedRegion": region}},
+    }
