@@ -1,7 +1,7 @@
 """The page of what Image Builder takes and what becomes of it here, `docs/coverage.md`.
 
-The rows are in `coverage.txt`. A test holds them against botocore's service model, and the fields that they name
-against the estate's schema.
+The rows are in `coverage.txt`. A test holds them against botocore's service model, the fields that they name against
+the estate's schema, and what is used against what the stacks write.
 """
 
 from collections.abc import Iterator
@@ -15,8 +15,11 @@ Generated from `docs/coverage.txt` by `python docs/generate.py`; do not edit.
 
 Every member of every operation by which EC2 Image Builder makes something, and what becomes of it here. *Used* names
 the field of the estate that says it, as [configuration.md](configuration.md) explains it. *By default*: nobody says it;
-Goldsmith writes a good value, or AWS has one. *Not* says why. What the provider has is what 5.100 has; where a later
-one has more, it says so.
+Goldsmith writes a good value, or AWS has one. *Not* says why.
+
+What the provider has is what 5.100 has. Where 6 has more, by its changelog up to 6.31, the row says so. A test holds
+the rows against botocore's service model, the fields that they name against the models, and what is used and what not
+against the Terraform of an estate that says everything.
 """
 
 _HOW = {"used": "used", "default": "by default", "not": "not"}
@@ -71,7 +74,7 @@ def _summary(found: list[Operation]) -> Iterator[str]:
 def _section(operation: Operation) -> Iterator[str]:
     yield f"## {operation.name}\n"
     yield f"{operation.text}\n"
-    yield "| Member | | |\n| --- | --- | --- |"
+    yield "| Member | What becomes of it | By which field, or why |\n| --- | --- | --- |"
     for row in operation.rows:
         yield f"| `{row.member}` | {_HOW[row.how]} | {row.words} |"
     yield ""

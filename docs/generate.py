@@ -201,7 +201,16 @@ def _paths(schema: _Schema) -> Iterator[tuple[str, str]]:
             places = {
                 key: f"{path}.{key}.REGION" if _by_region(field) else f"{path}.{key}" for key, field in fields.items()
             }
-            waiting = [(each, places[key]) for key, field in fields.items() for each in _models(field)] + waiting
+            waiting = [
+                (each, _told_apart(places[key], each, field, schema))
+                for key, field in fields.items()
+                for each in _models(field)
+            ] + waiting
+
+
+def _told_apart(place: str, name: str, field: _Schema, schema: _Schema) -> str:
+    """The place of one of the models that a field takes: of several, each is known by what it requires."""
+    return f"{place} with {schema['$defs'][name]['required'][0]}" if len(set(_models(field))) > 1 else place
 
 
 def _models(node: Any) -> Iterator[str]:
@@ -219,7 +228,8 @@ def _words(node: _Schema, paths: Mapping[str, str]) -> str:
     """What a value is, in words."""
     if "$ref" in node:
         path = paths[node["$ref"].rpartition("/")[2]]
-        return f"[mapping](#{anchor(path)})"
+        which = re.search(r" with \w+$", path)
+        return f"[mapping{which[0] if which else ''}](#{anchor(path)})"
     if "allOf" in node:
         return _words(node["allOf"][0], paths)
     if "anyOf" in node:

@@ -9,7 +9,7 @@ from estate.image import Image
 from estate.parts import Parts
 from estate.problems import Key, Problem, did_you_mean, shown
 from estate.workflow_actions import STEP_ACTIONS, Stage
-from estate.workflow_documents import WorkflowDocument
+from estate.workflow_documents import LONGEST_VALUE, WorkflowDocument
 from estate.workflow_runs import workflow_name
 from estate.workflows import MOST_WORKFLOWS, WorkflowUse
 
@@ -18,12 +18,18 @@ AMI_OUTPUT = "ImageId"
 
 _TARGETS = {
     ("WaitForAction", "snsTopicArn"): (r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+", "a topic's ARN"),
-    ("WaitForAction", "lambdaFunctionName"): (r"[A-Za-z0-9_:-]+", "a function's name or ARN"),
+    ("WaitForAction", "lambdaFunctionName"): (
+        r"arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:function:[A-Za-z0-9_-]+(:[A-Za-z0-9_-]+)?|[A-Za-z0-9_-]{1,64}",
+        "a function's name or ARN",
+    ),
     ("ExecuteStateMachine", "stateMachineArn"): (
         r"arn:aws[a-z-]*:states:[a-z0-9-]+:[0-9]{12}:stateMachine:[A-Za-z0-9_-]+",
         "a state machine's ARN",
     ),
-    ("RunCommand", "documentName"): (r"[A-Za-z0-9_.:/-]{3,}", "a command document's name or ARN"),
+    ("RunCommand", "documentName"): (
+        r"(arn:aws[a-z-]*:ssm:[a-z0-9-]+:([0-9]{12})?:document/)?[A-Za-z0-9_./-]{3,128}",
+        "a command document's name or ARN",
+    ),
 }
 """What the execution role is allowed by name."""
 
@@ -97,6 +103,9 @@ def _hops(image: AnyImage, key: Key) -> Iterator[Problem]:
 def _scanning(image: AnyImage, key: Key, parts: Parts) -> Iterator[Problem]:
     if not image.image_scanning.image_scanning_enabled:
         return
+    if isinstance(image, Image) and image.image_scanning.ecr_configuration:
+        where: Key = (*key, "image_scanning", "ecr_configuration")
+        yield Problem(where, "is for container images, and this image is an AMI", remedy="delete it")
     place: Key = (*key, "image_scanning", "image_scanning_enabled")
     if not image.image_tests.image_tests_enabled:
         remedy = "delete it, or image_tests_enabled: false"
@@ -146,6 +155,8 @@ def _values(use: WorkflowUse, document: WorkflowDocument, place: Key) -> Iterato
             yield Problem(key, f"{use.use} has no such parameter", shown(name), remedy)
         elif not parameter.takes(value):
             yield Problem(key, f"must be {parameter.kind}", shown(value))
+        elif len(value) > LONGEST_VALUE:
+            yield Problem(key, f"a value has at most {LONGEST_VALUE} characters", str(len(value)), "shorten it")
     for name, parameter in document.parameters.items():
         if parameter.default is None and name not in use.with_:
             remedy = f"write {{use: {use.use}, with: {{{name}: …}}}}"

@@ -10,7 +10,17 @@ from estate.operating_systems import Architecture, instance_types
 from estate.parent import IMAGE_BUILDER_ARN, VERSION
 from estate.problems import RuleError, shown
 from estate.root_volume import RootVolume
-from estate.text import FROZEN, Distinct, KmsKeyArn, Matching, Region, Text
+from estate.text import (
+    FROZEN,
+    IMAGE_TAG,
+    Distinct,
+    ImageTag,
+    KmsKeyArn,
+    Matching,
+    Region,
+    RepositoryName,
+    Text,
+)
 
 DEFAULT_DOCKERFILE = """\
 FROM {{{ imagebuilder:parentImage }}}
@@ -19,10 +29,8 @@ FROM {{{ imagebuilder:parentImage }}}
 """
 """The template without which nothing is built: AWS's own example (user guide, "Create a container recipe")."""
 
-_REPOSITORY = r"(?=.{2,256}$)([a-z0-9]+([._-]+[a-z0-9]+)*/)*[a-z0-9]+([._-]+[a-z0-9]+)*"
-_TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
 _DIGEST = "@sha256:[0-9a-f]{64}"
-_IMAGE = rf"([a-z0-9.-]+:[0-9]+/)?[a-z0-9]+([._/-]+[a-z0-9]+)*(:{_TAG}({_DIGEST})?|{_DIGEST})"
+_IMAGE = rf"([a-z0-9.-]+:[0-9]+/)?[a-z0-9]+([._/-]+[a-z0-9]+)*(:{IMAGE_TAG}({_DIGEST})?|{_DIGEST})"
 
 ContainerParent = Annotated[
     Text,
@@ -41,19 +49,8 @@ InstanceImage = Annotated[
         "write its ID, or a parameter that Image Builder may read (ssm:/aws/service/… or ssm:/imagebuilder/…)",
     ),
 ]
-RepositoryName = Annotated[
-    Text,
-    Matching(
-        _REPOSITORY,
-        "must be a repository's name: 2 to 256 lower-case letters, digits and ._-, in parts between /",
-        "write it without the registry, such as team/web",
-    ),
-]
-ImageTag = Annotated[
-    Text, Matching(_TAG, "must be an image's tag: 1 to 128 letters, digits, _, . and -, starting with none of . and -")
-]
 DeviceName = Annotated[Text, Matching(r"(/dev/)?[a-z][a-z0-9]+", "must be a device's name", "write it as /dev/xvda")]
-_PRIVATE = re.compile(r"(?P<account>[0-9]{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.[a-z.]+/(?P<name>[^:@]+)")
+_PRIVATE = re.compile(r"([0-9]{12})\.dkr[.-]ecr(?:-fips)?\.([a-z0-9-]+)\.[a-z.]+/([^:@]+)")
 
 
 class Repository(BaseModel):
@@ -158,9 +155,17 @@ class ContainerImage(ImageBase):
 
     @property
     def private_parent(self) -> tuple[str, str, str] | None:
-        """Account, region and repository of a parent in a private registry of ECR."""
-        match = _PRIVATE.match(self.parent)
-        return (match["account"], match["region"], match["name"]) if match else None
+        """Account, region and repository of a parent in a private registry of ECR; `*` for what it does not say.
+
+        The ARN of an image says no repository, and if Amazon owns the image, no account.
+        """
+        if match := _PRIVATE.match(self.parent):
+            account, region, name = match.groups()
+            return account, region, name
+        if self.parent.startswith("arn:"):
+            region, owner = self.parent.split(":")[3:5]
+            return owner if owner.isdigit() else "*", region, "*"
+        return None
 
     @model_validator(mode="after")
     def _exists(self) -> Self:

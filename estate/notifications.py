@@ -35,7 +35,8 @@ class Notifications(BaseModel):
     has to confirm the one mail that AWS sends when the stack is deployed. Without it: nobody."""
     topic_arns: Annotated[tuple[TopicArn, ...], Field(max_length=4), Distinct()] = ()
     """Topics of yours in the home region that get EventBridge's event of each failed build as it is, which chats read
-    (Amazon Q Developer for Slack and Teams) and pagers. Their policies must let `events.amazonaws.com` publish. Without
-    it: none."""
+    (Amazon Q Developer for Slack and Teams) and pagers. Their policies must let `events.amazonaws.com` publish, and the
+    policies of their keys let it encrypt. Without it: none."""
     no_new_image_for: Age | None = None
-    """An alarm goes off when the newest good build is older. Without it: none does."""
+    """An alarm goes off when the newest good build is older; before the first one there is nothing to miss. Without it:
+    none does."""

@@ -172,6 +172,20 @@ BucketName = Annotated[
         "must be a bucket's name: 3 to 63 lower-case letters, digits, dots and hyphens",
     ),
 ]
+RepositoryName = Annotated[
+    Text,
+    Matching(
+        r"(?=.{2,256}$)([a-z0-9]+([._-]+[a-z0-9]+)*/)*[a-z0-9]+([._-]+[a-z0-9]+)*",
+        "must be a repository's name: 2 to 256 lower-case letters, digits and ._-, in parts between /",
+        "write it without the registry, such as team/web",
+    ),
+]
+IMAGE_TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
+"""The pattern of tags of container images."""
+ImageTag = Annotated[
+    Text,
+    Matching(IMAGE_TAG, "must be an image's tag: 1 to 128 letters, digits, _, . and -, starting with none of . and -"),
+]
 Arn = Annotated[str, _arn("[a-z0-9-]+", "", "must be an ARN", "write it as arn:aws:…")]
 RoleArn = Annotated[str, _arn("iam", "role/", "must be a role's ARN", "write it as arn:aws:iam::123456789012:role/…")]
 PolicyArn = Annotated[

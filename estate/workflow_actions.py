@@ -27,6 +27,8 @@ class StepAction:
     optional: tuple[str, ...] = ()
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The values that an input takes, where they are counted."""
+    json: tuple[str, ...] = ()
+    """The inputs whose text is JSON."""
     outputs: tuple[str, ...] = ()
     longest_in_seconds: int = _DAY // 2
     """The highest `timeoutSeconds`."""
@@ -69,6 +71,7 @@ STEP_ACTIONS: Mapping[str, StepAction] = MappingProxyType(
         "ExecuteStateMachine": StepAction(
             required=("stateMachineArn",),
             optional=("input",),
+            json=("input",),
             outputs=("executionArn", "output"),
             longest_in_seconds=_DAY,
         ),
@@ -113,6 +116,7 @@ STEP_ACTIONS: Mapping[str, StepAction] = MappingProxyType(
         "TerminateInstance": StepAction(required=("instanceId",), optional=("waitForTermination",)),
         "WaitForAction": StepAction(
             optional=("snsTopicArn", "lambdaFunctionName", "payload"),
+            json=("payload",),
             outputs=("action", "reason"),
             longest_in_seconds=7 * _DAY,
         ),

@@ -14,6 +14,7 @@ from estate import workflow_references, workflow_steps
 from estate.problems import EstateError, Key, Problem, did_you_mean, shown
 from estate.versions import LONGEST_INLINE
 from estate.workflow_actions import Stage
+from estate.workflow_steps import DYNAMIC, IN_TEXT
 from estate.yaml_text import Yaml, read
 
 ParameterType = Literal["string", "integer", "boolean", "stringList"]
@@ -21,6 +22,8 @@ ParameterType = Literal["string", "integer", "boolean", "stringList"]
 MOST_PARAMETERS = 25
 MOST_OUTPUTS = 25
 """Of one document ("Workflow resource constraints" in the user guide)."""
+LONGEST_VALUE = 1024
+"""Characters of a parameter's value (there, too)."""
 
 _LONGEST_DESCRIPTION = 1024
 _KEYS = ("name", "description", "schemaVersion", "parameters", "steps", "outputs")
@@ -78,15 +81,24 @@ class WorkflowDocument:
         return any(step.action == action for step in self.steps)
 
     def values_of(self, action: str, name: str, given: Mapping[str, str]) -> Iterator[str | None]:
-        """What the steps with an action have as an input, as far as it is known before a build: as written, or by the
-        value that is `given` to a parameter or its default. None where it is not."""
+        """What the steps with an action have as an input, as far as it is known before a build: as written, with the
+        values that are `given` to parameters, or their defaults. None where it is not."""
         for step in self.steps:
             if step.action == action and name in step.inputs:
-                yield str(step.inputs[name])
-            elif step.action == action and (variable := step.inputs.get(f"{name}.$")):
-                parameter = str(variable).removeprefix("$.parameters.")
-                default = self.parameters[parameter].default if parameter in self.parameters else None
-                yield given.get(parameter, default)
+                yield self._known(str(step.inputs[name]), given)
+            elif step.action == action and (variable := step.inputs.get(f"{name}{DYNAMIC}")):
+                yield self._known(re.sub(r"(\$\..*)", r"{{ \1 }}", str(variable)), given)
+
+    def _known(self, text: str, given: Mapping[str, str]) -> str | None:
+        values: dict[str, str] = {}
+        for variable in IN_TEXT.findall(text):
+            parameter = variable.removeprefix("$.parameters.")
+            default = self.parameters[parameter].default if parameter in self.parameters else None
+            value = given.get(parameter, default)
+            if value is None:
+                return None
+            values[variable] = str(value)
+        return IN_TEXT.sub(lambda match: values[match[1]], text)
 
 
 def parse_workflow(text: str, *, source: str, stage: Stage) -> WorkflowDocument:

@@ -13,10 +13,9 @@ from typing import Any
 
 from estate.problems import Key, Problem, did_you_mean, shown
 from estate.workflow_actions import STEP_ACTIONS, SYSTEM_VARIABLES
-from estate.workflow_steps import DYNAMIC
+from estate.workflow_steps import DYNAMIC, IN_TEXT
 
 _NODES = ("parameters", "stepOutputs", "workflowOutputs", "imagebuilder")
-_IN_TEXT = re.compile(r"\{\{\s*(\$\.[^\s{}]+)\s*\}\}")
 _REFERRING = ("inputs", "if", "rollbackEnabled")
 
 
@@ -84,7 +83,7 @@ def _in(value: Any, key: Key, after: int) -> Iterator[_Variable]:
     for place, text in _texts(value, key):
         if re.fullmatch(r"\$\.\S+", text):
             yield _Variable(place, text, after)
-        for found in _IN_TEXT.findall(text):
+        for found in IN_TEXT.findall(text):
             yield _Variable(place, found, after)
 
 

@@ -4,6 +4,7 @@ Sources: "Create a YAML workflow document", "Supported step actions for your wor
 statements in your workflow steps" in the user guide of EC2 Image Builder. Keys of problems are places in the YAML.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -16,11 +17,14 @@ MOST_STEPS = 15
 
 DYNAMIC = ".$"
 """The end of an input's name whose value is a variable."""
+IN_TEXT = re.compile(r"\{\{\s*(\$\.[^\s{}]+)\s*\}\}")
+"""A variable within text."""
 
 _STEP = ("name", "action", "description", "if", "inputs", "onFailure", "rollbackEnabled", "timeoutSeconds")
 _BRANCHES = ("and", "or")
 _DEEPEST = 4
 _MOST_CHILDREN = 10
+_LONGEST_DESCRIPTION = 1024
 _OF_AMIS = ("DistributeImage", "ModifyImageAttributes", "ApplyImageConfigurations")
 
 
@@ -93,13 +97,30 @@ def _inputs(inputs: Mapping[str, Any], action: StepAction, name: str, key: Key) 
             if each == "instanceId":
                 remedy = "write instanceId.$: $.stepOutputs.NAME-OF-THE-STEP-THAT-LAUNCHES-IT.instanceId"
             yield Problem(key, f"{name} needs {each}", remedy=remedy)
+    for each in action.json:
+        yield from _json(inputs.get(each, "{}"), (*key, each))
     for each, choices in action.choices.items():
         if each in inputs and inputs[each] not in choices:
             rule = f"must be {' or '.join(choices)}"
             yield Problem((*key, each), rule, shown(inputs[each]))
 
 
+def _json(value: Any, key: Key) -> Iterator[Problem]:
+    """Whether a value is JSON text once its variables have values, of which a number fits wherever one may stand."""
+    if isinstance(value, str) and value.startswith("$."):
+        return  # taken for text, which is said of all inputs
+    try:
+        json.loads(IN_TEXT.sub("0", value if isinstance(value, str) else ""))
+    except ValueError:
+        remedy = """write for instance '{"imageId": "{{ $.stepOutputs.….imageId }}"}'"""
+        yield Problem(key, "must be JSON, as text", shown(value), remedy)
+
+
 def _running(step: Mapping[str, Any], key: Key) -> Iterator[Problem]:
+    description = step.get("description", "none")
+    if not isinstance(description, str) or not 1 <= len(description) <= _LONGEST_DESCRIPTION:
+        rule = f"must be text of 1 to {_LONGEST_DESCRIPTION} characters"
+        yield Problem((*key, "description"), rule, shown(description))
     on_failure, rollback = step.get("onFailure"), step.get("rollbackEnabled", True)
     if "onFailure" in step and on_failure not in ("Abort", "Continue"):
         remedy = did_you_mean(on_failure, ("Abort", "Continue")) if isinstance(on_failure, str) else ""

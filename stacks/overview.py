@@ -20,6 +20,9 @@ from stacks.terraform import add_terraform
 
 _WIDTH = 24
 """Of a dashboard, in AWS's units."""
+_ALARMS_HEIGHT = 4
+_MOST_ALARMS = 100
+"""Of one widget ("Dashboard body structure and syntax" in CloudWatch's API reference)."""
 _ALARMS = ("failed_builds", "problems", "errors", "dead_letters")
 
 
@@ -43,6 +46,7 @@ class OverviewStack(TerraformStack):
 def _widgets(estate: Estate, images: Sequence[AnyImage], *, region: str, account: str) -> list[dict[str, Any]]:
     """From the top: alarms of all images, what happened to each, and how the functions fare."""
     namespace = estate.settings.namespace
+    title = f"Alarms of the images of {namespace}"
     arn = f"arn:{names.partition(region)}:cloudwatch:{region}:{account}:alarm:"
 
     def graph(title: str, metrics: list[list[Any]], *, x: int, y: int) -> dict[str, Any]:
@@ -69,21 +73,26 @@ def _widgets(estate: Estate, images: Sequence[AnyImage], *, region: str, account
         for image in images
     ]
     alarms = [arn + names.alarm(namespace, image.name, kind) for image in images for kind in _kinds(image)]
-    return [
+    states = [
         {
             "type": "alarm",
             "x": 0,
-            "y": 0,
+            "y": _ALARMS_HEIGHT * index,
             "width": _WIDTH,
-            "height": 4,
-            "properties": {"title": f"Alarms of the images of {namespace}", "alarms": alarms},
-        },
-        graph("Builds that became latest, times regions", of_images("Moved"), x=0, y=4),
-        graph("Failed builds", of_images("FailedBuilds"), x=_WIDTH // 2, y=4),
-        graph("What no retry mends", of_images("Problems"), x=0, y=10),
-        graph("Events that were given up", dead_letters, x=_WIDTH // 2, y=10),
-        graph("Errors of the functions", of_functions("Errors"), x=0, y=16),
-        graph("Runs of the functions", of_functions("Invocations"), x=_WIDTH // 2, y=16),
+            "height": _ALARMS_HEIGHT,
+            "properties": {"title": title, "alarms": alarms[first : first + _MOST_ALARMS]},
+        }
+        for index, first in enumerate(range(0, len(alarms), _MOST_ALARMS))
+    ]
+    y = _ALARMS_HEIGHT * len(states)
+    return [
+        *states,
+        graph("Builds that became latest, times regions", of_images("Moved"), x=0, y=y),
+        graph("Failed builds", of_images("FailedBuilds"), x=_WIDTH // 2, y=y),
+        graph("What no retry mends", of_images("Problems"), x=0, y=y + 6),
+        graph("Events that were given up", dead_letters, x=_WIDTH // 2, y=y + 6),
+        graph("Errors of the functions", of_functions("Errors"), x=0, y=y + 12),
+        graph("Runs of the functions", of_functions("Invocations"), x=_WIDTH // 2, y=y + 12),
     ]
 
 

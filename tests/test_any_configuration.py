@@ -129,9 +129,14 @@ images:
     build: [update-os]
     regions: [eu-west-1]
     root_volume: {encrypted: false}
+    infrastructure:
+      placement:
+        tenancy: host
+        host_resource_group_arn: arn:aws:resource-groups:eu-west-1:123456789012:group/hosts
     export: {disk_image_format: RAW, retention_in_days: 30}
   box:
     kind: container
+    image_scanning: {image_scanning_enabled: true, ecr_configuration: {repository_name: team/unscanned}}
     parent: nginx:1.29
     platform: Linux
     dockerfile: |
@@ -146,7 +151,10 @@ images:
       keep: 10
       force_delete: true
     container_tags: [newest]
-    instance: {image: ami-0123456789abcdef0, device_name: /dev/sda1, root_volume: {volume_size: 50}}
+    instance:
+      image: ami-0123456789abcdef0
+      device_name: /dev/sda1
+      root_volume: {volume_size: 50, iops: 4000, throughput: 250}
     build: [update-os]
     regions: [eu-west-1]
 fleets:

@@ -1,5 +1,6 @@
 """A container image from the estate to its channel: the real Terraform, a build and the hand-off, on the local AWS."""
 
+import json
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -106,6 +107,39 @@ def world_of(local_aws: LocalAws, terraform_environment: Mapping[str, str], tmp_
         return World(local_aws, terraform_environment, folder, stacks["image-web"])
 
     return synthesized
+
+
+ECR = f"arn:aws:ecr:{HOME}"
+PARENTS = {
+    # a registry that asks nobody who he is
+    "hub": ("nginx:1.29", None),
+    "gallery": ("public.ecr.aws/docker/library/nginx:1.29", None),
+    "team": (
+        "123456789012.dkr.ecr.us-east-1.amazonaws.com/team/base:v1",
+        "arn:aws:ecr:us-east-1:123456789012:repository/team/base",
+    ),
+    "fips": (
+        f"123456789012.dkr.ecr-fips.us-east-1.amazonaws.com/team/base@sha256:{'0a' * 32}",
+        "arn:aws:ecr:us-east-1:123456789012:repository/team/base",
+    ),
+    # an ARN does not say in which repository
+    "built": (f"arn:aws:imagebuilder:{HOME}:123456789012:image/base/1.x.x", f"{ECR}:123456789012:repository/*"),
+    "managed": (f"arn:aws:imagebuilder:{HOME}:aws:image/amazon-linux-x86-latest/x.x.x", f"{ECR}:*:repository/*"),
+}
+
+
+def test_build_may_pull_its_parent_where_it_has_to_log_in(tmp_path: Path) -> None:
+    images = "".join(
+        f'  {name}: {{kind: container, parent: "{parent}", build: [update-os], regions: [{HOME}]}}\n'
+        for name, (parent, _) in PARENTS.items()
+    )
+    (tmp_path / "estate.yaml").write_text(f"settings: {{namespace: boxes}}\nimages:\n{images}")
+    stacks = synthesize(tmp_path, tmp_path / "cdktf.out")
+    for name, (_, repository) in PARENTS.items():
+        policy = json.loads(stacks[f"image-{name}"]["resource"]["aws_iam_role_policy"]["instance_policy"]["policy"])
+        pulls = [each for each in policy["Statement"] if each["Sid"] == "PullParent"]
+        assert [each["Resource"] for each in pulls] == ([repository] if repository else []), name
+        assert all("ecr:PutImage" not in each["Action"] for each in pulls), name
 
 
 def test_terraform_makes_changes_replaces_and_destroys_with_nothing_left_to_do(

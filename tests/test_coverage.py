@@ -1,5 +1,7 @@
-"""The page of coverage: every member that Image Builder takes has a row, and every field that a row names exists."""
+"""The page of coverage: every member that Image Builder takes has a row, every field that a row names exists, and the
+stacks write what a row says is used, and nothing that it says is not."""
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -10,11 +12,22 @@ from botocore.model import ListShape, MapShape, ServiceModel, Shape, StructureSh
 
 from docs.coverage import Operation, Row, operations
 from docs.generate import estate_schema
+from tests.estates import synthesize
+from tests.test_any_configuration import FULL
+from tests.test_snapshots import SNAPSHOTS
 
 MODEL = ServiceModel(Loader().load_service_model("imagebuilder", "service-2"), "imagebuilder")
 MAKING = [name for name in MODEL.operation_names if name.startswith(("Create", "Import"))]
 ROWS = [row for operation in operations() for row in operation.rows]
 SCHEMA: dict[str, Any] = estate_schema()
+OTHER_NAMES = {
+    "imagerecipe.semanticversion": "imagerecipe.version",
+    "containerrecipe.semanticversion": "containerrecipe.version",
+    "imagerecipe.additionalinstanceconfiguration": "imagerecipe",
+    "imagerecipe.userdataoverride": "imagerecipe.userdatabase64",
+    "setdefaultversion": "default",
+}
+"""What AWS's provider calls otherwise."""
 
 
 def members(shape: Shape | None, path: str = "") -> Iterator[str]:
@@ -64,3 +77,47 @@ def exists(node: dict[str, Any], path: list[str]) -> bool:
     inner = [node.get("items"), *(node.get("patternProperties") or {}).values(), others]
     below = rest if step == "NAME" else path
     return any(exists(each, below) for each in inner if isinstance(each, dict))
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """What the stacks of the examples, and of an estate that says everything, write of Image Builder's resources."""
+    folder = tmp_path_factory.mktemp("full")
+    (folder / "estate.yaml").write_text(FULL)
+    stacks = list(synthesize(folder / "estate.yaml", folder / "cdktf.out").values())
+    stacks += [json.loads(file.read_text()) for file in SNAPSHOTS.glob("*/*.json")]
+    return {
+        path
+        for stack in stacks
+        for kind, resources in stack["resource"].items()
+        if kind.startswith("aws_imagebuilder_")
+        for resource in resources.values()
+        for path in arguments(resource, f"{alike(kind.removeprefix('aws_imagebuilder_'))}.")
+    }
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.operation}.{row.member}")
+def test_what_is_used_is_written_and_what_is_not_is_not(row: Row, written: set[str]) -> None:
+    path = ".".join(map(alike, [row.operation.removeprefix("Create"), *row.member.split(".")]))
+    for theirs, ours in OTHER_NAMES.items():
+        path = path.replace(theirs, ours)
+    if "by the provider's default tags" in row.words:
+        assert path not in written, "the provider's tags and these would meet"
+    elif row.how != "default":
+        assert (path in written) == (row.how == "used"), path
+
+
+def arguments(node: Any, path: str) -> Iterator[str]:
+    """The path of every argument of a resource, as `alike` writes names; lists add no step."""
+    if isinstance(node, list):
+        for each in node:
+            yield from arguments(each, path)
+    elif isinstance(node, dict):
+        for name, value in node.items():
+            yield f"{path}{alike(name)}"
+            yield from arguments(value, f"{path}{alike(name)}.")
+
+
+def alike(name: str) -> str:
+    """A name without what AWS and its provider write differently: capitals, underscores, and plurals."""
+    return name.replace("_", "").lower().removesuffix("s")

@@ -27,6 +27,7 @@ PAGES = (
     "docs/operating-systems.md",
     "docs/components.md",
     "docs/coverage.md",
+    "docs/generations.md",
 )
 SCHEMA: dict[str, Any] = json.loads((PROJECT / "docs" / "estate.schema.json").read_text())
 ESTATE_FILES = [file for folder in ESTATES.values() for file in sorted(folder.glob("*.yaml"))]
@@ -175,11 +176,20 @@ def test_page_leads_to_what_is_on_it_and_says_of_each_key_what_it_is() -> None:
     headings = re.findall(r"^#+ `?(.*?)`?$", page, re.MULTILINE)
     anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
     assert set(re.findall(r"\]\(#(.*?)\)", page)) <= anchors
+    assert len(headings) == len(set(headings)), "a link would lead to the first of two"
     rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| `")]
     assert rows
     for row in rows:
         assert len(row) == 4, row
         assert all(cell.strip(" |") for cell in row), f"a cell is empty: {row}"
+
+
+def test_pages_lead_to_pages_that_are_there() -> None:
+    pages = [*PROJECT.glob("*.md"), *(PROJECT / "docs").rglob("*.md")]
+    links = {(page, link) for page in pages for link in re.findall(r"\]\(([^)#:]+)[)#]", page.read_text())}
+    assert len(links) > 20
+    gone = [f"{page.name}: {link}" for page, link in links if not (page.parent / link).exists()]
+    assert gone == []
 
 
 def test_sample_tells_editors_where_the_schema_is() -> None:

@@ -193,6 +193,13 @@ def test_container_recipe_in_use_is_not_deleted(world: World) -> None:
     )
 
 
+def test_container_that_was_built_is_a_parent_of_another(world: World) -> None:
+    image = world.build(world.pipeline())
+    arn = world.create(name=f"{world.name}_child", parentImage=image["arn"])
+    recipe = world.image_builder.get_container_recipe(containerRecipeArn=arn)["containerRecipe"]
+    assert (recipe["parentImage"], recipe["platform"]) == (image["arn"], image["platform"])
+
+
 def test_container_is_no_parent_of_an_ami(world: World) -> None:
     image = world.build(world.pipeline())
     words = refusal(

@@ -21,7 +21,7 @@ parameters:
   - {name: names, type: stringList, default: [a, b]}
   - {name: really, type: boolean, default: true, description: whether}
 steps:
-  - {name: Wait, action: WaitForAction, inputs: {payload: "${HOME} {{ $.parameters.note }}"}}
+  - {name: Wait, action: WaitForAction, inputs: {payload: '"${HOME} {{ $.parameters.note }}"'}}
 """
 numbers = itertools.count(1)
 

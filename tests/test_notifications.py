@@ -115,6 +115,27 @@ def test_nobody_is_told_twice_of_a_failed_build(world: World) -> None:
     assert function["environment"]["variables"]["GOLDSMITH_OVERDUE_AFTER_DAYS"] == "14"
 
 
+def test_dashboard_of_many_images_shows_no_more_alarms_at_once_than_cloudwatch_takes(tmp_path: Path) -> None:
+    image = {"os": "amazon-linux-2023", "build": ["update-os"], "regions": [REGION]}
+    estate = {
+        "settings": {"namespace": "tellers", "dashboards": True},
+        "images": {f"web-{number}": image for number in range(26)},
+    }
+    (tmp_path / "estate.yaml").write_text(json.dumps(estate))
+    stacks = synthesize(tmp_path / "estate.yaml", tmp_path / "cdktf.out")
+    dashboard = stacks[f"overview-{REGION}"]["resource"]["aws_cloudwatch_dashboard"]["dashboard"]
+    widgets = json.loads(dashboard["dashboard_body"])["widgets"]
+    shown = [widget["properties"]["alarms"] for widget in widgets if widget["type"] == "alarm"]
+    assert [len(alarms) for alarms in shown] == [100, 4]
+    places = {
+        (x, y)
+        for each in widgets
+        for x in range(each["x"], each["x"] + each["width"])
+        for y in range(each["y"], each["y"] + each["height"])
+    }
+    assert len(places) == sum(each["width"] * each["height"] for each in widgets), "one lies on another"
+
+
 def test_region_has_a_dashboard_with_alarms_that_the_images_have(world: World) -> None:
     stacks = world.declare("{no_new_image_for: 2 weeks}")
     world.terraform("init", stack=f"overview-{REGION}")

@@ -156,6 +156,24 @@ def test_knows_parameters_outputs_and_what_steps_are_told() -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ('lambdaFunctionName: "look-{{ $.parameters.stage }}-{{ $.parameters.tries }}"', "look-prod-2"),
+        ("lambdaFunctionName.$: $.parameters.tries", "2"),
+        ("lambdaFunctionName.$: $.parameters.other", None),
+        ('lambdaFunctionName: "look-{{ $.imagebuilder.platform }}"', None),
+        ("lambdaFunctionName.$: look", "look"),
+    ],
+)
+def test_what_a_step_is_told_is_known_by_the_values_of_parameters(written: str, value: str | None) -> None:
+    parameters = "{name: stage}, {name: tries, type: integer, default: 2}, {name: other}"
+    use = 'payload: "[{{ $.parameters.stage }}, {{ $.parameters.tries }}, {{ $.parameters.other }}]"'
+    text = f"schemaVersion: 1.0\nparameters: [{parameters}]\nsteps:\n  - name: Wait\n    action: WaitForAction\n"
+    document = parse_workflow(f"{text}    inputs:\n      {use}\n      {written}\n", source="flow.yaml", stage="test")
+    assert list(document.values_of("WaitForAction", "lambdaFunctionName", {"stage": "prod"})) == [value]
+
+
+@pytest.mark.parametrize(
     ("type", "taken", "refused"),
     [("integer", ("0", "-3"), ("1.5", "many")), ("boolean", ("true", "false"), ("yes",)), ("string", ("yes",), ())],
 )

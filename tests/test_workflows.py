@@ -42,7 +42,7 @@ parameters: [{name: note, type: string}]
 steps:
   - name: Wait
     action: WaitForAction
-    inputs: {payload: "{{ $.parameters.note }} ${HOME} %{http_code}"}
+    inputs: {payload: '"{{ $.parameters.note }} ${HOME} %{http_code}"'}
 """
 
 
@@ -146,6 +146,35 @@ def test_workflows_are_made_moved_to_and_gone(world_of: Callable[..., World]) ->
     terraform.run("destroy", "-auto-approve", folder=world.stack, environ=world.environment)
 
 
+def test_repository_for_scans_is_taken_up_and_not_left_behind(world_of: Callable[..., World]) -> None:
+    def world(scanning: str) -> World:
+        image = f"{{kind: container, parent: 'nginx:1.29', build: [update-os], regions: [{REGION}], {scanning}}}"
+        return world_of(ESTATE.partition("  web:")[0] + f"  web: {image}\n")
+
+    undeclared = "image_scanning: {image_scanning_enabled: true}"
+    ecr = {"repositoryName": "team/unscanned", "containerTags": ["web"]}
+    declared = undeclared[:-1] + ", ecr_configuration: {repository_name: team/unscanned, container_tags: [web]}}"
+    first = world(undeclared)
+    terraform.run("init", folder=first.stack, environ=first.environment)
+    for image, expected in (
+        (undeclared, {"imageScanningEnabled": True}),
+        (declared, {"imageScanningEnabled": True, "ecrConfiguration": ecr}),
+    ):
+        now = world(image)
+        now.terraform("apply", "-auto-approve")
+        assert now.pipeline()["imageScanningConfiguration"] == expected
+        plan = now.terraform("plan")
+        assert "No changes." in plan, plan
+
+    with pytest.raises(terraform.TerraformError) as caught:
+        world(undeclared).terraform("plan")
+    assert (
+        "Image web: its pipeline has a repository for scans, and AWS's provider cannot take it away. Name one in its "
+        "place: image_scanning.ecr_configuration: {repository_name: …}."
+    ) in " ".join(str(caught.value).split())
+    terraform.run("destroy", "-auto-approve", folder=now.stack, environ=now.environment)
+
+
 def runs(folder: Path, image: str) -> list[str]:
     """What the pipeline of an image names, own workflows by their names."""
     (folder / "workflows").mkdir(exist_ok=True)
@@ -206,7 +235,7 @@ def test_each_argument_of_a_workflow_that_changes_makes_a_new_version() -> None:
         for each in changed
         if getattr(each, field.name) != getattr(made, field.name)
     }
-    assert made.version == "1.0.470604601", "another way to derive them would make every workflow of every user anew"
+    assert made.version == "1.0.199833390", "another way to derive them would make every workflow of every user anew"
 
 
 @pytest.fixture(scope="module")
@@ -250,6 +279,30 @@ def test_only_image_builder_takes_on_the_role_and_for_this_account(stacks: dict[
     (statement,) = json.loads(role["assume_role_policy"])["Statement"]
     assert statement["Principal"] == {"Service": "imagebuilder.amazonaws.com"}
     assert statement["Condition"]["StringEquals"].keys() == {"aws:SourceAccount"}
+
+
+def test_container_is_scanned_in_the_repository_that_is_named(tmp_path: Path) -> None:
+    scanned = {"image_scanning_enabled": True}
+    named = {**scanned, "ecr_configuration": {"repository_name": "team/unscanned", "container_tags": ["web"]}}
+    image = {"kind": "container", "parent": "nginx:1.29", "build": ["update-os"], "regions": [REGION]}
+    workflows = {"test": [f"{MANAGED}/test/test-container/x.x.x"]}
+    images = {
+        "named": {**image, "image_scanning": named, "workflows": workflows},
+        "plain": {**image, "image_scanning": scanned, "workflows": workflows},
+    }
+    (tmp_path / "estate.yaml").write_text(json.dumps({"settings": {"namespace": NAMESPACE}, "images": images}))
+    stacks = synthesize(tmp_path / "estate.yaml", tmp_path / "cdktf.out")
+    pipeline = stacks["image-named"]["resource"]["aws_imagebuilder_image_pipeline"]["pipeline"]
+    assert pipeline["image_scanning_configuration"] == named
+    makes = {"MakeScanRepository", "EmptyScanRepository"}
+    for name, repository, needed in (
+        ("named", "team/unscanned", set()),
+        ("plain", "image-builder-image-scanning-repository", makes),
+    ):
+        build = json.loads(stacks[f"image-{name}"]["resource"]["aws_iam_role_policy"]["instance_policy"]["policy"])
+        (push,) = (each for each in build["Statement"] if each["Sid"] == "PushToBeScanned")
+        assert push["Resource"].endswith(f":repository/{repository}")
+        assert makes & statements(stacks[f"image-{name}"]).keys() == needed
 
 
 def test_a_role_that_is_named_is_taken_and_none_is_made(stacks: dict[str, dict[str, Any]]) -> None:

@@ -31,11 +31,12 @@ def container_build_statements(image: ContainerImage, *, estate: Estate, account
         },
     ]
     if image.image_scanning.image_scanning_enabled:
-        # not the image's own repository: what Inspector has not looked at yet stays out of it
-        arn = f"arn:{partition}:ecr:{image.home}:{account}:repository/image-builder-image-scanning-repository"
+        # Image Builder puts it there for Inspector, before it is distributed
+        arn = f"arn:{partition}:ecr:{image.home}:{account}:repository/{image.image_scanning.repository_name}"
         statements.append({"Sid": "PushToBeScanned", "Action": sorted([*_PULL, *_PUSH]), "Resource": arn})
     if image.private_parent:
         owner, region, name = image.private_parent
+        # another account's repository has to give leave, too
         arn = f"arn:{partition}:ecr:{region}:{owner}:repository/{name}"
         statements.append({"Sid": "PullParent", "Action": _PULL, "Resource": arn})
     return statements

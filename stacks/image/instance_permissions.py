@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Set
 
 from estate import names
 from estate.image import Image
+from estate.image_scanning import SCANNING_REPOSITORY
 from stacks.image.surroundings import Surroundings
 from stacks.policy import Statement
 
@@ -128,7 +129,10 @@ def _commands(actions: Set[str], documents: Iterable[str], around: Surroundings)
         "Action": "ssm:SendCommand",
         "Resource": [
             # AWS's own documents belong to no account
-            *(each if ":" in each else around.arn("ssm", f"document/{each}", account="*") for each in sorted(wanted)),
+            *(
+                each if each.startswith("arn:") else around.arn("ssm", f"document/{each}", account="*")
+                for each in sorted(wanted)
+            ),
             around.log_bucket,
         ],
     }
@@ -196,7 +200,7 @@ def _findings(around: Surroundings) -> Iterator[Statement]:
         ],
         "Resource": around.arn("events", "rule/ImageBuilder-*"),
     }
-    if not isinstance(around.image, Image):
+    if not isinstance(around.image, Image) and around.image.image_scanning.repository_name == SCANNING_REPOSITORY:
         # where Image Builder puts a container image to be scanned, if no repository is named
         made = {"StringEquals": {"aws:RequestTag/CreatedBy": _MADE_BY_IMAGE_BUILDER}}
         repositories = around.arn("ecr", "repository/image-builder-*")

@@ -8,6 +8,7 @@ from cdktf_cdktf_provider_aws.imagebuilder_distribution_configuration import (
 from cdktf_cdktf_provider_aws.imagebuilder_image_pipeline import (
     ImagebuilderImagePipeline,
     ImagebuilderImagePipelineImageScanningConfiguration,
+    ImagebuilderImagePipelineImageScanningConfigurationEcrConfiguration,
     ImagebuilderImagePipelineImageTestsConfiguration,
     ImagebuilderImagePipelineSchedule,
 )
@@ -20,6 +21,7 @@ from estate import names
 from estate.any_image import AnyImage
 from estate.estate import Estate
 from estate.image import Image
+from estate.image_scanning import SCANNING_REPOSITORY, ImageScanning
 from estate.schedule import Schedule
 from stacks.image.workflows import PipelineWorkflows
 from stacks.terraform import literal, stopping
@@ -52,32 +54,57 @@ def add_pipeline(
         distribution_configuration_arn=distribution.arn,
         image_tests_configuration=ImagebuilderImagePipelineImageTestsConfiguration(**image.image_tests.model_dump()),
         # always: the provider keeps what is left out
-        image_scanning_configuration=ImagebuilderImagePipelineImageScanningConfiguration(
-            **image.image_scanning.model_dump()
-        ),
+        image_scanning_configuration=_scanning(image.image_scanning),
         enhanced_image_metadata_enabled=image.enhanced_image_metadata_enabled,
         workflow=workflows.blocks,
         execution_role=workflows.execution_role,
         schedule=_schedule(image.schedule) if image.schedule else None,
         depends_on=[workflows.role_policy] if workflows.role_policy else None,
-        lifecycle=None if workflows.blocks else _gone(image),
+        lifecycle=_kept(image, workflows),
     )
 
 
-def _gone(image: AnyImage) -> TerraformResourceLifecycle:
-    """AWS's provider keeps the workflows of a pipeline that names none any more, and AWS refuses them without a role.
+def _scanning(scanning: ImageScanning) -> ImagebuilderImagePipelineImageScanningConfiguration:
+    ecr = scanning.ecr_configuration
+    return ImagebuilderImagePipelineImageScanningConfiguration(
+        image_scanning_enabled=scanning.image_scanning_enabled,
+        ecr_configuration=ImagebuilderImagePipelineImageScanningConfigurationEcrConfiguration(
+            repository_name=ecr.repository_name, container_tags=list(ecr.container_tags) or None
+        )
+        if ecr
+        else None,
+    )
 
-    (`workflow` is optional and computed, in provider 5.100 as in 6.)
-    """
+
+def _kept(image: AnyImage, workflows: PipelineWorkflows) -> TerraformResourceLifecycle | None:
+    """Stops where AWS's provider would keep what the estate names no more: the blocks `workflow` and
+    `ecr_configuration` are optional and computed, in provider 5.100 as in 6."""
+    rules = [] if workflows.blocks else [_workflows_gone(image)]
+    scanning = image.image_scanning
+    if not isinstance(image, Image) and scanning.image_scanning_enabled and not scanning.ecr_configuration:
+        rules.append(_repository_gone(image))
+    return stopping(*rules) if rules else None
+
+
+def _workflows_gone(image: AnyImage) -> tuple[str, str]:
+    """AWS refuses the workflows that stay, because their role is gone."""
     made = "image" if isinstance(image, Image) else "container"
     known = r":aws:workflow/(build/build|test/test|distribution/distribute)-(image|container)/"
     build, test = (names.managed_workflow(image.home, stage, f"{stage}-{made}") for stage in ("build", "test"))
-    return stopping(
-        (
-            f'alltrue([for each in self.workflow : can(regex("{known}", each.workflow_arn))])',
-            f"Image {image.name}: its pipeline has workflows, and AWS's provider cannot take them away. Name Image "
-            f"Builder's own in their place: workflows: {{build: {build}, test: [{test}]}}.",
-        )
+    return (
+        f'alltrue([for each in self.workflow : can(regex("{known}", each.workflow_arn))])',
+        f"Image {image.name}: its pipeline has workflows, and AWS's provider cannot take them away. Name Image "
+        f"Builder's own in their place: workflows: {{build: {build}, test: [{test}]}}.",
+    )
+
+
+def _repository_gone(image: AnyImage) -> tuple[str, str]:
+    """Builds would go on to push where they may not any more."""
+    return (
+        "alltrue([for each in self.image_scanning_configuration[0].ecr_configuration : "
+        f'contains(["", "{SCANNING_REPOSITORY}"], each.repository_name)])',
+        f"Image {image.name}: its pipeline has a repository for scans, and AWS's provider cannot take it away. Name "
+        "one in its place: image_scanning.ecr_configuration: {repository_name: …}.",
     )
 
 

@@ -91,7 +91,7 @@ def _waiting(runs: Sequence[WorkflowRun], around: Surroundings) -> Iterator[Stat
             "Condition": {"StringEquals": {"kms:ViaService": f"sns.{around.image.home}.amazonaws.com"}},
         }
     if functions := _values(runs, "WaitForAction", "lambdaFunctionName", "*"):
-        arns = [each if ":" in each else around.arn("lambda", f"function:{each}") for each in functions]
+        arns = [each if each.startswith("arn:") else around.arn("lambda", f"function:{each}") for each in functions]
         yield {"Sid": "CallWhatApproves", "Action": "lambda:InvokeFunction", "Resource": arns}
 
 

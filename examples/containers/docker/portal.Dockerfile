@@ -1,5 +1,4 @@
 FROM {{{ imagebuilder:parentImage }}}
-SHELL ["powershell", "-Command", "$ErrorActionPreference = 'Stop';"]
 {{{ imagebuilder:environments }}}
 {{{ imagebuilder:components }}}
 ENV PORTAL_HOME=C:\\portal
