@@ -156,7 +156,8 @@ class ImageBase(BaseModel):
     it does."""
     log_retention_in_days: Annotated[StrictInt, Field(ge=1, le=3653)] = 90
     """How long build logs are kept in the stack's bucket. The copies that Image Builder writes to CloudWatch Logs
-    (`/aws/imagebuilder/…`) are AWS's own and stay. Without it: 90 days."""
+    (`/aws/imagebuilder/…`) are kept as long, or what CloudWatch has next above it, with `settings.provider_version: 6`;
+    otherwise they are AWS's own and stay. Without it: 90 days."""
     notifications: Notifications = Notifications()
     """Who is told of failed builds. Without it: nobody, beside whom the alarms tell (`settings.alarm_actions`)."""
     retention: Retention | None = None

@@ -108,6 +108,17 @@ def function_log(function: str) -> str:
     return f"/aws/lambda/{function}"
 
 
+def build_log(namespace: str, image: str) -> str:
+    """The log group that builds write to. Image Builder may use any below `/aws/imagebuilder/` without a role of ours
+    (PipelineLoggingConfiguration in its API reference)."""
+    return f"/aws/imagebuilder/{image_builder(namespace, image)}/builds"
+
+
+def pipeline_log(namespace: str, image: str) -> str:
+    """The log group that says what the pipeline does."""
+    return f"/aws/imagebuilder/pipeline/{image_builder(namespace, image)}/runs"
+
+
 def alarm(namespace: str, image: str, kind: str) -> str:
     """An alarm of an image's hand-off."""
     return f"{handoff(namespace, image)}_{kind}"

@@ -1,6 +1,6 @@
 """What holds for the whole estate: its name, where its state lies, and how Terraform reaches AWS."""
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, StrictBool, model_validator
 
@@ -119,6 +119,10 @@ class Settings(BaseModel):
     """Where Terraform keeps its state. Without it: in the local folder `state`."""
     provider: Provider = Provider()
     """How Terraform reaches AWS. Without it: by the credentials of the environment."""
+    provider_version: Literal[5, 6] = 5
+    """The least major version of AWS's provider that plans run with. With 6, which then has to be 6.40 or newer, image
+    stacks make the log groups that builds write to in CloudWatch, encrypted and with a retention. Without it: 5.100 or
+    newer, 6 included; Image Builder makes these log groups itself, and they stay."""
     iam: Iam = Iam()
     """Path and permissions boundary of all roles. Without it: path `/`, no boundary."""
     tags: Tags = {}

@@ -19,7 +19,7 @@ from stacks.image.encryption import add_key
 from stacks.image.export import add_export
 from stacks.image.handoff import add_handoff, add_topic
 from stacks.image.infrastructure import add_infrastructure
-from stacks.image.logs import add_log_bucket
+from stacks.image.logs import add_log_bucket, add_log_groups
 from stacks.image.notifications import add_notifications
 from stacks.image.pipeline import add_pipeline
 from stacks.image.recipe import add_recipe
@@ -79,6 +79,7 @@ class ImagePipelineStack(TerraformStack):
             infrastructure=infrastructure,
             distribution=distribution,
             workflows=workflows,
+            log_groups=add_log_groups(self, estate=estate, image=image, kms_key=key),
         )
         handoff = add_handoff(
             self, estate=estate, image=image, account=account, kms_key=key, topic=topic, pipeline=pipeline

@@ -5,9 +5,10 @@ from cdktf_cdktf_provider_aws.provider import AwsProvider, AwsProviderAssumeRole
 
 from estate.settings import Provider, Settings
 
-REQUIRED_PROVIDER = ">= 5.100.0, < 7.0.0"
-"""The synthesized JSON uses only what both majors know, so either runs it. From 6.22 to 6.39 the provider itself plans
-a change of every bucket's encryption for ever (hashicorp/terraform-provider-aws#47320); a constraint cannot say so."""
+_REQUIRED_PROVIDER = {5: ">= 5.100.0, < 7.0.0", 6: ">= 6.40.0, < 7.0.0"}
+"""By the version that the settings name. With 5, the synthesized JSON uses only what both majors know, so either runs
+it. From 6.22 to 6.39 the provider itself plans a change of every bucket's encryption for ever
+(hashicorp/terraform-provider-aws#47320); a constraint over both majors cannot say so."""
 
 
 def literal(text: str) -> str:
@@ -40,9 +41,8 @@ def add_terraform(
 ) -> None:
     """Versions, backend and provider of a stack. `tags` go to every resource, beside those of the settings."""
     # over the exact version that the bindings were made from
-    stack.add_override(
-        "terraform.required_providers", {"aws": {"source": "hashicorp/aws", "version": REQUIRED_PROVIDER}}
-    )
+    version = _REQUIRED_PROVIDER[settings.provider_version]
+    stack.add_override("terraform.required_providers", {"aws": {"source": "hashicorp/aws", "version": version}})
     _add_backend(stack, settings=settings, region=region)
     add_provider(stack, settings=settings, region=region, tags=tags, provider=provider)
 

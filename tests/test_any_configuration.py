@@ -19,6 +19,7 @@ from tests.estates import ESTATES, PROJECT
 FULL = """\
 settings:
   namespace: acme
+  provider_version: 6
   backend:
     s3:
       bucket: acme-state

@@ -22,7 +22,7 @@ def add_key(stack: TerraformStack, *, estate: Estate, image: AnyImage, account: 
         description=f"Topic, queue, log and bucket of image {settings.namespace}/{image.name}",
         enable_key_rotation=True,
         policy=policy(
-            *_statements(image, names.handoff(settings.namespace, image.name), account),
+            *_statements(image, _log_groups(estate, image), account),
             *(
                 # in a key's own policy the resource "*" is that key
                 tellers(account=account, action=["kms:Decrypt", "kms:GenerateDataKey*"], resource="*")
@@ -35,7 +35,15 @@ def add_key(stack: TerraformStack, *, estate: Estate, image: AnyImage, account: 
     return key.arn
 
 
-def _statements(image: AnyImage, function: str, account: str) -> list[Statement]:
+def _log_groups(estate: Estate, image: AnyImage) -> list[str]:
+    namespace, name = estate.settings.namespace, image.name
+    groups = [names.function_log(names.handoff(namespace, name))]
+    if estate.settings.provider_version >= 6:
+        groups += [names.build_log(namespace, name), names.pipeline_log(namespace, name)]
+    return groups
+
+
+def _statements(image: AnyImage, log_groups: list[str], account: str) -> list[Statement]:
     region, partition = image.home, names.partition(image.home)
     # in a key's own policy the resource "*" is that key
     return [
@@ -71,7 +79,7 @@ def _statements(image: AnyImage, function: str, account: str) -> list[Statement]
             "Condition": {"StringEquals": {"aws:SourceAccount": account}},
         },
         {
-            "Sid": "FunctionLog",
+            "Sid": "LogGroups",
             "Principal": {"Service": f"logs.{region}.amazonaws.com"},
             "Action": [
                 "kms:Decrypt*",
@@ -83,8 +91,9 @@ def _statements(image: AnyImage, function: str, account: str) -> list[Statement]
             "Resource": "*",
             "Condition": {
                 "ArnEquals": {
-                    "kms:EncryptionContext:aws:logs:arn": f"arn:{partition}:logs:{region}:{account}:log-group:"
-                    + names.function_log(function)
+                    "kms:EncryptionContext:aws:logs:arn": [
+                        f"arn:{partition}:logs:{region}:{account}:log-group:{name}" for name in log_groups
+                    ]
                 }
             },
         },

@@ -1,6 +1,9 @@
-"""The bucket of an image pipeline: its build logs, and documents that are too long for a request."""
+"""Where an image pipeline logs: its bucket, where long documents lie, too, and log groups of CloudWatch."""
+
+from dataclasses import dataclass
 
 from cdktf import TerraformStack
+from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
 from cdktf_cdktf_provider_aws.s3_bucket import S3Bucket
 
 from estate import names
@@ -10,6 +13,17 @@ from stacks.bucket import add_private_bucket
 
 PREFIX = "logs/"
 """Where in the bucket Image Builder writes."""
+
+_RETENTIONS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
+"""The days for which CloudWatch Logs can keep something (PutRetentionPolicy in its API reference)."""
+
+
+@dataclass(frozen=True)
+class LogGroups:
+    """The log groups that a pipeline is told to write to."""
+
+    build: CloudwatchLogGroup
+    pipeline: CloudwatchLogGroup
 
 
 def add_log_bucket(stack: TerraformStack, *, estate: Estate, image: AnyImage, kms_key: str) -> S3Bucket:
@@ -25,4 +39,26 @@ def add_log_bucket(stack: TerraformStack, *, estate: Estate, image: AnyImage, km
         expiring=PREFIX,
         expires_in_days=image.log_retention_in_days,
         goes_with_its_objects=True,
+    )
+
+
+def add_log_groups(stack: TerraformStack, *, estate: Estate, image: AnyImage, kms_key: str) -> LogGroups | None:
+    """Encrypted log groups that expire and go with the stack; none where AWS's provider cannot name them."""
+    if estate.settings.provider_version < 6:
+        return None
+    namespace, days = estate.settings.namespace, image.log_retention_in_days
+    return LogGroups(
+        *(
+            CloudwatchLogGroup(
+                stack,
+                f"{kind}_log",
+                name=name,
+                kms_key_id=kms_key,
+                retention_in_days=next(each for each in _RETENTIONS if each >= days),
+            )
+            for kind, name in (
+                ("build", names.build_log(namespace, image.name)),
+                ("pipeline", names.pipeline_log(namespace, image.name)),
+            )
+        )
     )

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from cdktf import TerraformStack
+from cdktf import TerraformResource, TerraformStack
 from cdktf_cdktf_provider_aws.cloudwatch_event_rule import CloudwatchEventRule
 from cdktf_cdktf_provider_aws.cloudwatch_event_target import (
     CloudwatchEventTarget,
@@ -123,8 +123,9 @@ def _add_rule(
                 input_paths=happening.values, input_template=json.dumps(happening.words)
             ),
         )
-    for index, arn in enumerate(topic_arns):
-        CloudwatchEventTarget(stack, f"{happening.kind}_topic_{index}", rule=rule.name, arn=arn)
+    if topic_arns:
+        target = CloudwatchEventTarget(stack, f"{happening.kind}_topic", rule=rule.name, arn="${each.key}")
+        _for_each(target, topic_arns)
 
 
 def _add_topic(stack: TerraformStack, *, estate: Estate, image: AnyImage, account: str, kms_key: str) -> SnsTopic:
@@ -141,6 +142,11 @@ def _add_topic(stack: TerraformStack, *, estate: Estate, image: AnyImage, accoun
         arn=topic.arn,
         policy=policy(*tellers(account=account, action="sns:Publish", resource=topic.arn)),
     )
-    for index, email in enumerate(image.notifications.emails):
-        SnsTopicSubscription(stack, f"email_{index}", topic_arn=topic.arn, protocol="email", endpoint=email)
+    subscription = SnsTopicSubscription(stack, "email", topic_arn=topic.arn, protocol="email", endpoint="${each.key}")
+    _for_each(subscription, image.notifications.emails)
     return topic
+
+
+def _for_each(resource: TerraformResource, keys: tuple[str, ...]) -> None:
+    """By the keys themselves, such as `email["team@example.com"]`: when one goes, no other has to be confirmed anew."""
+    resource.add_override("for_each", {key: key for key in keys})

@@ -23,6 +23,7 @@ from estate.estate import Estate
 from estate.image import Image
 from estate.image_scanning import SCANNING_REPOSITORY, ImageScanning
 from estate.schedule import Schedule
+from stacks.image.logs import LogGroups
 from stacks.image.workflows import PipelineWorkflows
 from stacks.terraform import literal, stopping
 
@@ -41,9 +42,10 @@ def add_pipeline(
     infrastructure: ImagebuilderInfrastructureConfiguration,
     distribution: ImagebuilderDistributionConfiguration,
     workflows: PipelineWorkflows,
+    log_groups: LogGroups | None,
 ) -> ImagebuilderImagePipeline:
     """The pipeline. Without a schedule it builds only when someone starts it."""
-    return ImagebuilderImagePipeline(
+    pipeline = ImagebuilderImagePipeline(
         stack,
         "pipeline",
         name=names.image_builder(estate.settings.namespace, image.name),
@@ -62,6 +64,16 @@ def add_pipeline(
         depends_on=[workflows.role_policy] if workflows.role_policy else None,
         lifecycle=_kept(image, workflows),
     )
+    if log_groups:
+        # the bindings are those of an earlier provider (hashicorp/terraform-provider-aws#45749)
+        pipeline.add_override(
+            "logging_configuration",
+            {
+                "image_log_group_name": log_groups.build.name,
+                "pipeline_log_group_name": log_groups.pipeline.name,
+            },
+        )
+    return pipeline
 
 
 def _scanning(scanning: ImageScanning) -> ImagebuilderImagePipelineImageScanningConfiguration:
