@@ -20,6 +20,7 @@ from hypercorn.config import Config
 
 from local_aws.asgi import App
 from local_aws.front import Front, prepare_environment
+from local_aws.replays import Replays
 
 
 def main() -> None:
@@ -40,7 +41,7 @@ def main() -> None:
             state_seconds=options.state_seconds,
             on_ready=lambda: print(f"local AWS ready at http://127.0.0.1:{port}", flush=True),
         )
-        asyncio.run(_serve(front, listener=listener, until_stdin_closes=options.until_stdin_closes))
+        asyncio.run(_serve(Replays(app=front), listener=listener, until_stdin_closes=options.until_stdin_closes))
 
 
 def _options() -> argparse.Namespace:

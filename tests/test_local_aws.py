@@ -839,6 +839,23 @@ def listening(pid: int) -> list[str]:
     return found
 
 
+def test_call_that_is_repeated_because_its_answer_was_lost_is_done_once(local_aws: LocalAws) -> None:
+    iam = local_aws.client("iam")
+    role = {"RoleName": "repeated", "AssumeRolePolicyDocument": "{}"}
+
+    def attempt(request: Any, **_: Any) -> None:
+        request.headers["amz-sdk-invocation-id"] = "1f2e3d4c"
+
+    iam.meta.events.register("before-send.iam.CreateRole", attempt)
+    try:
+        first, second = iam.create_role(**role), iam.create_role(**role)
+    finally:
+        iam.meta.events.unregister("before-send.iam.CreateRole", attempt)
+
+    assert first["Role"] == second["Role"]
+    assert refusal(iam.create_role, **role).startswith("EntityAlreadyExists"), "another call"
+
+
 def test_reset_forgets_everything() -> None:
     with LocalAws(state_seconds=30) as aws:
         pipeline = make_pipeline(aws, "to be forgotten")
