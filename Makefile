@@ -46,8 +46,9 @@ setup: prerequisites ## Install everything that is not there yet, or has changed
 demo: terraform setup ## The whole story against an AWS on this machine
 	@.venv/bin/python -m local_aws.demo $(ARGS)
 
+# A worker for each processor, and a local AWS for each worker; the tests of a file share what they have made.
 test: setup ## All tests; ARGS="-k text" chooses
-	@.venv/bin/python -m pytest $(ARGS)
+	@.venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: setup ## ruff's format and lint, mypy strict
 	@.venv/bin/ruff format --check --quiet $(CODE) || { echo 'format: make format puts it right' >&2; exit 1; }
