@@ -20,6 +20,7 @@ from pydantic.json_schema import models_json_schema  # noqa: E402
 
 from docs.components import components_page  # noqa: E402
 from docs.coverage import coverage_page  # noqa: E402
+from docs.documented import Documented  # noqa: E402
 from docs.generations import generations_page  # noqa: E402
 from docs.operating_systems import operating_systems_page  # noqa: E402
 from estate.container import ContainerImage  # noqa: E402
@@ -111,7 +112,9 @@ def generated() -> dict[str, str]:
 
 def estate_schema() -> _Schema:
     """The JSON Schema of one YAML file. Draft 7, which all editors know."""
-    references, definitions = models_json_schema([(model, "validation") for model in _MODELS.values()])
+    references, definitions = models_json_schema(
+        [(model, "validation") for model in _MODELS.values()], schema_generator=Documented
+    )
     parts = {path: references[model, "validation"] for path, model in _MODELS.items()}
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",

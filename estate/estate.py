@@ -23,7 +23,7 @@ class Estate(BaseModel):
     From files by `estate.load.load`; in Python by `estate.load.assemble`, which checks the same.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     settings: Settings
     """What holds for the whole estate."""

@@ -14,8 +14,8 @@ from pydantic_core import CoreSchema, core_schema
 from estate import names
 from estate.problems import RuleError, shown
 
-FROZEN = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-"""Of every model: unknown keys are errors, nothing changes later, docstrings reach the JSON Schema."""
+FROZEN = ConfigDict(frozen=True, extra="forbid")
+"""Of every model: unknown keys are errors, and nothing changes later."""
 
 
 @dataclass(frozen=True)
