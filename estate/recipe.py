@@ -1,8 +1,6 @@
 """Image -> Recipe: what the image pipeline's stack builds from, as plain values.
 
-Image Builder's components and recipes cannot change once made. So their patch version is derived from everything
-that they emit except tags: same content, same version, no diff; new content, new version, and Terraform makes the
-new one before it destroys the old. Patches are identities, not an order: nothing compares them.
+Components and recipes cannot change once made: their versions follow from their content, as `estate.versions` has it.
 """
 
 from collections.abc import Iterable

@@ -7,6 +7,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from local_aws.refusals import invalid
 from local_aws.service_model import AwsError
 
 _LARGEST = 64 * 1024
@@ -109,7 +110,4 @@ def _parameter(entry: Any) -> dict[str, Any]:
 
 
 def _invalid(reason: str) -> AwsError:
-    return AwsError(
-        code="InvalidParameterValueException",
-        message=f"The value supplied for parameter 'data' is not valid. {reason}",
-    )
+    return invalid("data", reason)

@@ -12,6 +12,7 @@ from typing import Any
 
 from local_aws.arns import stands_for, version_arn
 from local_aws.lifecycle_actions import act, has_tag, span
+from local_aws.refusals import invalid
 from local_aws.service_model import AwsError
 from local_aws.store import Fields, RegionStore
 
@@ -28,11 +29,11 @@ def check_policy(params: Fields, region: RegionStore) -> dict[str, Any]:
         raise AwsError(code="InvalidParameterValueException", message=f"{words}: '{params['executionRole']}'.")
     selection = params["resourceSelection"]
     if ("recipes" in selection) == ("tagMap" in selection):
-        raise _invalid("resourceSelection", "Specify exactly one of recipes and tagMap.")
+        raise invalid("resourceSelection", "Specify exactly one of recipes and tagMap.")
     actions = [detail["action"]["type"] for detail in params["policyDetails"]]
     for index, detail in enumerate(params["policyDetails"]):
         if actions.count(actions[index]) > 1:
-            raise _invalid("policyDetails", f"There is more than one {actions[index]} rule.")
+            raise invalid("policyDetails", f"There is more than one {actions[index]} rule.")
         _check_detail(detail, resource_type=params["resourceType"])
     return {"status": params.get("status", "ENABLED")}
 
@@ -41,17 +42,17 @@ def _check_detail(detail: Fields, *, resource_type: str) -> None:
     action, rule = detail["action"], detail["filter"]
     include = action.get("includeResources", {})
     if resource_type == "CONTAINER_IMAGE" and action["type"] != "DELETE":
-        raise _invalid("action.type", "Policies for container images support only DELETE.")
+        raise invalid("action.type", "Policies for container images support only DELETE.")
     if rule["type"] == "COUNT" and (action["type"] != "DELETE" or "unit" in rule or "retainAtLeast" in rule):
-        raise _invalid("filter", "A COUNT filter is for DELETE only, and has neither unit nor retainAtLeast.")
+        raise invalid("filter", "A COUNT filter is for DELETE only, and has neither unit nor retainAtLeast.")
     if rule["type"] == "AGE" and "unit" not in rule:
-        raise _invalid("filter.unit", "An AGE filter needs a unit.")
+        raise invalid("filter.unit", "An AGE filter needs a unit.")
     if "retainAtLeast" in rule and action["type"] != "DELETE":
-        raise _invalid("filter.retainAtLeast", "It is for DELETE only.")
+        raise invalid("filter.retainAtLeast", "It is for DELETE only.")
     if action["type"] != "DELETE" and (include.get("snapshots") or include.get("containers")):
-        raise _invalid("action.includeResources", f"A {action['type']} rule can include AMIs only.")
+        raise invalid("action.includeResources", f"A {action['type']} rule can include AMIs only.")
     if include.get("snapshots") and not include.get("amis"):
-        raise _invalid("action.includeResources", "Snapshots can be included only together with AMIs.")
+        raise invalid("action.includeResources", "Snapshots can be included only together with AMIs.")
 
 
 def run_policy(store: RegionStore, policy: Fields, *, at: datetime) -> str:
@@ -125,7 +126,8 @@ def _applies(image: Fields, detail: Fields, *, retained: Counter[str], at: datet
     if status in _DONE_ALREADY[action]:
         return False
     tagged = has_tag(image.get("tags", {}), detail.get("exclusionRules", {}).get("tagMap", {}))
-    old = rule["type"] == "COUNT" or at - datetime.fromisoformat(image["dateCreated"]) > _age(rule)
+    built = datetime.fromisoformat(image["dateCreated"])
+    old = rule["type"] == "COUNT" or at - built > span(rule["value"], rule["unit"])
     if action != "DELETE" or status in _FAILED:
         return old and not tagged
     keep = rule["value"] if rule["type"] == "COUNT" else rule.get("retainAtLeast", 0)
@@ -133,14 +135,3 @@ def _applies(image: Fields, detail: Fields, *, retained: Counter[str], at: datet
         retained[version_arn(image["arn"])] += 1
         return False
     return old and not tagged
-
-
-def _age(rule: Fields) -> Any:
-    return span(rule["value"], rule["unit"])
-
-
-def _invalid(parameter: str, reason: str) -> AwsError:
-    return AwsError(
-        code="InvalidParameterValueException",
-        message=f"The value supplied for parameter '{parameter}' is not valid. {reason}",
-    )

@@ -17,7 +17,7 @@ from typing import Any
 
 from local_aws.arns import newest, stands_for
 from local_aws.public_images import PublicImage, by_ami, managed_images, managed_version
-from local_aws.service_model import AwsError
+from local_aws.refusals import invalid
 from local_aws.store import RegionStore
 
 
@@ -75,8 +75,7 @@ def check_parent(parent: str, region: RegionStore) -> ParentImage | None:
     except ParameterMissing:
         return None
     except ParentUnknown as unknown:
-        message = f"The value supplied for parameter 'parentImage' is not valid. {unknown}"
-        raise AwsError(code="InvalidParameterValueException", message=message) from None
+        raise invalid("parentImage", str(unknown)) from None
 
 
 def find_managed(arn: str, *, region: str) -> tuple[str, PublicImage] | None:

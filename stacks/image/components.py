@@ -16,7 +16,7 @@ from estate.recipe import Component, Step
 from stacks.terraform import literal
 
 NEW_BEFORE_OLD = TerraformResourceLifecycle(create_before_destroy=True)
-"""A recipe in use cannot be destroyed: make the new version, move the pipeline to it, then destroy the old."""
+"""What is in use cannot be destroyed: make the new one, move to it what uses the old one, then destroy that."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from hashlib import sha256
 
-from cdktf import TerraformResourceLifecycle, TerraformStack
+from cdktf import TerraformStack
 from cdktf_cdktf_provider_aws.ami import Ami, AmiEbsBlockDevice
 from cdktf_cdktf_provider_aws.ebs_snapshot_import import (
     EbsSnapshotImport,
@@ -14,11 +14,9 @@ from estate import names
 from estate.estate import Estate
 from estate.image import Image
 from estate.recipe import Recipe
+from stacks.image.components import NEW_BEFORE_OLD
 from stacks.image.vm_import_export import add_service_role
 from stacks.policy import Statement
-
-_NEW_BEFORE_OLD = TerraformResourceLifecycle(create_before_destroy=True)
-"""The recipe goes over to the new AMI before the old one goes."""
 
 
 def add_parent(stack: TerraformStack, *, estate: Estate, image: Image, recipe: Recipe, account: str) -> str:
@@ -45,7 +43,7 @@ def add_parent(stack: TerraformStack, *, estate: Estate, image: Image, recipe: R
         role_name=role.name,
         tags={"Name": name},
         depends_on=[role_policy],
-        lifecycle=_NEW_BEFORE_OLD,
+        lifecycle=NEW_BEFORE_OLD,
     )
     ami = Ami(
         stack,
@@ -62,7 +60,7 @@ def add_parent(stack: TerraformStack, *, estate: Estate, image: Image, recipe: R
                 device_name=device, snapshot_id=snapshot.id, volume_type="gp3", delete_on_termination=True
             )
         ],
-        lifecycle=_NEW_BEFORE_OLD,
+        lifecycle=NEW_BEFORE_OLD,
     )
     return ami.id
 

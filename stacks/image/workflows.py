@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cdktf import TerraformResourceLifecycle, TerraformStack
+from cdktf import TerraformStack
 from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
 from cdktf_cdktf_provider_aws.imagebuilder_image_pipeline import (
@@ -18,6 +18,7 @@ from estate import names
 from estate.any_image import AnyImage
 from estate.estate import Estate
 from estate.workflow_runs import Workflow, WorkflowRun, runs_of
+from stacks.image.components import NEW_BEFORE_OLD
 from stacks.image.surroundings import Surroundings
 from stacks.image.workflow_permissions import permissions
 from stacks.role import add_role
@@ -57,8 +58,7 @@ def add_workflows(
             type=workflow.type,
             description=literal(workflow.description),
             data=literal(workflow.data),
-            # one that a pipeline runs cannot be destroyed: make the new version, move the pipeline, destroy the old
-            lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
+            lifecycle=NEW_BEFORE_OLD,
         )
         for name, workflow in {run.short_name: run.workflow for run in runs}.items()
         if isinstance(workflow, Workflow)
