@@ -17,6 +17,7 @@ from estate.problems import Key, Problem, did_you_mean, shown
 from estate.recipe import component_name
 from estate.retention_checks import check_retention
 from estate.system_checks import check_circles, check_fleet_system, check_system
+from estate.volume_checks import check_volumes
 
 MOST_COMPONENTS = 20
 """Components of one recipe (AWS's service quotas for EC2 Image Builder)."""
@@ -54,6 +55,7 @@ def _image(image: AnyImage, parts: Parts) -> Iterator[Problem]:
     yield from check_system(image, parts) if isinstance(image, Image) else check_container(image, parts)
     if isinstance(image, Image):
         yield from check_distribution(image, parts)
+        yield from check_volumes(image, parts)
     if parts.sound(key, "retention", "regions"):
         yield from check_retention(image)
     yield from _components(image, parts)

@@ -56,7 +56,7 @@ images:
     schedule: {cron: "0 3 ? * sun *", timezone: Asia/Tokyo, when: always}
     regions: [eu-west-1, us-east-1]
     channels: [staging, prod]
-    root_volume: {volume_size: 20, volume_type: gp3, iops: 4000, throughput: 250}
+    root_volume: {volume_size: 100, volume_type: gp3, iops: 16000, throughput: 250}
     infrastructure:
       instance_types: [m7g.medium]
       subnet_id: subnet-0a
@@ -177,7 +177,7 @@ fleets:
     target_group_arns: ["arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/web/0123"]
     health_check: {type: ELB, grace_period_in_seconds: 60}
     rollout: {min_healthy_percentage: 50, max_healthy_percentage: 150, instance_warmup: 60, skip_matching: false}
-    root_volume: {volume_size: 30, volume_type: gp3, kms_key_id: "arn:aws:kms:us-east-1:123456789012:key/1f2e"}
+    root_volume: {volume_size: 100, volume_type: gp3, kms_key_id: "arn:aws:kms:us-east-1:123456789012:key/1f2e"}
     max_age_in_days: 30
     guards: warn
     tags: {tier: web}
