@@ -7,7 +7,7 @@ AWS_CDK ?=
 
 PIPENV := pipenv==2026.10.3
 AWS_CDK_LIB := aws-cdk-lib==2.275.0
-CODE := main.py estate stacks lambda_src ops local_aws scripts bench docs tests
+CODE := main.py entry.py estate stacks lambda_src ops local_aws scripts bench docs tests
 SNAPSHOTS := tests/test_snapshots.py
 
 # Node.js and npm are in the virtual environment; cdktf's Python library starts the `node` it finds first.

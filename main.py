@@ -10,14 +10,16 @@ import sys
 from datetime import date
 from pathlib import Path
 
-import stacks  # first: Node starts while the estate is loaded
-from estate.load import load
-from estate.problems import EstateError
-from estate.support import past_support
+import entry
 
 
 def main() -> int:
     """Load, build the stacks, synth."""
+    import stacks  # first: Node starts while the estate is loaded
+    from estate.load import load
+    from estate.problems import EstateError
+    from estate.support import past_support
+
     try:
         estate = load(Path(os.environ.get("GOLDSMITH_CONFIG") or "config"))
     except EstateError as error:
@@ -41,4 +43,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    entry.run("main.py", main)

@@ -13,17 +13,19 @@ import socket
 import sys
 import tempfile
 import threading
+from functools import partial
 from typing import NoReturn
 
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
+import entry
 from local_aws.asgi import App
 from local_aws.front import Front, prepare_environment
 from local_aws.replays import Replays
 
 
-def main() -> None:
+def main() -> int:
     """Serve until stopped."""
     options = _options()
     try:
@@ -32,6 +34,7 @@ def main() -> None:
         reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
         _fail(f"port {options.port} of 127.0.0.1 cannot be had: {reason}")
     port = listener.getsockname()[1]
+    entry.raise_on_interrupt()  # so that the folder goes
     with tempfile.TemporaryDirectory(prefix="local-aws-") as folder:
         # The Lambda functions' code is unpacked here, and goes with the server.
         os.environ["TMPDIR"] = tempfile.tempdir = folder
@@ -39,9 +42,10 @@ def main() -> None:
         front = Front(
             port=port,
             state_seconds=options.state_seconds,
-            on_ready=lambda: print(f"local AWS ready at http://127.0.0.1:{port}", flush=True),
+            on_ready=partial(_say_ready, port),
         )
         asyncio.run(_serve(Replays(app=front), listener=listener, until_stdin_closes=options.until_stdin_closes))
+    return 0
 
 
 def _options() -> argparse.Namespace:
@@ -92,10 +96,17 @@ async def _watch_parent(stop: asyncio.Event, *, parent: int) -> None:
     stop.set()
 
 
+def _say_ready(port: int) -> None:
+    try:
+        print(f"local AWS ready at http://127.0.0.1:{port}", flush=True)
+    except OSError:  # said at the end; whoever waits for the line would wait for ever, so stop
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
 def _fail(reason: str) -> NoReturn:
     print(f"local AWS: {reason}", file=sys.stderr)
     sys.exit(1)
 
 
 if __name__ == "__main__":
-    main()
+    entry.run("-m local_aws", main)

@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import signal
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
 
+import entry
 from local_aws.server import LocalAws, LocalAwsError
 from local_aws.story import STEPS, Step
 from local_aws.world import StepFailed, World
@@ -27,6 +27,7 @@ def main() -> int:
         prog="make demo", description="The whole story of Goldsmith, against an AWS on this machine."
     )
     parser.parse_args()
+    entry.raise_on_interrupt()
     # a stop from outside ends what runs, as Ctrl-C does
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console(highlight=False, soft_wrap=True)
@@ -98,4 +99,4 @@ def _summary(world: World, console: Console, *, seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    entry.run("-m local_aws.demo", main)

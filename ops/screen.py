@@ -8,12 +8,18 @@ from rich.console import Console
 _WIDER_THAN_ANY_LINE = 10_000
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Rich would end the program in silence; `entry` says it."""
+        raise
+
+
 def open_console(*, to_stderr: bool = False) -> Console:
     """A console for standard output or error. In a pipe it writes no colours and no control characters, whatever
     the environment says, and breaks no line."""
     stream = sys.stderr if to_stderr else sys.stdout
     terminal = stream.isatty()
-    return Console(
+    return _Console(
         file=stream,
         force_terminal=terminal,
         force_interactive=None if terminal else False,

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.__main__ import main
+from ops.command_line import main
 from tests.handoff_world import Web
 
 HERE = "arn:aws:imagebuilder:us-east-1:000000000000"

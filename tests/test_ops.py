@@ -470,7 +470,7 @@ def test_status_shows_what_can_be_read_beside_what_cannot(world: World, monkeypa
 
 def test_help_shows_examples_and_loads_neither_boto3_nor_rich() -> None:
     program = (
-        "import sys\nfrom ops.__main__ import main\n"
+        "import sys\nfrom ops.command_line import main\n"
         "try:\n    main(['build', '--help'])\nfinally:\n    print({'boto3', 'rich'} & set(sys.modules))"
     )
     root = Path(__file__).parents[1]

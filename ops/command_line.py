@@ -1,0 +1,193 @@
+"""The command line of `python -m ops`: finds the images that are meant, and turns errors into exit statuses."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import entry
+from estate.any_image import AnyImage
+from estate.estate import Estate
+from estate.load import load
+from estate.operating_systems import CATALOGUE
+from estate.problems import EstateError, did_you_mean
+
+HANDOFF_TIMEOUT_IN_SECONDS = 300
+"""Lambda tries a failed run again after one minute and after two more."""
+
+_BUILD_EXAMPLES = """examples:
+  python -m ops build web             start a build
+  python -m ops build web --follow    start it, and follow it until `latest` points to its AMIs
+
+A build is always a new one: one that is on its way already may lack what was changed meanwhile. `latest` goes to
+the build that was started last. Ctrl-C ends the following, not the build.
+"""
+_FOLLOW_EXAMPLES = """examples:
+  python -m ops follow web              the newest build
+  python -m ops follow web 1.0.912/3    that one, as `build` and `status` name it
+
+Also says why a build that is over failed. Ctrl-C ends the following, not the build.
+"""
+_STATUS_EXAMPLES = """examples:
+  python -m ops status               all images
+  python -m ops status web --json    one, for programs; the module ops.status lists the members
+"""
+_PARENT_EXAMPLES = """examples:
+  python -m ops parent centos-7 --region eu-west-1
+  python -m ops parent amazon-linux-2023 --region eu-west-1 --architecture arm64 --json
+
+Needs no configuration: it asks AWS under the identity of the environment. docs/operating-systems.md has the names.
+"""
+_EXIT_STATUS = """exit status:
+  0    all is well
+  1    AWS refused, a build failed, its hand-off did not happen, or the output cannot be written
+  2    the configuration or the command line has errors
+  130  Ctrl-C
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status. Raises KeyboardInterrupt."""
+    options = _parser().parse_args(arguments)
+    return _parent(options) if options.command == "parent" else _main(options)
+
+
+def _main(options: argparse.Namespace) -> int:
+    try:
+        estate = load(options.config or Path(os.environ.get("GOLDSMITH_CONFIG") or "config"))
+    except EstateError as error:
+        print(error, file=sys.stderr)
+        return 2
+    named = options.images if options.command == "status" else [options.image]
+    if unknown := [name for name in named if name not in estate.images]:
+        for name in unknown:
+            print(f"unknown image {name!r}; {_remedy(name, estate)}", file=sys.stderr)
+        return 2
+    return _run(options, estate=estate, images=[estate.images[name] for name in named])
+
+
+def _remedy(name: str, estate: Estate) -> str:
+    return did_you_mean(name, estate.images) if estate.images else "the configuration declares none"
+
+
+def _parent(options: argparse.Namespace) -> int:
+    system = CATALOGUE.get(options.os)
+    if system is None:
+        print(f"unknown operating system {options.os!r}; {did_you_mean(options.os, CATALOGUE)}", file=sys.stderr)
+        return 2
+    if options.architecture not in system.architectures:
+        choices = " or ".join(system.architectures)
+        print(f"{system.name} does not exist for {options.architecture}; write {choices}", file=sys.stderr)
+        return 2
+    from ops.aws import OpsError  # after the checks: boto3 takes a moment to load
+    from ops.parent import run_parent
+
+    entry.raise_on_interrupt()  # a terminal gets its cursor back
+    try:
+        return run_parent(system, region=options.region, architecture=options.architecture, as_json=options.json)
+    except OpsError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _run(options: argparse.Namespace, *, estate: Estate, images: Sequence[AnyImage]) -> int:
+    from ops.aws import OpsError  # after the checks: boto3 takes a moment to load
+
+    def command(words: str) -> str:
+        return f"python -m ops {words}" + (f" --config {shlex.quote(str(options.config))}" if options.config else "")
+
+    try:
+        if options.command == "status":
+            from ops.status import run_status
+
+            images = images or list(estate.images.values())
+            entry.raise_on_interrupt()  # a terminal gets its cursor back
+            return run_status(estate, images=images, as_json=options.json, command=command)
+
+        from ops.build import Wish, run_build, run_follow
+
+        entry.raise_on_interrupt()  # a build that is followed goes on, which is said
+        wish = Wish(as_json=options.json, handoff_timeout=options.handoff_timeout, command=command)
+        if options.command == "follow":
+            return run_follow(estate, image=images[0], build=options.build, wish=wish)
+        return run_build(estate, image=images[0], follows=options.follow, wish=wish)
+    except OpsError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m ops",
+        description="Builds images, shows where their channels point and finds parents, under your own AWS identity.",
+        epilog=_EXIT_STATUS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    build = _add_command(commands, "build", about="start a build of an image", examples=_BUILD_EXAMPLES)
+    build.add_argument("image", metavar="IMAGE", help="its name in the configuration")
+    build.add_argument("--follow", action="store_true", help="show its states, its AMIs and where `latest` points")
+    _add_timeout(build)
+    follow = _add_command(commands, "follow", about="follow a build that was started", examples=_FOLLOW_EXAMPLES)
+    follow.add_argument("image", metavar="IMAGE", help="its name in the configuration")
+    follow.add_argument("build", metavar="BUILD", nargs="?", type=_build, help="1.0.912/3 (default: the newest)")
+    _add_timeout(follow)
+    status = _add_command(commands, "status", about="show where channels point", examples=_STATUS_EXAMPLES)
+    status.add_argument("images", metavar="IMAGE", nargs="*", help="names in the configuration (default: all)")
+    parent = _add_command(commands, "parent", about="find the newest parent image", examples=_PARENT_EXAMPLES)
+    parent.add_argument("os", metavar="OS", help="an operating system of the catalogue")
+    parent.add_argument("--region", required=True, metavar="REGION", help="where: the home of the image")
+    parent.add_argument(
+        "--architecture", choices=("x86_64", "arm64"), default="x86_64", help="of the processor (default: %(default)s)"
+    )
+    for command in (build, follow, status, parent):
+        command.add_argument("--json", action="store_true", help="write one JSON object to standard output")
+    for command in (build, follow, status):
+        command.add_argument(
+            "--config",
+            type=Path,
+            metavar="PATH",
+            help="file or folder of the configuration (default: $GOLDSMITH_CONFIG, else config)",
+        )
+    return parser
+
+
+def _add_command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, *, about: str, examples: str
+) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name,
+        help=about,
+        description=f"{about.capitalize()}.",
+        epilog=f"{examples}\n{_EXIT_STATUS}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
+def _add_timeout(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--handoff-timeout",
+        type=_seconds,
+        default=HANDOFF_TIMEOUT_IN_SECONDS,
+        metavar="SECONDS",
+        help="how long `latest` may take to move once a followed build is good (default: %(default)s)",
+    )
+
+
+def _build(text: str) -> str:
+    if not re.fullmatch(r"\d+\.\d+\.\d+/\d+", text):
+        raise argparse.ArgumentTypeError(f"must look like 1.0.912/3, got {text!r}")
+    return text
+
+
+def _seconds(text: str) -> float:
+    if not re.fullmatch(r"\d+(\.\d+)?", text):
+        raise argparse.ArgumentTypeError(f"must be seconds, got {text!r}")
+    return float(text)
