@@ -17,7 +17,7 @@ from cdktf_cdktf_provider_aws.s3_bucket_server_side_encryption_configuration imp
     S3BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultA,
 )
 
-from stacks.policy import policy
+from stacks.policy import only_over_tls, policy
 
 
 def add_private_bucket(
@@ -82,15 +82,6 @@ def add_private_bucket(
         stack,
         f"{construct_id}_policy",
         bucket=bucket.id,
-        policy=policy(
-            {
-                "Sid": "OnlyEncryptedConnections",
-                "Effect": "Deny",
-                "Principal": "*",
-                "Action": "s3:*",
-                "Resource": [bucket.arn, f"{bucket.arn}/*"],
-                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-            }
-        ),
+        policy=policy(only_over_tls("s3:*", [bucket.arn, f"{bucket.arn}/*"])),
     )
     return bucket

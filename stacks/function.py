@@ -19,7 +19,7 @@ from cdktf_cdktf_provider_aws.sqs_queue import SqsQueue
 
 from estate import names
 from estate.settings import Iam
-from stacks.policy import Statement
+from stacks.policy import Statement, only_over_tls, policy
 from stacks.role import add_role
 
 SOURCES = Path(__file__).parent.parent / "lambda_src"
@@ -49,11 +49,11 @@ def add_function(
     statements: Sequence[Statement],
     iam: Iam,
     kms_key: str,
-    dead_letters_policy: str | None = None,
+    dead_letters_from: Sequence[Statement] = (),
 ) -> Function:
     """The function `lambda_src/<source>`, allowed what `statements` say, its own log and its own dead letters.
 
-    `dead_letters_policy` lets others write to the queue, too.
+    `dead_letters_from` are statements of the queue's own policy, which let others write to it, too.
     """
     dead_letters = SqsQueue(
         stack,
@@ -62,7 +62,8 @@ def add_function(
         kms_master_key_id=kms_key,
         message_retention_seconds=DEAD_LETTER_RETENTION_IN_SECONDS,
         # not a resource of its own: the provider waits 25 seconds for a queue to settle, and again for its policy
-        policy=dead_letters_policy,
+        # in a queue's own policy "*" is that queue
+        policy=policy(only_over_tls("sqs:*", "*"), *dead_letters_from),
     )
     # made here, so that it has a key, a retention, and goes with the stack
     log = CloudwatchLogGroup(

@@ -17,7 +17,7 @@ from stacks.image.disk_image import add_parent
 from stacks.image.distribution import add_distribution
 from stacks.image.encryption import add_key
 from stacks.image.export import add_export
-from stacks.image.handoff import add_handoff, add_topic
+from stacks.image.handoff import add_handoff, add_handoff_topic
 from stacks.image.infrastructure import add_infrastructure
 from stacks.image.logs import add_log_bucket, add_log_groups
 from stacks.image.notifications import add_notifications
@@ -47,7 +47,7 @@ class ImagePipelineStack(TerraformStack):
         account = DataAwsCallerIdentity(self, "account").account_id
 
         key = add_key(self, estate=estate, image=image, account=account)
-        topic = add_topic(self, estate=estate, image=image, kms_key=key)
+        topic = add_handoff_topic(self, estate=estate, image=image, account=account, kms_key=key)
         logs = add_log_bucket(self, estate=estate, image=image, kms_key=key)
         if isinstance(image, ContainerImage):
             repositories = add_repositories(self, estate=estate, image=image)

@@ -54,6 +54,18 @@ def policy(*statements: Statement) -> str:
     )
 
 
+def only_over_tls(actions: str | list[str], resource: str | list[str]) -> Statement:
+    """The statement of a resource's own policy that refuses everybody who comes without TLS."""
+    return {
+        "Sid": "OnlyEncryptedConnections",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": actions,
+        "Resource": resource,
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+
+
 def trust(service: str, *, condition: Condition | None = None) -> str:
     """The trust policy of a role that a service assumes."""
     statement = {"Principal": {"Service": service}, "Action": "sts:AssumeRole"}

@@ -7,7 +7,7 @@ from cdktf_cdktf_provider_aws.kms_key import KmsKey
 from estate import names
 from estate.any_image import AnyImage
 from estate.estate import Estate
-from stacks.image.notifications import tellers
+from stacks.image.notifications import key_statements_of_emails
 from stacks.policy import Statement, policy
 
 
@@ -24,8 +24,7 @@ def add_key(stack: TerraformStack, *, estate: Estate, image: AnyImage, account: 
         policy=policy(
             *_statements(image, _log_groups(estate, image), account),
             *(
-                # in a key's own policy the resource "*" is that key
-                tellers(account=account, action=["kms:Decrypt", "kms:GenerateDataKey*"], resource="*")
+                key_statements_of_emails(estate=estate, image=image, account=account)
                 if image.notifications.emails
                 else ()
             ),

@@ -18,19 +18,27 @@ from estate.container import ContainerImage
 from estate.estate import Estate
 from stacks.function import Function, add_function
 from stacks.image.container_role import repository_arns
-from stacks.policy import Statement, policy
+from stacks.policy import Statement
+from stacks.topic import add_topic
 
 RECONCILE_EVERY = "rate(1 hour)"
 """How soon the channel is right again when a message was lost."""
 
 
-def add_topic(stack: TerraformStack, *, estate: Estate, image: AnyImage, kms_key: str) -> SnsTopic:
-    """The topic to which Image Builder publishes finished and failed builds."""
-    return SnsTopic(
+def add_handoff_topic(
+    stack: TerraformStack, *, estate: Estate, image: AnyImage, account: str, kms_key: str
+) -> SnsTopic:
+    """The topic to which Image Builder publishes finished and failed builds.
+
+    Its service-linked role may publish to any topic of the account ("AWS managed policies" in its user guide); an
+    execution role of workflows is allowed by its own policy.
+    """
+    return add_topic(
         stack,
         "topic",
         name=names.handoff(estate.settings.namespace, image.name),
-        kms_master_key_id=kms_key,
+        kms_key=kms_key,
+        account=account,
     )
 
 
@@ -70,7 +78,7 @@ def add_handoff(
         statements=_statements(estate, image, account, pipeline),
         iam=settings.iam,
         kms_key=kms_key,
-        dead_letters_policy=policy(
+        dead_letters_from=[
             {
                 "Sid": "TopicWritesDeadLetters",
                 "Principal": {"Service": "sns.amazonaws.com"},
@@ -79,7 +87,7 @@ def add_handoff(
                 "Resource": "*",
                 "Condition": {"ArnEquals": {"aws:SourceArn": topic.arn}},
             }
-        ),
+        ],
     )
     _add_subscription(stack, topic=topic, function=function)
     name = names.handoff(settings.namespace, image.name)

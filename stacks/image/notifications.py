@@ -11,13 +11,15 @@ from cdktf_cdktf_provider_aws.cloudwatch_event_target import (
     CloudwatchEventTargetInputTransformer,
 )
 from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
-from cdktf_cdktf_provider_aws.sns_topic_policy import SnsTopicPolicy
 from cdktf_cdktf_provider_aws.sns_topic_subscription import SnsTopicSubscription
 
 from estate import names
 from estate.any_image import AnyImage
 from estate.estate import Estate
-from stacks.policy import Statement, policy
+from stacks.policy import Statement
+from stacks.topic import ALARMS, EVENTS, add_topic, key_statements
+
+_PUBLISHERS = (EVENTS, ALARMS)
 
 
 def add_notifications(
@@ -30,29 +32,6 @@ def add_notifications(
         for happening in _happenings(estate, image, account=account):
             _add_rule(stack, happening, topic=topic, topic_arns=told.topic_arns)
     return topic
-
-
-def tellers(*, account: str, action: str | list[str], resource: str) -> list[Statement]:
-    """Lets EventBridge and CloudWatch's alarms write to the topic of the e-mails, or use its key.
-
-    EventBridge says nothing that a condition could hold for ("Amazon SNS permissions" in its user guide), so its
-    statement has none.
-    """
-    return [
-        {
-            "Sid": "EventBridgeTells",
-            "Principal": {"Service": "events.amazonaws.com"},
-            "Action": action,
-            "Resource": resource,
-        },
-        {
-            "Sid": "AlarmsTell",
-            "Principal": {"Service": "cloudwatch.amazonaws.com"},
-            "Action": action,
-            "Resource": resource,
-            "Condition": {"StringEquals": {"aws:SourceAccount": account}},
-        },
-    ]
 
 
 @dataclass(frozen=True)
@@ -128,19 +107,21 @@ def _add_rule(
         _for_each(target, topic_arns)
 
 
+def key_statements_of_emails(*, estate: Estate, image: AnyImage, account: str) -> list[Statement]:
+    """What the key must allow for the topic of the e-mails."""
+    name = names.failures(estate.settings.namespace, image.name)
+    return key_statements(_PUBLISHERS, name=name, region=image.home, account=account)
+
+
 def _add_topic(stack: TerraformStack, *, estate: Estate, image: AnyImage, account: str, kms_key: str) -> SnsTopic:
-    topic = SnsTopic(
+    topic = add_topic(
         stack,
         "failures_topic",
         name=names.failures(estate.settings.namespace, image.name),
         display_name=f"{estate.settings.namespace} {image.name}",
-        kms_master_key_id=kms_key,
-    )
-    SnsTopicPolicy(
-        stack,
-        "failures_topic_policy",
-        arn=topic.arn,
-        policy=policy(*tellers(account=account, action="sns:Publish", resource=topic.arn)),
+        kms_key=kms_key,
+        account=account,
+        publishers=_PUBLISHERS,
     )
     subscription = SnsTopicSubscription(stack, "email", topic_arn=topic.arn, protocol="email", endpoint="${each.key}")
     _for_each(subscription, image.notifications.emails)
