@@ -24,6 +24,20 @@ def fleet_stack(fleet: str) -> str:
     return f"fleet-{fleet}"
 
 
+def state(namespace: str, stack: str, region: str) -> str:
+    """Where below the backend's folder or prefix the state of a stack lies.
+
+    It belongs to its estate, so that two of them can share a backend, and to its region: provider 5 would look for the
+    resources of another one in vain, forget them, and plan them anew while the old ones run on.
+    """
+    return f"{namespace}/{stack}.{region}.tfstate"
+
+
+def state_before_namespaces(stack: str, region: str) -> str:
+    """Where it lay before estates had folders of their own there."""
+    return f"{stack}.{region}.tfstate"
+
+
 def image_path(namespace: str, image: str) -> str:
     """The folder of an image's parameters. Image Builder's own role may read below `/imagebuilder/`, no other."""
     return f"/imagebuilder/{namespace}/{image}"

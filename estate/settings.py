@@ -1,15 +1,16 @@
 """What holds for the whole estate: its name, where its state lies, and how Terraform reaches AWS."""
 
-from typing import Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, StrictBool, model_validator
+from pydantic import BaseModel, BeforeValidator, Discriminator, StrictBool, Tag, model_validator
 
-from estate.problems import RuleError
+from estate.problems import RuleError, shown
 from estate.text import (
     FROZEN,
     AccountId,
     Arn,
     BucketName,
+    ExternalId,
     FolderPath,
     KmsKeyArn,
     Namespace,
@@ -18,9 +19,38 @@ from estate.text import (
     Region,
     RoleArn,
     RolePath,
+    SessionName,
+    StateKey,
     Tags,
     exactly_one,
 )
+
+
+class AssumeRole(BaseModel):
+    """The role under which Terraform works."""
+
+    model_config = FROZEN
+
+    role_arn: RoleArn
+    """The role."""
+    external_id: ExternalId | None = None
+    """The external ID that the role's trust policy asks for. Without it: none is sent."""
+    session_name: SessionName | None = None
+    """The name of the session, as CloudTrail shows it. Without it: Terraform chooses one."""
+
+
+def _role_or_none(value: Any) -> Any:
+    if value is None or value == "none" or isinstance(value, dict | AssumeRole):
+        return value
+    raise RuleError("must be a role to assume", got=shown(value), remedy="write {role_arn: arn:aws:iam::…}, or none")
+
+
+_RoleOrNone = Annotated[
+    # tags in brackets are no step of the path in the configuration
+    Annotated[Literal["none"], Tag("[none]")] | Annotated[AssumeRole, Tag("[role]")],
+    Discriminator(lambda value: "[none]" if isinstance(value, str) else "[role]"),
+    BeforeValidator(_role_or_none, json_schema_input_type=Literal["none"] | AssumeRole),
+]
 
 
 class LocalBackend(BaseModel):
@@ -29,11 +59,16 @@ class LocalBackend(BaseModel):
     model_config = FROZEN
 
     folder: FolderPath = "state"
-    """The folder, beside `cdktf.out`. Without it: `state`."""
+    """The folder, beside `cdktf.out`; the states are in a folder of the namespace there. Without it: `state`, so
+    `state/acme/image-web.eu-west-1.tfstate`."""
 
 
 class S3Backend(BaseModel):
-    """Terraform's state in an S3 bucket that exists already, one object a stack."""
+    """Terraform's state in an S3 bucket that exists already, one object a stack.
+
+    Terraform reaches the bucket by `profile` and `assume_role`, also for fleets that have a `provider` of their own:
+    that is for what the fleet is made of, not for its state.
+    """
 
     model_config = FROZEN
 
@@ -42,12 +77,18 @@ class S3Backend(BaseModel):
     region: Region
     """The bucket's region."""
     key_prefix: FolderPath = "goldsmith"
-    """What the objects' keys start with. Without it: `goldsmith`, so
-    `goldsmith/image-web.eu-west-1.tfstate`."""
+    """What the objects' keys start with; the namespace follows. Without it: `goldsmith`, so
+    `goldsmith/acme/image-web.eu-west-1.tfstate`."""
     use_lockfile: StrictBool = True
     """Lock with an object beside the state. Without it: locked."""
-    kms_key_id: PlainText | None = None
+    kms_key_id: StateKey | None = None
     """The key that encrypts the state. Without it: the bucket's own default key."""
+    profile: PlainText | None = None
+    """The profile of the shared configuration files by which Terraform reaches the bucket, or `none` for the
+    credentials of the environment. Without it: that of `settings.provider`, if it names one."""
+    assume_role: _RoleOrNone | None = None
+    """The role under which Terraform reaches the bucket, or `none` for no role. Without it: that of
+    `settings.provider`, if it names one."""
 
 
 class Backend(BaseModel):
@@ -69,19 +110,6 @@ class Backend(BaseModel):
                 remedy="write local: {} or s3: {bucket: …, region: …}",
             )
         return self
-
-
-class AssumeRole(BaseModel):
-    """The role under which Terraform works."""
-
-    model_config = FROZEN
-
-    role_arn: RoleArn
-    """The role."""
-    external_id: PlainText | None = None
-    """The external ID that the role's trust policy asks for. Without it: none is sent."""
-    session_name: PlainText | None = None
-    """The name of the session, as CloudTrail shows it. Without it: AWS's provider chooses one."""
 
 
 class Provider(BaseModel):
@@ -137,3 +165,14 @@ class Settings(BaseModel):
     dashboards: StrictBool = False
     """Whether each region that is an image's home gets a dashboard in CloudWatch of all its images, in a stack of its
     own, `overview-REGION`. Without it: none, as each but the first three of an account costs money."""
+
+    @property
+    def backend_access(self) -> Provider:
+        """How Terraform reaches its state in S3: by what the backend says, else as it reaches AWS."""
+        s3 = self.backend.s3
+        profile = (s3 and s3.profile) or self.provider.profile
+        role = (s3 and s3.assume_role) or self.provider.assume_role
+        return Provider(
+            profile=None if profile == "none" else profile,
+            assume_role=role if isinstance(role, AssumeRole) else None,
+        )

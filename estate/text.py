@@ -203,6 +203,20 @@ InstanceProfileArn = Annotated[
 KmsKeyArn = Annotated[
     str, _arn("kms", "key/", "must be a key's ARN", "write it as arn:aws:kms:eu-west-1:123456789012:key/…")
 ]
+_KEY_ID = "([0-9a-f]{8}-[0-9a-f]{4}-[1-5][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}|mrk-[0-9a-f]{32})"
+_KEY_ALIAS = "alias/[A-Za-z0-9/_-]+"
+StateKey = Annotated[
+    str,
+    Matching(
+        rf"{_KEY_ALIAS}|{_KEY_ID}|arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{{12}}:({_KEY_ALIAS}|key/{_KEY_ID})",
+        "must be a KMS key as Terraform's S3 backend takes it: an ARN, an ID, or alias/ and a name",
+        "write it as arn:aws:kms:eu-west-1:123456789012:key/…",
+    ),
+]
+ExternalId = Annotated[
+    str, Matching(rf"{_PLAIN}{{2,1224}}", "must be 2 to 1224 letters, digits and _+=,.@:/-")
+]  # as AWS's AssumeRole has them
+SessionName = Annotated[str, Matching("[A-Za-z0-9_+=,.@-]{2,64}", "must be 2 to 64 letters, digits and _+=,.@-")]
 HostResourceGroupArn = Annotated[
     str,
     _arn(

@@ -25,7 +25,18 @@ _RULES = {
     "literal_error": "must be {expected}",
 }
 
-_NOT_WRITTEN = ("[key]", "[reference]", "[base]", "[disk]", "[public]", "[permission]", "[existing]", "[made]")
+_NOT_WRITTEN = (
+    "[key]",
+    "[reference]",
+    "[base]",
+    "[disk]",
+    "[public]",
+    "[permission]",
+    "[existing]",
+    "[made]",
+    "[none]",
+    "[role]",
+)
 """Steps that only pydantic sees: where a key of a mapping is wrong, and of which kind a value is."""
 
 

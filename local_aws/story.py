@@ -157,7 +157,7 @@ def _nothing_left_to_do(world: World) -> Sequence[str]:
 def _destroy(world: World) -> Sequence[str]:
     destroy = partial(world.cdktf, "destroy", "--auto-approve", "--skip-synth")
     world.together(partial(destroy, FLEET), partial(destroy, IMAGE))
-    states = sorted((world.folder / "state").glob("*.tfstate"))
+    states = sorted((world.folder / "state" / "acme").glob("*.tfstate"))
     left = {state.name.partition(".")[0]: _resources(state) for state in states}
     _check(left == {FLEET: [], IMAGE: []}, f"left in the states: {left}")
     pipelines = world.aws.client("imagebuilder", region=HOME).list_image_pipelines()["imagePipelineList"]

@@ -1,8 +1,17 @@
-"""What every stack says to Terraform: versions, provider, backend; and the one escaping boundary."""
+"""What every stack says to Terraform: versions, provider, backend, owner; and the one escaping boundary."""
 
-from cdktf import LocalBackend, Postcondition, S3Backend, TerraformResourceLifecycle, TerraformStack
+from cdktf import (
+    LocalBackend,
+    Postcondition,
+    S3Backend,
+    S3BackendAssumeRoleConfig,
+    TerraformResource,
+    TerraformResourceLifecycle,
+    TerraformStack,
+)
 from cdktf_cdktf_provider_aws.provider import AwsProvider, AwsProviderAssumeRole, AwsProviderDefaultTags
 
+from estate import names
 from estate.settings import Provider, Settings
 
 _REQUIRED_PROVIDER = {5: ">= 5.100.0, < 7.0.0", 6: ">= 6.40.0, < 7.0.0"}
@@ -39,11 +48,12 @@ def add_terraform(
     tags: dict[str, str],
     provider: Provider | None = None,
 ) -> None:
-    """Versions, backend and provider of a stack. `tags` go to every resource, beside those of the settings."""
+    """Versions, backend, provider and owner of a stack. `tags` go to every resource, beside those of the settings."""
     # over the exact version that the bindings were made from
     version = _REQUIRED_PROVIDER[settings.provider_version]
     stack.add_override("terraform.required_providers", {"aws": {"source": "hashicorp/aws", "version": version}})
     _add_backend(stack, settings=settings, region=region)
+    _add_marker(stack, namespace=settings.namespace)
     add_provider(stack, settings=settings, region=region, tags=tags, provider=provider)
 
 
@@ -72,11 +82,10 @@ def add_provider(
 
 
 def _add_backend(stack: TerraformStack, *, settings: Settings, region: str) -> None:
-    # A state belongs to its region: provider 5 would look for the resources of another one in vain, forget them, and
-    # plan them anew while the old ones run on.
-    name = f"{stack.node.id}.{region}.tfstate"
+    name = names.state(settings.namespace, stack.node.id, region)
     if settings.backend.s3:
-        s3 = settings.backend.s3
+        s3, access = settings.backend.s3, settings.backend_access
+        role = access.assume_role
         S3Backend(
             stack,
             bucket=s3.bucket,
@@ -84,9 +93,34 @@ def _add_backend(stack: TerraformStack, *, settings: Settings, region: str) -> N
             key=f"{s3.key_prefix}/{name}",
             encrypt=True,
             kms_key_id=s3.kms_key_id,
+            profile=access.profile,
+            assume_role=S3BackendAssumeRoleConfig(**role.model_dump(exclude_none=True)) if role else None,
         )
         # the bindings of 0.21 do not know it yet
         stack.add_override("terraform.backend.s3.use_lockfile", s3.use_lockfile)
     elif settings.backend.local:
         # relative to cdktf.out/stacks/<stack>, where Terraform runs; an absolute path would differ by machine
         LocalBackend(stack, path=f"../../../{settings.backend.local.folder}/{name}")
+
+
+def _add_marker(stack: TerraformStack, *, namespace: str) -> None:
+    """Whose state it is, in the state itself: whatever backend a stack is given, it stops at another estate's.
+
+    The first apply writes it, so it protects from the second one on. It is never in the way of a destroy.
+    """
+    other = "${self.output}"
+    words = (
+        f"The state of {stack.node.id} belongs to the estate {other}, not to {namespace}: this plan would replace what "
+        f"{other} has in AWS. Give {namespace} a state of its own (another backend, folder or key prefix). If {other} "
+        f"was renamed to {namespace}: destroy the stack under the old name first."
+    )
+    marker = TerraformResource(
+        stack,
+        "estate",
+        terraform_resource_type="terraform_data",
+        lifecycle=TerraformResourceLifecycle(
+            ignore_changes=["input"],
+            postcondition=[Postcondition(condition=f'${{self.output == "{namespace}"}}', error_message=words)],
+        ),
+    )
+    marker.add_override("input", namespace)

@@ -27,6 +27,8 @@ settings:
       key_prefix: golden/images
       use_lockfile: false
       kms_key_id: alias/state
+      profile: state
+      assume_role: {role_arn: "arn:aws:iam::123456789012:role/state", external_id: acme, session_name: state}
   provider:
     profile: tools
     assume_role:
