@@ -22,6 +22,8 @@ from estate.soundness import model_of
 from estate.yaml_text import Marks, read
 
 _SECTIONS = ("images", "fleets")
+_SHARED = "x-"
+"""How the top-level keys begin that only hold anchors for the rest of their file, as in Compose files."""
 _Named = TypeVar("_Named", Image | ContainerImage, Fleet)
 
 
@@ -149,6 +151,8 @@ def _merge(file: Path, declared: _Declared) -> None:
         declared.problems.append(Problem((), rule, remedy=remedy, place=f"{file}:1"))
         return
     for section, values in yaml.value.items():
+        if section.startswith(_SHARED):
+            continue
         place = f"{file}:{yaml.marks.line((section,))}"
         if section == "settings":
             if _declare(("settings",), source, declared):

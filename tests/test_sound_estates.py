@@ -8,6 +8,19 @@ from estate.load import load
 from tests.broken_estates import smallest, written
 
 SOUND = {
+    "shared YAML below keys of its own": """\
+x-common: &common
+  build: [update-os]
+  regions: [eu-west-1]
+  # read only where it is merged
+  no-field: 1
+x-web: &web {os: amazon-linux-2023, build: [update-os], regions: [eu-west-1]}
+x-: [anything]
+settings: {namespace: acme}
+images:
+  web: *web
+  shop: {<<: *web, channels: [prod]}
+""",
     "more operations a second for a container's build instance, with either provider": """\
 settings: {namespace: acme}
 images:
