@@ -19,7 +19,8 @@ They run in the order that is written, 20 at most.
 
 Image Builder runs the phases `build` and `validate` of every component on the instance that becomes the image, and the
 phase `test` of every component, those under `build` too, on an instance of the finished image. A component that has
-only a `test` phase belongs under `test`, one that has none under `build`; otherwise it is refused.
+only a `test` phase belongs under `test`, one that has none under `build`; otherwise it is refused. Further phases are
+taken, as AWS takes them; Image Builder does not run them.
 
 Image Builder takes each component of an image once. For a second script, port or command, put a copy of the document
 from `components/` under another name beside your configuration, as one of your own.
@@ -82,8 +83,8 @@ Braces that are not for the executor, such as those of `docker ps --format '{{{{
 - schema version, unknown keys, names of phases, steps, parameters and constants, each once;
 - actions: known ones, of the document's platform, with the inputs that they need and no others;
 - `timeoutSeconds`, `maxAttempts`, `onFailure`, `if` and `loop`;
-- references: parameters and constants that are not declared, or declared and not used; steps, inputs and outputs that
-  are not there, not yet, or on another instance; loops of another step;
+- references: parameters and constants that are not declared; steps, inputs and outputs that are not there, not yet, on
+  another instance, or in a phase that Image Builder does not run; loops of another step;
 - scripts that end by restarting the instance: a step with `action: Reboot` does that, or `exit 194` (Windows: 3010),
   which tells the executor, so that the build goes on afterwards;
 - size: {LARGEST} bytes.

@@ -37,7 +37,7 @@ Generated from the models by `python docs/generate.py`; do not edit.
 An estate is declared in YAML files that lie in one folder: `config/`, or what `GOLDSMITH_CONFIG` names. Each file may
 have `images:` and `fleets:`, and one of them has `settings:`. Files are merged; how things are spread over them is up
 to you. Anchors and `<<:` work as YAML has them, within a file, and top-level keys that begin with `x-`, such as
-`x-common:`, are there to hold what they share. Versions are written in quotes, because `1.10` without is the number 1.1.
+`x-common:`, hold what they share. Versions are written in quotes, because `1.10` without is the number 1.1.
 
 [operating-systems.md](operating-systems.md) has every operating system and what its images are built from,
 [components.md](components.md) the components that images are made of.

@@ -8,7 +8,7 @@ from estate.any_image import AnyImage
 from estate.build_checks import check_build, check_workflow_arns
 from estate.container_checks import check_container
 from estate.distribution_checks import check_distribution
-from estate.document_references import TEST_STAGE
+from estate.document_references import BUILD_STAGE, TEST_STAGE
 from estate.documents import Document
 from estate.fleet import Fleet
 from estate.image import ComponentUse, Image
@@ -97,10 +97,15 @@ def _components(image: AnyImage, parts: Parts) -> Iterator[Problem]:
 
 def _in_its_list(use: ComponentUse, document: Document, place: Key) -> Iterator[Problem]:
     """Image Builder runs the phases that there are, wherever a component stands: its list would say something else."""
-    tests = [phase in TEST_STAGE for phase in document.phases]
-    if place[2] == "test" and not any(tests):
+    builds, tests = (not stage.isdisjoint(document.phases) for stage in (set(BUILD_STAGE), set(TEST_STAGE)))
+    if not builds and not tests:
+        rule = f"{use.use} has none of the phases that Image Builder runs, so it does nothing"
+        yield Problem(
+            place, rule, remedy=f"name one of them {BUILD_STAGE[0] if place[2] == 'build' else TEST_STAGE[0]}"
+        )
+    elif place[2] == "test" and not tests:
         yield Problem(place, f"{use.use} has no phase test, so it tests nothing", remedy="write it in build")
-    if place[2] == "build" and all(tests):
+    elif place[2] == "build" and not builds:
         yield Problem(place, f"{use.use} has only the phase test, so it builds nothing", remedy="write it in test")
 
 

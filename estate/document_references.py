@@ -13,8 +13,11 @@ from typing import Any
 from estate.action_modules import ACTION_MODULES
 from estate.problems import Key, Problem, did_you_mean, shown
 
+BUILD_STAGE = ("build", "validate")
+"""The phases that Image Builder runs on the instance that builds."""
 TEST_STAGE = ("test", "container-host-test")
-"""The phases that run on another instance than `build` and `validate`."""
+"""Those that it runs on another instance, the last one for container images only. It takes any further phase, and runs
+none."""
 
 # what looks like a reference; `{{ range . }}` or `awk '{{print $1}}'` does not
 _REFERENCE = re.compile(r"(\{\{[ \t]*(\.?[A-Za-z0-9_-][A-Za-z0-9_.\[\]-]*)[ \t]*\}\})")
@@ -44,12 +47,6 @@ class _Step:
     def place(self) -> Key:
         """Its place in the YAML."""
         return ("phases", self.position[0], "steps", self.position[1])
-
-
-def names_in(content: Mapping[str, Any]) -> Set[str]:
-    """All names of parameters and constants to which the steps refer."""
-    texts = (text for step in _steps(content) for _, text in _texts(step))
-    return {reference for text in texts for _, reference in _REFERENCE.findall(text)}
 
 
 def quoted_names(content: Mapping[str, Any]) -> Set[str]:
@@ -135,6 +132,8 @@ def _chained(parts: Mapping[str, str | None], step: _Step, steps: list[_Step]) -
     elif found is None:
         known = [str(each.fields["name"]) for each in steps if each.phase == phase and "name" in each.fields]
         yield f"phase {phase} has no such step", did_you_mean(name, known)
+    elif phase not in (*BUILD_STAGE, *TEST_STAGE) and step.phase != phase:
+        yield f"Image Builder does not run phase {phase}", "do the work in this phase"
     elif (phase in TEST_STAGE) != (step.phase in TEST_STAGE):
         yield f"phase {phase} runs on another instance than phase {step.phase}", "do the work in this phase again"
     elif found.position >= step.position:

@@ -10,11 +10,14 @@ from difflib import get_close_matches
 from typing import Any, TypeGuard
 
 from estate.action_modules import ACTION_MODULES, OPERATORS, ActionModule
-from estate.document_references import TEST_STAGE
+from estate.document_references import BUILD_STAGE, TEST_STAGE
 from estate.problems import Key, Problem, did_you_mean, shown
 
-PHASES = ("build", "validate", *TEST_STAGE)
-"""The phases that Image Builder runs; the last one for container images only."""
+PHASES = (*BUILD_STAGE, *TEST_STAGE)
+"""The phases that Image Builder runs."""
+
+_ALMOST = r"(build|validat|test)[a-z]*"
+"""What is meant as one of them and is none: `Build`, `tests`, `validation`."""
 
 _STEP = ("name", "action", "timeoutSeconds", "onFailure", "maxAttempts", "inputs", "if", "loop")
 _ON_FAILURE = ("Abort", "Continue", "Ignore")
@@ -26,11 +29,13 @@ _NOT_OPERATORS = ("value", "then", "else", "path")
 # ExecutePowerShell: "If you start a reboot without the exit code, the build process may fail")
 _RESTARTS = {
     "ExecuteBash": (
-        r"(sudo )?(/usr)?(/sbin/)?(reboot|shutdown (-r|--reboot)|systemctl reboot|(tel)?init 6)\b.*",
+        r"(sudo )?(/usr)?(/sbin/)?(reboot|shutdown (-r|--reboot)|systemctl reboot|(tel)?init 6)(?=$|[\s;&|<>]).*",
         "exit 194",
     ),
-    "ExecutePowerShell": (r"(?i:Restart-Computer|shutdown(\.exe)? [/-]r)\b.*", "3010"),
+    "ExecutePowerShell": (r"(?i:Restart-Computer|shutdown(\.exe)? [/-]r)(?=$|[\s;|]).*", "3010"),
 }
+# what is no command, or not the whole of one: PowerShell's comments of several lines, and ends of lines that go on
+_NO_COMMANDS = {"ExecuteBash": r"\\\n", "ExecutePowerShell": r"(?s)<#.*?#>|`\n"}
 
 
 def problems_of(phases: Any, platform: str | None) -> Iterator[Problem]:
@@ -42,15 +47,25 @@ def problems_of(phases: Any, platform: str | None) -> Iterator[Problem]:
     for index, phase in enumerate(phases):
         key: Key = ("phases", index)
         name = phase.get("name") if isinstance(phase, dict) else phase
-        if name not in PHASES or not isinstance(phase, dict):
-            remedy = did_you_mean(name, PHASES) if isinstance(name, str) else f"choose one of {', '.join(PHASES)}"
-            yield Problem(key, "unknown phase", shown(name), remedy)
+        if not isinstance(name, str) or not name or not isinstance(phase, dict):
+            remedy = f"write - name: {phase}" if isinstance(phase, str) else f"choose one of {', '.join(PHASES)}"
+            yield Problem(key, "a phase needs a name", shown(name), remedy)
             continue
+        if name not in PHASES and (meant := _meant(name)):
+            yield Problem(key, "unknown phase", shown(name), f"did you mean {meant!r}?")
         if name in seen:
             yield Problem(key, "each phase is there once", shown(name), "put their steps into one")
         seen.add(name)
         yield from _unknown(phase, ("name", "steps"), key, "a phase")
         yield from _steps(phase.get("steps"), key, platform)
+
+
+def _meant(name: str) -> str | None:
+    """The phase as which an unknown one is meant, if it is: AWS takes any other, and runs none of them."""
+    near = get_close_matches(name.lower(), PHASES, n=1, cutoff=0.8)
+    if not near and re.fullmatch(_ALMOST, name.lower()):
+        near = get_close_matches(name.lower(), PHASES, n=1, cutoff=0)
+    return near[0] if near else None
 
 
 def _steps(steps: Any, key: Key, platform: str | None) -> Iterator[Problem]:
@@ -152,12 +167,16 @@ def _restart(step: Mapping[str, Any], key: Key) -> Iterator[Problem]:
         return
     restart, tells = _RESTARTS[step["action"]]
     texts = [text for text in commands if isinstance(text, str)]
-    lines = [line.strip() for text in texts for line in text.splitlines() if line.strip() and line.strip()[0] != "#"]
-    if lines and re.fullmatch(restart, lines[-1]) and not any(tells in text for text in texts):
-        code = "[System.Environment]::Exit(3010)" if tells == "3010" else tells
-        rule = "a script that restarts the instance without telling the executor can fail the build"
-        remedy = f"end with {code} instead, or add a step with action: Reboot"
-        yield Problem((*key, "inputs", "commands", len(commands) - 1), rule, shown(lines[-1]), remedy)
+    joined = (re.sub(_NO_COMMANDS[step["action"]], " ", text) for text in texts)
+    lines = [line.strip() for text in joined for line in text.splitlines() if line.strip() and line.strip()[0] != "#"]
+    if not lines or not re.fullmatch(restart, lines[-1]) or any(tells in text for text in texts):
+        return
+    if any(lines[-1].count(quote) % 2 for quote in "\"'"):
+        return  # the end of a text that begins on another line
+    code = "[System.Environment]::Exit(3010)" if tells == "3010" else tells
+    rule = "a script that restarts the instance without telling the executor can fail the build"
+    remedy = f"end with {code} instead, or add a step with action: Reboot"
+    yield Problem((*key, "inputs", "commands", len(commands) - 1), rule, shown(lines[-1]), remedy)
 
 
 def _running(step: Mapping[str, Any], key: Key) -> Iterator[Problem]:

@@ -95,12 +95,10 @@ def _problems(text: str, content: Any, platform: Platform | None) -> Iterator[tu
         yield Problem((), rule, shown(content), remedy), ""
         return
     declared = {name for section in _FIELDS for _, name, _ in _variables(content, section)}
-    steps = list(document_steps.problems_of(content.get("phases"), platform))
     for problem in (
         *_top(text, content),
         *_declarations(content),
-        *steps,
-        *(() if _unreadable(content) else _unused(content)),
+        *document_steps.problems_of(content.get("phases"), platform),
     ):
         yield problem, ""
     yield from document_references.problems_of(content, declared)
@@ -185,21 +183,3 @@ def _parameter(fields: Mapping[str, Any], *, quoted: bool = False, in_here_strin
 def _text(value: Any) -> str:
     """A value as text, as YAML writes it."""
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _unreadable(content: Mapping[str, Any]) -> bool:
-    """Whether there are phases or steps of which nobody knows what they use."""
-    phases = content.get("phases")
-    if not isinstance(phases, list):
-        return True
-    steps = [phase.get("steps") if isinstance(phase, dict) else None for phase in phases]
-    return any(not isinstance(each, list) or not all(isinstance(step, dict) for step in each) for each in steps)
-
-
-def _unused(content: Mapping[str, Any]) -> Iterator[Problem]:
-    used = document_references.names_in(content)
-    for section in _FIELDS:
-        for index, name, _ in _variables(content, section):
-            if name not in used:
-                remedy = f"delete it, or write '{{{{ {name} }}}}' in a step's inputs"
-                yield Problem((section, index, name), "is declared and not used", remedy=remedy)

@@ -158,13 +158,6 @@ def _problems(text: str, content: Any, stage: Stage) -> Iterator[Problem]:
     for index, fields in _mappings(content, "outputs"):
         yield from _output(fields, ("outputs", index))
     yield from workflow_references.problems_of(content)
-    if isinstance(steps, list) and all(isinstance(step, dict) for step in steps):
-        used = workflow_references.parameters_in(content)
-        for index, fields in _mappings(content, "parameters"):
-            name = fields.get("name")
-            if isinstance(name, str) and name not in used:
-                remedy = f"delete it, or write $.parameters.{name} in a step"
-                yield Problem(("parameters", index), "is declared and not used", remedy=remedy)
 
 
 def _top(text: str, content: Mapping[str, Any]) -> Iterator[Problem]:

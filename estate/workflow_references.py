@@ -6,7 +6,7 @@ Builder.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -31,11 +31,6 @@ class _Variable:
     def parts(self) -> tuple[str, ...]:
         """`$.stepOutputs.Run.output[0]` as stepOutputs, Run, output."""
         return tuple(re.sub(r"\[.*\]$", "", part) for part in self.text.removeprefix("$.").split("."))
-
-
-def parameters_in(content: Mapping[str, Any]) -> Set[str]:
-    """All names of parameters to which a document refers."""
-    return {each.parts[1] for each in _variables(content) if each.parts[0] == "parameters" and len(each.parts) > 1}
 
 
 def workflow_outputs_in(content: Mapping[str, Any]) -> list[str]:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from estate.action_modules import ACTION_MODULES
+from estate.document_references import BUILD_STAGE, TEST_STAGE
 from estate.documents import parse
 from estate.files import SHIPPED_COMPONENTS
 from estate.operating_systems import Platform
@@ -101,3 +102,6 @@ def test_shipped_documents_are_sound_on_their_platform_and_go_into_a_request(fil
     platforms: dict[str, Platform] = {"linux": "Linux", "windows": "Windows", "macos": "macOS"}
     document = parse(file.read_text(), source=str(file), platform=platforms[file.stem])
     assert len(document.text) <= LONGEST_INLINE
+    # AWS takes others, too; ours mean something
+    assert [name for name in document.parameters if not re.search(rf"{{{{ ?{name} ?}}}}", document.text)] == []
+    assert not set(document.phases) - {*BUILD_STAGE, *TEST_STAGE}
