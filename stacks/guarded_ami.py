@@ -1,8 +1,11 @@
 """Channel -> guards -> AMI: what a fleet may run is decided at each plan, in words that a reviewer understands.
 
 Three lookups, none of which fails when it finds nothing: the image's parameters by path, the AMI's ID by list, then
-the AMI itself. What is missing or wrong stops the plan by a postcondition; postconditions do not block a destroy.
-What is only old warns by a `check`, so that an old image prevents neither scaling nor destroying.
+the AMI itself. What is missing or wrong stops the plan by a postcondition. What is only old warns by a `check`, so that
+an old image prevents neither scaling nor destroying.
+
+A destroy and a refresh evaluate all of this, too, and go on when a condition does not hold; an expression that cannot
+be evaluated stops them. So each condition and each message is one that can be, whatever is missing.
 """
 
 from dataclasses import dataclass
@@ -21,6 +24,9 @@ from stacks.terraform import stopping
 _CHANNEL = "data.aws_ssm_parameters_by_path.channel"
 _FOUND = "data.aws_ami_ids.found"
 _AMI = "data.aws_ami.ami"
+_MAKER_TAG = "Ec2ImageBuilderArn"
+"""Image Builder's tag of the AMIs that it distributes, in every region ("Tag Image Builder output resources" in its
+user guide): the ARN of the build."""
 _AMI_HERE = "the_ami"
 """Stands for the AMI in what may become a postcondition or a check; no name can have an underscore."""
 
@@ -55,26 +61,31 @@ def add_guarded_ami(stack: TerraformStack, *, estate: Estate, fleet: Fleet) -> G
         f"{subject} has no build in {fleet.region} yet. {_how_to_fill(fleet)}",
     )
     DataAwsSsmParametersByPath(
-        stack, "channel", path=names.image_path(namespace, image.name), lifecycle=_stopping(built)
+        stack,
+        "channel",
+        path=names.image_path(namespace, image.name),
+        # a secure string among them, whose key is gone or not for us, would be an error
+        with_decryption=False,
+        lifecycle=_stopping(built),
     )
     # parameter values are marked as sensitive, which AMI IDs are not; "" while the channel has none
     values = f"zipmap(nonsensitive({_CHANNEL}.names), nonsensitive({_CHANNEL}.values))"
     TerraformLocal(stack, "ami_id", f'${{lookup({values}, "{parameter}", "")}}')
     there = _Guard(
         "there",
-        "length(self.ids) == 1",
+        'local.ami_id == "" || length(self.ids) == 1',
         f"{subject} points to ${{local.ami_id}}, which does not exist in this account and {fleet.region}: "
-        "it was deregistered, or belongs to another account. Move the channel to a build that is there.",
+        "it was deregistered or disabled, or belongs to another account. Move the channel to a build that is there.",
     )
     DataAwsAmiIds(
         stack,
         "found",
         owners=["self"],
         include_deprecated=True,
-        filter=[DataAwsAmiIdsFilter(name="image-id", values=["${local.ami_id}"])],
+        filter=[DataAwsAmiIdsFilter(name="image-id", values=['${coalesce(local.ami_id, "none")}'])],
         lifecycle=_stopping(there),
     )
-    identity = _identity_guards(subject, prefix=names.ami_prefix(namespace, image.name), image=image)
+    identity = _identity_guards(subject, namespace=namespace, image=image)
     found = DataAwsAmi(
         stack,
         "ami",
@@ -96,18 +107,31 @@ def _how_to_fill(fleet: Fleet) -> str:
     return f"Move the channel to a build first; {names.LATEST} is the only one that moves by itself."
 
 
-def _identity_guards(subject: str, *, prefix: str, image: Image) -> tuple[_Guard, ...]:
+def _identity_guards(subject: str, *, namespace: str, image: Image) -> tuple[_Guard, ...]:
+    prefix = names.ami_prefix(namespace, image.name)
+    name_in_arn = names.in_arn(names.image_builder(namespace, image.name))
+    # of any region: the image may have had another home when it was built
+    a_build = f"^arn:[a-z-]+:imagebuilder:[a-z0-9-]+:[0-9]+:image/{name_in_arn}/"
+    tag = f'tags["{_MAKER_TAG}"]'
     return (
         _Guard(
             "name",
             f'startswith(the_ami.name, "{prefix}")',
-            f"{subject} points to ${{the_ami.id}}, which is not a build of this image: its name, ${{the_ami.name}}, "
+            f"{subject} points to {_of_ami('id')}, which is not a build of this image: its name, {_of_ami('name')}, "
             f"does not start with '{prefix}'. Move the channel to a build of the image.",
+        ),
+        _Guard(
+            "maker",
+            # anybody can name an AMI like that; one with another name is refused already
+            f'startswith(the_ami.name, "{prefix}") ? can(regex("{a_build}", the_ami.{tag})) : true',
+            f"{subject} points to {_of_ami('id')}, which is named like a build of this image but is none: its tag "
+            f"{_MAKER_TAG}, which Image Builder sets to the build's ARN, is {_of_ami(tag, 'missing')}. Move the "
+            "channel to a build of the image.",
         ),
         _Guard(
             "architecture",
             f'the_ami.architecture == "{image.ami_architecture}"',
-            f"{subject} points to ${{the_ami.id}}, which is built for ${{the_ami.architecture}}, not "
+            f"{subject} points to {_of_ami('id')}, which is built for {_of_ami('architecture')}, not "
             f"{image.ami_architecture}. Move the channel to a build of the right architecture.",
         ),
     )
@@ -120,15 +144,20 @@ def _age_guards(subject: str, fleet: Fleet) -> tuple[_Guard, ...]:
         _Guard(
             "age",
             f'try(timecmp(timeadd(the_ami.creation_date, "{limit}"), plantimestamp()) > 0, true)',
-            f"{subject} points to ${{the_ami.id}}, which was built on ${{the_ami.creation_date}}: more than "
+            f"{subject} points to {_of_ami('id')}, which was built on {_of_ami('creation_date')}: more than "
             f"{fleet.max_age_in_days} days ago. Build the image anew.",
         ),
         _Guard(
             "deprecation",
             "try(timecmp(the_ami.deprecation_time, plantimestamp()) > 0, true)",
-            f"{subject} points to ${{the_ami.id}}, which is deprecated since ${{the_ami.deprecation_time}}.",
+            f"{subject} points to {_of_ami('id')}, which is deprecated since {_of_ami('deprecation_time')}.",
         ),
     )
+
+
+def _of_ami(attribute: str, otherwise: str = "?") -> str:
+    """An attribute of the AMI in a message, which is evaluated also where there is no AMI."""
+    return f'${{try({_AMI_HERE}.{attribute}, "{otherwise}")}}'
 
 
 def _stopping(*guards: _Guard) -> TerraformResourceLifecycle:
@@ -138,14 +167,18 @@ def _stopping(*guards: _Guard) -> TerraformResourceLifecycle:
 
 
 def _warn(stack: TerraformStack, guard: _Guard) -> None:
-    """A check block, which cdktf has no class for. It stands outside the data source, so the AMI has its full name."""
+    """A check block, which cdktf has no class for. It stands outside the data source, so the AMI has its full name.
+
+    Where there is no AMI, there is nothing to warn of: that it is missing is said elsewhere.
+    """
     ami = f"one({_AMI})"
+    condition = f"{ami} == null ? true : ({guard.condition})"
     stack.add_override(
         f"check.{guard.id}",
         {
             "assert": [
                 {
-                    "condition": f"${{{guard.condition}}}".replace(_AMI_HERE, ami),
+                    "condition": f"${{{condition}}}".replace(_AMI_HERE, ami),
                     "error_message": guard.message.replace(_AMI_HERE, ami),
                 }
             ]

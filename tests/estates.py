@@ -12,6 +12,12 @@ PROJECT = Path(__file__).parent.parent
 ESTATES = {"sample": PROJECT / "config"} | {
     folder.name: folder for folder in sorted((PROJECT / "examples").iterdir()) if folder.is_dir()
 }
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+
+
+def reviewed(estate: str) -> dict[str, dict[str, Any]]:
+    """The JSON of every stack of an estate by name, from the snapshots, which are what is synthesized."""
+    return {file.stem: json.loads(file.read_text()) for file in sorted((SNAPSHOTS / estate).glob("*.json"))}
 
 
 def synthesize(config: Path, out: Path) -> dict[str, dict[str, Any]]:

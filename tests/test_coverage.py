@@ -12,9 +12,8 @@ from botocore.model import ListShape, MapShape, ServiceModel, Shape, StructureSh
 
 from docs.coverage import Operation, Row, operations
 from docs.generate import estate_schema
-from tests.estates import synthesize
+from tests.estates import SNAPSHOTS, synthesize
 from tests.test_any_configuration import FULL
-from tests.test_snapshots import SNAPSHOTS
 
 MODEL = ServiceModel(Loader().load_service_model("imagebuilder", "service-2"), "imagebuilder")
 MAKING = [name for name in MODEL.operation_names if name.startswith(("Create", "Import"))]

@@ -15,6 +15,7 @@ from tests.estates import synthesize
 REGION = "eu-west-1"
 IMAGE = "/imagebuilder/guarded/web"
 PARAMETER = f"{IMAGE}/prod"
+ARN = f"arn:aws:imagebuilder:{REGION}:000000000000:image"
 OTHER_IMAGE = (
     "Fleet {fleet}: channel prod of image guarded/web points to {ami}, which is not a build of this image: its name, "
     "{name}, does not start with 'guarded.web.'. Move the channel to a build of the image."
@@ -42,17 +43,22 @@ fleets:
     guards: warn
   tagged:
     <<: *fleet
+    guards: warn
     subnets: {tags: {tier: guarded}}
+    security_group_ids: []
+    capacity: {min: 0, max: 1}
+  named:
+    <<: *fleet
+    security_group_ids: []
 """
 
 
 @dataclass(frozen=True)
 class Said:
-    """What a plan says: errors and warnings in full, and the AMI that the launch template would get."""
+    """What a plan says: errors and warnings in full."""
 
     errors: list[str]
     warnings: list[str]
-    image_id: str | None
 
 
 @dataclass(frozen=True)
@@ -64,24 +70,35 @@ class Plans:
     environment: Mapping[str, str]
 
     def of(self, fleet: str) -> Said:
-        folder = self.stacks / f"fleet-{fleet}"
         try:
-            output = terraform.run("plan", "-json", "-out=plan", folder=folder, environ=self.environment)
-            shown = terraform.run("show", "-json", "plan", folder=folder, environ=self.environment)
-            image_id = json.loads(shown)["planned_values"]["outputs"]["image_id"]["value"]
+            output = self.run(fleet, "plan", "-json", "-out=plan")
         except terraform.TerraformError as error:
-            output, image_id = str(error), None
+            output = str(error)
         events = [json.loads(line) for line in re.findall(r"\{.*\}", output)]
         said = [event["diagnostic"] for event in events if event["type"] == "diagnostic"]
         return Said(
             errors=[each["detail"] for each in said if each["severity"] == "error"],
             warnings=[each["detail"] for each in said if each["severity"] == "warning"],
-            image_id=image_id,
         )
 
-    def point_to_new_ami(self, *, name: str, architecture: str = "x86_64") -> str:
+    def image_id(self, fleet: str) -> str:
+        """The AMI that the launch template would get by the plan before."""
+        shown = json.loads(self.run(fleet, "show", "-json", "plan"))
+        ami: str = shown["planned_values"]["outputs"]["image_id"]["value"]
+        return ami
+
+    def run(self, fleet: str, *arguments: str) -> str:
+        return terraform.run(*arguments, folder=self.stacks / f"fleet-{fleet}", environ=self.environment)
+
+    def point_to_new_ami(self, *, name: str, architecture: str = "x86_64", of: str = "guarded-web") -> str:
         ec2 = self.aws.client("ec2", region=REGION)
-        ami: str = ec2.register_image(Name=name, Architecture=architecture, RootDeviceName="/dev/xvda")["ImageId"]
+        tag = {"Key": "Ec2ImageBuilderArn", "Value": f"{ARN}/{of}/1.0.1/1"}
+        ami: str = ec2.register_image(
+            Name=name,
+            Architecture=architecture,
+            RootDeviceName="/dev/xvda",
+            TagSpecifications=[{"ResourceType": "image", "Tags": [tag]}] if of else [],
+        )["ImageId"]
         self.aws.client("ssm", region=REGION).put_parameter(
             Name=PARAMETER, Value=ami, Type="String", DataType="aws:ec2:image", Overwrite=True
         )
@@ -96,9 +113,10 @@ def plans(
     (folder / "estate.yaml").write_text(ESTATE)
     synthesize(folder / "estate.yaml", folder / "cdktf.out")
     stacks = folder / "cdktf.out" / "stacks"
-    for fleet in ("stopping", "warning", "tagged"):
-        terraform.run("init", folder=stacks / f"fleet-{fleet}", environ=terraform_environment)
-    yield Plans(local_aws, stacks, terraform_environment)
+    made = Plans(local_aws, stacks, terraform_environment)
+    for fleet in ("stopping", "warning", "tagged", "named"):
+        made.run(fleet, "init")
+    yield made
 
 
 def test_stops_while_the_channel_has_no_build(plans: Plans) -> None:
@@ -112,7 +130,8 @@ def test_stops_while_the_channel_has_no_build(plans: Plans) -> None:
 
 def test_gives_a_build_of_the_image_to_the_launch_template(plans: Plans) -> None:
     ami = plans.point_to_new_ami(name="guarded.web.2026-11-22T01-02-03.456Z")
-    assert plans.of("stopping") == Said([], [], ami)
+    assert plans.of("stopping") == Said([], [])
+    assert plans.image_id("stopping") == ami
 
 
 def test_stops_when_the_ami_is_gone(plans: Plans) -> None:
@@ -120,7 +139,8 @@ def test_stops_when_the_ami_is_gone(plans: Plans) -> None:
     plans.aws.client("ec2", region=REGION).deregister_image(ImageId=ami)
     assert plans.of("warning").errors == [
         f"Fleet warning: channel prod of image guarded/web points to {ami}, which does not exist in this account and "
-        "eu-west-1: it was deregistered, or belongs to another account. Move the channel to a build that is there."
+        "eu-west-1: it was deregistered or disabled, or belongs to another account. Move the "
+        "channel to a build that is there."
     ]
 
 
@@ -128,6 +148,16 @@ def test_stops_when_the_ami_is_of_another_image(plans: Plans) -> None:
     name = "guarded.web-admin.2026-11-22T03-02-03.456Z"
     ami = plans.point_to_new_ami(name=name)
     assert plans.of("stopping").errors == [OTHER_IMAGE.format(fleet="stopping", ami=ami, name=name)]
+
+
+def test_stops_when_an_ami_has_the_name_and_image_builder_made_it_of_nothing_or_of_another_image(plans: Plans) -> None:
+    for of, tag in {"": "missing", "guarded-web-admin": f"{ARN}/guarded-web-admin/1.0.1/1"}.items():
+        ami = plans.point_to_new_ami(name=f"guarded.web.made-by-hand-{of}", of=of)
+        assert plans.of("stopping").errors == [
+            f"Fleet stopping: channel prod of image guarded/web points to {ami}, which is named like a build of this "
+            "image but is none: its tag Ec2ImageBuilderArn, which Image Builder sets to the build's ARN, is "
+            f"{tag}. Move the channel to a build of the image."
+        ]
 
 
 def test_stops_when_the_ami_has_another_architecture(plans: Plans) -> None:
@@ -141,7 +171,8 @@ def test_stops_when_the_ami_has_another_architecture(plans: Plans) -> None:
 def test_only_warns_in_an_emergency(plans: Plans) -> None:
     name = "guarded.web-admin.2026-11-22T05-02-03.456Z"
     ami = plans.point_to_new_ami(name=name)
-    assert plans.of("warning") == Said([], [OTHER_IMAGE.format(fleet="warning", ami=ami, name=name)], ami)
+    assert plans.of("warning") == Said([], [OTHER_IMAGE.format(fleet="warning", ami=ami, name=name)])
+    assert plans.image_id("warning") == ami
 
 
 def test_only_warns_when_the_ami_is_old(plans: Plans) -> None:
@@ -153,12 +184,11 @@ def test_only_warns_when_the_ami_is_old(plans: Plans) -> None:
             f"Fleet stopping: channel prod of image guarded/web points to {ami}, which was built on "
             "2026-01-02T03:04:05.000Z: more than 60 days ago. Build the image anew."
         ],
-        ami,
     )
 
 
 def test_stops_when_no_subnet_has_the_tags_or_those_that_have_lie_in_several_vpcs(plans: Plans) -> None:
-    ami = plans.point_to_new_ami(name="guarded.web.2026-11-22T07-02-03.456Z")
+    plans.point_to_new_ami(name="guarded.web.2026-11-22T07-02-03.456Z")
     ec2 = plans.aws.client("ec2", region=REGION)
     tags = [{"ResourceType": "subnet", "Tags": [{"Key": "tier", "Value": "guarded"}]}]
 
@@ -170,9 +200,32 @@ def test_stops_when_no_subnet_has_the_tags_or_those_that_have_lie_in_several_vpc
         "Fleet tagged: no subnet in eu-west-1 has the tags tier=guarded. Tag subnets, or name them by ID."
     ]
     add_subnet()
-    assert plans.of("tagged") == Said([], [], ami)
+    assert plans.of("tagged") == Said([], [])
+    plans.run("tagged", "apply", "-auto-approve")
     add_subnet()
     assert plans.of("tagged").errors == [
         "Fleet tagged: the subnets in eu-west-1 with the tags tier=guarded lie in several VPCs. Add a tag that tells "
         "them apart, or name subnets by ID."
     ]
+
+
+def test_whatever_is_gone_stops_neither_a_refresh_nor_a_destroy(plans: Plans) -> None:
+    """Of the fleet that the test before this has applied, and of one that names its subnets."""
+    ec2 = plans.aws.client("ec2", region=REGION)
+    ssm = plans.aws.client("ssm", region=REGION)
+    ec2.deregister_image(ImageId=ssm.get_parameter(Name=PARAMETER)["Parameter"]["Value"])
+    plans.run("tagged", "plan", "-destroy")
+    plans.run("named", "plan", "-refresh-only")
+
+    ssm.delete_parameter(Name=PARAMETER)
+    for subnet in ec2.describe_subnets(Filters=[{"Name": "tag:tier", "Values": ["guarded"]}])["Subnets"]:
+        ec2.delete_subnet(SubnetId=subnet["SubnetId"])
+    assert sorted(plans.of("named").errors) == [
+        "Fleet named: channel prod of image guarded/web has no build in eu-west-1 yet. Move the channel to a build "
+        "first; latest is the only one that moves by itself.",
+        "Fleet named: subnets that do not exist in this account and eu-west-1: subnet-0a1b2c3d. Name subnets that are "
+        "there.",
+    ]
+    plans.run("tagged", "apply", "-refresh-only", "-auto-approve")
+    plans.run("tagged", "destroy", "-auto-approve")
+    assert plans.run("tagged", "state", "list") == ""

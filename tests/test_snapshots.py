@@ -14,9 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.estates import ESTATES, PROJECT, synthesize
-
-SNAPSHOTS = Path(__file__).parent / "snapshots"
+from tests.estates import ESTATES, PROJECT, SNAPSHOTS, synthesize
 
 
 @pytest.mark.parametrize("estate", ESTATES)

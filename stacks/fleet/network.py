@@ -1,5 +1,6 @@
 """Subnets and security groups of a fleet, given or found or made."""
 
+import json
 from dataclasses import dataclass
 
 from cdktf import TerraformResourceLifecycle, TerraformStack
@@ -12,6 +13,8 @@ from estate import names
 from estate.estate import Estate
 from estate.fleet import Fleet
 from stacks.terraform import literal, stopping
+
+_SUBNETS = "data.aws_subnets.subnets"
 
 
 @dataclass(frozen=True)
@@ -28,39 +31,70 @@ def add_network(stack: TerraformStack, *, estate: Estate, fleet: Fleet) -> Netwo
     if fleet.subnets.ids and given:
         return Network(list(fleet.subnets.ids), given)
     if fleet.subnets.ids:
-        first = DataAwsSubnet(stack, "first_subnet", id=fleet.subnets.ids[0])
-        return Network(list(fleet.subnets.ids), [_add_security_group(stack, estate, fleet, first.vpc_id)])
-    subnets, vpc_id = _add_subnets_by_tags(stack, fleet)
+        _, vpc_id = _look_up(stack, _named(fleet))
+        subnets = list(fleet.subnets.ids)
+    else:
+        subnets, vpc_id = _look_up(stack, _tagged(fleet))
     return Network(subnets, given or [_add_security_group(stack, estate, fleet, vpc_id)])
 
 
-def _add_subnets_by_tags(stack: TerraformStack, fleet: Fleet) -> tuple[list[str], str]:
-    """The subnets and their VPC. The plan stops when there are none, or when they lie in several VPCs."""
+@dataclass(frozen=True)
+class _Wanted:
+    """The subnets that a fleet asks for, and what a reviewer reads when they are not as they should be."""
+
+    filters: list[DataAwsSubnetsFilter]
+    are_there: tuple[str, str]
+    several_vpcs: str
+
+
+def _named(fleet: Fleet) -> _Wanted:
+    ids = fleet.subnets.ids
+    missing = f'${{join(", ", setsubtract({json.dumps(ids)}, self.ids))}}'
+    return _Wanted(
+        filters=[DataAwsSubnetsFilter(name="subnet-id", values=list(ids))],
+        are_there=(
+            f"length(self.ids) == {len(ids)}",
+            f"Fleet {fleet.name}: subnets that do not exist in this account and {fleet.region}: {missing}. "
+            "Name subnets that are there.",
+        ),
+        several_vpcs=f"Fleet {fleet.name}: the subnets {', '.join(ids)} lie in several VPCs. Name subnets of one.",
+    )
+
+
+def _tagged(fleet: Fleet) -> _Wanted:
     tags = literal(", ".join(f"{key}={value}" for key, value in fleet.subnets.tags.items()))
-    by_tags = [
-        DataAwsSubnetsFilter(name=literal(f"tag:{key}"), values=[literal(value)])
-        for key, value in fleet.subnets.tags.items()
-    ]
-    none = f"no subnet in {fleet.region} has the tags {tags}. Tag subnets, or name them by ID."
-    DataAwsSubnets(
-        stack,
-        "subnets",
-        filter=by_tags,
-        lifecycle=stopping(("length(self.ids) > 0", f"Fleet {fleet.name}: {none}")),
+    return _Wanted(
+        filters=[
+            DataAwsSubnetsFilter(name=literal(f"tag:{key}"), values=[literal(value)])
+            for key, value in fleet.subnets.tags.items()
+        ],
+        are_there=(
+            "length(self.ids) > 0",
+            f"Fleet {fleet.name}: no subnet in {fleet.region} has the tags {tags}. Tag subnets, or name them by ID.",
+        ),
+        several_vpcs=f"Fleet {fleet.name}: the subnets in {fleet.region} with the tags {tags} lie in several VPCs. "
+        "Add a tag that tells them apart, or name subnets by ID.",
     )
-    first = DataAwsSubnet(stack, "first_subnet", id="${data.aws_subnets.subnets.ids[0]}")
-    several = (
-        f"the subnets in {fleet.region} with the tags {tags} lie in several VPCs. Add a tag that tells them apart, "
-        "or name subnets by ID."
-    )
-    all_of_them = "length(self.ids) == length(data.aws_subnets.subnets.ids)"
+
+
+def _look_up(stack: TerraformStack, wanted: _Wanted) -> tuple[list[str], str]:
+    """The subnets and their VPC. The plan stops when they are missing, or lie in several VPCs.
+
+    No lookup fails when it finds nothing, because that would stop a destroy, too.
+    """
+    DataAwsSubnets(stack, "subnets", filter=wanted.filters, lifecycle=stopping(wanted.are_there))
+    first = DataAwsSubnet(stack, "first_subnet", id=f"${{{_SUBNETS}.ids[count.index]}}")
+    # this data source fails when it finds nothing, so it looks only for what the list has found
+    first.add_override("count", f"${{min(length({_SUBNETS}.ids), 1)}}")
+    vpc_id = "one(data.aws_subnet.first_subnet[*].vpc_id)"
+    all_of_them = f"length(self.ids) == length({_SUBNETS}.ids)"
     of_one_vpc = DataAwsSubnets(
         stack,
         "subnets_of_one_vpc",
-        filter=[*by_tags, DataAwsSubnetsFilter(name="vpc-id", values=[first.vpc_id])],
-        lifecycle=stopping((all_of_them, f"Fleet {fleet.name}: {several}")),
+        filter=[*wanted.filters, DataAwsSubnetsFilter(name="vpc-id", values=[f'${{coalesce({vpc_id}, "none")}}'])],
+        lifecycle=stopping((all_of_them, wanted.several_vpcs)),
     )
-    return of_one_vpc.ids, first.vpc_id
+    return of_one_vpc.ids, f"${{{vpc_id}}}"
 
 
 def _add_security_group(stack: TerraformStack, estate: Estate, fleet: Fleet, vpc_id: str) -> str:

@@ -113,7 +113,8 @@ def _workflows_gone(image: AnyImage) -> tuple[str, str]:
 def _repository_gone(image: AnyImage) -> tuple[str, str]:
     """Builds would go on to push where they may not any more."""
     return (
-        "alltrue([for each in self.image_scanning_configuration[0].ecr_configuration : "
+        # a pipeline that was changed by hand may lack the block; an index that fails would stop a destroy, too
+        "alltrue([for each in try(self.image_scanning_configuration[0].ecr_configuration, []) : "
         f'contains(["", "{SCANNING_REPOSITORY}"], each.repository_name)])',
         f"Image {image.name}: its pipeline has a repository for scans, and AWS's provider cannot take it away. Name "
         "one in its place: image_scanning.ecr_configuration: {repository_name: …}.",
