@@ -60,6 +60,10 @@ class Estate(BaseModel):
         """The tags of an image's AMIs, parameters and builds: the settings', its own, and the one it is found by."""
         return {**self.settings.tags, **image.tags, **names.owner_tag(self.settings.namespace, image.name)}
 
+    def tags_of_fleet(self, fleet: Fleet) -> dict[str, str]:
+        """The tags of everything in a fleet's stack: the settings', its own, and the one of the image that it runs."""
+        return {**self.settings.tags, **fleet.tags, **names.owner_tag(self.settings.namespace, fleet.image)}
+
     @property
     def overviews(self) -> tuple[str, ...]:
         """The regions that have a dashboard: the homes of images, if the settings want any."""

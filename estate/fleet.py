@@ -191,8 +191,8 @@ class Fleet(BaseModel):
     """Whether a foreign AMI or one of the wrong architecture stops the plan or only warns: `warn` is for
     emergencies. Without it: it stops."""
     tags: Tags = {}
-    """Tags of everything in the stack and of the instances, beside those of the settings. The launch template carries
-    them, so that a change replaces the instances. Without it: none."""
+    """Tags of everything in the stack, of the instances and of their volumes, beside those of the settings. The launch
+    template carries them, so that a change replaces the instances. Without it: none."""
 
     @model_validator(mode="after")
     def _spreads(self) -> Self:

@@ -163,8 +163,8 @@ class ImageBase(BaseModel):
     retention: Retention | None = None
     """What becomes of old builds. Without it: they stay, and their snapshots cost money for ever."""
     tags: Tags = {}
-    """Tags of everything in the stack, of the AMIs and of the parameters, beside those of the settings; 29 at most
-    together. Without it: none."""
+    """Tags of everything in the stack, of the instances and volumes of its builds, of new AMIs, and of the parameter of
+    `latest` when it is made, beside those of the settings; 29 at most together. Without it: none."""
 
     @property
     def home(self) -> str:

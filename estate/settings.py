@@ -154,8 +154,9 @@ class Settings(BaseModel):
     iam: Iam = Iam()
     """Path and permissions boundary of all roles. Without it: path `/`, no boundary."""
     tags: Tags = {}
-    """Tags of every resource, AMI and instance. Launch templates carry them, so that a change replaces the instances
-    of every fleet. Without it: only Goldsmith's own."""
+    """Tags of every resource that Terraform makes and AWS lets it tag, of new AMIs, and of instances and their volumes.
+    Launch templates carry them, so that a change replaces the instances of every fleet. Objects in a bucket have none.
+    Without it: only Goldsmith's own."""
     kms_key: KmsKeyArn | None = None
     """The key for topics, queues, logs and buckets; its policy must let Image Builder, SNS and CloudWatch Logs
     use it, and EventBridge and CloudWatch, too, where an image has `notifications.emails`. Without it: each image stack

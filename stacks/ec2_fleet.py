@@ -25,7 +25,7 @@ class Ec2FleetStack(TerraformStack):
             self,
             settings=estate.settings,
             region=fleet.region,
-            tags={**fleet.tags, **names.owner_tag(estate.settings.namespace, fleet.image)},
+            tags=estate.tags_of_fleet(fleet),
             provider=fleet.provider,
         )
         ami = add_guarded_ami(self, estate=estate, fleet=fleet)

@@ -47,9 +47,9 @@ def add_group(
         instance_refresh=AutoscalingGroupInstanceRefresh(
             strategy="Rolling", preferences=AutoscalingGroupInstanceRefreshPreferences(**preferences)
         ),
-        # for tools that look at groups; instances get theirs from the launch template
+        # the provider's default tags do not reach a group; instances get theirs from the launch template
         tag=[
             AutoscalingGroupTag(key=key, value=value, propagate_at_launch=False)
-            for key, value in names.owner_tag(estate.settings.namespace, fleet.image).items()
+            for key, value in estate.tags_of_fleet(fleet).items()
         ],
     )

@@ -33,13 +33,7 @@ def add_launch_template(
     """What every instance of the fleet is: IMDSv2 only, encrypted root volume, the tags of estate and fleet."""
     namespace = estate.settings.namespace
     name = names.fleet(namespace, fleet.name)
-    tags = {
-        **estate.settings.tags,
-        **fleet.tags,
-        **names.owner_tag(namespace, fleet.image),
-        "goldsmith:channel": fleet.channel,
-        "Name": name,
-    }
+    tags = {**estate.tags_of_fleet(fleet), "goldsmith:channel": fleet.channel, "Name": name}
     return LaunchTemplate(
         stack,
         "launch_template",
