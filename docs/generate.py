@@ -39,6 +39,9 @@ have `images:` and `fleets:`, and one of them has `settings:`. Files are merged;
 to you. Anchors and `<<:` work as YAML has them, within a file, and top-level keys that begin with `x-`, such as
 `x-common:`, hold what they share. Versions are written in quotes, because `1.10` without is the number 1.1.
 
+Documents, Dockerfiles and the YAML files themselves stay below that folder, links included: nothing else is read, and
+nothing is shown of a file that is not what it should be. A YAML file of an estate has at most 2 MiB, a document 64 KiB.
+
 [operating-systems.md](operating-systems.md) has every operating system and what its images are built from,
 [components.md](components.md) the components that images are made of.
 

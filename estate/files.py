@@ -16,11 +16,14 @@ from estate.documents import Document
 from estate.image import ComponentUse
 from estate.operating_systems import Platform
 from estate.problems import EstateError, Key, Problem, did_you_mean, shown
+from estate.reading import DOCKERFILE, DOCUMENT, is_below, lack_of, text_of
 from estate.workflow_actions import Stage
 from estate.workflow_documents import WorkflowDocument, parse_workflow
 
 SHIPPED_COMPONENTS = Path(__file__).parent.parent / "components"
 """Goldsmith's own component documents: `<name>/{linux,windows,macos}.yaml`."""
+
+_REMEDY = "write its path from the configuration's folder"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,20 +62,6 @@ def platforms_of(component: str) -> list[Platform]:
     ]
 
 
-def text_of(file: Path) -> str:
-    """A file as text. Raises `EstateError` with its one problem."""
-    try:
-        # the same content has the same version, whatever a checkout made of the line ends
-        return file.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        got = f"byte 0x{error.object[error.start]:02x}"
-        problem = Problem((), "is not UTF-8 text", got, "save it as UTF-8", place=f"{file}:{line}")
-        raise EstateError([problem]) from None
-    except OSError as error:
-        raise EstateError([Problem((), f"cannot be read: {error.strerror}", place=str(file))]) from None
-
-
 def _documents(
     images: Iterable[AnyImage], folder: Path, problems: list[Problem], broken: Set[Key]
 ) -> dict[tuple[str, Platform], Document]:
@@ -104,12 +93,11 @@ def _dockerfiles(images: Iterable[AnyImage], folder: Path, problems: list[Proble
         path = image.own_dockerfile if isinstance(image, ContainerImage) else None
         if path is None or key in broken:
             continue
-        if not os.path.isfile(folder / path):
-            remedy = "write its path from the configuration's folder, or its text in several lines"
-            problems.append(Problem(key, "no such file", shown(path), remedy))
+        file = _named(path, folder, key, f"{_REMEDY}, or its text in several lines", problems)
+        if file is None:
             continue
         try:
-            texts[path] = text_of(folder / path)
+            texts[path] = text_of(file, DOCKERFILE)
         except EstateError as error:
             problems += error.problems
     return texts
@@ -124,17 +112,16 @@ def _workflows(
     told: dict[str, Problem] = {}
     for image in images:
         for stage, place, use in image.workflows.placed:
-            file, key = folder / use.use, (use.use, stage)
+            key = (use.use, stage)
             if not use.is_own or key in found:
                 continue
-            if not os.path.isfile(file):
-                where: Key = ("images", image.name, "workflows", *place)
-                remedy = "write its path from the configuration's folder"
-                problems.append(Problem(where, "no such file", shown(use.use), remedy))
+            where: Key = ("images", image.name, "workflows", *place)
+            file = _named(use.use, folder, where, _REMEDY, problems)
+            if file is None:
                 continue
             found[key] = None
             try:
-                found[key] = parse_workflow(text_of(file), source=str(file), stage=stage)
+                found[key] = parse_workflow(text_of(file, DOCUMENT), source=str(file), stage=stage)
             except EstateError as error:
                 told |= {str(problem): problem for problem in error.problems}
     problems += told.values()
@@ -143,23 +130,38 @@ def _workflows(
 
 def _file(use: ComponentUse, platform: Platform, folder: Path, place: Key, problems: list[Problem]) -> Path | None:
     if use.is_own:
-        file, rule, remedy = folder / use.use, "no such file", "write its path from the configuration's folder"
-    else:
-        file, rule = SHIPPED_COMPONENTS / use.use / f"{platform.lower()}.yaml", f"no such component for {platform}"
-        remedy = did_you_mean(use.use, (each.parent.name for each in SHIPPED_COMPONENTS.glob(f"*/{file.name}")))
+        return _named(use.use, folder, place, _REMEDY, problems)
+    file = SHIPPED_COMPONENTS / use.use / f"{platform.lower()}.yaml"
     if os.path.isfile(file):
         return file
-    problem = Problem(place, rule, shown(use.use), remedy)
-    if not use.is_own and (others := platforms_of(use.use)):
+    if others := platforms_of(use.use):
         problem = Problem(place, f"{use.use} is not made for {platform}", remedy=f"it is for {' and '.join(others)}")
+    else:
+        remedy = did_you_mean(use.use, (each.parent.name for each in SHIPPED_COMPONENTS.glob(f"*/{file.name}")))
+        problem = Problem(place, f"no such component for {platform}", shown(use.use), remedy)
     problems.append(problem)
+    return None
+
+
+def _named(path: str, folder: Path, place: Key, remedy: str, problems: list[Problem]) -> Path | None:
+    """The file that a path names, if it is one of the configuration's."""
+    file = folder / path
+    if not is_below(folder, file):
+        # whether it exists is not said either
+        rule = "must stay below the configuration's folder, also through links"
+        problems.append(Problem(place, rule, shown(path), "put a copy of the file there"))
+    elif lack := lack_of(file):
+        rule = f"{lack.rule}, but {lack.got}" if lack.got else lack.rule
+        problems.append(Problem(place, rule, shown(path), remedy))
+    else:
+        return file
     return None
 
 
 def _document(file: Path, platform: Platform, told: dict[str, Problem]) -> Document | None:
     """The document. What is wrong with it for every platform is told once."""
     try:
-        return documents.parse(text_of(file), source=str(file), platform=platform)
+        return documents.parse(text_of(file, DOCUMENT), source=str(file), platform=platform)
     except EstateError as error:
         told |= {str(problem): problem for problem in error.problems}
         return None

@@ -1,4 +1,4 @@
-"""Files -> Estate, or every problem at once. With `files.py`, the only reader of files."""
+"""Files -> Estate, or every problem at once."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -12,11 +12,12 @@ from estate import checks
 from estate.any_image import AnyImage
 from estate.container import ContainerImage
 from estate.estate import Estate
-from estate.files import NamedFiles, read_named, text_of
+from estate.files import NamedFiles, read_named
 from estate.fleet import Fleet
 from estate.image import Image
 from estate.parts import Parts
 from estate.problems import EstateError, Key, Problem, did_you_mean, shown
+from estate.reading import ESTATE, is_below, lack_of, text_of
 from estate.settings import Settings
 from estate.soundness import model_of
 from estate.yaml_text import Marks, read
@@ -55,7 +56,7 @@ def load(path: Path) -> Estate:
     folder = path if os.path.isdir(path) else path.parent
     declared = _Declared()
     for file in _files(path):
-        _merge(file, declared)
+        _merge(file, folder, declared)
     problems = declared.problems
     broken: set[Key] = set()
     settings = None
@@ -111,17 +112,17 @@ def _by_name(section: str, models: Iterable[_Named], problems: list[Problem]) ->
 
 
 def _files(path: Path) -> list[Path]:
-    if os.path.isfile(path):  # False, not an error, for what cannot be a path
+    lack = lack_of(path)
+    if lack is None:
         return [path]
-    if not os.path.isdir(path):
-        remedy = "make it, or set GOLDSMITH_CONFIG to where your YAML files are"
-        raise EstateError([Problem((), "no such file or folder", place=str(path), remedy=remedy)])
+    if lack.got != "a folder":
+        raise EstateError([_unusable(path, lack)])
     try:
         files = sorted(file for file in path.iterdir() if file.suffix.lower() in (".yaml", ".yml"))
     except OSError as error:
         raise EstateError([Problem((), f"cannot be read: {error.strerror}", place=str(path))]) from None
     # what an editor or a file system leaves beside a file starts with a dot
-    files = [file for file in files if not file.name.startswith(".") and not file.is_dir()]
+    files = [file for file in files if not file.name.startswith(".") and not os.path.isdir(file)]
     if not files:
         raise EstateError(
             [Problem((), "the folder has no YAML file", place=str(path), remedy="begin with settings.yaml")]
@@ -129,20 +130,32 @@ def _files(path: Path) -> list[Path]:
     return files
 
 
-def _merge(file: Path, declared: _Declared) -> None:
+def _unusable(path: Path, lack: Problem) -> Problem:
+    """What is said of a configuration that is neither a file nor a folder."""
+    rule, remedy = lack.rule, "make it, or set GOLDSMITH_CONFIG to where your YAML files are"
+    if lack.got:
+        return Problem((), "is neither a regular file nor a folder", lack.got, remedy, place=str(path))
+    return Problem((), f"{rule} or folder" if rule == "no such file" else rule, remedy=remedy, place=str(path))
+
+
+def _merge(file: Path, folder: Path, declared: _Declared) -> None:
     """Adds what a file declares; a name that another file has already is an error that names both places."""
     try:
-        yaml = read(text_of(file), source=str(file))
+        if not is_below(folder, file):
+            rule, remedy = "is a link to outside the configuration's folder", "put a copy of the file here"
+            raise EstateError([Problem((), rule, remedy=remedy, place=str(file))])
+        yaml = read(text_of(file, ESTATE), source=str(file))
     except EstateError as error:
         declared.problems += error.problems
         declared.complete = False
         return
     declared.problems += yaml.problems
-    source = _Source(str(file), yaml.marks)
     if yaml.value is None:
         return
     if not isinstance(yaml.value, dict):
-        problem = Problem((), "must have settings:, images: or fleets:", shown(yaml.value), place=f"{file}:1")
+        # not what it is: it may be anything, such as a password
+        got = shown(yaml.value) if isinstance(yaml.value, list) else "a single value"
+        problem = Problem((), "must have settings:, images: or fleets:", got, place=f"{file}:1")
         declared.problems.append(problem)
         declared.complete = False
         return
@@ -150,26 +163,30 @@ def _merge(file: Path, declared: _Declared) -> None:
         rule, remedy = "is a component document, not an estate", "move it into a folder, such as components/"
         declared.problems.append(Problem((), rule, remedy=remedy, place=f"{file}:1"))
         return
+    source = _Source(str(file), yaml.marks)
     for section, values in yaml.value.items():
-        if section.startswith(_SHARED):
-            continue
-        place = f"{file}:{yaml.marks.line((section,))}"
-        if section == "settings":
-            if _declare(("settings",), source, declared):
-                declared.settings = values if values is not None else {}
-        elif section not in _SECTIONS:
-            remedy = did_you_mean(section, ("settings", *_SECTIONS))
-            declared.problems.append(Problem((section,), "unknown section", shown(section), remedy, place=place))
-            declared.complete = False
-        elif not isinstance(values, dict):
-            remedy = "write a name below it, or delete the line" if values is None else ""
-            problem = Problem((section,), "must be a mapping of names", shown(values), remedy, place=place)
-            declared.problems.append(problem)
-            declared.complete &= values is None
-        else:
-            for name, value in values.items():
-                if _declare((section, name), source, declared):
-                    declared.values[section][name] = value
+        if not section.startswith(_SHARED):
+            _merge_section(section, values, source, declared)
+
+
+def _merge_section(section: str, values: Any, source: _Source, declared: _Declared) -> None:
+    place = f"{source.name}:{source.marks.line((section,))}"
+    if section == "settings":
+        if _declare(("settings",), source, declared):
+            declared.settings = values if values is not None else {}
+    elif section not in _SECTIONS:
+        remedy = did_you_mean(section, ("settings", *_SECTIONS))
+        declared.problems.append(Problem((section,), "unknown section", shown(section), remedy, place=place))
+        declared.complete = False
+    elif not isinstance(values, dict):
+        remedy = "write a name below it, or delete the line" if values is None else ""
+        problem = Problem((section,), "must be a mapping of names", shown(values), remedy, place=place)
+        declared.problems.append(problem)
+        declared.complete &= values is None
+    else:
+        for name, value in values.items():
+            if _declare((section, name), source, declared):
+                declared.values[section][name] = value
 
 
 def _declare(key: Key, source: _Source, declared: _Declared) -> bool:
