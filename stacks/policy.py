@@ -1,7 +1,7 @@
 """IAM and resource policies as JSON text: statements in, one canonical document out."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 Statement = Mapping[str, Any]
@@ -64,6 +64,24 @@ def only_over_tls(actions: str | list[str], resource: str | list[str]) -> Statem
         "Resource": resource,
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
     }
+
+
+def any_of(regions: Sequence[str]) -> str:
+    """The region in the ARN of what is in each of some regions; the statement is then held to them by `only_in`.
+
+    One ARN and a condition instead of an ARN for each region: IAM takes 10,240 characters of all inline policies of a
+    role together.
+    """
+    return regions[0] if len(regions) == 1 else "*"
+
+
+def only_in(regions: Sequence[str], statement: Statement) -> Statement:
+    """A statement that holds for calls to some regions only, where its ARNs do not name the one that there is."""
+    if len(regions) == 1:
+        return statement
+    condition = statement.get("Condition", {})
+    equal = {**condition.get("StringEquals", {}), "aws:RequestedRegion": list(regions)}
+    return {**statement, "Condition": {**condition, "StringEquals": equal}}
 
 
 def trust(service: str, *, condition: Condition | None = None) -> str:

@@ -3,7 +3,7 @@
 from estate import names
 from estate.container import ContainerImage
 from estate.estate import Estate
-from stacks.policy import Statement
+from stacks.policy import Statement, any_of, only_in
 
 _PULL = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
 _PUSH = ["ecr:CompleteLayerUpload", "ecr:InitiateLayerUpload", "ecr:PutImage", "ecr:UploadLayerPart"]
@@ -24,11 +24,7 @@ def container_build_statements(image: ContainerImage, *, estate: Estate, account
         },
         # it knows no resources
         {"Sid": "LogInToRegistry", "Action": "ecr:GetAuthorizationToken", "Resource": "*"},
-        {
-            "Sid": "PushImage",
-            "Action": sorted([*_PULL, *_PUSH]),
-            "Resource": repository_arns(image, estate=estate, account=account),
-        },
+        on_repositories("PushImage", sorted([*_PULL, *_PUSH]), image, estate=estate, account=account),
     ]
     if image.image_scanning.image_scanning_enabled:
         # Image Builder puts it there for Inspector, before it is distributed
@@ -42,7 +38,16 @@ def container_build_statements(image: ContainerImage, *, estate: Estate, account
     return statements
 
 
-def repository_arns(image: ContainerImage, *, estate: Estate, account: str) -> list[str]:
-    """The repository in every region of a container image."""
-    partition, name = names.partition(image.home), estate.repository_of(image)
-    return [f"arn:{partition}:ecr:{region}:{account}:repository/{name}" for region in image.regions]
+def on_repositories(
+    sid: str, action: str | list[str], image: ContainerImage, *, estate: Estate, account: str
+) -> Statement:
+    """Lets a role do something with the repository in every region of a container image."""
+    partition, region, name = names.partition(image.home), any_of(image.regions), estate.repository_of(image)
+    return only_in(
+        image.regions,
+        {
+            "Sid": sid,
+            "Action": action,
+            "Resource": [f"arn:{partition}:ecr:{region}:{account}:repository/{name}"],
+        },
+    )

@@ -5,7 +5,7 @@ image's regions only is said once, for all statements of the role (`workflow_per
 and the policies of a role have at most 10,240 characters.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from estate import names
 from estate.any_image import AnyImage
@@ -15,6 +15,9 @@ from stacks.policy import Statement
 
 CROSS_ACCOUNT_ROLE = "EC2ImageBuilderDistributionCrossAccountRole"
 """The role that Image Builder takes on in another account; its name is AWS's."""
+
+_MOST_NAMED = 20
+"""Accounts, launch templates or license configurations that the policy names one by one. AWS's role names none."""
 
 _TAGGED = {"ec2:ResourceTag/CreatedBy": "EC2 Image Builder"}
 _TAGGING = {"aws:RequestTag/CreatedBy": ["EC2 Image Builder", "EC2 Fast Launch"]}
@@ -94,17 +97,24 @@ def _others(image: Image, account: str) -> Iterator[Statement]:
         yield {
             "Sid": "WorkInOtherAccounts",
             "Action": "sts:AssumeRole",
-            "Resource": [f"arn:{partition}:iam::{each}:role/{CROSS_ACCOUNT_ROLE}" for each in sorted(accounts)],
+            # who trusts this account in a role of that name is another account's own affair
+            "Resource": _named(
+                (f"arn:{partition}:iam::{each}:role/{CROSS_ACCOUNT_ROLE}" for each in accounts),
+                otherwise=f"arn:{partition}:iam::*:role/{CROSS_ACCOUNT_ROLE}",
+            ),
         }
     own = [(region, each) for region, each in templates if not each.account_id]
     if own:
         yield {
             "Sid": "UpdateLaunchTemplates",
             "Action": ["ec2:CreateLaunchTemplateVersion", "ec2:ModifyLaunchTemplate"],
-            "Resource": [
-                f"arn:{partition}:ec2:{region}:{account}:launch-template/{each.launch_template_id}"
-                for region, each in own
-            ],
+            "Resource": _named(
+                (
+                    f"arn:{partition}:ec2:{region}:{account}:launch-template/{each.launch_template_id}"
+                    for region, each in own
+                ),
+                otherwise=f"arn:{partition}:ec2:*:{account}:launch-template/*",
+            ),
         }
         yield {
             "Sid": "LookAtLaunchTemplates",
@@ -116,8 +126,14 @@ def _others(image: Image, account: str) -> Iterator[Statement]:
         yield {
             "Sid": "AssociateLicenses",
             "Action": "license-manager:UpdateLicenseSpecificationsForResource",
-            "Resource": sorted(licenses),
+            "Resource": _named(licenses, otherwise=f"arn:{partition}:license-manager:*:*:license-configuration:*"),
         }
+
+
+def _named(arns: Iterable[str], *, otherwise: str) -> list[str]:
+    """Some ARNs, or what stands for them all where they are too many for a policy."""
+    each = sorted(set(arns))
+    return each if len(each) <= _MOST_NAMED else [otherwise]
 
 
 def _fast_launch(image: Image, account: str) -> Iterator[Statement]:
@@ -128,7 +144,10 @@ def _fast_launch(image: Image, account: str) -> Iterator[Statement]:
     here, by_ec2 = f"arn:{partition}:ec2:*:{account}", {"StringEquals": {"aws:RequestTag/CreatedBy": "EC2 Fast Launch"}}
     images, snapshots = (f"arn:{partition}:ec2:*::{what}/*" for what in ("image", "snapshot"))
     # without one that is named, EC2 makes its own
-    templates = sorted({f"{here}:launch-template/{each.launch_template_id or '*'}" for each in enabled})
+    templates = _named(
+        {f"{here}:launch-template/{each.launch_template_id or '*'}" for each in enabled},
+        otherwise=f"{here}:launch-template/*",
+    )
     yield {
         "Sid": "EnableFastLaunch",
         "Action": "ec2:EnableFastLaunch",

@@ -1,6 +1,7 @@
 """The hand-off: topic, function, subscription and schedule, which move the channel `latest` after a build."""
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from cdktf import TerraformStack
@@ -17,12 +18,15 @@ from estate.any_image import AnyImage
 from estate.container import ContainerImage
 from estate.estate import Estate
 from stacks.function import Function, add_function
-from stacks.image.container_role import repository_arns
-from stacks.policy import Statement
+from stacks.image.container_role import on_repositories
+from stacks.policy import Statement, any_of, only_in
 from stacks.topic import add_topic
 
 RECONCILE_EVERY = "rate(1 hour)"
 """How soon the channel is right again when a message was lost."""
+
+_LONGEST_PATTERN = 2048
+"""Characters of an event pattern ("Amazon EventBridge quotas" in its user guide)."""
 
 
 def add_handoff_topic(
@@ -112,14 +116,18 @@ def add_handoff(
 
 
 def _moves_of_channels(estate: Estate, image: AnyImage) -> str:
-    """What Parameter Store says in the home region; latest is moved by the function itself."""
+    """What Parameter Store says in the home region of each channel but latest, which the function itself moves; of all
+    of them where their names are more than EventBridge takes. Another look changes nothing."""
     parameters = estate.parameters(image)
+    named = _changes_of([parameters[channel] for channel in image.channels])
+    path = f"{names.image_path(estate.settings.namespace, image.name)}/"
+    return named if len(named) <= _LONGEST_PATTERN else _changes_of([{"prefix": path}])
+
+
+def _changes_of(names: Sequence[str | Mapping[str, str]]) -> str:
+    """An event pattern for changes of parameters."""
     return json.dumps(
-        {
-            "source": ["aws.ssm"],
-            "detail-type": ["Parameter Store Change"],
-            "detail": {"name": [parameters[channel] for channel in image.channels]},
-        }
+        {"source": ["aws.ssm"], "detail-type": ["Parameter Store Change"], "detail": {"name": list(names)}}
     )
 
 
@@ -179,8 +187,9 @@ def _statements(estate: Estate, image: AnyImage, account: str, pipeline: Imagebu
     own = names.in_arn(names.image_builder(namespace, image.name))
     path = names.image_path(namespace, image.name)
 
-    def parameters(name: str) -> list[str]:
-        return [f"arn:{partition}:ssm:{target}:{account}:parameter{name}" for target in image.regions]
+    def on_parameters(sid: str, name: str, action: str | list[str]) -> Statement:
+        resource = f"arn:{partition}:ssm:{any_of(image.regions)}:{account}:parameter{name}"
+        return only_in(image.regions, {"Sid": sid, "Action": action, "Resource": [resource]})
 
     return [
         {"Sid": "ListBuilds", "Action": "imagebuilder:ListImagePipelineImages", "Resource": pipeline.arn},
@@ -200,24 +209,19 @@ def _statements(estate: Estate, image: AnyImage, account: str, pipeline: Imagebu
             },
         },
         _look_at_outputs(estate, image, account),
-        {"Sid": "ReadChannels", "Action": "ssm:GetParametersByPath", "Resource": parameters(path)},
-        {
-            "Sid": "ReadChannel",
-            "Action": ["ssm:GetParameter", "ssm:GetParameterHistory"],
-            "Resource": parameters(f"{path}/*"),
-        },
-        {
-            # only latest: operators move the other channels under their own identity
-            "Sid": "MoveLatest",
-            "Action": ["ssm:AddTagsToResource", "ssm:PutParameter"],
-            "Resource": parameters(names.parameter(namespace, image.name, names.LATEST)),
-        },
+        on_parameters("ReadChannels", path, "ssm:GetParametersByPath"),
+        on_parameters("ReadChannel", f"{path}/*", ["ssm:GetParameter", "ssm:GetParameterHistory"]),
+        # only latest: operators move the other channels under their own identity
+        on_parameters(
+            "MoveLatest",
+            names.parameter(namespace, image.name, names.LATEST),
+            ["ssm:AddTagsToResource", "ssm:PutParameter"],
+        ),
     ]
 
 
 def _look_at_outputs(estate: Estate, image: AnyImage, account: str) -> Statement:
     if isinstance(image, ContainerImage):
-        resources = repository_arns(image, estate=estate, account=account)
-        return {"Sid": "LookAtContainerImages", "Action": "ecr:DescribeImages", "Resource": resources}
+        return on_repositories("LookAtContainerImages", "ecr:DescribeImages", image, estate=estate, account=account)
     # EC2's DescribeImages knows no resources
     return {"Sid": "LookAtAmis", "Action": "ec2:DescribeImages", "Resource": "*"}

@@ -20,8 +20,8 @@ from estate.container import ContainerImage
 from estate.estate import Estate
 from estate.image import Image
 from estate.retention import Retention
-from stacks.image.container_role import repository_arns
-from stacks.policy import Statement
+from stacks.image.container_role import on_repositories
+from stacks.policy import Statement, any_of, only_in
 from stacks.role import add_role
 
 _MADE_BY_IMAGE_BUILDER = {"aws:ResourceTag/CreatedBy": "EC2 Image Builder"}
@@ -122,21 +122,15 @@ def _statements(estate: Estate, image: AnyImage, retention: Retention, account: 
         },
     ]
     if isinstance(image, ContainerImage):
-        return [
-            *common,
-            {
-                "Sid": "DeleteContainers",
-                "Action": ["ecr:BatchGetImage", "ecr:BatchDeleteImage"],
-                "Resource": repository_arns(image, estate=estate, account=account),
-            },
-        ]
+        delete = ["ecr:BatchGetImage", "ecr:BatchDeleteImage"]
+        return [*common, on_repositories("DeleteContainers", delete, image, estate=estate, account=account)]
     made_of_it = {
         **_MADE_BY_IMAGE_BUILDER,
         **{f"aws:ResourceTag/{key}": value for key, value in names.owner_tag(namespace, image.name).items()},
     }
 
     def everywhere(kind: str) -> list[str]:
-        return [f"arn:{partition}:ec2:{region}::{kind}/*" for region in image.regions]
+        return [f"arn:{partition}:ec2:{any_of(image.regions)}::{kind}/*"]
 
     actions = sorted({action for rule in retention.rules for action in _ACTIONS[rule]})
     statements: list[Statement] = [
@@ -162,7 +156,7 @@ def _statements(estate: Estate, image: AnyImage, retention: Retention, account: 
                 "Condition": {"StringEquals": _MADE_BY_IMAGE_BUILDER},
             }
         )
-    return [*common, *statements]
+    return [*common, *(only_in(image.regions, statement) for statement in statements)]
 
 
 def _marking(sid: str, resources: list[str], tagged: dict[str, str]) -> Statement:
