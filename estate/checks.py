@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from estate import component_values, names
+from estate.account_checks import check_accounts
 from estate.any_image import AnyImage
 from estate.build_checks import check_build, check_workflow_arns
 from estate.container_checks import check_container
@@ -36,6 +37,7 @@ def check(parts: Parts) -> list[Problem]:
         *_same_in_arns(parts),
         *check_workflow_arns(parts),
         *(problem for fleet in parts.fleets.values() for problem in _fleet(fleet, parts)),
+        *check_accounts(parts),
     ]
 
 

@@ -158,7 +158,8 @@ class Fleet(BaseModel):
     """The region, one of the image's. Another region is another stack with a state of its own: destroy the old one
     first."""
     provider: Provider | None = None
-    """How Terraform reaches AWS for this fleet. Without it: as the settings say."""
+    """How Terraform reaches AWS for this fleet, in the account in which its image is made. Without it: as the settings
+    say."""
     instance_type: InstanceType
     """The instance type."""
     subnets: Annotated[Subnets, BeforeValidator(_from_list, json_schema_input_type=_SubnetIds | Subnets)]

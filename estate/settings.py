@@ -22,6 +22,7 @@ from estate.text import (
     SessionName,
     StateKey,
     Tags,
+    account_of,
     exactly_one,
 )
 
@@ -123,6 +124,21 @@ class Provider(BaseModel):
     """A role to assume. Without it: none."""
     allowed_account_ids: tuple[AccountId, ...] = ()
     """The only accounts in which plans and applies may run. Without it: any."""
+
+    @model_validator(mode="after")
+    def _role_allowed(self) -> Self:
+        account = account_of(self.assume_role.role_arn) if self.assume_role else None
+        if account and self.allowed_account_ids and account not in self.allowed_account_ids:
+            remedy = "add it to allowed_account_ids, or name a role of an account that is there"
+            rule = "the role is of an account that allowed_account_ids does not have, so every plan would stop"
+            raise RuleError(rule, got=shown(account), remedy=remedy, key=("assume_role", "role_arn"))
+        return self
+
+    @property
+    def accounts(self) -> frozenset[str]:
+        """The accounts in one of which Terraform must work, as far as it is written; empty where nothing shows it."""
+        role = account_of(self.assume_role.role_arn) if self.assume_role else None
+        return frozenset({role} if role else self.allowed_account_ids)
 
 
 class Iam(BaseModel):

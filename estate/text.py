@@ -99,6 +99,12 @@ def _arn(service: str, resource: str, rule: str, remedy: str) -> Matching:
     return Matching(rf"arn:aws[a-z-]*:{service}:[a-z0-9-]*:([0-9]{{12}}|aws)?:{resource}{_PLAIN}+", rule, remedy)
 
 
+def account_of(arn: str) -> str | None:
+    """The account in an ARN; None where it is AWS's own or has none."""
+    account = arn.split(":")[4]
+    return account if account.isdigit() else None
+
+
 # nothing that Terraform reads as a template: providers and backends must not have any
 _PLAIN = "[A-Za-z0-9_+=,.@:/-]"
 

@@ -102,9 +102,11 @@ def add_guarded_ami(stack: TerraformStack, *, estate: Estate, fleet: Fleet) -> G
 
 
 def _how_to_fill(fleet: Fleet) -> str:
+    # which account it is does not always show before a plan
+    where = " The fleet's provider must reach the account in which the image is made." if fleet.provider else ""
     if fleet.channel == names.LATEST:
-        return f"Build the image first: python -m ops build {fleet.image}"
-    return f"Move the channel to a build first; {names.LATEST} is the only one that moves by itself."
+        return f"Build the image first: python -m ops build {fleet.image}{'.' if where else ''}{where}"
+    return f"Move the channel to a build first; {names.LATEST} is the only one that moves by itself.{where}"
 
 
 def _identity_guards(subject: str, *, namespace: str, image: Image) -> tuple[_Guard, ...]:

@@ -1,4 +1,4 @@
-"""The table of broken estates, `broken_estates.txt`: what is written, and the exact lines that a person reads.
+"""The table of broken estates, `broken_estates*.txt`: what is written, and the exact lines that a person reads.
 
 An entry is `=== what is wrong [where]`, YAML, `>>>`, lines. The YAML stands where the brackets say: in the image, the
 fleet or the settings of the smallest estate, in place of what has the same key there, or it is the whole `[estate]`.
@@ -85,6 +85,8 @@ def _parsed(entry: str) -> BrokenEstate:
     return BrokenEstate(name, files | dict(zip(others[::2], others[1::2], strict=True)), lines.strip())
 
 
-_TABLE = Path(__file__).with_suffix(".txt").read_text(encoding="utf-8")
-
-BROKEN_ESTATES = [_parsed(entry) for entry in re.split(r"^=== ", _TABLE, flags=re.MULTILINE)[1:]]
+BROKEN_ESTATES = [
+    _parsed(entry)
+    for file in sorted(Path(__file__).parent.glob("broken_estates*.txt"))
+    for entry in re.split(r"^=== ", file.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+]
