@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 
-from estate.documents import LARGEST, Document, parse
+from estate.documents import Document, parse
 from estate.files import SHIPPED_COMPONENTS, platforms_of
+from estate.limits import DOCUMENT, INLINE
 from estate.operating_systems import Platform
 from estate.parameters import Parameter
-from estate.versions import LONGEST_INLINE
 
 _INTRODUCTION = """\
 # Components
@@ -87,10 +87,10 @@ Braces that are not for the executor, such as those of `docker ps --format '{{{{
   another instance, or in a phase that Image Builder does not run; loops of another step;
 - scripts that end by restarting the instance: a step with `action: Reboot` does that, or `exit 194` (Windows: 3010),
   which tells the executor, so that the build goes on afterwards;
-- size: {LARGEST} bytes.
+- size: {DOCUMENT.most} bytes.
 
-A document of more than {LONGEST_INLINE} characters is more than Image Builder takes in a request; it goes through the
-image's bucket by itself.
+A document of more than {INLINE.most} bytes is more than Image Builder takes in a request; it goes through the image's
+bucket by itself.
 
 **Objects in S3.** A value of `with:` that is the address of an object, `s3://bucket/key`, lets the build read that
 object. A bucket in another account must let the build's role read it too, as must the key of a bucket that has one.

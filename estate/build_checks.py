@@ -6,17 +6,18 @@ from collections.abc import Iterator
 from estate import names
 from estate.any_image import AnyImage
 from estate.image import Image
+from estate.limits import WORKFLOW_VALUE
 from estate.parts import Parts
 from estate.problems import Key, Problem, did_you_mean, shown
 from estate.workflow_actions import STEP_ACTIONS, Stage
-from estate.workflow_documents import LONGEST_VALUE, WorkflowDocument
+from estate.workflow_documents import WorkflowDocument
 from estate.workflow_runs import workflow_name
 from estate.workflows import MOST_WORKFLOWS, WorkflowUse
 
 AMI_OUTPUT = "ImageId"
 """The output of a build workflow from which Image Builder takes the AMI, as its own workflow has it."""
 
-_TARGETS = {
+TARGETS = {
     ("WaitForAction", "snsTopicArn"): (r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+", "a topic's ARN"),
     ("WaitForAction", "lambdaFunctionName"): (
         r"arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:function:[A-Za-z0-9_-]+(:[A-Za-z0-9_-]+)?|[A-Za-z0-9_-]{1,64}",
@@ -64,7 +65,7 @@ def check_build(image: AnyImage, parts: Parts) -> Iterator[Problem]:
     for stage, place, use, document in own:
         yield from _values(use, document, place)
         yield from _needs_own_role(image, document, place)
-        for (action, name), (pattern, words) in _TARGETS.items():
+        for (action, name), (pattern, words) in TARGETS.items():
             for value in document.values_of(action, name, use.with_):
                 if value is not None and not re.fullmatch(pattern, value):
                     yield Problem(place, f"{name} of {action} must be {words}", shown(value))
@@ -155,8 +156,9 @@ def _values(use: WorkflowUse, document: WorkflowDocument, place: Key) -> Iterato
             yield Problem(key, f"{use.use} has no such parameter", shown(name), remedy)
         elif not parameter.takes(value):
             yield Problem(key, f"must be {parameter.kind}", shown(value))
-        elif len(value) > LONGEST_VALUE:
-            yield Problem(key, f"a value has at most {LONGEST_VALUE} characters", str(len(value)), "shorten it")
+        elif not WORKFLOW_VALUE.fits(value):
+            rule, got = f"a value {WORKFLOW_VALUE.rule}", str(WORKFLOW_VALUE.size_of(value))
+            yield Problem(key, rule, got, WORKFLOW_VALUE.remedy)
     for name, parameter in document.parameters.items():
         if parameter.default is None and name not in use.with_:
             remedy = f"write {{use: {use.use}, with: {{{name}: …}}}}"

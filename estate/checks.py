@@ -17,16 +17,13 @@ from estate.parts import Parts
 from estate.problems import Key, Problem, did_you_mean, shown
 from estate.recipe import component_name
 from estate.retention_checks import check_retention
+from estate.room_checks import check_room
 from estate.system_checks import check_circles, check_fleet_system, check_system
+from estate.tag_checks import check_fleet_tags, check_image_tags
 from estate.volume_checks import check_volumes
 
 MOST_COMPONENTS = 20
 """Components of one recipe (AWS's service quotas for EC2 Image Builder)."""
-
-
-MOST_TAGS = 29
-"""Of an image and the settings: Image Builder takes 30 for the resources of a build (botocore: `ResourceTagMap`), and
-one is Goldsmith's own."""
 
 
 def check(parts: Parts) -> list[Problem]:
@@ -51,9 +48,7 @@ def _image(image: AnyImage, parts: Parts) -> Iterator[Problem]:
         yield from _elsewhere(image, key, parts)
     if parts.sound(key, "test", "image_tests") and image.test and not image.image_tests.image_tests_enabled:
         yield Problem((*key, "test"), "would not run: image_tests_enabled is false", remedy="delete one of them")
-    if parts.settings and len(tags := {**parts.settings.tags, **image.tags}) > MOST_TAGS:
-        rule = f"image and settings have at most {MOST_TAGS} tags together"
-        yield Problem((*key, "tags"), rule, str(len(tags)), "delete some")
+    yield from check_image_tags(image, parts)
     yield from check_system(image, parts) if isinstance(image, Image) else check_container(image, parts)
     if isinstance(image, Image):
         yield from check_distribution(image, parts)
@@ -62,6 +57,7 @@ def _image(image: AnyImage, parts: Parts) -> Iterator[Problem]:
         yield from check_retention(image)
     yield from _components(image, parts)
     yield from check_build(image, parts)
+    yield from check_room(image, parts)
 
 
 def _count(image: AnyImage, key: Key) -> Iterator[Problem]:
@@ -173,6 +169,7 @@ def _never_fires(image: AnyImage, key: Key) -> Iterator[Problem]:
 
 def _fleet(fleet: Fleet, parts: Parts) -> Iterator[Problem]:
     key: Key = ("fleets", fleet.name)
+    yield from check_fleet_tags(fleet, parts)
     if parts.sound(key, "region", "target_group_arns"):
         for index, arn in enumerate(fleet.target_group_arns):
             yield from _other_region(arn, fleet.region, (*key, "target_group_arns", index), "the fleet's region")

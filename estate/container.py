@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, Discriminator, Field, StrictBool, StrictInt, Tag, model_validator
 
 from estate.image import ImageBase
+from estate.limits import PARENT
 from estate.operating_systems import Architecture, instance_types
 from estate.parent import IMAGE_BUILDER_ARN, VERSION
 from estate.problems import RuleError, shown
@@ -34,6 +35,7 @@ _IMAGE = rf"([a-z0-9.-]+:[0-9]+/)?[a-z0-9]+([._/-]+[a-z0-9]+)*(:{IMAGE_TAG}({_DI
 
 ContainerParent = Annotated[
     Text,
+    PARENT,
     Matching(
         rf"{_IMAGE}|{IMAGE_BUILDER_ARN}image/{VERSION}",
         "must be a container image with its tag",
@@ -43,6 +45,7 @@ ContainerParent = Annotated[
 ]
 InstanceImage = Annotated[
     Text,
+    PARENT,
     Matching(
         r"ami-[0-9a-f]{8,17}|ssm:/(aws/service|imagebuilder)/[A-Za-z0-9._/-]+",
         "must be an AMI",

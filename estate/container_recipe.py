@@ -10,6 +10,7 @@ from estate import names
 from estate.any_image import AnyImage
 from estate.container import ContainerImage
 from estate.estate import Estate
+from estate.limits import INLINE
 from estate.operating_systems import Platform
 from estate.recipe import (
     Component,
@@ -20,7 +21,7 @@ from estate.recipe import (
     recipe_of,
     steps_of,
 )
-from estate.versions import LONGEST_INLINE, patch_of
+from estate.versions import patch_of
 
 _DEVICES = {"Linux": "/dev/xvda", "Windows": "/dev/sda1"}
 """The root devices of the ECS-optimized AMIs."""
@@ -56,7 +57,7 @@ class ContainerRecipe:
     @property
     def is_inline(self) -> bool:
         """Whether Image Builder takes the template in the request; if not, it reads it from a bucket."""
-        return len(self.dockerfile) <= LONGEST_INLINE
+        return INLINE.fits(self.dockerfile)
 
     @property
     def object_key(self) -> str:

@@ -13,15 +13,11 @@ from types import MappingProxyType
 from typing import Any
 
 from estate import document_references, document_steps
+from estate.limits import DESCRIPTION, DOCUMENT, text_problems
 from estate.operating_systems import Platform
 from estate.parameters import Parameter
 from estate.problems import EstateError, Key, Problem, did_you_mean, shown
 from estate.yaml_text import Yaml, read
-
-LONGEST_DESCRIPTION = 1024
-LARGEST = 64 * 1024
-"""Bytes of a document, wherever it lies (botocore, CreateComponent: "your service quota for component size, which is
-64 KB by default")."""
 
 _KEYS = ("name", "description", "schemaVersion", "parameters", "constants", "phases")
 _VARIABLE_NAME = re.compile(r"[A-Za-z0-9_-]{3,128}")
@@ -109,15 +105,12 @@ def _top(text: str, content: Mapping[str, Any]) -> Iterator[Problem]:
         if key not in _KEYS:
             yield Problem((key,), "unknown key of a component document", shown(key), did_you_mean(key, _KEYS))
     description = content.get("description", "none")
-    if not isinstance(description, str) or not 1 <= len(description) <= LONGEST_DESCRIPTION:
-        rule = f"must be text of 1 to {LONGEST_DESCRIPTION} characters"
-        yield Problem(("description",), rule, shown(description))
+    yield from text_problems(("description",), description, DESCRIPTION)
     if str(content.get("schemaVersion")) not in ("1.0", "1"):
         version = content.get("schemaVersion")
         yield Problem(("schemaVersion",), "must be 1.0", shown(version), "write schemaVersion: 1.0")
-    size = len(text.encode())
-    if size > LARGEST:
-        yield Problem((), f"a document has at most {LARGEST} bytes", str(size), "split it in two")
+    if not DOCUMENT.fits(text):
+        yield Problem((), f"a document {DOCUMENT.rule}", str(DOCUMENT.size_of(text)), DOCUMENT.remedy)
 
 
 def _variables(content: Mapping[str, Any], section: str) -> Iterator[tuple[int, str, Mapping[str, Any]]]:

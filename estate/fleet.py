@@ -2,10 +2,11 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StrictBool, StrictInt, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, StrictBool, StrictInt, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from estate.infrastructure import Placement
+from estate.limits import TAG_KEY, TAG_VALUE, USER_DATA
 from estate.problems import RuleError, shown
 from estate.settings import Provider
 from estate.text import (
@@ -25,9 +26,6 @@ from estate.text import (
     exactly_one,
 )
 
-MOST_USER_DATA = 16_384
-"""Bytes of user data that EC2 takes."""
-
 _NO_SUBNETS = "must name subnets, either by ids or by tags"
 _SUBNETS = "write [subnet-…, subnet-…] or {tags: {tier: private}}"
 
@@ -42,7 +40,7 @@ class Subnets(BaseModel):
 
     ids: Annotated[tuple[SubnetId, ...], Distinct()] = ()
     """The subnets by ID. Without it: those that have the tags."""
-    tags: dict[Text, str] = {}
+    tags: dict[Annotated[Text, TAG_KEY], Annotated[str, TAG_VALUE]] = {}
     """The tags that all of the subnets carry, looked up at each plan. Without it: those named by ID."""
 
     @model_validator(mode="after")
@@ -136,13 +134,6 @@ class RootVolume(BaseModel):
     Without it: the AMI's key, or the account's default."""
 
 
-def _fits(user_data: str) -> str:
-    size = len(user_data.encode())
-    if size > MOST_USER_DATA:
-        raise RuleError(f"has at most {MOST_USER_DATA} bytes", got=str(size), remedy="move work into the image")
-    return user_data
-
-
 class Fleet(BaseModel):
     """A fleet: an Auto Scaling group whose launch template carries the AMI of an image's channel."""
 
@@ -164,7 +155,7 @@ class Fleet(BaseModel):
     """The instance type."""
     subnets: Annotated[Subnets, BeforeValidator(_from_list, json_schema_input_type=_SubnetIds | Subnets)]
     """Where the instances run."""
-    security_group_ids: Annotated[tuple[SecurityGroupId, ...], Distinct()] = ()
+    security_group_ids: Annotated[tuple[SecurityGroupId, ...], Field(max_length=16), Distinct()] = ()
     """The security groups. Without it: one is made that lets nothing in, and out only HTTPS."""
     placement: Placement | None = None
     """Dedicated hardware, by tenancy and host resource group only; macOS needs a group of dedicated hosts. Without it:
@@ -174,11 +165,11 @@ class Fleet(BaseModel):
     Without it: those of the AMI."""
     instance_profile_arn: InstanceProfileArn | None = None
     """The instance profile. Without it: one is made that lets Systems Manager reach the instances, no more."""
-    user_data: Annotated[Text, AfterValidator(_fits)] | None = None
+    user_data: Annotated[Text, USER_DATA] | None = None
     """A script that runs when an instance starts. Without it: none."""
     capacity: Capacity
     """How many instances."""
-    target_group_arns: Annotated[tuple[TargetGroupArn, ...], Distinct()] = ()
+    target_group_arns: Annotated[tuple[TargetGroupArn, ...], Field(max_length=50), Distinct()] = ()
     """The load balancer's target groups. Without it: none."""
     health_check: HealthCheck = HealthCheck()
     """When an instance is replaced. Without it: when it fails the checks of EC2 or of the target groups."""

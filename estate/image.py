@@ -19,6 +19,7 @@ from estate.distribution import LaunchPermission, Permission, RegionalDistributi
 from estate.export import Export
 from estate.image_scanning import ImageScanning
 from estate.infrastructure import Infrastructure
+from estate.limits import DESCRIPTION
 from estate.notifications import Notifications
 from estate.operating_systems import CATALOGUE, Architecture, OperatingSystem, Platform
 from estate.parent import IMAGE_BUILDER_ARN, VERSION, Base, DiskImage, Parent
@@ -130,7 +131,7 @@ class ImageBase(BaseModel):
     """The key under `images:`."""
     version: MajorMinor = "1.0"
     """The recipe's major and minor version; the patch follows from the content. Without it: "1.0"."""
-    description: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
+    description: Annotated[Text, DESCRIPTION] | None = None
     """What the image is for. Without it: a line that names the image and what it is built from."""
     build: tuple[Use, ...] = ()
     """Components that build the image, in order. Without it: the parent image is only tested."""
@@ -138,10 +139,10 @@ class ImageBase(BaseModel):
     """Components that test the image, in order, after those of `build`. Without it: it is only started."""
     schedule: Schedule | None = None
     """When the pipeline builds by itself. Without it: only when someone starts it."""
-    regions: Annotated[tuple[Region, ...], Field(min_length=1), Distinct(), AfterValidator(_together)]
+    regions: Annotated[tuple[Region, ...], Field(min_length=1, max_length=40), Distinct(), AfterValidator(_together)]
     """Where the image goes. The first is home: the stack, its pipeline and its function live there. Another home is
     another stack with a state of its own: destroy the old one first."""
-    channels: Annotated[tuple[Name, ...], Distinct(), AfterValidator(_without_latest)] = ()
+    channels: Annotated[tuple[Name, ...], Field(max_length=100), Distinct(), AfterValidator(_without_latest)] = ()
     """Channels that operators move, such as `staging` and `prod`. Without it: only `latest`, moved by itself."""
     infrastructure: Infrastructure = Infrastructure()
     """Where builds run. Without it: small instances in the default VPC."""

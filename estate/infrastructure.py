@@ -80,7 +80,7 @@ class Infrastructure(BaseModel):
     small ones that fit system and architecture."""
     subnet_id: SubnetId | None = None
     """The subnet. Without it: the default VPC's."""
-    security_group_ids: Annotated[tuple[SecurityGroupId, ...], Distinct()] = ()
+    security_group_ids: Annotated[tuple[SecurityGroupId, ...], Field(max_length=16), Distinct()] = ()
     """The security groups. Without it: the default VPC's, and then there must be no subnet either."""
     placement: Placement | None = None
     """Dedicated hardware; macOS needs a dedicated host. Without it: hardware shared with other accounts."""

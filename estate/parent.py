@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, Discriminator, Tag
 
 from estate import names
+from estate.limits import PARENT
 from estate.problems import RuleError, shown
 from estate.text import FROZEN, NAME, Matching, Name
 
@@ -27,6 +28,7 @@ _REMEDY = (
 
 Reference = Annotated[
     str,
+    PARENT,
     Matching(
         rf"{_AMI}|ssm:/(aws/service|imagebuilder)/[A-Za-z0-9._/-]+|{IMAGE_BUILDER_ARN}image/{VERSION}", _RULE, _REMEDY
     ),

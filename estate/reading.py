@@ -12,7 +12,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from estate.documents import LARGEST
+from estate.limits import DOCUMENT as DOCUMENT_LIMIT
 from estate.problems import EstateError, Problem
 
 
@@ -34,12 +34,12 @@ ESTATE = FileKind("a YAML file of an estate", 2 * 1024 * 1024)
 """About 7,000 images."""
 DOCUMENT = FileKind(
     "a document",
-    LARGEST,
+    DOCUMENT_LIMIT.most,
     "schemaVersion",
     "is not a component or workflow document: it has no schemaVersion",
     "begin with schemaVersion: 1.0",
 )
-DOCKERFILE = FileKind("a Dockerfile template", LARGEST, "imagebuilder:")
+DOCKERFILE = FileKind("a Dockerfile template", DOCUMENT_LIMIT.most, "imagebuilder:")
 
 _KINDS = (
     (stat.S_ISDIR, "a folder"),

@@ -12,8 +12,9 @@ from estate import names
 from estate.any_image import AnyImage
 from estate.estate import Estate
 from estate.image import ComponentUse, Image
+from estate.limits import INLINE
 from estate.operating_systems import Platform
-from estate.versions import LONGEST_INLINE, patch_of
+from estate.versions import patch_of
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Component:
     @property
     def is_inline(self) -> bool:
         """Whether Image Builder takes the document in the request; if not, it reads it from a bucket."""
-        return len(self.data) <= LONGEST_INLINE
+        return INLINE.fits(self.data)
 
     @property
     def object_key(self) -> str:

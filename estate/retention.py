@@ -47,7 +47,7 @@ class ExclusionRules(BaseModel):
     tag_map: Annotated[Tags, AfterValidator(_plain)] = {"keep": "true"}
     """AMIs and image builds with any of these tags stay, whoever tagged them. Without it: those that someone tagged
     `keep` with the value `true`."""
-    shared_accounts: Annotated[tuple[AccountId, ...], Distinct()] | None = None
+    shared_accounts: Annotated[tuple[AccountId, ...], Field(max_length=1536), Distinct()] | None = None
     """AMIs that are shared with any of these accounts stay; `[]` is for none. Without it: the accounts that the image
     shares its AMIs with, so those stay."""
     regions: Annotated[tuple[Region, ...], Distinct()] = ()

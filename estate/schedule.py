@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, model_validator
 
+from estate.limits import SCHEDULE
 from estate.problems import RuleError, did_you_mean, shown
 from estate.text import exactly_one
 
@@ -37,7 +38,7 @@ class Schedule(BaseModel):
 
     model_config = exactly_one("cron", "rate")
 
-    cron: Annotated[str, AfterValidator(lambda text: _check_cron(text))] | None = None
+    cron: Annotated[str, SCHEDULE, AfterValidator(lambda text: _check_cron(text))] | None = None
     """Six fields: minute, hour, day of month, month, day of week, year; one of the two days is `?`. Without it: as
     `rate` says."""
     rate: Annotated[str, BeforeValidator(lambda value: _check_rate(value))] | None = None

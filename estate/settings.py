@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, Discriminator, StrictBool, Tag, model_validator
+from pydantic import BaseModel, BeforeValidator, Discriminator, Field, StrictBool, Tag, model_validator
 
 from estate.problems import RuleError, shown
 from estate.text import (
@@ -177,7 +177,7 @@ class Settings(BaseModel):
     """The key for topics, queues, logs and buckets; its policy must let Image Builder, SNS and CloudWatch Logs
     use it, and EventBridge and CloudWatch, too, where an image has `notifications.emails`. Without it: each image stack
     makes a key of its own."""
-    alarm_actions: tuple[Arn, ...] = ()
+    alarm_actions: Annotated[tuple[Arn, ...], Field(max_length=5)] = ()
     """What alarms tell, for instance the ARN of a topic. Without it: alarms only show in CloudWatch."""
     dashboards: StrictBool = False
     """Whether each region that is an image's home gets a dashboard in CloudWatch of all its images, in a stack of its

@@ -12,6 +12,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from estate import names
+from estate.limits import ARN, KEY_PREFIX, ROLE_PATH, TAG_VALUE
 from estate.problems import RuleError, shown
 
 FROZEN = ConfigDict(frozen=True, extra="forbid")
@@ -81,8 +82,10 @@ def _parameter_text(value: Any) -> Any:
 
 
 def _tag_value(value: str) -> str:
-    if len(value) > 256 or not all(each.isalnum() or each in " _.:/=+-@" for each in value):
-        raise RuleError("a tag's value has at most 256 letters, digits, spaces and _.:/=+-@", got=shown(value))
+    if not TAG_VALUE.fits(value) or not all(each.isalnum() or each in " _.:/=+-@" for each in value):
+        raise RuleError(
+            f"a tag's value has at most {TAG_VALUE.most} letters, digits, spaces and _.:/=+-@", got=shown(value)
+        )
     return value
 
 
@@ -93,6 +96,11 @@ def _one_case(tags: dict[str, str]) -> dict[str, str]:
         if seen.setdefault(key.lower(), key) != key:
             raise RuleError("two tags differ in upper and lower case only", got=shown(key), key=(key,))
     return tags
+
+
+def _any_case(word: str) -> str:
+    """A pattern of a word in whatever case, for editors, too. IAM knows keys of tags by their letters alone."""
+    return "".join(f"[{each.upper()}{each.lower()}]" if each.isalpha() else each for each in word)
 
 
 def _arn(service: str, resource: str, rule: str, remedy: str) -> Matching:
@@ -111,7 +119,7 @@ _PLAIN = "[A-Za-z0-9_+=,.@:/-]"
 Text = Annotated[str, Field(min_length=1)]
 ParameterValue = Annotated[str, BeforeValidator(_parameter_text, json_schema_input_type=str | int | bool)]
 """The value of a parameter of a component or workflow."""
-PlainText = Annotated[str, Matching(rf"{_PLAIN}+", "must be letters, digits and _+=,.@:/-")]
+PlainText = Annotated[str, ARN, Matching(rf"{_PLAIN}+", "must be letters, digits and _+=,.@:/-")]
 Namespace = Annotated[
     str,
     Matching(
@@ -129,7 +137,9 @@ Name = Annotated[
     ),
 ]
 Region = Annotated[
-    str, Matching(r"[a-z]{2,4}(-[a-z]+)+-[0-9]", "must be a region", "write it as AWS does, such as eu-west-1")
+    # no longer than names of IAM allow, and three more than the longest that AWS has
+    str,
+    Matching(r"(?=.{1,17}$)[a-z]{2,4}(-[a-z]+)+-[0-9]", "must be a region", "write it as AWS does, such as eu-west-1"),
 ]
 MajorMinor = Annotated[
     str,
@@ -162,6 +172,7 @@ KeyPairName = Annotated[
 ]
 FolderPath = Annotated[
     str,
+    KEY_PREFIX,
     Matching(
         r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*",
         "must be a path without / at its start and end",
@@ -169,7 +180,9 @@ FolderPath = Annotated[
     ),
 ]
 RolePath = Annotated[
-    str, Matching(rf"/({_PLAIN}+/)?", "must be a path with / at its start and end", "write it as /team/goldsmith/")
+    str,
+    ROLE_PATH,
+    Matching(rf"/({_PLAIN}+/)?", "must be a path with / at its start and end", "write it as /team/goldsmith/"),
 ]
 BucketName = Annotated[
     str,
@@ -192,13 +205,16 @@ ImageTag = Annotated[
     Text,
     Matching(IMAGE_TAG, "must be an image's tag: 1 to 128 letters, digits, _, . and -, starting with none of . and -"),
 ]
-Arn = Annotated[str, _arn("[a-z0-9-]+", "", "must be an ARN", "write it as arn:aws:…")]
-RoleArn = Annotated[str, _arn("iam", "role/", "must be a role's ARN", "write it as arn:aws:iam::123456789012:role/…")]
+Arn = Annotated[str, ARN, _arn("[a-z0-9-]+", "", "must be an ARN", "write it as arn:aws:…")]
+RoleArn = Annotated[
+    str, ARN, _arn("iam", "role/", "must be a role's ARN", "write it as arn:aws:iam::123456789012:role/…")
+]
 PolicyArn = Annotated[
-    str, _arn("iam", "policy/", "must be a policy's ARN", "write it as arn:aws:iam::123456789012:policy/…")
+    str, ARN, _arn("iam", "policy/", "must be a policy's ARN", "write it as arn:aws:iam::123456789012:policy/…")
 ]
 InstanceProfileArn = Annotated[
     str,
+    ARN,
     _arn(
         "iam",
         "instance-profile/",
@@ -207,7 +223,7 @@ InstanceProfileArn = Annotated[
     ),
 ]
 KmsKeyArn = Annotated[
-    str, _arn("kms", "key/", "must be a key's ARN", "write it as arn:aws:kms:eu-west-1:123456789012:key/…")
+    str, ARN, _arn("kms", "key/", "must be a key's ARN", "write it as arn:aws:kms:eu-west-1:123456789012:key/…")
 ]
 _KEY_ID = "([0-9a-f]{8}-[0-9a-f]{4}-[1-5][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}|mrk-[0-9a-f]{32})"
 _KEY_ALIAS = "alias/[A-Za-z0-9/_-]+"
@@ -225,6 +241,7 @@ ExternalId = Annotated[
 SessionName = Annotated[str, Matching("[A-Za-z0-9_+=,.@-]{2,64}", "must be 2 to 64 letters, digits and _+=,.@-")]
 HostResourceGroupArn = Annotated[
     str,
+    ARN,
     _arn(
         "resource-groups",
         "group/",
@@ -234,6 +251,7 @@ HostResourceGroupArn = Annotated[
 ]
 LicenseConfigurationArn = Annotated[
     str,
+    ARN,
     _arn(
         "license-manager",
         "license-configuration:",
@@ -243,6 +261,7 @@ LicenseConfigurationArn = Annotated[
 ]
 TargetGroupArn = Annotated[
     str,
+    ARN,
     _arn(
         "elasticloadbalancing",
         "targetgroup/",
@@ -253,7 +272,8 @@ TargetGroupArn = Annotated[
 TagKey = Annotated[
     str,
     Matching(
-        r"(?![aA][wW][sS]:|goldsmith:|(CreatedBy|Ec2ImageBuilderArn|Name|Tags)$)[A-Za-z0-9 _.:/=+@-]{1,128}",
+        rf"(?!{_any_case('aws:')}|{_any_case('goldsmith:')}|({_any_case('CreatedBy')}|{_any_case('Ec2ImageBuilderArn')}"
+        r"|Name|Tags)$)[A-Za-z0-9 _.:/=+@-]{1,128}",
         "a tag's key has 1 to 128 letters, digits, spaces and _.:/=+-@, does not start with aws: or goldsmith:, and is "
         "none of CreatedBy, Ec2ImageBuilderArn, Name and Tags, which are set for you",
     ),

@@ -18,6 +18,7 @@ _RULES = {
     "model_attributes_type": "must be a mapping",
     "tuple_type": "must be a list",
     "too_short": "must not be empty",
+    "too_long": "must have at most {max_length}",
     "string_too_short": "must not be empty",
     "greater_than_equal": "must be at least {ge}",
     "less_than_equal": "must be at most {le}",

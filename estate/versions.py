@@ -10,10 +10,6 @@ from dataclasses import asdict
 from hashlib import sha256
 from typing import Any
 
-LONGEST_INLINE = 16_000
-"""Characters of a document that Image Builder takes in the request (botocore: `InlineComponentData`,
-`InlineWorkflowData`)."""
-
 _HIGHEST_NODE = 2**30
 """Version nodes lie below this (AWS's API reference, CreateComponent)."""
 

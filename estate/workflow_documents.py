@@ -11,8 +11,8 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from estate import workflow_references, workflow_steps
+from estate.limits import DESCRIPTION, DOCUMENT, STEP_DESCRIPTION, WORKFLOW_NAME, text_problems
 from estate.problems import EstateError, Key, Problem, did_you_mean, shown
-from estate.versions import LONGEST_INLINE
 from estate.workflow_actions import Stage
 from estate.workflow_steps import DYNAMIC, IN_TEXT
 from estate.yaml_text import Yaml, read
@@ -22,10 +22,7 @@ ParameterType = Literal["string", "integer", "boolean", "stringList"]
 MOST_PARAMETERS = 25
 MOST_OUTPUTS = 25
 """Of one document ("Workflow resource constraints" in the user guide)."""
-LONGEST_VALUE = 1024
-"""Characters of a parameter's value (there, too)."""
 
-_LONGEST_DESCRIPTION = 1024
 _KEYS = ("name", "description", "schemaVersion", "parameters", "steps", "outputs")
 _PARAMETER = ("name", "type", "default", "description")
 _TYPES: Mapping[str, tuple[type, str]] = {
@@ -167,15 +164,14 @@ def _top(text: str, content: Mapping[str, Any]) -> Iterator[Problem]:
             remedy = "that is a component document: write it under build: or test:" if key == "phases" else ""
             yield Problem((key,), rule, shown(key), remedy or did_you_mean(key, _KEYS))
     for field in ("name", "description"):
-        value = content.get(field, "none")
-        if not isinstance(value, str) or not 1 <= len(value) <= _LONGEST_DESCRIPTION:
-            yield Problem((field,), f"must be text of 1 to {_LONGEST_DESCRIPTION} characters", shown(value))
+        limit = DESCRIPTION if field == "description" else STEP_DESCRIPTION
+        yield from text_problems((field,), content.get(field, "none"), limit)
     if str(content.get("schemaVersion")) not in ("1.0", "1"):
         version = content.get("schemaVersion")
         yield Problem(("schemaVersion",), "must be 1.0", shown(version), "write schemaVersion: 1.0")
-    if len(text) > LONGEST_INLINE:
-        rule, remedy = f"a workflow has at most {LONGEST_INLINE} characters", "put the work into components"
-        yield Problem((), rule, str(len(text)), remedy)
+    if not DOCUMENT.fits(text):
+        rule, remedy = f"a workflow {DOCUMENT.rule}", "put the work into components"
+        yield Problem((), rule, str(DOCUMENT.size_of(text)), remedy)
 
 
 def _entries(content: Mapping[str, Any], section: str, most: int, example: str) -> Iterator[Problem]:
@@ -193,6 +189,9 @@ def _entries(content: Mapping[str, Any], section: str, most: int, example: str) 
             yield Problem((section, index), "needs a name", shown(entry), example)
         elif name in names:
             yield Problem((section, index), "is declared twice", shown(name), "delete or rename one")
+        elif not WORKFLOW_NAME.fits(name):
+            rule, got = f"a name {WORKFLOW_NAME.rule}", str(WORKFLOW_NAME.size_of(name))
+            yield Problem((section, index), rule, got, WORKFLOW_NAME.remedy)
         names.add(str(name))
 
 

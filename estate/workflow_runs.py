@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import PurePosixPath
 
 from estate import names
 from estate.estate import Estate
 from estate.image import Image, ImageBase
+from estate.limits import INLINE
 from estate.versions import patch_of
 from estate.workflow_actions import Stage
 from estate.workflow_documents import WorkflowDocument
@@ -23,8 +25,18 @@ class Workflow:
     data: str
 
     @property
+    def is_inline(self) -> bool:
+        """Whether Image Builder takes the document in the request; if not, it reads it from a bucket."""
+        return INLINE.fits(self.data)
+
+    @property
+    def object_key(self) -> str:
+        """Where in a bucket the document lies: addressed by its content, so an object never changes."""
+        return f"workflows/{sha256(self.data.encode()).hexdigest()}.yaml"
+
+    @property
     def version(self) -> str:
-        """`1.0.<patch>`."""
+        """`1.0.<patch>`. A document has the same version wherever it lies."""
         return f"1.0.{patch_of(self)}"
 
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from estate.limits import STEP_DESCRIPTION, text_problems
 from estate.problems import Key, Problem, did_you_mean, shown
 from estate.workflow_actions import OPERATORS, STEP_ACTIONS, Stage, StepAction
 
@@ -24,7 +25,6 @@ _STEP = ("name", "action", "description", "if", "inputs", "onFailure", "rollback
 _BRANCHES = ("and", "or")
 _DEEPEST = 4
 _MOST_CHILDREN = 10
-_LONGEST_DESCRIPTION = 1024
 _OF_AMIS = ("DistributeImage", "ModifyImageAttributes", "ApplyImageConfigurations")
 
 
@@ -117,10 +117,7 @@ def _json(value: Any, key: Key) -> Iterator[Problem]:
 
 
 def _running(step: Mapping[str, Any], key: Key) -> Iterator[Problem]:
-    description = step.get("description", "none")
-    if not isinstance(description, str) or not 1 <= len(description) <= _LONGEST_DESCRIPTION:
-        rule = f"must be text of 1 to {_LONGEST_DESCRIPTION} characters"
-        yield Problem((*key, "description"), rule, shown(description))
+    yield from text_problems((*key, "description"), step.get("description", "none"), STEP_DESCRIPTION)
     on_failure, rollback = step.get("onFailure"), step.get("rollbackEnabled", True)
     if "onFailure" in step and on_failure not in ("Abort", "Continue"):
         remedy = did_you_mean(on_failure, ("Abort", "Continue")) if isinstance(on_failure, str) else ""

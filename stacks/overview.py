@@ -23,6 +23,8 @@ _WIDTH = 24
 _ALARMS_HEIGHT = 4
 _MOST_ALARMS = 100
 """Of one widget ("Dashboard body structure and syntax" in CloudWatch's API reference)."""
+_MOST_IMAGES = 400
+"""Of one dashboard: six metrics each, of the 2,500 that it takes ("CloudWatch service quotas" in its user guide)."""
 _ALARMS = ("failed_builds", "problems", "errors", "dead_letters")
 
 
@@ -34,13 +36,16 @@ class OverviewStack(TerraformStack):
         add_terraform(self, settings=estate.settings, region=region, tags={})
         account = DataAwsCallerIdentity(self, "account").account_id
         images = [image for image in estate.images.values() if image.home == region]
-        dashboard = CloudwatchDashboard(
-            self,
-            "dashboard",
-            dashboard_name=names.overview(estate.settings.namespace),
-            dashboard_body=json.dumps({"widgets": _widgets(estate, images, region=region, account=account)}),
-        )
-        TerraformOutput(self, "dashboard_name", value=dashboard.dashboard_name)
+        for index, first in enumerate(range(0, len(images), _MOST_IMAGES)):
+            shown = images[first : first + _MOST_IMAGES]
+            suffix = f"_{index + 1}" if index else ""
+            dashboard = CloudwatchDashboard(
+                self,
+                f"dashboard{suffix}",
+                dashboard_name=names.overview(estate.settings.namespace) + suffix,
+                dashboard_body=json.dumps({"widgets": _widgets(estate, shown, region=region, account=account)}),
+            )
+            TerraformOutput(self, f"dashboard_name{suffix}", value=dashboard.dashboard_name)
 
 
 def _widgets(estate: Estate, images: Sequence[AnyImage], *, region: str, account: str) -> list[dict[str, Any]]:

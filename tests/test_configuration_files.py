@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from estate.documents import LARGEST
+from estate import limits
 from estate.image import ComponentUse
 from estate.load import assemble, load
 from estate.problems import EstateError
@@ -210,7 +210,7 @@ def test_sizes_are_looked_at_before_contents(config: Path) -> None:
         file.truncate(10**12)
     for what, words in zip(NAMED_BY, ("a document", "a document", "a Dockerfile template"), strict=True):
         assert told(written(config, naming(what, "app.yml"))) == (
-            f"{config}/app.yml:1: {words} has at most {LARGEST} bytes, got {10**12}; split it in two"
+            f"{config}/app.yml:1: {words} has at most {limits.DOCUMENT.most} bytes, got {10**12}; split it in two"
         )
 
 

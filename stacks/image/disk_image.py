@@ -13,6 +13,7 @@ from cdktf_cdktf_provider_aws.ebs_snapshot_import import (
 from estate import names
 from estate.estate import Estate
 from estate.image import Image
+from estate.limits import AMI_DESCRIPTION
 from estate.recipe import Recipe
 from stacks.image.components import NEW_BEFORE_OLD
 from stacks.image.vm_import_export import add_service_role
@@ -28,6 +29,8 @@ def add_parent(stack: TerraformStack, *, estate: Estate, image: Image, recipe: R
     encrypted, device = image.root_volume.encrypted, recipe.root_device.device_name
     name = names.parent_ami(namespace, image.name, _identity(recipe.parent_image, str(encrypted), device))
     description = f"{disk.disk_image}, from which {namespace}/{image.name} is built"
+    if not AMI_DESCRIPTION.fits(description):
+        description = f"Disk image {name}"
     role, role_policy = add_service_role(
         stack, "import", estate=estate, image=image, account=account, statements=_statements(image, bucket, key)
     )

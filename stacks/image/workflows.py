@@ -18,7 +18,7 @@ from estate import names
 from estate.any_image import AnyImage
 from estate.estate import Estate
 from estate.workflow_runs import Workflow, WorkflowRun, runs_of
-from stacks.image.components import NEW_BEFORE_OLD
+from stacks.image.components import NEW_BEFORE_OLD, add_document
 from stacks.image.surroundings import Surroundings
 from stacks.image.workflow_permissions import permissions
 from stacks.role import add_role
@@ -57,7 +57,17 @@ def add_workflows(
             version=workflow.version,
             type=workflow.type,
             description=literal(workflow.description),
-            data=literal(workflow.data),
+            data=literal(workflow.data) if workflow.is_inline else None,
+            uri=None
+            if workflow.is_inline
+            else add_document(
+                stack,
+                f"workflow_document_{name}",
+                key=workflow.object_key,
+                text=workflow.data,
+                bucket=logs,
+                kms_key=kms_key,
+            ),
             lifecycle=NEW_BEFORE_OLD,
         )
         for name, workflow in {run.short_name: run.workflow for run in runs}.items()
