@@ -121,6 +121,8 @@ def test_template_too_long_for_a_request_lies_where_its_content_says(tmp_path: P
     assert (longest.is_inline, longer.is_inline) == (True, False)
     assert longer.object_key == f"dockerfiles/{sha256(longer.dockerfile.encode()).hexdigest()}"
     assert longest.version != longer.version
+    (tmp_path / "Dockerfile").write_text(TEMPLATE + "#" + "あ" * 5_400)
+    assert not recipe(tmp_path, dockerfile="Dockerfile").is_inline, "AWS's provider counts bytes"
 
 
 @pytest.mark.parametrize(

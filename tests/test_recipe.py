@@ -194,6 +194,8 @@ def test_a_document_too_long_for_a_request_lies_where_its_content_says(tmp_path:
     assert longer.object_key == f"components/{sha256(longer.data.encode()).hexdigest()}.yaml"
     assert len({each.object_key for each in (longest, longer, next_one)}) == 3
     assert len({each.version for each in (longest, longer, next_one)}) == 3
+    # AWS's provider counts bytes
+    assert not recipe(tmp_path, document=f"{USING}#{'あ' * 5_400}").components["app"].is_inline
 
 
 def test_tags_of_the_settings_change_nothing_and_the_namespace_all(tmp_path: Path) -> None:

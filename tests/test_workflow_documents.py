@@ -195,17 +195,17 @@ def test_takes_every_action_with_no_more_than_it_needs(action: str) -> None:
         assert parse_workflow(text, source="flow.yaml", stage=stage).does(action)
 
 
-def test_takes_fifteen_steps_and_as_many_characters_as_go_into_a_request() -> None:
+def test_takes_fifteen_steps_and_as_many_bytes_as_a_document_has() -> None:
     def flow(steps: int, comment: str) -> str:
         lines = [f"  - {{name: Wait{number}, action: WaitForAction}}\n" for number in range(steps)]
         return f"schemaVersion: 1.0\nsteps:\n{''.join(lines)}#{comment}"
 
-    longest = flow(15, "x" * (16_000 - len(flow(15, ""))))
+    longest = flow(15, "x" * (65_536 - len(flow(15, ""))))
     assert len(parse_workflow(longest, source="flow.yaml", stage="test").steps) == 15
     for text, said in (
         (
-            longest + "x",
-            "flow.yaml:1: a workflow has at most 16000 characters, got 16001; put the work into components",
+            longest[:-1] + "ä",
+            "flow.yaml:1: a workflow has at most 65536 bytes, got 65537; put the work into components",
         ),
         (flow(16, ""), "flow.yaml:2 steps: a workflow has at most 15 steps, got 16; put the work into components"),
     ):
