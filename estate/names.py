@@ -128,6 +128,16 @@ def build_log(namespace: str, image: str) -> str:
     return f"/aws/imagebuilder/{image_builder(namespace, image)}/builds"
 
 
+def default_build_log(image_builder_name: str) -> str:
+    """The log group of builds if the pipeline names none (PipelineLoggingConfiguration in its API reference)."""
+    return f"/aws/imagebuilder/{image_builder_name}"
+
+
+def default_pipeline_log(image_builder_name: str) -> str:
+    """The log group of the pipeline if it names none."""
+    return f"/aws/imagebuilder/pipeline/{image_builder_name}"
+
+
 def pipeline_log(namespace: str, image: str) -> str:
     """The log group that says what the pipeline does."""
     return f"/aws/imagebuilder/pipeline/{image_builder(namespace, image)}/runs"

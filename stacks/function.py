@@ -19,7 +19,7 @@ from cdktf_cdktf_provider_aws.sqs_queue import SqsQueue
 
 from estate import names
 from estate.settings import Iam
-from stacks.policy import Statement, only_over_tls, policy
+from stacks.policy import Statement, for_account, only_over_tls, policy
 from stacks.role import add_role
 
 SOURCES = Path(__file__).parent.parent / "lambda_src"
@@ -45,6 +45,7 @@ def add_function(
     name: str,
     role_name: str,
     description: str,
+    account: str,
     environment: dict[str, str],
     statements: Sequence[Statement],
     iam: Iam,
@@ -90,6 +91,8 @@ def add_function(
             },
         ],
         iam=iam,
+        # Lambda says for whom it takes the role ("Defining Lambda function permissions with an execution role")
+        trust_condition=for_account(account),
     )
     file, digest = _write_archive(stack, source)
     function = LambdaFunction(

@@ -84,6 +84,11 @@ def only_in(regions: Sequence[str], statement: Statement) -> Statement:
     return {**statement, "Condition": {**condition, "StringEquals": equal}}
 
 
+def for_account(account: str) -> Condition:
+    """That a service acts for this account, and is nobody's confused deputy from another one."""
+    return {"StringEquals": {"aws:SourceAccount": account}}
+
+
 def trust(service: str, *, condition: Condition | None = None) -> str:
     """The trust policy of a role that a service assumes."""
     statement = {"Principal": {"Service": service}, "Action": "sts:AssumeRole"}

@@ -38,17 +38,17 @@ def distribution_permissions(image: AnyImage, estate: Estate, account: str) -> l
 
 def _copies(image: Image) -> Iterator[Statement]:
     partition = names.partition(image.home)
-    snapshots = f"arn:{partition}:ec2:*::snapshot/*"
+    images, snapshots = (f"arn:{partition}:ec2:*::{what}/*" for what in ("image", "snapshot"))
+    # tags of what is copied are no condition that EC2 knows here
+    yield {"Sid": "CopyImages", "Action": "ec2:CopyImage", "Resource": [images, snapshots]}
     yield {
         "Sid": "DistributeImages",
-        "Action": ["ec2:CopyImage", "ec2:DeregisterImage", "ec2:ModifyImageAttribute"],
-        "Resource": "*",
+        "Action": ["ec2:DeregisterImage", "ec2:ModifyImageAttribute"],
+        "Resource": images,
+        "Condition": {"StringEquals": _TAGGED},
     }
-    yield {
-        "Sid": "TagImages",
-        "Action": "ec2:CreateTags",
-        "Resource": f"arn:{partition}:ec2:*::image/*",
-    }
+    # a copy gets its first tags here
+    yield {"Sid": "TagImages", "Action": "ec2:CreateTags", "Resource": images}
     yield {
         "Sid": "TagSnapshots",
         "Action": "ec2:CreateTags",

@@ -1,7 +1,7 @@
 """The hand-off: topic, function, subscription and schedule, which move the channel `latest` after a build."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from cdktf import TerraformStack
@@ -64,6 +64,7 @@ def add_handoff(
         name=names.handoff(settings.namespace, image.name),
         role_name=names.global_name(settings.namespace, image.name, "handoff", image.home),
         description=f"Moves the channel latest of image {settings.namespace}/{image.name} to its newest good build",
+        account=account,
         environment={
             "GOLDSMITH_NAMESPACE": settings.namespace,
             "GOLDSMITH_IMAGE": image.name,
@@ -194,20 +195,11 @@ def _statements(estate: Estate, image: AnyImage, account: str, pipeline: Imagebu
     return [
         {"Sid": "ListBuilds", "Action": "imagebuilder:ListImagePipelineImages", "Resource": pipeline.arn},
         {
-            "Sid": "LookAtAndTagBuilds",
-            "Action": ["imagebuilder:GetImage", "imagebuilder:TagResource"],
+            "Sid": "LookAtBuilds",
+            "Action": "imagebuilder:GetImage",
             "Resource": f"arn:{partition}:imagebuilder:{region}:{account}:image/{own}/*",
         },
-        {
-            "Sid": "UntagBuilds",
-            "Action": "imagebuilder:UntagResource",
-            "Resource": f"arn:{partition}:imagebuilder:{region}:{account}:image/{own}/*",
-            "Condition": {
-                "ForAllValues:StringEquals": {
-                    "aws:TagKeys": [*names.IN_USE_TAG, *names.NEWEST_TAG, names.RETENTION_TAG]
-                }
-            },
-        },
+        *_tag_builds(namespace, image, f"arn:{partition}:imagebuilder:{region}:{account}:image/{own}/*"),
         _look_at_outputs(estate, image, account),
         on_parameters("ReadChannels", path, "ssm:GetParametersByPath"),
         on_parameters("ReadChannel", f"{path}/*", ["ssm:GetParameter", "ssm:GetParameterHistory"]),
@@ -218,6 +210,29 @@ def _statements(estate: Estate, image: AnyImage, account: str, pipeline: Imagebu
             ["ssm:AddTagsToResource", "ssm:PutParameter"],
         ),
     ]
+
+
+def _tag_builds(namespace: str, image: AnyImage, builds: str) -> Iterator[Statement]:
+    """The function's own tags, in words about this image only: lifecycle policies select and spare by them."""
+    owner, passing = names.owner_tag(namespace, image.name), [*names.IN_USE_TAG, *names.NEWEST_TAG, names.RETENTION_TAG]
+    yield {
+        "Sid": "TagBuilds",
+        "Action": "imagebuilder:TagResource",
+        "Resource": builds,
+        "Condition": {
+            "ForAllValues:StringEquals": {"aws:TagKeys": [*owner, *passing]},
+            "StringLikeIfExists": {
+                **{f"aws:RequestTag/{key}": value for key, value in owner.items()},
+                f"aws:RequestTag/{names.RETENTION_TAG}": f"{namespace}/{image.name}/*",
+            },
+        },
+    }
+    yield {
+        "Sid": "UntagBuilds",
+        "Action": "imagebuilder:UntagResource",
+        "Resource": builds,
+        "Condition": {"ForAllValues:StringEquals": {"aws:TagKeys": passing}},
+    }
 
 
 def _look_at_outputs(estate: Estate, image: AnyImage, account: str) -> Statement:

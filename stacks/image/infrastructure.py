@@ -19,7 +19,7 @@ from estate.container import ContainerImage
 from estate.container_recipe import any_recipe_of
 from estate.estate import Estate
 from stacks.image.container_role import container_build_statements
-from stacks.image.logs import PREFIX
+from stacks.image.logs import PREFIX, build_log_arns
 from stacks.policy import MANAGED_BY_SYSTEMS_MANAGER, Statement
 from stacks.role import add_instance_profile
 from stacks.terraform import literal
@@ -81,7 +81,6 @@ def add_infrastructure(
 def _statements(estate: Estate, image: AnyImage, account: str, kms_key: str, logs: S3Bucket) -> list[Statement]:
     """What a build needs: AWS's EC2InstanceProfileForImageBuilder, narrowed to this image."""
     region, partition = image.home, names.partition(image.home)
-    own = names.image_builder(estate.settings.namespace, image.name)
     here = f"arn:{partition}:imagebuilder:{region}:{account}"
     components = any_recipe_of(image, estate).components.values()
     made = [f"{here}:component/{names.in_arn(each.name)}/*" for each in components]
@@ -97,19 +96,18 @@ def _statements(estate: Estate, image: AnyImage, account: str, kms_key: str, log
         *_given_objects(image, partition),
         *_container_build(image, estate, account),
         {
-            # AWS's own buckets, from which a build loads the program that runs components
+            # AWS's own buckets ("VPC endpoints" in Image Builder's user guide), from which a build loads the program
+            # that runs components, and components of AWS
             "Sid": "LoadTaskExecutor",
             "Action": "s3:GetObject",
-            "Resource": f"arn:{partition}:s3:::ec2imagebuilder*",
+            "Resource": [
+                f"arn:{partition}:s3:::ec2imagebuilder-{what}-{region}-prod/*" for what in ("managed-resources", "toe")
+            ],
         },
         {
             "Sid": "WriteBuildLog",
             "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
-            # AWS does not say in which of its two forms the name stands there
-            "Resource": [
-                f"arn:{partition}:logs:{region}:{account}:log-group:/aws/imagebuilder/{name}*"
-                for name in (own, names.in_arn(own))
-            ],
+            "Resource": build_log_arns(estate=estate, image=image, account=account),
         },
         {"Sid": "UploadLogs", "Action": "s3:PutObject", "Resource": f"{logs.arn}/{PREFIX}*"},
         {

@@ -24,7 +24,7 @@ _MADE_BY_IMAGE_BUILDER = "EC2 Image Builder"
 
 def instance_permissions(actions: Set[str], documents: Iterable[str], around: Surroundings) -> list[Statement]:
     """The statements for the `actions` of workflows; `documents` are the command documents that they name."""
-    statements = [*_instances(around), *_images(actions, around)]
+    statements = [*_instances(actions, around), *_images(actions, around)]
     if not actions.isdisjoint(_COMMANDS):
         statements += _commands(actions, documents, around)
     if "CollectImageMetadata" in actions:
@@ -34,10 +34,11 @@ def instance_permissions(actions: Set[str], documents: Iterable[str], around: Su
     return statements
 
 
-def _instances(around: Surroundings) -> Iterator[Statement]:
+def _instances(actions: Set[str], around: Surroundings) -> Iterator[Statement]:
     infrastructure, settings = around.image.infrastructure, around.estate.settings
     subnet = infrastructure.subnet_id or "*"
     groups = infrastructure.security_group_ids or ("*",)
+    makes = ["ec2:CreateImage"] if "CreateImage" in actions else []
     key_pairs = [infrastructure.key_pair] if infrastructure.key_pair else []
     yield {
         "Sid": "LaunchFrom",
@@ -66,8 +67,8 @@ def _instances(around: Surroundings) -> Iterator[Statement]:
         "Condition": {"StringEquals": {"iam:PassedToService": ["ec2.amazonaws.com", "ec2.amazonaws.com.cn"]}},
     }
     yield {
-        "Sid": "StopInstances",
-        "Action": ["ec2:StartInstances", "ec2:StopInstances", "ec2:TerminateInstances"],
+        "Sid": "WorkWithInstances",
+        "Action": [*makes, "ec2:StartInstances", "ec2:StopInstances", "ec2:TerminateInstances"],
         "Resource": around.arn("ec2", "instance/*"),
         "Condition": {"StringEquals": {"ec2:ResourceTag/CreatedBy": _MADE_BY_IMAGE_BUILDER}},
     }
@@ -85,11 +86,9 @@ def _instances(around: Surroundings) -> Iterator[Statement]:
 
 
 def _images(actions: Set[str], around: Surroundings) -> Iterator[Statement]:
-    makes = ["ec2:CreateImage"] if "CreateImage" in actions else []
     yield {
         "Sid": "LookAtEc2",
         "Action": [
-            *makes,
             "ec2:DescribeHosts",
             "ec2:DescribeImages",
             "ec2:DescribeInstanceAttribute",
@@ -104,6 +103,12 @@ def _images(actions: Set[str], around: Surroundings) -> Iterator[Statement]:
         # most of these know no resource
         "Resource": "*",
     }
+    if "CreateImage" in actions:
+        yield {
+            "Sid": "CreateImages",
+            "Action": "ec2:CreateImage",
+            "Resource": [around.arn("ec2", f"{what}/*", account="") for what in ("image", "snapshot")],
+        }
     if "RegisterImage" in actions:
         yield {
             "Sid": "RegisterImages",
@@ -158,7 +163,12 @@ def _commands(actions: Set[str], documents: Iterable[str], around: Surroundings)
 def _inventory(around: Surroundings) -> Iterator[Statement]:
     yield {
         "Sid": "CollectInventory",
-        "Action": ["ssm:CreateAssociation", "ssm:DeleteAssociation"],
+        "Action": [
+            "ssm:CreateAssociation",
+            "ssm:DeleteAssociation",
+            "ssm:DescribeAssociationExecutions",
+            "ssm:DescribeInstanceAssociationsStatus",
+        ],
         "Resource": [
             around.arn("ssm", "document/AWS-GatherSoftwareInventory", account="*"),
             around.arn("ssm", "association/*"),
@@ -166,15 +176,12 @@ def _inventory(around: Surroundings) -> Iterator[Statement]:
         ],
     }
     yield {
-        "Sid": "ReadInventory",
-        "Action": [
-            "ssm:AddTagsToResource",
-            "ssm:DescribeAssociationExecutions",
-            "ssm:DescribeInstanceAssociationsStatus",
-            "ssm:ListInventoryEntries",
-        ],
-        "Resource": "*",
+        "Sid": "TagInventory",
+        "Action": "ssm:AddTagsToResource",
+        "Resource": around.arn("ssm", "association/*"),
     }
+    # it knows no resources
+    yield {"Sid": "ReadInventory", "Action": "ssm:ListInventoryEntries", "Resource": "*"}
     yield {
         "Sid": "LetSystemsManagerCollect",
         "Action": "iam:CreateServiceLinkedRole",

@@ -1,5 +1,6 @@
 """Where an image pipeline logs: its bucket, where long documents lie, too, and log groups of CloudWatch."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from cdktf import TerraformStack
@@ -40,6 +41,48 @@ def add_log_bucket(stack: TerraformStack, *, estate: Estate, image: AnyImage, km
         expires_in_days=image.log_retention_in_days,
         goes_with_its_objects=True,
     )
+
+
+def build_log_arns(*, estate: Estate, image: AnyImage, account: str) -> list[str]:
+    """The log groups that builds write to, and what is in them: no others whose names begin alike."""
+    return _arns(
+        estate,
+        image,
+        account,
+        named=names.build_log,
+        default=names.default_build_log,
+    )
+
+
+def pipeline_log_arns(*, estate: Estate, image: AnyImage, account: str) -> list[str]:
+    """The log groups that say what the pipeline does, and what is in them."""
+    return _arns(
+        estate,
+        image,
+        account,
+        named=names.pipeline_log,
+        default=names.default_pipeline_log,
+    )
+
+
+def _arns(
+    estate: Estate,
+    image: AnyImage,
+    account: str,
+    *,
+    named: Callable[[str, str], str],
+    default: Callable[[str], str],
+) -> list[str]:
+    namespace, home = estate.settings.namespace, image.home
+    own = names.image_builder(namespace, image.name)
+    groups = (
+        [named(namespace, image.name)]
+        if estate.settings.provider_version >= 6
+        # AWS does not say in which of its two forms the name stands there
+        else [default(name) for name in (own, names.in_arn(own))]
+    )
+    # `:*` is the group and its streams ("Log group ARNs" in the CloudWatch Logs user guide)
+    return [f"arn:{names.partition(home)}:logs:{home}:{account}:log-group:{group}:*" for group in groups]
 
 
 def add_log_groups(stack: TerraformStack, *, estate: Estate, image: AnyImage, kms_key: str) -> LogGroups | None:

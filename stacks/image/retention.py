@@ -21,7 +21,7 @@ from estate.estate import Estate
 from estate.image import Image
 from estate.retention import Retention
 from stacks.image.container_role import on_repositories
-from stacks.policy import Statement, any_of, only_in
+from stacks.policy import Statement, any_of, for_account, only_in
 from stacks.role import add_role
 
 _MADE_BY_IMAGE_BUILDER = {"aws:ResourceTag/CreatedBy": "EC2 Image Builder"}
@@ -45,6 +45,7 @@ def add_retention(stack: TerraformStack, *, estate: Estate, image: AnyImage, acc
         service="imagebuilder.amazonaws.com",
         statements=_statements(estate, image, retention, account),
         iam=settings.iam,
+        trust_condition=for_account(account),
     )
     ImagebuilderLifecyclePolicy(
         stack,

@@ -8,13 +8,13 @@ image's regions.
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from estate import names
 from estate.any_image import AnyImage
 from estate.image import Image
 from estate.workflow_actions import Stage
 from estate.workflow_runs import WorkflowRun
 from stacks.image.distribution_permissions import distribution_permissions
 from stacks.image.instance_permissions import instance_permissions
+from stacks.image.logs import build_log_arns, pipeline_log_arns
 from stacks.image.surroundings import Surroundings
 from stacks.policy import Statement
 
@@ -116,15 +116,13 @@ def _parent(around: Surroundings) -> Iterator[Statement]:
 
 
 def _telling(around: Surroundings) -> Iterator[Statement]:
-    own = names.image_builder(around.estate.settings.namespace, around.image.name)
+    estate, image, account = around.estate, around.image, around.account
     yield {
         "Sid": "WriteBuildLog",
         "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
-        # AWS does not say in which of its two forms the name stands there
         "Resource": [
-            around.arn("logs", f"log-group:/aws/imagebuilder/{folder}{name}*")
-            for name in (own, names.in_arn(own))
-            for folder in ("", "pipeline/")
+            *build_log_arns(estate=estate, image=image, account=account),
+            *pipeline_log_arns(estate=estate, image=image, account=account),
         ],
     }
     yield {"Sid": "TellOfBuilds", "Action": "sns:Publish", "Resource": around.topic}

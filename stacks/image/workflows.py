@@ -21,6 +21,7 @@ from estate.workflow_runs import Workflow, WorkflowRun, runs_of
 from stacks.image.components import NEW_BEFORE_OLD, add_document
 from stacks.image.surroundings import Surroundings
 from stacks.image.workflow_permissions import permissions
+from stacks.policy import for_account
 from stacks.role import add_role
 from stacks.terraform import literal
 
@@ -108,6 +109,5 @@ def _add_role(
         service="imagebuilder.amazonaws.com",
         statements=permissions(runs, surroundings),
         iam=settings.iam,
-        # only for this account's own images
-        trust_condition={"StringEquals": {"aws:SourceAccount": surroundings.account}},
+        trust_condition=for_account(surroundings.account),
     )
