@@ -18,14 +18,14 @@ def main() -> int:
     import stacks  # first: Node starts while the estate is loaded
     from estate.load import load
     from estate.problems import EstateError
-    from estate.support import past_support
+    from estate.remarks import remarks
 
     try:
         estate = load(Path(os.environ.get("GOLDSMITH_CONFIG") or "config"))
     except EstateError as error:
         print(error, file=sys.stderr)
         return 2
-    for line in past_support(estate, today=date.today()):
+    for line in remarks(estate, today=date.today()):
         print(line, file=sys.stderr)
 
     out = Path(os.environ.get("CDKTF_OUTDIR") or "cdktf.out")

@@ -97,7 +97,8 @@ object. A bucket in another account must let the build's role read it too, as mu
 
 ## Components of AWS, and of others
 
-An ARN names a component that AWS, a vendor of the Marketplace or another team keeps, with its version or wildcards:
+An ARN names a component that AWS, another team or, for AMIs only, a vendor of the Marketplace keeps, with its version
+or wildcards:
 
 ```yaml
 build:

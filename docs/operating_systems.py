@@ -18,7 +18,7 @@ Image Builder needs, and instance types. All of it can be overridden in the imag
   `schedule: {when: dependency-updates}` builds when there is a newer one. *AMI ID* means that there is neither any
   more: [you write one](#an-ami-id-as-parent).
 - **Agent**: Image Builder and fleets need the Systems Manager agent. It is in the parent, or Image Builder installs it
-  for the build, and the image keeps it.
+  for the build, and the image keeps it, whatever `parent` is named. Windows AMIs of AWS have it.
 - **Instance types**: where builds run when `infrastructure` does not say; AWS takes one that it has.
 - **Support until**: the last day of security updates from the publisher without another contract. An image of a system
   past that day still builds; synthesis says so in one line. Apple names no days.

@@ -118,7 +118,8 @@ class ContainerImage(ImageBase):
     """`container`. An image without `kind` is an AMI."""
     parent: ContainerParent
     """The parent image, in Docker Hub (`amazonlinux:2023`), ECR Public, ECR or another registry, with its tag or
-    digest; or the ARN of a container image of Image Builder. Docker pulls it when an image is built."""
+    digest; or the ARN of a container image of Image Builder, which Windows needs. Docker pulls it when an image is
+    built."""
     platform: Literal["Linux", "Windows"] = "Linux"
     """What the parent image and the components are made for. Without it: Linux."""
     architecture: Architecture = "x86_64"

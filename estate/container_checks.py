@@ -25,6 +25,30 @@ def check_container(image: ContainerImage, parts: Parts) -> Iterator[Problem]:
         yield from _keys_elsewhere(image, (*key, "repository", "kms_keys"))
     if parts.sound(key, "platform"):
         yield from check_managed_components(image, parts)
+    if parts.sound(key, "platform", "parent"):
+        yield from _windows_of_a_registry(image, (*key, "parent"))
+    yield from _of_the_marketplace(image, parts)
+
+
+def _windows_of_a_registry(image: ContainerImage, key: Key) -> Iterator[Problem]:
+    """botocore, CreateContainerRecipe: `imageOsVersionOverride`, which neither provider 5.100 nor 6 has."""
+    if image.platform == "Windows" and not image.parent.startswith("arn:"):
+        rule = (
+            "for a Windows image of a registry AWS asks which version of Windows it is, and AWS's provider cannot say"
+        )
+        example = "windows-server-2019-x86-core-ltsc2019-amd64/x.x.x"
+        remedy = (
+            f"write the ARN of a container image of Image Builder, such as arn:aws:imagebuilder:…:aws:image/{example}"
+        )
+        yield Problem(key, rule, shown(image.parent), remedy)
+
+
+def _of_the_marketplace(image: ContainerImage, parts: Parts) -> Iterator[Problem]:
+    """Only image recipes take them ("Use managed components" in Image Builder's user guide)."""
+    for place, use in image.placed_uses:
+        if use.is_managed and place not in parts.broken and use.use.split(":")[4] == "aws-marketplace":
+            rule = "AWS takes no components of the Marketplace for containers"
+            yield Problem(place, rule, shown(use.use), "install the product in a component of your own")
 
 
 def _tags_that_stay(image: ContainerImage, key: Key) -> Iterator[Problem]:

@@ -75,7 +75,7 @@ class Recipe:
     root_device: RootDevice
     steps: tuple[Step, ...]
     keeps_agent: bool
-    """Whether the Systems Manager agent stays that Image Builder installs for the build, because the parent has none.
+    """Whether the recipe says that the Systems Manager agent stays, should Image Builder install it for the build.
 
     User data of our own could install it, too, but would replace Image Builder's, and with it the script that cleans
     the image of keys and identities ("Security best practices" in its user guide)."""
@@ -119,8 +119,15 @@ def recipe_of(image: Image, estate: Estate) -> Recipe:
             kms_key_id=image.distribution_in(image.home).kms_key_id,
         ),
         steps=steps_of(image, estate),
-        keeps_agent=not image.system.has_agent or image.disk_image is not None,
+        keeps_agent=_keeps_agent(image),
     )
+
+
+def _keeps_agent(image: Image) -> bool:
+    """Where the parent lacks the agent, or may: minimal AMIs do. Windows takes no such argument. A base has what its
+    own recipe says, and the newest AMI of a system in the catalogue what its publisher puts in."""
+    may_lack_it = isinstance(image.parent, str) or image.disk_image is not None or not image.system.has_agent
+    return may_lack_it and image.platform != "Windows"
 
 
 def steps_of(image: AnyImage, estate: Estate) -> tuple[Step, ...]:

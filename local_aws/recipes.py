@@ -38,12 +38,24 @@ def container_recipe(params: Fields, region: RegionStore) -> dict[str, Any]:
     repository = params["targetRepository"]["repositoryName"]
     if not region.neighbours.repository_exists(region=region.name, name=repository):
         raise invalid("targetRepository", f"The repository '{repository}' does not exist in {region.name}.")
+    platform = _platform(params, _container_platform(params, region), region)
+    _check_registry(params, platform)
+    for entry in params.get("components", ()):
+        if ":aws-marketplace:" in entry["componentArn"]:
+            raise invalid("components", "Container recipes don't support AWS Marketplace components.")
     return {
-        "platform": _platform(params, _container_platform(params, region), region),
+        "platform": platform,
         "owner": ACCOUNT,
         "dockerfileTemplateData": text,
         "encrypted": True,
     }
+
+
+def _check_registry(params: Fields, platform: str) -> None:
+    """Of an image in a registry Image Builder cannot know which Windows it is."""
+    of_a_registry = not params["parentImage"].startswith("arn:")
+    if platform == "Windows" and of_a_registry and "imageOsVersionOverride" not in params:
+        raise invalid("imageOsVersionOverride", "It is required for a Windows base image from a registry.")
 
 
 def _container_platform(params: Fields, region: RegionStore) -> str | None:

@@ -98,13 +98,12 @@ def test_every_field_of_a_container_alone_is_tried() -> None:
 
 
 def test_platform_is_told_of_what_is_in_a_registry_and_changes_the_rest(tmp_path: Path) -> None:
-    parent = "mcr.microsoft.com/windows/servercore:ltsc2022"
+    parent = "arn:aws:imagebuilder:eu-west-1:aws:image/windows-server-2019-x86-core-ltsc2019-amd64/x.x.x"
     made = recipe(tmp_path, platform="Windows", parent=parent)
-    assert (made.platform_override, made.root_device.device_name) == ("Windows", "/dev/sda1")
+    assert (made.platform_override, made.root_device.device_name) == (None, "/dev/sda1")
     assert [component.platform for component in made.components.values()] == ["Windows"]
 
-    managed = "arn:aws:imagebuilder:eu-west-1:aws:image/amazon-linux-2023-container/x.x.x"
-    assert recipe(tmp_path, parent=managed).platform_override is None, "Image Builder knows its own"
+    assert recipe(tmp_path, parent="nginx:1.29").platform_override == "Linux", "Image Builder knows only its own"
 
 
 def test_template_of_a_file_is_the_same_as_in_the_configuration_whatever_its_line_ends(tmp_path: Path) -> None:

@@ -82,7 +82,8 @@ def refusal(call: Callable[..., Any], **arguments: Any) -> str:
 
 
 def test_recipe_is_kept_in_the_form_of_the_api(world: World) -> None:
-    arn = world.create(platformOverride="Windows", workingDirectory="/work")
+    windows = {"platformOverride": "Windows", "imageOsVersionOverride": "Microsoft Windows Server 2022"}
+    arn = world.create(**windows, workingDirectory="/work")
     assert arn == f"arn:aws:imagebuilder:{REGION}:000000000000:container-recipe/{world.name.replace('_', '-')}/1.2.3"
     recipe = world.image_builder.get_container_recipe(containerRecipeArn=arn)["containerRecipe"]
     assert (recipe["platform"], recipe["version"], recipe["encrypted"]) == ("Windows", "1.2.3", True)
@@ -118,6 +119,19 @@ INVALID = "InvalidParameterValueException: The value supplied for parameter"
         (
             {"dockerfileTemplateData": None, "dockerfileTemplateUri": "s3://nobody/nothing"},
             f"{INVALID} 'dockerfileTemplateUri' is not valid. There is no readable object 's3://nobody/nothing'.",
+        ),
+        (
+            {"platformOverride": "Windows"},
+            f"{INVALID} 'imageOsVersionOverride' is not valid. It is required for a Windows base image from a "
+            "registry.",
+        ),
+        (
+            {
+                "components": [
+                    {"componentArn": f"arn:aws:imagebuilder:{REGION}:aws-marketplace:component/hardening/1.0.0"}
+                ]
+            },
+            f"{INVALID} 'components' is not valid. Container recipes don't support AWS Marketplace components.",
         ),
         (
             {"platformOverride": "macOS"},

@@ -150,13 +150,28 @@ def test_a_line_of_bases_is_no_circle() -> None:
 # --- The agent
 
 
-def test_an_agent_that_the_parent_lacks_stays_in_the_image() -> None:
-    names = {
+def test_an_agent_that_the_parent_lacks_or_may_lack_stays_in_the_image() -> None:
+    named = {
         system.name
         for system, architecture in BOTH
         if recipe(system.name, architecture=architecture, parent=AMI).keeps_agent
     }
-    assert names == {name for name in CATALOGUE if name.startswith(("red-hat-", "centos-"))}
+    # AWS refuses to hear of it for Windows
+    assert named == {system.name for system in CATALOGUE.values() if system.platform != "Windows"}
+    with_its_own = [each for each in BOTH if not each[0].needs_parent]
+    assert {
+        system.name
+        for system, architecture in with_its_own
+        if recipe(system.name, architecture=architecture).keeps_agent
+    } == {system.name for system, _ in with_its_own if system.name.startswith("red-hat-")}
+    for parent in ("ssm:/aws/service/minimal", "arn:aws:imagebuilder:eu-west-1:aws:image/minimal/x.x.x"):
+        assert recipe("amazon-linux-2023", parent=parent).keeps_agent
+
+
+def test_a_base_says_itself_whether_its_agent_stays() -> None:
+    images = (image("amazon-linux-2023", name="base", parent=AMI), image("amazon-linux-2023", parent="base"))
+    declared = estate(*images)
+    assert [recipe_of(each, declared).keeps_agent for each in images] == [True, False]
 
 
 # --- Support

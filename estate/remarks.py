@@ -1,0 +1,50 @@
+"""What synthesis says of an estate that works, and may not do what is meant: one line each, on standard error."""
+
+from collections.abc import Iterator
+from datetime import date
+
+from estate.any_image import AnyImage
+from estate.estate import Estate
+from estate.image import Image
+from estate.retention import Retention
+from estate.support import past_support
+
+
+def remarks(estate: Estate, *, today: date) -> list[str]:
+    """All of them."""
+    idle = (line for image in estate.images.values() for line in _idle_retention(image, estate))
+    return [*past_support(estate, today=today), *idle]
+
+
+def _idle_retention(image: AnyImage, estate: Estate) -> Iterator[str]:
+    """Retention whose exclusions spare every AMI of the image, so that nothing ever goes."""
+    retention = image.retention
+    if not isinstance(image, Image) or retention is None:
+        return
+    for why, remedy in _what_spares_all(image, retention, estate):
+        yield f"images.{image.name}.retention: nothing will go, because {why}; {remedy}"
+
+
+def _what_spares_all(image: Image, retention: Retention, estate: Estate) -> Iterator[tuple[str, str]]:
+    rules, shared = retention.exclusion_rules, image.launch_permissions
+    sharing = shared.accounts if shared else ()
+    if sparing := [each for each in sharing if rules.shared_accounts is None or each in rules.shared_accounts]:
+        yield (
+            f"launch_permission shares every AMI with {_some(sparing)}, and what is shared with them stays",
+            "write exclusion_rules: {shared_accounts: []} to let shared AMIs go",
+        )
+    if set(rules.regions) >= set(image.regions):
+        yield "exclusion_rules.regions has every region of the image", "delete those that are to be tidied"
+    everywhere = [
+        {**estate.tags_of(image), **image.distribution_in(region).ami_tags}.items() for region in image.regions
+    ]
+    for key, value in rules.tag_map.items():
+        if all((key, value) in tags for tags in everywhere):
+            yield (
+                f"every AMI has the tag {key} = {value}, and what has it stays",
+                "write another exclusion_rules.tag_map, or other tags",
+            )
+
+
+def _some(accounts: list[str]) -> str:
+    return accounts[0] if len(accounts) == 1 else f"{accounts[0]} and {len(accounts) - 1} more"
