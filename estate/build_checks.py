@@ -135,9 +135,9 @@ def _names(placed: list[_Placed]) -> Iterator[Problem]:
         if sources.setdefault(name, (stage, use.use)) != (stage, use.use):
             rule = f"workflow {name} stands for two documents, or for two stages"
             yield Problem(place, rule, shown(use.use), "give each a file with a name of its own")
-        if not re.fullmatch(rf"(?=.{{1,{names.LONGEST_COMPONENT}}}$)[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
+        if not re.fullmatch(rf"(?=.{{1,{names.LONGEST_WORKFLOW}}}$)[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
             rule = "the file of a workflow is named in lower-case letters, digits and hyphens"
-            yield Problem(place, f"{rule}, at most {names.LONGEST_COMPONENT} of them", shown(use.use))
+            yield Problem(place, f"{rule}, at most {names.LONGEST_WORKFLOW} of them", shown(use.use))
 
 
 def _elsewhere(placed: list[_Placed], image: AnyImage, parts: Parts) -> Iterator[Problem]:

@@ -7,8 +7,10 @@ and name together fit AWS's shortest limits: 37 characters for the prefix of a b
 
 LONGEST_NAMESPACE = 12
 LONGEST_NAME = 23
-LONGEST_COMPONENT = 90
-"""Namespace, image and component together have at most 128 characters in Image Builder."""
+LONGEST_COMPONENT = 89
+"""Namespace, image and component together have at most 126 characters in AWS's provider."""
+LONGEST_WORKFLOW = 90
+"""Likewise of a workflow, which may have 128."""
 
 LATEST = "latest"
 """The channel that the hand-off function moves, and only it."""

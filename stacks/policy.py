@@ -1,8 +1,16 @@
 """IAM and resource policies as JSON text: statements in, one canonical document out."""
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+_MOST_INLINE = 10_240
+_MOST_MANAGED = 6_144
+_TOKEN = r"\$\{TfToken\[[^]]*\]\}"
+"""What cdktf puts for a value that only Terraform knows."""
+_LONGEST_VALUE = 130
+"""Characters of such a value, an ARN."""
 
 Statement = Mapping[str, Any]
 """One statement in IAM's own words: Sid, Effect (Allow if absent), Principal, Action, Resource, Condition."""
@@ -52,6 +60,27 @@ def policy(*statements: Statement) -> str:
         },
         separators=(",", ":"),
     )
+
+
+def in_policies(statements: Iterable[Statement]) -> list[list[Statement]]:
+    """Statements of a role as its policies have room for them: the first is its inline policy, others are managed ones.
+
+    IAM takes 10,240 characters of all inline policies of a role together, and 6,144 of each managed one ("IAM and AWS
+    STS quotas" in its user guide), and counts no blanks.
+    """
+    parts: list[list[Statement]] = [[]]
+    for statement in statements:
+        most = _MOST_INLINE if len(parts) == 1 else _MOST_MANAGED
+        if _size(*parts[-1], statement) > most and parts[-1]:
+            parts.append([])
+        parts[-1].append(statement)
+    return parts
+
+
+def _size(*statements: Statement) -> int:
+    """The characters of a policy with Terraform's values in place: accounts, and names as long as they get."""
+    text = re.sub(rf"(?<=:){_TOKEN}(?=:)", "0" * 12, policy(*statements))
+    return len(re.sub(_TOKEN, "x" * _LONGEST_VALUE, text))
 
 
 def only_over_tls(actions: str | list[str], resource: str | list[str]) -> Statement:

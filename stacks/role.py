@@ -1,15 +1,18 @@
-"""Roles, all under the path and the permissions boundary of the settings, each with one policy of its own."""
+"""Roles, all under the path and the permissions boundary of the settings, each with a policy of its own, or with more
+where one has no room for all."""
 
 from collections.abc import Iterable
 from typing import Literal
 
 from cdktf import TerraformStack
 from cdktf_cdktf_provider_aws.iam_instance_profile import IamInstanceProfile
+from cdktf_cdktf_provider_aws.iam_policy import IamPolicy
 from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
+from cdktf_cdktf_provider_aws.iam_role_policy_attachment import IamRolePolicyAttachment
 
 from estate.settings import Iam
-from stacks.policy import Condition, Statement, policy, trust
+from stacks.policy import Condition, Statement, in_policies, policy, trust
 
 
 def add_role(
@@ -22,7 +25,11 @@ def add_role(
     iam: Iam,
     trust_condition: Condition | None = None,
 ) -> tuple[IamRole, IamRolePolicy]:
-    """The role `<whose>_role`, which `service` assumes, and the policy that says what it may do."""
+    """The role `<whose>_role`, which `service` assumes, and the policy that says what it may do.
+
+    What has no room in it is in managed policies, `<whose>_policy_2` and so on, for which the first one waits: who
+    waits for that has all of them.
+    """
     role = IamRole(
         stack,
         f"{whose}_role",
@@ -31,8 +38,22 @@ def add_role(
         permissions_boundary=iam.permissions_boundary,
         assume_role_policy=trust(service, condition=trust_condition),
     )
-    role_policy = IamRolePolicy(stack, f"{whose}_policy", name=whose, role=role.name, policy=policy(*statements))
+    inline, *others = in_policies(statements)
+    attached = [
+        _attach(stack, f"{whose}_policy_{number}", role=role, name=f"{name}_{number}", statements=each, iam=iam)
+        for number, each in enumerate(others, start=2)
+    ]
+    role_policy = IamRolePolicy(
+        stack, f"{whose}_policy", name=whose, role=role.name, policy=policy(*inline), depends_on=attached or None
+    )
     return role, role_policy
+
+
+def _attach(
+    stack: TerraformStack, id: str, *, role: IamRole, name: str, statements: Iterable[Statement], iam: Iam
+) -> IamRolePolicyAttachment:
+    more = IamPolicy(stack, id, name=name, path=iam.path, policy=policy(*statements))
+    return IamRolePolicyAttachment(stack, f"{id}_attachment", role=role.name, policy_arn=more.arn)
 
 
 def add_instance_profile(
