@@ -15,6 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from estate.settings import Settings
+from lambda_src.ami_handoff.answers import GarbledAnswer
 from lambda_src.ami_handoff.failures import is_transient
 
 if TYPE_CHECKING:  # boto3's stubs are for development only
@@ -119,6 +120,9 @@ def asking(region: str) -> Iterator[None]:
         yield
     except (BotoCoreError, ClientError) as error:
         raise OpsError(_words(error, region)) from None
+    except GarbledAnswer as error:
+        said = f"AWS's answer in {region} cannot be read: {_one_line(error)}"
+        raise OpsError(f"{said}; try again, and check the network, the proxy and AWS_ENDPOINT_URL") from None
 
 
 def _words(error: Exception, region: str) -> str:

@@ -161,7 +161,13 @@ class Web:
         found = {region: self.channels(region) for region in REGIONS}
         return {region: channels["latest"].value for region, channels in found.items() if "latest" in channels}
 
-    def run(self, event: object = None, *, confirm_within_seconds: float = 0.25) -> Run:
+    def run(
+        self,
+        event: object = None,
+        *,
+        confirm_within_seconds: float = 0.25,
+        seconds_left: Callable[[], float] = lambda: 300.0,
+    ) -> Run:
         """Call the function with a message, the schedule's event (None) or anything else; it prints one line."""
         output, error = io.StringIO(), ""
         with redirect_stdout(output):
@@ -173,6 +179,7 @@ class Web:
                     targets=self.targets,
                     by=BY,
                     confirm_within_seconds=confirm_within_seconds,
+                    seconds_left=seconds_left,
                 )
             except Unfinished as unfinished:
                 error = str(unfinished)
@@ -349,9 +356,12 @@ def retold(client: Any, operation: str, change: Callable[[Any], None]) -> Iterat
 
 def answered(body: Mapping[str, object], *, status: int = 200, headers: Mapping[str, str] | None = None) -> AWSResponse:
     """AWS's answer in JSON, as Parameter Store and Image Builder give it."""
-    return AWSResponse(
-        "https://aws.test/", status, HTTPHeaders.from_dict(dict(headers or {})), _Raw(json.dumps(body).encode())
-    )
+    return sent(json.dumps(body).encode(), status=status, headers=headers)
+
+
+def sent(body: bytes, *, status: int = 200, headers: Mapping[str, str] | None = None) -> AWSResponse:
+    """These bytes, as an answer."""
+    return AWSResponse("https://aws.test/", status, HTTPHeaders.from_dict(dict(headers or {})), _Raw(body))
 
 
 def refused(code: str, *, status: int = 400, message: str = "no") -> AWSResponse:
@@ -363,7 +373,7 @@ def refused_by_ec2(code: str, *, status: int) -> AWSResponse:
     """EC2's refusal, in XML."""
     error = f"<Error><Code>{code}</Code><Message>no</Message></Error>"
     body = f"<Response><Errors>{error}</Errors><RequestID>1</RequestID></Response>"
-    return AWSResponse("https://aws.test/", status, HTTPHeaders(), _Raw(body.encode()))
+    return sent(body.encode(), status=status)
 
 
 class _Raw(io.BytesIO):

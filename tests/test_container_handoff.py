@@ -202,5 +202,5 @@ def test_function_knows_by_its_environment_that_it_hands_over_containers(
         "GOLDSMITH_TAGS": "{}",
     }.items():
         monkeypatch.setenv(name, value)
-    handle({}, SimpleNamespace(invoked_function_arn=BY))
+    handle({}, SimpleNamespace(invoked_function_arn=BY, get_remaining_time_in_millis=lambda: 300_000))
     assert web.latest() == web.values(build)

@@ -1,29 +1,24 @@
 """The hand-off with real boto3 on the local AWS: whatever happens, `latest` ends at the newest good build.
 
-Every test has an image of its own, so that one server serves all. At the end a state machine mixes builds, lost, late
-and repeated messages, withdrawn builds and failing regions at random; its oracle is "the newest good build".
+Every test has an image of its own, so that one server serves all. What answers that cannot be read do to it is in
+`test_handoff_answers.py`, the tags of builds are in `test_handoff_tags.py`, and everything at random is in
+`test_handoff_in_any_order.py`.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import groupby
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
 from lambda_src.ami_handoff.builds import list_builds, newest_good
-from lambda_src.ami_handoff.channels import Channel
 from lambda_src.ami_handoff.handler import CONFIG, handle
 from local_aws.server import LocalAws
 from tests.handoff_world import (
@@ -32,7 +27,6 @@ from tests.handoff_world import (
     HOME,
     PARENT,
     REGIONS,
-    ContainerWeb,
     Web,
     answered,
     documented_message,
@@ -318,175 +312,6 @@ def test_image_without_a_build_is_not_overdue(web: Web) -> None:
     assert web.run().line["Overdue"] == 0
 
 
-# Tags.
-
-
-def test_builds_are_tagged_and_those_that_channels_point_or_pointed_to_are_in_use(web: Web) -> None:
-    never, once, now, newest = (web.build() for _ in range(4))
-    failed = web.build(fail=True)
-    for build in (once, now):
-        web.other_ssm[ABROAD].put_parameter(
-            Name=f"{web.path}/prod", Value=web.amis(build)[ABROAD], Type="String", Overwrite=build == now
-        )
-
-    web.run()
-
-    mine = {"goldsmith:image": f"acme/{web.name}"}
-    in_use = {**mine, "goldsmith:in-use": "true"}
-    assert [web.tags(build) for build in (never, once, now, newest)] == [mine, in_use, in_use, in_use]
-    assert web.tags(failed) == {}, "it left nothing behind that could be in use"
-
-
-def test_of_latest_only_the_present_build_and_the_one_before_are_in_use(web: Web) -> None:
-    builds = []
-    for _ in range(3):
-        builds.append(web.build())
-        web.run()
-    assert [web.tags(build).get("goldsmith:in-use") for build in builds] == [None, "true", "true"]
-
-
-def test_value_that_two_runs_wrote_is_one_value(web: Web) -> None:
-    """Of latest the build before is in use, not only the version of the parameter before."""
-    builds = [web.build()]
-    web.run()
-    builds.append(web.build())
-    web.run()
-    for region, ami in web.amis(builds[1]).items():
-        web.other_ssm[region].put_parameter(
-            Name=f"{web.path}/latest", Value=ami, Type="String", DataType="aws:ec2:image", Overwrite=True
-        )
-    web.run()
-    assert [web.tags(build).get("goldsmith:in-use") for build in builds] == ["true", "true"]
-
-
-def test_newest_builds_are_tagged_and_lose_the_tag_to_newer_ones(web: Web) -> None:
-    web.image = replace(web.image, keep_newest=2)
-    builds = [web.build() for _ in range(2)]
-    web.run()
-    assert [web.tags(build).get("goldsmith:newest") for build in builds] == ["true", "true"]
-
-    # another version of the recipe: Image Builder counts anew for it, the function does not
-    web.change_recipe("1.0.8")
-    builds.append(web.build())
-    web.build(fail=True)
-    web.run()
-    assert [web.tags(build).get("goldsmith:newest") for build in builds] == [None, "true", "true"]
-
-    web.image = replace(web.image, keep_newest=0)
-    web.run()
-    assert [web.tags(build).get("goldsmith:newest") for build in builds] == [None] * 3
-
-
-def test_policy_selects_only_builds_that_were_looked_at_with_its_number(web: Web) -> None:
-    builds = [web.build() for _ in range(2)]
-
-    def selected() -> list[str | None]:
-        web.run()
-        return [web.tags(build).get("goldsmith:retention") for build in builds]
-
-    assert selected() == [None, None], "there is no policy"
-    for keep_newest in (1, 2):
-        web.image = replace(web.image, keep_newest=keep_newest)
-        assert selected() == [f"acme/{web.name}/{keep_newest}"] * 2
-    web.image = replace(web.image, keep_newest=0)
-    assert selected() == [None, None], "it would not know that nobody protects the newest any more"
-
-
-def test_what_a_policy_selects_by_comes_together_with_what_spares_the_build(web: Web) -> None:
-    """Or a policy that runs between the two would take one of the newest."""
-    web.image = replace(web.image, keep_newest=2)
-    build = web.build()
-    with intercepted(web.imagebuilder, "TagResource") as calls:
-        web.run()
-    (tags,) = [json.loads(call)["tags"] for call in calls]
-    assert tags == {
-        "goldsmith:image": f"acme/{web.name}",
-        "goldsmith:in-use": "true",
-        "goldsmith:newest": "true",
-        "goldsmith:retention": f"acme/{web.name}/2",
-    }
-    web.image = replace(web.image, keep_newest=0)
-    with intercepted(web.imagebuilder, "UntagResource") as calls:
-        web.run()
-    assert len(calls) == 1
-    assert web.tags(build).keys() == {"goldsmith:image", "goldsmith:in-use"}
-
-
-def test_policy_does_not_select_what_may_be_among_the_newest_soon(web: Web) -> None:
-    web.image = replace(web.image, keep_newest=1)
-    build = web.build()
-
-    def unfinished(answer: Any) -> None:
-        for image in answer["imageSummaryList"]:
-            image["state"] = {"status": "DISTRIBUTING"}
-
-    with retold(web.imagebuilder, "ListImagePipelineImages", unfinished):
-        web.run()
-    assert web.tags(build) == {"goldsmith:image": f"acme/{web.name}"}
-
-
-def test_nothing_loses_a_tag_while_a_region_cannot_be_read(web: Web) -> None:
-    """Whether a channel there still points to a build is not known."""
-    builds = []
-    for _ in range(2):
-        builds.append(web.build())
-        web.run()
-    builds.append(web.build())
-    with intercepted(web.targets[1].ssm, "GetParametersByPath", lambda: refused("ThrottlingException")):
-        web.run()
-    assert [web.tags(build).get("goldsmith:in-use") for build in builds] == ["true", "true", "true"]
-
-
-def test_nothing_loses_a_tag_when_the_image_no_longer_goes_to_a_region(web: Web) -> None:
-    """Its channels there stay, and fleets that follow them, but nobody reads them any more."""
-    abroad = web.targets.pop()
-    builds = []
-    for _ in range(3):
-        builds.append(web.build())
-        web.targets.append(abroad)
-        web.run()
-        web.targets.pop()
-    web.run()
-    last = web.build()
-    web.run()
-    assert [web.tags(build).get("goldsmith:in-use") for build in (*builds, last)] == [None, "true", "true", "true"]
-
-
-def test_nothing_loses_a_tag_when_another_build_could_not_be_tagged(web: Web) -> None:
-    builds = []
-    for _ in range(2):
-        builds.append(web.build())
-        web.run()
-    builds.append(web.build())
-    with intercepted(web.imagebuilder, "TagResource", lambda: refused("InvalidParameterException")):
-        web.run()
-    assert [web.tags(build).get("goldsmith:in-use") for build in builds] == ["true", "true", None]
-
-
-def test_tags_that_fail_do_not_stop_the_hand_off_and_are_retried(web: Web) -> None:
-    build = web.build()
-
-    with intercepted(web.imagebuilder, "TagResource", lambda: refused("CallRateLimitExceededException", status=429)):
-        run = web.run()
-    assert web.latest() == web.amis(build)
-    assert f"tags of {build}: " in run.error
-
-    again = web.run()
-    assert (again.line["Moved"], again.error) == (0, "")
-    assert web.tags(build)["goldsmith:in-use"] == "true"
-
-
-def test_tag_that_one_build_refuses_leaves_the_other_builds_alone(web: Web) -> None:
-    older, newest = web.build(), web.build()
-    answers = iter([refused("InvalidParameterException")])
-
-    with intercepted(web.imagebuilder, "TagResource", lambda: next(answers, None)):
-        run = web.run()
-
-    assert [web.tags(build).get("goldsmith:image") for build in (newest, older)] == [None, f"acme/{web.name}"]
-    assert (run.line["Problems"], run.error) == (1, "")
-
-
 # Messages.
 
 
@@ -580,7 +405,7 @@ def test_lambda_calls_it_with_an_event_of_sns(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
 
-    handle(web.message(build), SimpleNamespace(invoked_function_arn=BY))
+    handle(web.message(build), SimpleNamespace(invoked_function_arn=BY, get_remaining_time_in_millis=lambda: 300_000))
 
     assert web.latest() == web.amis(build)
     (line,) = map(json.loads, capsys.readouterr().out.splitlines())
@@ -821,166 +646,6 @@ def test_region_that_no_build_has_reached_yet_is_no_problem(web: Web) -> None:
 
     assert web.latest() == {HOME: web.amis(build)[HOME]}
     assert (run.line["Problems"], run.error) == (0, "")
-
-
-# Anything, in any order.
-
-
-class AnyOrder(RuleBasedStateMachine):
-    """Builds start, end and are withdrawn, messages come late, twice or never; after each run the oracle is asked.
-
-    Every build is real. Only its creation time is drawn, so that starts and ends come in any order and at the same
-    time, and Image Builder shows it as DISTRIBUTING, its AMIs there already, until its rule ends it.
-    """
-
-    local_aws: ClassVar[LocalAws]
-    world: ClassVar[type[Web]]
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.web = self.world(self.local_aws)
-        self.recipes = {7}  # patch numbers that exist
-        self.times: dict[str, str] = {}
-        self.running: list[str] = []
-        self.values: dict[str, dict[str, str]] = {}  # of good builds, less those that were withdrawn
-        self.outbox: list[tuple[str, str]] = []
-        self.hooks = ExitStack()
-        self.hooks.enter_context(retold(self.web.imagebuilder, "ListImagePipelineImages", self._as_drawn))
-        self.hooks.enter_context(retold(self.web.imagebuilder, "GetImage", self._as_drawn))
-
-    def teardown(self) -> None:
-        self.hooks.close()
-
-    def _as_drawn(self, answer: Any) -> None:
-        single = [answer["image"]] if "image" in answer else []  # neither is in a refusal
-        for image in answer.get("imageSummaryList", single):
-            image["dateCreated"] = self.times[image["arn"]]
-            if image["arn"] in self.running:
-                image["state"] = {"status": "DISTRIBUTING"}
-
-    @rule(second=st.integers(0, 5), fraction=st.sampled_from(["", ".5", ".250"]), fail=st.booleans())
-    def a_build_starts(self, second: int, fraction: str, fail: bool) -> None:
-        arn = self.web.build(fail=fail)
-        self.times[arn] = f"2026-07-01T00:00:0{second}{fraction}Z"
-        self.running.append(arn)
-
-    @precondition(lambda self: self.running)
-    @rule(data=st.data())
-    def a_build_ends(self, data: st.DataObject) -> None:
-        arn = data.draw(st.sampled_from(self.running))
-        self.running.remove(arn)
-        if amis := self.web.values(arn):
-            self.values[arn] = amis
-        self.outbox.append((arn, "AVAILABLE" if amis else "FAILED"))
-
-    @rule(patch=st.integers(0, 2**30 - 1))
-    def the_recipe_changes(self, patch: int) -> None:
-        if patch not in self.recipes:
-            self.recipes.add(patch)
-            self.web.change_recipe(f"1.0.{patch}")
-
-    @precondition(lambda self: self.values)
-    @rule(data=st.data())
-    def a_build_is_deleted(self, data: st.DataObject) -> None:
-        arn = data.draw(st.sampled_from(sorted(self.values)))
-        del self.values[arn]
-        self.web.other_imagebuilder.delete_image(imageBuildVersionArn=arn)
-
-    @precondition(lambda self: any(self.values.values()))
-    @rule(data=st.data())
-    def an_output_is_withdrawn(self, data: st.DataObject) -> None:
-        arn = data.draw(st.sampled_from(sorted(arn for arn, amis in self.values.items() if amis)))
-        region = data.draw(st.sampled_from(sorted(self.values[arn])))
-        self.web.withdraw(region, self.values[arn].pop(region))
-
-    @precondition(lambda self: any(self.values.values()))
-    @rule(data=st.data())
-    def an_operator_promotes(self, data: st.DataObject) -> None:
-        arn = data.draw(st.sampled_from(sorted(arn for arn, amis in self.values.items() if amis)))
-        region, ami = data.draw(st.sampled_from(sorted(self.values[arn].items())))
-        self.web.other_ssm[region].put_parameter(Name=f"{self.web.path}/prod", Value=ami, Type="String", Overwrite=True)
-
-    @precondition(lambda self: self.outbox)
-    @rule(data=st.data())
-    def a_message_arrives(self, data: st.DataObject) -> None:
-        """Any one that was ever sent: late, again, or after a newer one. Many never arrive."""
-        arn, status = data.draw(st.sampled_from(self.outbox))
-        self._run(self.web.message(arn, status=status))
-
-    @rule(event=st.sampled_from([None, {}, sns_event("nonsense"), {"Records": 1}]))
-    def something_else_calls(self, event: object) -> None:
-        self._run(event)
-
-    @rule(operation=st.sampled_from(["GetParametersByPath", "PutParameter", "GetParameter"]))
-    def a_region_fails(self, operation: str) -> None:
-        before = self._latest()
-        with intercepted(self.web.targets[1].ssm, operation, lambda: refused("ThrottlingException")) as calls:
-            run = self.web.run()
-        assert bool(run.error) == bool(calls), "raised if and only if something was throttled"
-        self._check_moves(before)
-        self._check_region(HOME, before)
-
-    def _run(self, event: object) -> None:
-        before = self._latest()
-        run = self.web.run(event)
-        assert run.error == ""
-        self._check_moves(before)
-        for region in REGIONS:
-            self._check_region(region, before)
-        in_use = self._in_use()
-        for arn in self.values:
-            expected = "true" if in_use.intersection(self.web.values(arn).values()) else None
-            assert self.web.tags(arn).get("goldsmith:in-use") == expected
-
-    def _in_use(self) -> set[str]:
-        """What operators' channels ever pointed to, and of latest what it points to and pointed to last."""
-        found: set[str] = set()
-        for region in REGIONS:
-            for name, channel in self.web.channels(region).items():
-                newest_first = [value for value, _ in groupby(reversed(channel.history))]
-                found.update(newest_first if name == "prod" else newest_first[:2])
-        return found
-
-    def _latest(self) -> dict[str, Channel]:
-        found = {region: self.web.channels(region) for region in REGIONS}
-        return {region: channels["latest"] for region, channels in found.items() if "latest" in channels}
-
-    def _check_region(self, region: str, before: dict[str, Channel]) -> None:
-        """The oracle: the newest good build that still has its AMI here; without one, what was there before."""
-        usable = {arn: amis[region] for arn, amis in self.values.items() if region in amis}
-        newest = max(usable, key=self._age, default=None)
-        if newest:
-            assert self.web.latest()[region] == usable[newest]
-        else:
-            assert self._latest().get(region) == before.get(region)
-
-    def _check_moves(self, before: dict[str, Channel]) -> None:
-        """One write where the value changed, none where it did not, and none backwards from a build that is there."""
-        arns = {ami: arn for arn, amis in self.values.items() for ami in amis.values()}
-        for region, now in self._latest().items():
-            version, old = (before[region].version, before[region].value) if region in before else (0, "")
-            assert now.version == version + (now.value != old)
-            if old in arns and old != now.value:
-                assert self._age(arns[now.value]) > self._age(arns[old])
-
-    def _age(self, arn: str) -> tuple[datetime, int, str]:
-        return datetime.fromisoformat(self.times[arn]), int(arn.rpartition("/")[2]), arn
-
-
-@pytest.mark.parametrize("world", [Web, ContainerWeb])
-def test_latest_is_the_newest_good_build_whatever_happens_in_whatever_order(
-    local_aws: LocalAws, world: type[Web]
-) -> None:
-    class OnThisAws(AnyOrder):
-        pass
-
-    OnThisAws.local_aws, OnThisAws.world = local_aws, world
-    run_state_machine_as_test(
-        OnThisAws,
-        settings=settings(
-            max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-        ),
-    )
 
 
 def _date(answer: Any, times: dict[str, str]) -> None:

@@ -8,25 +8,21 @@ names is asked for by its ARN before it is believed to be gone.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from .failures import Failures
+from .answers import GarbledAnswer, ask, entries, member, pages, part, text, texts
+from .failures import Failures, code_of
 
 if TYPE_CHECKING:  # the Lambda runtime has no type stubs
     from mypy_boto3_imagebuilder import ImagebuilderClient
 
-IMAGE_TAG = "goldsmith:image"
-IN_USE_TAG = "goldsmith:in-use"
-NEWEST_TAG = "goldsmith:newest"
-RETENTION_TAG = "goldsmith:retention"
-
-_DONE = ("AVAILABLE", "DEPRECATED", "DISABLED", "FAILED", "CANCELLED")
-"""The states in which nothing more happens to a build by itself."""
+_VERSION = "[0-9]+[.][0-9]+[.][0-9]+/[0-9]+"
+_BUILD_ARN = re.compile(f"arn:aws[^:]*:imagebuilder:[^:]+:[^:]+:image/[a-z0-9_-]+/{_VERSION}")
 
 
 @dataclass(frozen=True)
@@ -34,7 +30,8 @@ class Build:
     """One image build version.
 
     `outputs` maps a region to what the build put there for the account that owns it: the ID of an AMI, or the URI of a
-    container image with the tag that Image Builder gave it.
+    container image with the tag that Image Builder gave it. `unclear` says that Image Builder's answer lacked
+    something: the status, the creation time, or a part of an output, which is left out then.
     """
 
     arn: str
@@ -42,6 +39,7 @@ class Build:
     created: datetime | None  # None when AWS's text could not be read: such a build is never chosen
     outputs: Mapping[str, str]
     tags: Mapping[str, str]
+    unclear: bool = False
 
     @property
     def account(self) -> str:
@@ -54,31 +52,57 @@ class Build:
         return self.created or datetime.min.replace(tzinfo=UTC), int(self.arn.rsplit("/", 1)[-1]), self.arn
 
 
-def list_builds(imagebuilder: ImagebuilderClient, *, pipeline_arn: str) -> list[Build]:
-    """Every build of the pipeline in every state, newest first; none for a pipeline that does not exist."""
-    pages = imagebuilder.get_paginator("list_image_pipeline_images").paginate(imagePipelineArn=pipeline_arn)
-    builds = [_build(summary) for page in pages for summary in page["imageSummaryList"]]
+def list_builds(
+    imagebuilder: ImagebuilderClient, *, pipeline_arn: str, failures: Failures | None = None
+) -> list[Build]:
+    """Every build of the pipeline in every state, newest first; none for a pipeline that does not exist.
+
+    An entry without the ARN of a build is left out, and noted in `failures`. Raises GarbledAnswer, and what boto3
+    raises, when a page cannot be read: a list with a hole in it would look as if builds were gone.
+    """
+    builds = []
+    for page in pages(imagebuilder, "list_image_pipeline_images", imagePipelineArn=pipeline_arn):
+        for summary in entries(page, "imageSummaryList"):
+            if build := _build(summary):
+                builds.append(build)
+            elif failures:
+                failures.problem("Image Builder", "its list has an entry without the ARN of a build, which is left out")
     return sorted(builds, key=lambda build: build.order, reverse=True)
 
 
+def is_build_of(pipeline_arn: str, *, arn: str) -> bool:
+    """Whether this is an ARN of a build of the pipeline's own image: the only ones that its hand-off may ask for."""
+    home, _, image = pipeline_arn.partition(":image-pipeline/")
+    return re.fullmatch(f"{re.escape(home)}:image/{re.escape(image)}/{_VERSION}", arn) is not None
+
+
 def get_build(imagebuilder: ImagebuilderClient, *, arn: str, pipeline_arn: str) -> Build | None:
-    """The build with this ARN; None when it is gone, another pipeline's, or `arn` is no ARN of a build."""
-    home = pipeline_arn.partition(":image-pipeline/")[0]
-    if not re.fullmatch(re.escape(home) + r":image/[a-z0-9_-]+/\d+\.\d+\.\d+/\d+", arn):
+    """The build with this ARN; None when it is gone, another pipeline's, or `arn` is no ARN of a build of its image.
+
+    Raises GarbledAnswer, and what boto3 raises.
+    """
+    if not is_build_of(pipeline_arn, arn=arn):
         return None
     try:
-        image = imagebuilder.get_image(imageBuildVersionArn=arn)["image"]
+        image = _image(imagebuilder, arn)
     except ClientError as error:
-        if error.response["Error"]["Code"] == "ResourceNotFoundException":
+        if code_of(error) == "ResourceNotFoundException":
             return None
         raise
-    return _build(image) if image.get("sourcePipelineArn") == pipeline_arn else None
+    build = _build(image)
+    if build is None:
+        raise GarbledAnswer(f"GetImage answered without the ARN of {arn}")
+    return build if text(image, "sourcePipelineArn") == pipeline_arn else None
 
 
 def parent_of(imagebuilder: ImagebuilderClient, *, arn: str) -> str | None:
-    """The parent image of a build's recipe, in the recipe's words: an ARN, an AMI ID, `ssm:…` or a registry's URI."""
-    image = imagebuilder.get_image(imageBuildVersionArn=arn)["image"]
-    return image.get("imageRecipe", {}).get("parentImage") or image.get("containerRecipe", {}).get("parentImage")
+    """The parent image of a build's recipe, in the recipe's words: an ARN, an AMI ID, `ssm:…` or a registry's URI.
+
+    Raises as `get_build` does.
+    """
+    image = _image(imagebuilder, arn)
+    recipes = (part(image, "imageRecipe"), part(image, "containerRecipe"))
+    return next(filter(None, (text(recipe, "parentImage") for recipe in recipes)), None)
 
 
 def newest_good(builds: Iterable[Build]) -> Build | None:
@@ -92,100 +116,57 @@ def good_builds(builds: Iterable[Build]) -> list[Build]:
     return sorted(good, key=lambda build: build.order, reverse=True)
 
 
-def tag_builds(
-    imagebuilder: ImagebuilderClient,
-    *,
-    builds: Sequence[Build],
-    image: str,
-    used: Collection[str],
-    keep_newest: int,
-    regions: Collection[str],
-    failures: Failures,
-) -> None:
-    """Tag each build that has an output, so that lifecycle policies can select by one tag and spare by others.
-
-    `goldsmith:image` every one; `goldsmith:in-use` one with an output in `used`; `goldsmith:newest` the
-    `keep_newest` newest that can be used; `goldsmith:retention`, by which the policy selects, every one that is
-    done, if any are kept. Its value says how many, and it is written together with the build's other tags: so
-    a policy that is new, or keeps another number, touches nothing that was not looked at in its light.
-
-    Writes only what the list does not show. All but `goldsmith:image` are taken away from a build to which they no
-    longer apply, but only after everything was tagged, and `in-use` only where `regions`, of which all channels
-    were read, are all that the build went to: what is not known counts as in use. Ends at the first failure that
-    a retry mends; others leave the next builds alone.
-    """
-    wanted = _wanted_tags(builds, image=image, used=used, keep_newest=keep_newest)
-    refused = False
-    for build in builds:
-        missing = {key: value for key, value in wanted[build.arn].items() if build.tags.get(key) != value}
-        if missing:
-            place, unfinished = f"tags of {build.arn}", len(failures.unfinished)
-            with failures.collected(place):
-                imagebuilder.tag_resource(resourceArn=build.arn, tags=missing)
-            if len(failures.unfinished) > unfinished:
-                return
-            refused = refused or place in failures.stopped
-    if refused:
-        return
-    for build in builds:
-        unknown = not build.outputs.keys() <= set(regions)
-        kept = wanted[build.arn]
-        stale = [key for key in (IN_USE_TAG, NEWEST_TAG, RETENTION_TAG) if key in build.tags and key not in kept]
-        stale = [key for key in stale if not (key == IN_USE_TAG and unknown)]
-        if stale:
-            with failures.collected(f"tags of {build.arn}"):
-                imagebuilder.untag_resource(resourceArn=build.arn, tagKeys=stale)
+def time_in(written: str | None) -> datetime | None:
+    """The API's ISO 8601, with or without a fraction: compared as text, 01Z would come after 01.5Z. None for others."""
+    try:
+        time = datetime.fromisoformat(written or "")
+    except ValueError:
+        return None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def _wanted_tags(
-    builds: Iterable[Build], *, image: str, used: Collection[str], keep_newest: int
-) -> dict[str, dict[str, str]]:
-    """The tags of each build by its ARN; none for one that has no output."""
-    made = sorted((build for build in builds if build.outputs), key=lambda build: build.order, reverse=True)
-    newest = [build.arn for build in made if build.status in ("AVAILABLE", "DEPRECATED")][:keep_newest]
-    wanted: dict[str, dict[str, str]] = {build.arn: {} for build in builds}
-    for build in made:
-        wanted[build.arn][IMAGE_TAG] = image
-        if not set(used).isdisjoint(build.outputs.values()):
-            wanted[build.arn][IN_USE_TAG] = "true"
-        if build.arn in newest:
-            wanted[build.arn][NEWEST_TAG] = "true"
-        if keep_newest and build.status in _DONE:  # one that is not may be among the newest soon
-            wanted[build.arn][RETENTION_TAG] = f"{image}/{keep_newest}"
-    return wanted
+def _image(imagebuilder: ImagebuilderClient, arn: str) -> Mapping[str, Any]:
+    return member(ask(imagebuilder.get_image, imageBuildVersionArn=arn), "image", dict)
 
 
-def _build(image: Mapping[str, Any]) -> Build:
-    """From an Image or an ImageSummary of the API, which name these members alike."""
-    arn = image["arn"]
+def _build(image: Mapping[str, Any]) -> Build | None:
+    """From an Image or an ImageSummary of the API, which name these members alike; None without a build's ARN."""
+    arn, status = text(image, "arn") or "", text(part(image, "state"), "status") or ""
+    if not _BUILD_ARN.fullmatch(arn):
+        return None
+    created, resources = time_in(text(image, "dateCreated")), part(image, "outputResources")
+    outputs, complete = _outputs(resources, arn=arn)
+    if status == "AVAILABLE":
+        complete = complete and bool(resources)
     return Build(
         arn=arn,
-        status=image.get("state", {}).get("status", ""),
-        created=_time(image.get("dateCreated", "")),
-        outputs=_outputs(image.get("outputResources", {}), arn=arn),
-        tags=image.get("tags", {}),
+        status=status,
+        created=created,
+        outputs=outputs,
+        tags=part(image, "tags"),
+        unclear=not (status and created and complete),
     )
 
 
-def _outputs(resources: Mapping[str, Any], *, arn: str) -> dict[str, str]:
-    """By region. Of several tags of a container image the one that Image Builder gives, because the others may move on.
+def _outputs(resources: Mapping[str, Any], *, arn: str) -> tuple[dict[str, str], bool]:
+    """By region, and whether every entry could be read. Of several tags of a container image the one that Image
+    Builder gives, because the others may move on.
 
     That is `1.0.7-1` for build 1 of version 1.0.7: so says what answers for images in CloudFormation, in its source
     (aws-cloudformation-resource-providers-imagebuilder, image/…/Translator.java).
     """
     account, tag = arn.split(":")[4], "-".join(arn.split("/")[-2:])
-    amis = [ami for ami in resources.get("amis", ()) if ami.get("accountId") in (None, account)]
-    outputs = {ami["region"]: ami["image"] for ami in amis}
-    for container in resources.get("containers", ()):
-        if uris := container.get("imageUris"):
-            outputs[container["region"]] = next((uri for uri in uris if uri.endswith(f":{tag}")), uris[0])
-    return outputs
+    found: list[tuple[str | None, str | None]] = []
+    for ami in _listed(resources, "amis"):
+        if text(ami, "accountId") in (None, account):
+            found.append((text(ami, "region"), text(ami, "image")))
+    for container in _listed(resources, "containers"):
+        uris = texts(container, "imageUris")
+        uri = next((uri for uri in uris if uri.endswith(f":{tag}")), uris[0] if uris else None)
+        found.append((text(container, "region"), uri))
+    outputs = {region: output for region, output in found if region and output}
+    return outputs, all(region and output for region, output in found)
 
 
-def _time(text: str) -> datetime | None:
-    """The API's ISO 8601, with or without a fraction: compared as text, 01Z would come after 01.5Z."""
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
+def _listed(resources: Mapping[str, Any], kind: str) -> list[Mapping[str, Any]]:
+    return entries(resources, kind) if resources.get(kind) is not None else []

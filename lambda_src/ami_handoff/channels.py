@@ -10,21 +10,25 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from .failures import NotYet
+from .answers import ask, entries, member, pages, text
+from .failures import NotYet, code_of
 
 if TYPE_CHECKING:  # the Lambda runtime has no type stubs
     from mypy_boto3_ssm import SSMClient
 
 LATEST = "latest"
 DESCRIPTION_LIMIT = 1024  # characters, PutParameter
+
+_LEFT_OUT_OF_LONG_RECORDS = ((), ("parent",), ("previous",), ("parent", "previous"), ("parent", "previous", "by"))
+"""What may go, the first that suffices: Image Builder knows the parent, and Parameter Store the value before."""
 
 
 @dataclass(frozen=True)
@@ -57,31 +61,26 @@ def channel_path(*, namespace: str, image: str) -> str:
     return f"/imagebuilder/{namespace}/{image}"
 
 
-def read_channels(ssm: SSMClient, *, path: str) -> dict[str, Channel]:
-    """Every channel of an image in the region of `ssm`, by its name; none before the first good build."""
-    pages = ssm.get_paginator("get_parameters_by_path").paginate(Path=path)
-    parameters = [parameter for page in pages for parameter in page["Parameters"]]
+def read_channels(ssm: SSMClient, *, path: str, known: Mapping[str, Channel] | None = None) -> dict[str, Channel]:
+    """Every channel of an image in the region of `ssm`, by its name; none before the first good build.
+
+    One call for all of them, and one for the history of each, but of those of `known`, an earlier answer, whose version
+    is still the same. Raises GarbledAnswer, and what boto3 raises.
+    """
     channels = {}
-    for parameter in parameters:
+    for parameter in _entries(ssm, "get_parameters_by_path", Path=path):
+        name, version = member(parameter, "Name", str), member(parameter, "Version", int)
+        channel, value = name.rsplit("/", 1)[-1], member(parameter, "Value", str)
+        modified = member(parameter, "LastModifiedDate", datetime)
+        before = (known or {}).get(channel)
+        if before and (before.version, before.value, before.modified) == (version, value, modified):
+            channels[channel] = before
+            continue
         # From the history, because DescribeParameters cannot be allowed for one image's parameters only.
-        history = sorted(
-            (
-                version
-                for page in ssm.get_paginator("get_parameter_history").paginate(Name=parameter["Name"])
-                for version in page["Parameters"]
-                if version["Version"] <= parameter["Version"]
-            ),
-            key=lambda version: version["Version"],
-        )
-        now = [version for version in history if version["Version"] == parameter["Version"]]
-        past = [version["Value"] for version in history if version not in now]
-        channels[parameter["Name"].rsplit("/", 1)[-1]] = Channel(
-            value=parameter["Value"],
-            version=parameter["Version"],
-            modified=parameter["LastModifiedDate"],
-            record=_record(now[0].get("Description", "")) if now else {},
-            history=(*past, parameter["Value"]),
-        )
+        history = {member(each, "Version", int): each for each in _entries(ssm, "get_parameter_history", Name=name)}
+        past = [member(history[each], "Value", str) for each in sorted(history) if each < version]
+        description = text(history.get(version, {}), "Description")
+        channels[channel] = Channel(value, version, modified, _record(description or ""), (*past, value))
     return channels
 
 
@@ -101,23 +100,22 @@ def write_channel(
     nothing about the value: an aws:ec2:image is validated afterwards and, when it is bad, dropped in silence.
     So `confirm_channel` follows.
     """
-    if len(description := json.dumps(record)) > DESCRIPTION_LIMIT:
-        description = json.dumps({**record, "parent": None})  # the one part whose length is not ours
     put = partial(
-        ssm.put_parameter,
+        _put,
+        ssm,
         Name=name,
         Value=value,
-        Description=description,
+        Description=_description(record),
         Type="String",
         DataType=data_type,
     )
     if not exists:
         try:
-            return put(Tags=[{"Key": key, "Value": value} for key, value in tags.items()])["Version"]
+            return put(Tags=[{"Key": key, "Value": value} for key, value in tags.items()])
         except ClientError as error:
-            if error.response["Error"]["Code"] != "ParameterAlreadyExists":
+            if code_of(error) != "ParameterAlreadyExists":
                 raise  # otherwise another run was faster, and made it with the same tags
-    return put(Overwrite=True)["Version"]
+    return put(Overwrite=True)
 
 
 def confirm_channel(ssm: SSMClient, *, name: str, value: str, version: int, until: float) -> None:
@@ -129,18 +127,38 @@ def confirm_channel(ssm: SSMClient, *, name: str, value: str, version: int, unti
     while True:
         seen = "nothing"
         try:
-            parameter = ssm.get_parameter(Name=name)["Parameter"]
+            parameter = member(ask(ssm.get_parameter, Name=name), "Parameter", dict)
         except ClientError as error:
-            if error.response["Error"]["Code"] != "ParameterNotFound":
+            if code_of(error) != "ParameterNotFound":
                 raise
         else:
-            if parameter["Version"] > version or (parameter["Version"], parameter["Value"]) == (version, value):
+            now = member(parameter, "Version", int), member(parameter, "Value", str)
+            if now[0] > version or now == (version, value):
                 return
-            seen = f"{parameter['Value']} (version {parameter['Version']})"
+            seen = f"{now[1]} (version {now[0]})"
         if time.monotonic() + wait > until:
             raise NotYet(f"{name} was set to {value} (version {version}) and still shows {seen}")
         time.sleep(wait)
         wait = min(2 * wait, 2.0)
+
+
+def _entries(ssm: SSMClient, operation: str, **params: str) -> Iterator[Mapping[str, Any]]:
+    """The parameters, or versions of one, on all pages."""
+    return (entry for page in pages(ssm, operation, **params) for entry in entries(page, "Parameters"))
+
+
+def _put(ssm: SSMClient, **params: Any) -> int:
+    return member(ask(ssm.put_parameter, **params), "Version", int)
+
+
+def _description(record: Mapping[str, str | None]) -> str:
+    """The record as JSON, which is ASCII, so that characters are bytes; of what is too long, as little as possible is
+    left out, null in its place: `build` and `created` always stay."""
+    for left_out in _LEFT_OUT_OF_LONG_RECORDS:
+        description = json.dumps({**record, **dict.fromkeys(left_out)})
+        if len(description) <= DESCRIPTION_LIMIT:
+            break
+    return description
 
 
 def _record(description: str) -> dict[str, str]:

@@ -1,14 +1,14 @@
-"""Which failures a retry can mend, and how one target's failure leaves the others alone.
+"""Which failures another run may not meet again, and how one place's failure leaves the others alone.
 
 Unfinished, raised once at the end of the run, so that Lambda tries the event again, twice, and then hands
-it to the dead-letter queue: throttling, HTTP 429 and 5xx, time-outs and broken connections, credentials
-that expired on the way, two writers at one parameter, an AMI that is still pending, a write that Parameter
-Store does not show yet.
+it to the dead-letter queue: throttling, HTTP 429 and 5xx, time-outs and broken connections, an answer that
+cannot be read, credentials that expired on the way, two writers at one parameter, an AMI that is still
+pending, a write that Parameter Store does not show yet, a region for which the run's time did not suffice.
 
 A problem, logged and counted, never raised, because a retry would only fail again; an alarm watches the
 count, and every run of the schedule looks anew: every other refusal of AWS (access denied, a parameter of
 another data type, a full history, ...), an AMI that is missing, of the wrong architecture or of another
-account, a creation time that cannot be read.
+account, a creation time or an output that cannot be read.
 
 Anything else is a mistake in this program and is raised where it happens.
 """
@@ -19,8 +19,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError, PaginationError
 from botocore.exceptions import ConnectionError as NoConnectionError
+
+from .answers import GarbledAnswer
 
 # What AWS's SDKs take for throttling comes with status 400 from most services, so it has to be known by name.
 _TRANSIENT_CODES = frozenset(
@@ -47,11 +49,15 @@ _TRANSIENT_CODES = frozenset(
 
 
 class NotYet(Exception):
-    """AWS accepted something and has not finished it; a later run finds it done."""
+    """AWS accepted something and has not finished it, or the run's time is over; a later run finishes it."""
 
 
 class Unfinished(Exception):
     """Raised once, at the end of a run: names everything that a later run has to finish."""
+
+
+FAILURES = (BotoCoreError, ClientError, GarbledAnswer, NotYet)
+"""What a place may fail with; anything else is a mistake in this program."""
 
 
 @dataclass
@@ -67,15 +73,19 @@ class Failures:
         """Keep what AWS refuses inside from stopping the rest of the run; the block itself ends there."""
         try:
             yield
-        except (BotoCoreError, ClientError, NotYet) as error:
+        except FAILURES as error:
             self.stopped.add(place)
-            if is_transient(error):
-                self.unfinished.append(f"{place}: {error}")
-            else:
-                self.problem(place, str(error))
+            self.note(place, error)
+
+    def note(self, place: str, error: Exception) -> None:
+        """Note one of FAILURES that does not stop the place."""
+        if not is_transient(error):
+            self.problem(place, str(error))
+        elif (text := f"{place}: {error}") not in self.unfinished:
+            self.unfinished.append(text)
 
     def problem(self, place: str, what: str) -> None:
-        """Note what no retry mends, once, however often the run comes across it."""
+        """Note what a retry would only meet again, once, however often the run comes across it."""
         if (text := f"{place}: {what}") not in self.problems:
             self.problems.append(text)
 
@@ -84,5 +94,12 @@ def is_transient(error: Exception) -> bool:
     """Whether the same call may succeed a little later."""
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return status == 429 or status >= 500 or error.response["Error"]["Code"] in _TRANSIENT_CODES
-    return isinstance(error, NotYet | NoConnectionError | HTTPClientError)
+        return status == 429 or status >= 500 or code_of(error) in _TRANSIENT_CODES
+    return isinstance(
+        error, NotYet | GarbledAnswer | NoConnectionError | HTTPClientError | IncompleteReadError | PaginationError
+    )
+
+
+def code_of(error: ClientError) -> str:
+    """AWS's name for its refusal; empty when the refusal does not say."""
+    return str(error.response.get("Error", {}).get("Code", ""))

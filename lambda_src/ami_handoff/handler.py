@@ -6,16 +6,17 @@ messages, each `Records[].Sns.Message` a JSON text), from an EventBridge schedul
 raised for a message. What is raised, and what is only counted, says `failures`.
 
 The line is in CloudWatch's embedded metric format: namespace Goldsmith, dimension
-Image=<namespace>/<image>, the counts Moved, Problems, Unfinished, FailedBuilds, IgnoredMessages and Overdue. The
-environment is read by `handle`.
+Image=<namespace>/<image>, the counts Moved, Problems, Unfinished, FailedBuilds, IgnoredMessages, Overdue and
+Untagged (builds whose tags are left for the next run). The environment is read by `handle`.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -35,7 +36,12 @@ if TYPE_CHECKING:  # the Lambda runtime has no type stubs
 # A place that does not answer costs three times five seconds and the waits between; the function has 300, so that it
 # can still say which of a dozen they were.
 CONFIG = Config(connect_timeout=2, read_timeout=5, retries={"mode": "adaptive", "total_max_attempts": 3})
+# So long does a call last at worst, and then the line has to be written: what is begun later than that may not end.
+RESERVED_SECONDS = 25
 LOG_LIMIT = 300  # characters of what a message says
+# CloudWatch takes no metrics from a line that Lambda has cut, which is at 256 KB.
+MOST_TEXTS = 50
+LONGEST_TEXT = 1000
 
 
 def handle(event: Any, context: Any) -> None:
@@ -58,6 +64,7 @@ def handle(event: Any, context: Any) -> None:
             for target in json.loads(os.environ["GOLDSMITH_TARGETS"])
         ],
         by=context.invoked_function_arn,
+        seconds_left=lambda: context.get_remaining_time_in_millis() / 1000 - RESERVED_SECONDS,
     )
 
 
@@ -69,21 +76,31 @@ def respond(
     targets: Sequence[Target],
     by: str,
     confirm_within_seconds: float = 10.0,
+    seconds_left: Callable[[], float] = lambda: math.inf,
 ) -> None:
-    """Reconcile and print the line; then raise Unfinished when a retry can mend something."""
+    """Reconcile and print the line, whatever happened; then raise Unfinished when a retry may finish something.
+
+    When no `seconds_left`, what is not done is left for the next run.
+    """
     messages = [_message(record, pipeline_arn=image.pipeline_arn) for record in _records(event)]
-    report = reconcile(
-        image,
-        imagebuilder=imagebuilder,
-        targets=targets,
-        by=by,
-        confirm_within_seconds=confirm_within_seconds,
-    )
-    label = f"{image.namespace}/{image.name}"
-    overdue = _is_overdue(report.newest, after_days=image.overdue_after_days)
-    print(json.dumps(_line(label, messages=messages, report=report, overdue=overdue)), flush=True)
-    if report.failures.unfinished:
-        raise Unfinished(f"{label} needs another run: {'; '.join(report.failures.unfinished)}")
+    report, mistake = Report(), ""
+    try:
+        reconcile(
+            image,
+            imagebuilder=imagebuilder,
+            targets=targets,
+            by=by,
+            report=report,
+            confirm_within_seconds=confirm_within_seconds,
+            seconds_left=seconds_left,
+        )
+    except Exception as error:
+        mistake = f"{type(error).__name__}: {error}"[:LOG_LIMIT]
+        raise
+    finally:
+        print(json.dumps(_line(image, messages=messages, report=report, mistake=mistake)), flush=True)
+    if unfinished := report.failures.unfinished:
+        raise Unfinished(f"{image.label} needs another run: {'; '.join(_bounded(unfinished))}")
 
 
 @cache
@@ -132,7 +149,7 @@ def _is_overdue(newest: Build | None, *, after_days: int) -> bool:
     return datetime.now(UTC) - newest.created > timedelta(days=after_days)
 
 
-def _line(image: str, *, messages: Sequence[dict[str, str]], report: Report, overdue: bool) -> dict[str, Any]:
+def _line(image: Image, *, messages: Sequence[dict[str, str]], report: Report, mistake: str) -> dict[str, Any]:
     """The log line; CloudWatch reads in `_aws` which members are metrics."""
     metrics = {
         "Moved": len(report.moves),
@@ -140,7 +157,8 @@ def _line(image: str, *, messages: Sequence[dict[str, str]], report: Report, ove
         "Unfinished": len(report.failures.unfinished),
         "FailedBuilds": sum(message.get("status") == "FAILED" for message in messages),
         "IgnoredMessages": sum("ignored" in message for message in messages),
-        "Overdue": int(overdue),
+        "Overdue": int(_is_overdue(report.newest, after_days=image.overdue_after_days)),
+        "Untagged": report.untagged,
     }
     definition = {
         "Namespace": "Goldsmith",
@@ -153,12 +171,19 @@ def _line(image: str, *, messages: Sequence[dict[str, str]], report: Report, ove
             "Timestamp": int(time.time() * 1000),
             "CloudWatchMetrics": [definition] if definition["Metrics"] else [],
         },
-        "Image": image,
+        "Image": image.label,
         **metrics,
         "newest": report.newest.arn if report.newest else None,
         "latest": report.latest,
         "moves": [asdict(move) for move in report.moves],
-        "problems": report.failures.problems,
-        "unfinished": report.failures.unfinished,
+        "problems": _bounded(report.failures.problems),
+        "unfinished": _bounded(report.failures.unfinished),
         "messages": list(messages),
+        **({"mistake": mistake} if mistake else {}),
     }
+
+
+def _bounded(texts: Sequence[str]) -> list[str]:
+    """As many, and as much of each, as a line of a log takes."""
+    shown = [text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…" for text in texts[:MOST_TEXTS]]
+    return [*shown, f"and {len(texts) - MOST_TEXTS} more"] if len(texts) > MOST_TEXTS else shown

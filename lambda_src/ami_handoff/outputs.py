@@ -7,18 +7,18 @@ means another image.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from botocore.exceptions import ClientError
 
+from .answers import ask, entries, member, pages
 from .builds import Build
-from .failures import Failures, NotYet
+from .failures import Failures, NotYet, code_of
 
 if TYPE_CHECKING:  # the Lambda runtime has no type stubs
     from mypy_boto3_ec2 import EC2Client
-    from mypy_boto3_ec2.type_defs import ImageTypeDef
     from mypy_boto3_ecr import ECRClient
 
 LOOK_BACK = 100  # builds; DescribeImages of EC2 takes 200 values in a filter
@@ -43,7 +43,7 @@ class Outputs(Protocol):
         """The first of good builds, newest first, whose output can be used in the region.
 
         A newer one that cannot is a problem. A region that no build has reached yet is none. Raises NotYet when the
-        one that would be chosen is not finished.
+        one that would be chosen is not finished, GarbledAnswer, and what boto3 raises, as the other methods do.
         """
 
     def value_of(self, build: Build) -> str | None:
@@ -68,8 +68,8 @@ class Amis:
         if not amis:
             return None
         # By a filter, because one AMI in ImageIds that is gone is an error that hides the others.
-        answer = self.ec2.describe_images(Filters=[{"Name": "image-id", "Values": amis}])
-        images = {image["ImageId"]: image for image in answer["Images"]}
+        answer = ask(self.ec2.describe_images, Filters=[{"Name": "image-id", "Values": amis}])
+        images = {member(image, "ImageId", str): image for image in entries(answer, "Images")}
         for build in builds[:LOOK_BACK]:
             if ami := build.outputs.get(self.region):
                 fault = self._fault(ami, images.get(ami), owner=build.account)
@@ -88,17 +88,18 @@ class Amis:
         """As `Outputs` says."""
         return set(values)
 
-    def _fault(self, ami: str, image: ImageTypeDef | None, *, owner: str) -> str:
+    def _fault(self, ami: str, image: Mapping[str, Any] | None, *, owner: str) -> str:
         """Why the AMI, as DescribeImages tells it, cannot be launched; empty when it can."""
         if image is None:
             return f"{ami} does not exist"
-        if image["OwnerId"] != owner:
-            return f"{ami} belongs to account {image['OwnerId']}"
-        if image["Architecture"].removesuffix("_mac") != self.architecture:  # a Mac's are x86_64_mac and arm64_mac
-            return f"{ami} is {image['Architecture']}, not {self.architecture}"
-        if image["State"] == "pending":
+        if (account := member(image, "OwnerId", str)) != owner:
+            return f"{ami} belongs to account {account}"
+        architecture = member(image, "Architecture", str)
+        if architecture.removesuffix("_mac") != self.architecture:  # a Mac's are x86_64_mac and arm64_mac
+            return f"{ami} is {architecture}, not {self.architecture}"
+        if (state := member(image, "State", str)) == "pending":
             raise NotYet(f"{ami} is still pending")
-        return "" if image["State"] == "available" else f"{ami} is {image['State']}"
+        return "" if state == "available" else f"{ami} is {state}"
 
 
 @dataclass(frozen=True)
@@ -134,12 +135,13 @@ class Containers:
             return None
         name, _, tag = uri.rpartition(":")
         try:
-            answer = self.ecr.describe_images(repositoryName=self.repository, imageIds=[{"imageTag": tag}])
+            answer = ask(self.ecr.describe_images, repositoryName=self.repository, imageIds=[{"imageTag": tag}])
         except ClientError as error:
-            if error.response["Error"]["Code"] == "ImageNotFoundException":
+            if code_of(error) == "ImageNotFoundException":
                 return None
             raise
-        return next((f"{name}@{detail['imageDigest']}" for detail in answer["imageDetails"]), None)
+        digests = (member(detail, "imageDigest", str) for detail in entries(answer, "imageDetails"))
+        return next((f"{name}@{digest}" for digest in digests), None)
 
     def named(self, values: Iterable[str]) -> set[str]:
         """As `Outputs` says; an image that is gone has no name any more."""
@@ -147,10 +149,17 @@ class Containers:
         if not wanted:
             return set()
         # all of the repository, because one digest in imageIds that is gone is an error that hides the others
-        pages = self.ecr.get_paginator("describe_images").paginate(
-            repositoryName=self.repository, filter={"tagStatus": "TAGGED"}, PaginationConfig={"PageSize": 1000}
-        )
-        tags = {detail["imageDigest"]: detail.get("imageTags", ()) for page in pages for detail in page["imageDetails"]}
+        tags = {
+            member(detail, "imageDigest", str): member(detail, "imageTags", list)
+            for page in pages(
+                self.ecr,
+                "describe_images",
+                repositoryName=self.repository,
+                filter={"tagStatus": "TAGGED"},
+                PaginationConfig={"PageSize": 1000},
+            )
+            for detail in entries(page, "imageDetails")
+        }
         return {f"{uri}:{tag}" for uri, digest in wanted for tag in tags.get(digest, ())}
 
     def _is_here(self, uri: str, build: Build) -> bool:
