@@ -5,6 +5,7 @@ STACK ?=
 ARGS ?=
 AWS_CDK ?=
 
+PIP_TOOLS := pip-tools==7.6.2
 PIPENV := pipenv==2026.10.3
 AWS_CDK_LIB := aws-cdk-lib==2.275.0
 CODE := main.py entry.py estate stacks lambda_src ops local_aws scripts bench docs tests
@@ -34,7 +35,7 @@ PIP_INSTALL := .venv/bin/python -m pip install -qq --disable-pip-version-check -
 NPM_CI := .venv/bin/npm ci --include=dev --ignore-scripts=false --no-audit --no-fund --loglevel=error
 
 # docs and bench are folders, too
-.PHONY: help setup demo test check format snapshots docs synth validate plan deploy destroy bench lock clean
+.PHONY: help setup demo test check format snapshots docs synth scan validate plan deploy destroy bench lock clean
 .PHONY: prerequisites terraform stack-named
 
 help: ## List the tasks
@@ -78,19 +79,26 @@ validate: terraform synth ## Have Terraform check every stack, without credentia
 		echo "validate: $${stack##*/} is valid"; \
 	done
 
+scan: terraform setup .venv/scan/installed ## checkov and tf-nag over the examples; findings need a reason
+	@.venv/bin/python -m scripts.scan
+
 plan deploy destroy: stack-named terraform setup ## cdktf's plan, deploy or destroy of STACK=...
 	@node_modules/.bin/cdktf $@ $(STACK) $(ARGS)
 
 bench: setup $(if $(AWS_CDK),.venv/aws-cdk/installed) ## Measure synthesis into docs/performance.md; AWS_CDK=1 compares
 	@.venv/bin/python -m bench $(ARGS)
 
-lock: setup ## Resolve the dependencies anew into Pipfile.lock and package-lock.json
+lock: setup ## Resolve the dependencies anew into Pipfile.lock, package-lock.json and those of scan
 	@.venv/bin/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
 		{ echo 'lock: make clean, then make lock PYTHON=python3.11, the oldest that must run' >&2; exit 1; }
 	@.venv/bin/python -m venv .venv/lock
 	@.venv/lock/bin/python -m pip install -qq --disable-pip-version-check $(PIPENV)
 	@VIRTUAL_ENV=$(CURDIR)/.venv PIPENV_VERBOSITY=-1 .venv/lock/bin/python -m pipenv lock --dev
 	@.venv/bin/python -c "$$FORGET_SOURCES"
+	@.venv/lock/bin/python -m pip install -qq --disable-pip-version-check $(PIP_TOOLS)
+	@.venv/lock/bin/pip-compile --quiet --generate-hashes --strip-extras --no-header --no-annotate \
+		--no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
+		--output-file scripts/scan-requirements.txt scripts/scan.in
 	@.venv/bin/npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
 
 clean: ## Remove what was installed, synthesized and cached; local state in state/ stays
@@ -134,6 +142,14 @@ stack-named:
 	@echo 'bench: AWS CDK for Python, into .venv/aws-cdk'
 	@.venv/bin/python -m venv .venv/aws-cdk
 	@.venv/aws-cdk/bin/python -m pip install -qq --disable-pip-version-check --no-input --no-compile $(AWS_CDK_LIB)
+	@touch $@
+
+# In an environment of their own: what checkov needs does not agree with what the rest needs.
+.venv/scan/installed: scripts/scan-requirements.txt | .venv/bin/python
+	@echo 'scan: checkov and tf-nag, into .venv/scan'
+	@.venv/bin/python -m venv .venv/scan
+	@.venv/scan/bin/python -m pip install -qq --disable-pip-version-check --no-input --no-compile \
+		--require-hashes --no-deps -r scripts/scan-requirements.txt
 	@touch $@
 
 node_modules/installed: package-lock.json | .venv/node-installed

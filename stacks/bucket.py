@@ -19,6 +19,9 @@ from cdktf_cdktf_provider_aws.s3_bucket_server_side_encryption_configuration imp
 
 from stacks.policy import only_over_tls, policy
 
+UPLOADS_END_AFTER_DAYS = 7
+"""When the parts of an upload that never ended are deleted."""
+
 
 def add_private_bucket(
     stack: TerraformStack,
@@ -32,8 +35,9 @@ def add_private_bucket(
 ) -> S3Bucket:
     """The bucket `construct_id`, and what guards it: `<construct_id>_private`, `_encryption`, `_expiry`, `_policy`.
 
-    Objects whose keys start with `expiring` are deleted after so many days. Without a `kms_key`, S3's own keys
-    encrypt. A bucket that does not go with its objects stops a destroy while it has any.
+    Objects whose keys start with `expiring` are deleted after so many days, and parts of uploads that never ended
+    after a week, wherever they are. Without a `kms_key`, S3's own keys encrypt. A bucket that does not go with its
+    objects stops a destroy while it has any.
     """
     bucket = S3Bucket(
         stack, construct_id, bucket_prefix=bucket_prefix, force_destroy=True if goes_with_its_objects else None
@@ -72,10 +76,18 @@ def add_private_bucket(
                 status="Enabled",
                 filter=[S3BucketLifecycleConfigurationRuleFilter(prefix=expiring)],
                 expiration=[S3BucketLifecycleConfigurationRuleExpiration(days=expires_in_days)],
+            ),
+            S3BucketLifecycleConfigurationRule(
+                id="abort-uploads",
+                status="Enabled",
+                # all of the bucket
+                filter=[S3BucketLifecycleConfigurationRuleFilter(prefix="")],
                 abort_incomplete_multipart_upload=[
-                    S3BucketLifecycleConfigurationRuleAbortIncompleteMultipartUpload(days_after_initiation=7)
+                    S3BucketLifecycleConfigurationRuleAbortIncompleteMultipartUpload(
+                        days_after_initiation=UPLOADS_END_AFTER_DAYS
+                    )
                 ],
-            )
+            ),
         ],
     )
     S3BucketPolicy(
