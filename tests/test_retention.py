@@ -48,8 +48,8 @@ images:
         target = (f"-target={POLICY}",) if arguments[0] in ("apply", "plan") else ()
         return terraform.run(*arguments, *target, folder=stack, environ=self.environment)
 
-    def apply(self, retention: str, **names: str) -> str:
-        self.declare(retention, **names)
+    def apply(self, retention: str) -> str:
+        self.declare(retention)
         return self.terraform("apply", "-auto-approve")
 
     def all(self) -> list[dict[str, Any]]:
@@ -134,7 +134,10 @@ def test_policy_is_created_updated_replaced_and_destroyed(policy: Policy) -> Non
     assert {each["action"]["type"] for each in updated["policyDetails"]} == {"DEPRECATE", "DISABLE", "DELETE"}
     assert "No changes." in policy.terraform("plan")
 
-    policy.apply(rules, namespace="acmes")
+    policy.declare(rules, namespace="acmes")
+    # another namespace is another state
+    policy.terraform("init", "-migrate-state", "-force-copy")
+    policy.terraform("apply", "-auto-approve")
     (replaced,) = policy.all()
     assert replaced["arn"] != made["arn"]
     assert "No changes." in policy.terraform("plan")
@@ -290,4 +293,5 @@ def test_role_may_do_only_what_the_rules_say_and_only_to_what_the_image_made(pol
     assert deleting["ChangeAmis"]["Condition"]["StringEquals"] == {
         "aws:ResourceTag/CreatedBy": "EC2 Image Builder",
         "aws:ResourceTag/goldsmith:image": f"acme/{policy.web.name}",
+        "aws:RequestedRegion": ["us-east-1", "eu-west-1"],
     }
