@@ -8,7 +8,7 @@ AWS_CDK ?=
 PIP_TOOLS := pip-tools==7.6.2
 PIPENV := pipenv==2026.10.3
 AWS_CDK_LIB := aws-cdk-lib==2.275.0
-CODE := main.py entry.py estate stacks lambda_src ops local_aws scripts bench docs tests
+CODE := main.py entry.py cdktf_out.py estate stacks lambda_src ops local_aws scripts bench docs tests
 SNAPSHOTS := tests/test_snapshots.py
 
 # Node.js and npm are in the virtual environment; cdktf's Python library starts the `node` it finds first.
@@ -83,7 +83,7 @@ scan: terraform setup .venv/scan/installed ## checkov and tf-nag over the exampl
 	@.venv/bin/python -m scripts.scan
 
 plan deploy destroy: stack-named terraform setup ## cdktf's plan, deploy or destroy of STACK=...
-	@node_modules/.bin/cdktf $@ $(STACK) $(ARGS)
+	@.venv/bin/python -m scripts.cdktf node_modules/.bin/cdktf $@ $(STACK) -- $(ARGS)
 
 bench: setup $(if $(AWS_CDK),.venv/aws-cdk/installed) ## Measure synthesis into docs/performance.md; AWS_CDK=1 compares
 	@.venv/bin/python -m bench $(ARGS)

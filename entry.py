@@ -36,8 +36,7 @@ def run(program: str, main: Callable[[], int]) -> NoReturn:
     except Exception as error:
         if sys.flags.dev_mode:
             raise
-        kind, hint = type(error).__name__, f"python -X dev {program} shows where it happened"
-        status, words = 1, f"unexpected error, which is a fault of this program: {kind}: {_one_line(error)}; {hint}"
+        status, words = 1, _unexpected(error, program)
     _end_on_interrupt()
     if fault := _fault_of(output):
         status, words = status or 1, f"standard output cannot be written: {fault}"
@@ -112,6 +111,21 @@ def _fault_of(output: _Output) -> str:
 
 def _into_nothing(stream: int) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
+
+
+def _unexpected(error: Exception, program: str) -> str:
+    if isinstance(error, ModuleNotFoundError) and not _is_ours(str(error.name)):
+        return (
+            f"this Python has no {error.name}, which Goldsmith's environment has: make setup, then "
+            f".venv/bin/python {program}"
+        )
+    kind, hint = type(error).__name__, f"python -X dev {program} shows where it happened"
+    return f"unexpected error, which is a fault of this program: {kind}: {_one_line(error)}; {hint}"
+
+
+def _is_ours(module: str) -> bool:
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), module.partition(".")[0])
+    return os.path.exists(path) or os.path.exists(f"{path}.py")
 
 
 def _one_line(error: Exception) -> str:

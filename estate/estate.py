@@ -70,6 +70,21 @@ class Estate(BaseModel):
         homes = {image.home for image in self.images.values()} if self.settings.dashboards else ()
         return tuple(sorted(homes))
 
+    @property
+    def stacks(self) -> dict[str, str]:
+        """The stacks that this becomes, and the region of each."""
+        return {
+            **{names.image_stack(image.name): image.home for image in self.images.values()},
+            **{names.fleet_stack(fleet.name): fleet.region for fleet in self.fleets.values()},
+            **{names.overview_stack(region): region for region in self.overviews},
+        }
+
+    def children(self, image: AnyImage) -> list[AnyImage]:
+        """The images that are built on this one."""
+        path = f"ssm:{names.image_path(self.settings.namespace, image.name)}/"
+        found = ((each, each.parent_reference(namespace=self.settings.namespace)) for each in self.images.values())
+        return [each for each, parent in found if parent and parent.startswith(path)]
+
     def parameters(self, image: AnyImage) -> dict[str, str]:
         """The SSM parameter of each channel of an image."""
         namespace = self.settings.namespace

@@ -27,16 +27,16 @@ def fleet_stack(fleet: str) -> str:
 
 
 def state(namespace: str, stack: str, region: str) -> str:
-    """Where below the backend's folder or prefix the state of a stack lies.
+    """Where below the backend's folder or prefix the state of a stack is.
 
     It belongs to its estate, so that two of them can share a backend, and to its region: provider 5 would look for the
     resources of another one in vain, forget them, and plan them anew while the old ones run on.
     """
-    return f"{namespace}/{stack}.{region}.tfstate"
+    return f"{namespace}/{state_before_namespaces(stack, region)}"
 
 
 def state_before_namespaces(stack: str, region: str) -> str:
-    """Where it lay before estates had folders of their own there."""
+    """Where it was before each estate had a folder of its own there."""
     return f"{stack}.{region}.tfstate"
 
 

@@ -6,6 +6,8 @@
     status     every channel of every image
     parent     the newest parent image of an operating system
     pipeline   an image's pipeline as it is deployed, and its builds as a person names them
+    make       what to know before `make plan`, `deploy` and `destroy` run cdktf
+    states     Terraform's states, as far as this machine can see them
     aws        AWS under the operator's own identity, and its refusals in words
     screen     how output looks on a terminal and in a pipe
 

@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,23 @@ fleets:
     capacity: {min: 1, max: 1}
     provider: {profile: workloads}
 """
+BUCKET = "{namespace: acme, backend: {s3: {bucket: states-to-move, region: eu-west-1}}}"
+HAS_TO_MOVE = """\
+image-web: its state, {old} with 1 resource, is where it was before the namespace was part of its key; {action} would \
+not see it. Move it, then try again:
+    make synth
+    terraform -chdir={folder} init -reconfigure -backend-config={option}={place}/image-web.eu-west-1.tfstate
+    terraform -chdir={folder} init -migrate-state -force-copy \
+-backend-config={option}={place}/acme/image-web.eu-west-1.tfstate
+"""
+USED = (
+    "image-web: in use by fleet web-dev. Instances, AMIs and channels stay; there will be no new builds, and no "
+    "hand-off\n"
+)
+LEFT = (
+    "image-web: plan uses {new}; {old}, from before the namespace was part of its key, is still there with 1 "
+    "resource. If all of it is in the new state too, delete the old one\n"
+)
 ROLE = "arn:aws:iam::000000000000:role/"
 
 
@@ -160,24 +178,102 @@ def test_the_changelogs_commands_move_a_local_state(environ: dict[str, str], tmp
     folder = stateful(tmp_path, "{namespace: acme}")
     before_namespaces(folder, environ)
     shutil.rmtree(folder / ".terraform")  # as in a fresh checkout
+    old = tmp_path / "state" / "image-web.eu-west-1.tfstate"
+    for action in ("plan", "deploy", "destroy"):
+        status, printed, words = make_image(tmp_path, environ, action)
+        assert (status, printed) == (1, "")
+        assert words.removeprefix(USED) == HAS_TO_MOVE.format(
+            old=old, action=action, folder=folder, option="path", place="../../../state"
+        )
 
     subprocess.run(["bash", "-ec", upgrade_steps("path")], cwd=tmp_path, env=environ, check=True, capture_output=True)
-    terraform.run("init", folder=folder, environ=environ)  # as every `make plan` does
-    assert "1 to add, 0 to change, 0 to destroy" in terraform.run("plan", folder=folder, environ=environ)
-    assert "terraform_data.older" in terraform.run("state", "list", folder=folder, environ=environ)
-    state = json.loads((tmp_path / "state" / "acme" / "image-web.eu-west-1.tfstate").read_text())
-    assert [resource["name"] for resource in state["resources"]] == ["older"]
+    assert_moved(folder, environ)
+    left = LEFT.format(old=old, new=tmp_path / "state" / "acme" / old.name)
+    assert make_image(tmp_path, environ, "plan") == (0, "plan image-web\n", left)
+    old.unlink()
+    assert make_image(tmp_path, environ, "plan") == (0, "plan image-web\n", "")
 
 
-def test_the_changelogs_commands_move_a_state_in_s3(
+def test_what_is_printed_moves_a_state_in_s3(local_aws: LocalAws, environ: dict[str, str], tmp_path: Path) -> None:
+    s3 = local_aws.client("s3", region="eu-west-1")
+    s3.create_bucket(Bucket="states-to-move", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    folder = stateful(tmp_path, BUCKET)
+    before_namespaces(folder, environ)
+    status, _, words = make_image(tmp_path, environ, "plan")
+    assert status == 1
+    old = "s3://states-to-move/goldsmith/image-web.eu-west-1.tfstate"
+    assert words == HAS_TO_MOVE.format(old=old, action="plan", folder=folder, option="key", place="goldsmith")
+
+    lost = {**environ, "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
+    assert make_image(tmp_path, lost, "plan") == (0, "plan image-web\n", "")  # it cannot look, and does not mind
+
+    (_, synth, *steps) = words.splitlines()
+    assert synth.strip() == "make synth"
+    subprocess.run(["bash", "-ec", "\n".join(steps)], env=environ, check=True, capture_output=True)
+    assert_moved(folder, environ)
+    left = LEFT.format(old=old, new=old.replace("/image-web", "/acme/image-web"))
+    assert make_image(tmp_path, environ, "plan") == (0, "plan image-web\n", left)
+    # the changelog has the same commands
+    written = " ".join(upgrade_steps("key").split()).removeprefix("cd cdktf.out/stacks/image-web ")
+    assert written == " ".join(" ".join(steps).replace(f" -chdir={folder}", "").split())
+
+
+def test_the_old_state_of_another_estate_is_left_to_it(environ: dict[str, str], tmp_path: Path) -> None:
+    instance = {"attributes": {"tags_all": {"goldsmith:image": "shop/web"}}}
+    resource = {"mode": "managed", "type": "aws_sns_topic", "name": "topic", "instances": [instance]}
+    state = {"version": 4, "resources": [resource]}
+    for content in (json.dumps(state), "{}", "", json.dumps({**state, "resources": []})):
+        (tmp_path / "state").mkdir(exist_ok=True)
+        (tmp_path / "state" / "image-web.eu-west-1.tfstate").write_text(content)
+        (tmp_path / "estate.yaml").write_text(f"settings: {{namespace: acme}}\n{IMAGE}")
+        assert make_image(tmp_path, environ, "plan") == (0, "plan image-web\n", "")
+
+
+def test_a_stack_that_is_not_declared_any_more_and_still_has_a_state_is_named(
     local_aws: LocalAws, environ: dict[str, str], tmp_path: Path
 ) -> None:
     s3 = local_aws.client("s3", region="eu-west-1")
-    s3.create_bucket(Bucket="states-to-move", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-    folder = stateful(tmp_path, "{namespace: acme, backend: {s3: {bucket: states-to-move, region: eu-west-1}}}")
-    before_namespaces(folder, environ)
+    s3.create_bucket(Bucket="states-left", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    resource = {"mode": "managed", "type": "terraform_data", "name": "other", "instances": [{"attributes": {}}]}
+    state = json.dumps({"version": 4, "resources": [resource] * 2})
+    local = tmp_path / "state" / "acme" / "image-gone.eu-west-1.tfstate"
+    local.parent.mkdir(parents=True)
+    local.write_text(state)
+    s3.put_object(Bucket="states-left", Key="goldsmith/acme/image-gone.eu-west-1.tfstate", Body=state.encode())
+    for backend, place in (
+        ("{local: {}}", str(local)),
+        ("{s3: {bucket: states-left, region: eu-west-1}}", f"s3://states-left/goldsmith/acme/{local.name}"),
+    ):
+        (tmp_path / "estate.yaml").write_text(f"settings: {{namespace: acme, backend: {backend}}}\n{IMAGE}")
+        assert make_image(tmp_path, environ, "destroy", stack="image-gone") == (
+            2,
+            "",
+            f"image-gone is not declared any more, and {place} still has 2 resources. To destroy what is left, put its "
+            "lines back, or check out a commit that has them; then make destroy STACK=image-gone, and delete the lines "
+            "again\n",
+        )
 
-    subprocess.run(["bash", "-ec", upgrade_steps("key")], cwd=tmp_path, env=environ, check=True, capture_output=True)
+
+def make_image(
+    folder: Path, environ: Mapping[str, str], action: str, *, stack: str = "image-web"
+) -> tuple[int, str, str]:
+    """Exit status, standard output, which is what cdktf would be given, and standard error of `make ACTION`."""
+    done = subprocess.run(
+        [sys.executable, "-m", "scripts.cdktf", "/bin/echo", action, stack, "--"],
+        cwd=PROJECT,
+        env={
+            **environ,
+            "GOLDSMITH_CONFIG": str(folder / "estate.yaml"),
+            "CDKTF_OUTDIR": str(folder / "cdktf.out"),
+        },
+        capture_output=True,
+        text=True,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def assert_moved(folder: Path, environ: Mapping[str, str]) -> None:
+    """The next plan adds the marker and nothing else."""
     terraform.run("init", folder=folder, environ=environ)
     assert "1 to add, 0 to change, 0 to destroy" in terraform.run("plan", folder=folder, environ=environ)
     assert "terraform_data.older" in terraform.run("state", "list", folder=folder, environ=environ)

@@ -1,0 +1,163 @@
+"""Terraform's states, as far as this machine can see them: which there are, whose they are, how much is in them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from estate.settings import Settings
+
+# A look is a courtesy, which nobody should wait for.
+_CONFIG = Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 2})
+
+
+class CannotLook(Exception):
+    """The state, if there is one, cannot be seen from here: no credentials, no network, no permission."""
+
+
+@dataclass(frozen=True)
+class State:
+    """One that has something in it."""
+
+    place: str
+    """A path, or `s3://bucket/key`."""
+    resources: int
+    """How many resources it has, data sources aside."""
+    namespace: str | None
+    """Whose it is, where it shows."""
+
+    @property
+    def size(self) -> str:
+        """How many resources, in words."""
+        return f"{self.resources} resource{'' if self.resources == 1 else 's'}"
+
+
+class States(Protocol):
+    """Where the states of an estate lie. What it is asked for are names as `estate.names.state` gives them."""
+
+    option: str
+    """What `terraform init -backend-config=` calls a state's place."""
+
+    def location(self, name: str) -> str:
+        """The place, as that option takes it."""
+
+    def read(self, name: str) -> State | None:
+        """The state, or None when there is none, or nothing in it. Raises `CannotLook`."""
+
+    def beginning_with(self, prefix: str) -> list[State]:
+        """The states whose names begin so. Raises `CannotLook`."""
+
+
+def states_of(settings: Settings, *, beside: Path) -> States:
+    """The states of an estate; the folder of local ones is in the folder that `cdktf.out` is in."""
+    return _InBucket(settings) if settings.backend.s3 else _InFolder(settings, beside)
+
+
+class _InFolder:
+    option = "path"
+
+    def __init__(self, settings: Settings, beside: Path) -> None:
+        assert settings.backend.local is not None
+        self._folder = settings.backend.local.folder
+        self._path = beside / self._folder
+
+    def location(self, name: str) -> str:
+        return f"../../../{self._folder}/{name}"  # as seen from the stack's folder
+
+    def read(self, name: str) -> State | None:
+        path = self._path / name
+        try:
+            return _state(path.read_bytes(), place=str(path)) if path.is_file() else None
+        except OSError as error:
+            raise CannotLook from error
+
+    def beginning_with(self, prefix: str) -> list[State]:
+        found = sorted(self._path.glob(f"{prefix}*.tfstate"))
+        states = [self.read(str(path.relative_to(self._path))) for path in found]
+        return [state for state in states if state]
+
+
+class _InBucket:
+    option = "key"
+
+    def __init__(self, settings: Settings) -> None:
+        assert settings.backend.s3 is not None
+        self._backend, self._access = settings.backend.s3, settings.backend_access
+
+    def location(self, name: str) -> str:
+        return f"{self._backend.key_prefix}/{name}"
+
+    def read(self, name: str) -> State | None:
+        return self._read(self.location(name))
+
+    def beginning_with(self, prefix: str) -> list[State]:
+        try:
+            answer = self._client.list_objects_v2(Bucket=self._backend.bucket, Prefix=self.location(prefix))
+        except Exception as error:  # whatever keeps boto3 from it
+            raise CannotLook from error
+        keys = [found["Key"] for found in answer.get("Contents", ()) if found["Key"].endswith(".tfstate")]
+        return [state for key in keys if (state := self._read(key))]
+
+    def _read(self, key: str) -> State | None:
+        try:
+            content = self._client.get_object(Bucket=self._backend.bucket, Key=key)["Body"].read()
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") == "NoSuchKey":
+                return None
+            raise CannotLook from error
+        except Exception as error:  # whatever keeps boto3 from it
+            raise CannotLook from error
+        return _state(content, place=f"s3://{self._backend.bucket}/{key}")
+
+    @cached_property
+    def _client(self) -> Any:
+        """As Terraform reaches the bucket."""
+        session = boto3.Session(profile_name=self._access.profile)
+        if role := self._access.assume_role:
+            wanted: dict[str, Any] = {"RoleArn": role.role_arn, "RoleSessionName": role.session_name or "goldsmith"}
+            if role.external_id:
+                wanted["ExternalId"] = role.external_id
+            sts = session.client("sts", region_name=self._backend.region, config=_CONFIG)
+            assumed = sts.assume_role(**wanted)["Credentials"]
+            session = boto3.Session(
+                aws_access_key_id=assumed["AccessKeyId"],
+                aws_secret_access_key=assumed["SecretAccessKey"],
+                aws_session_token=assumed["SessionToken"],
+            )
+        return session.client("s3", region_name=self._backend.region, config=_CONFIG)
+
+
+def _state(content: bytes, *, place: str) -> State | None:
+    """Raises `CannotLook` for what is not Terraform's, or in a form that is not known (version 4 is)."""
+    try:
+        state = json.loads(content)
+        managed = [resource for resource in state["resources"] if resource["mode"] == "managed"]
+        instances = [(resource, instance) for resource in managed for instance in resource["instances"]]
+        owners = [owner for resource, instance in instances if (owner := _owner(resource, instance["attributes"]))]
+        found = State(
+            place=place,
+            resources=len(instances),
+            namespace=min(owners)[1] if owners else None,
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CannotLook from error
+    return found if found.resources else None
+
+
+def _owner(resource: Mapping[str, Any], attributes: Mapping[str, Any]) -> tuple[int, str] | None:
+    """What a resource says of the estate: a namespace, and before it a number that is lower the surer it is."""
+    if (resource["type"], resource["name"]) == ("terraform_data", "estate"):
+        return 0, attributes["output"]["value"]
+    if image := (attributes.get("tags_all") or {}).get("goldsmith:image"):
+        return 1, image.partition("/")[0]
+    if resource["type"] == "aws_cloudwatch_dashboard":  # which has no tags
+        return 2, attributes["dashboard_name"].removesuffix("_images")
+    return None

@@ -1,0 +1,16 @@
+"""`make plan`, `make deploy` and `make destroy`: `python -m scripts.cdktf CDKTF ACTION STACK... -- OPTION...`."""
+
+import sys
+
+import entry
+
+
+def main() -> int:
+    """What to know before cdktf runs, and then cdktf; the exit status."""
+    from ops import make
+
+    return make.main(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    entry.run("-m scripts.cdktf", main)
