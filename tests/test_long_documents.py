@@ -27,7 +27,15 @@ images:
       - use: components/app.yaml
         with: {{archive: "s3://acme-releases/app*/$v1.tar.gz"}}
     regions: [{REGION}]
+    workflows: {{build: workflows/flow.yaml}}
 """
+WORKFLOW = (
+    "schemaVersion: 1.0\n"
+    "steps: [{name: Run, action: ExecuteComponents, inputs: {instanceId: i-0}}]\n"
+    "outputs: [{name: ImageId, value: $.stepOutputs.Run.status}]\n"
+    # more bytes than go into a request, and fewer characters
+    f"#{'あ' * 6_000}"
+)
 DOCUMENT = """\
 schemaVersion: 1.0
 parameters:
@@ -57,7 +65,12 @@ class World:
     def terraform(self, *arguments: str) -> str:
         # the rest of the stack takes a minute, and is tested elsewhere
         targets = (
-            f"-target={each}" for each in ("aws_imagebuilder_component.component_app", "aws_s3_object.document_app")
+            f"-target={each}"
+            for each in (
+                "aws_imagebuilder_component.component_app",
+                "aws_s3_object.document_app",
+                "aws_imagebuilder_workflow.workflow_flow",
+            )
         )
         return terraform.run(*arguments, *targets, folder=self.stack, environ=self.environment)
 
@@ -70,11 +83,21 @@ class World:
             if each["name"] == f"{NAMESPACE}_web_app"
         ]
 
-    def objects(self) -> list[str]:
+    def workflows(self) -> list[dict[str, Any]]:
+        client = self.aws.client("imagebuilder", region=REGION)
+        listed = client.list_workflows(owner="Self")["workflowVersionList"]
+        return [
+            client.get_workflow(workflowBuildVersionArn=f"{each['arn']}/1")["workflow"]
+            for each in listed
+            if each["name"] == f"{NAMESPACE}_web_flow"
+        ]
+
+    def objects(self, folder: str = "components/") -> list[str]:
         client = self.aws.client("s3", region=REGION)
         buckets = [each["Name"] for each in client.list_buckets()["Buckets"] if each["Name"].startswith(NAMESPACE)]
         found = (client.list_objects_v2(Bucket=bucket).get("Contents", ()) for bucket in buckets)
-        return [each["Key"] for contents in found for each in contents]
+        keys = (each["Key"] for contents in found for each in contents)
+        return [key for key in keys if key.startswith(folder)]
 
 
 @pytest.fixture
@@ -86,6 +109,8 @@ def world_of(local_aws: LocalAws, terraform_environment: Mapping[str, str], tmp_
         (tmp_path / "config" / "components").mkdir(parents=True, exist_ok=True)
         (tmp_path / "config" / "estate.yaml").write_text(ESTATE)
         (tmp_path / "config" / "components" / "app.yaml").write_text(document)
+        (tmp_path / "config" / "workflows").mkdir(exist_ok=True)
+        (tmp_path / "config" / "workflows" / "flow.yaml").write_text(WORKFLOW)
         stacks = synthesize(tmp_path / "config", tmp_path / "cdktf.out")
         return World(local_aws, terraform_environment, stack, stacks["image-web"])
 
@@ -100,6 +125,9 @@ def test_long_document_reaches_image_builder_letter_for_letter(world_of: Callabl
     (component,) = world.components()
     assert component["data"] == long
     (first,) = world.objects()
+    (workflow,) = world.workflows()
+    assert workflow["data"] == WORKFLOW
+    assert len(world.objects("workflows/")) == 1
     plan = world.terraform("plan")
     assert "No changes." in plan, plan
 
@@ -119,7 +147,7 @@ def test_long_document_reaches_image_builder_letter_for_letter(world_of: Callabl
     assert world.objects() == []
 
     terraform.run("destroy", "-auto-approve", folder=world.stack, environ=world.environment)
-    assert (world.components(), world.objects()) == ([], [])
+    assert (world.components(), world.workflows(), world.objects("")) == ([], [], [])
 
 
 def test_build_may_read_exactly_the_object_that_it_is_told_to_fetch(world_of: Callable[[str], World]) -> None:
