@@ -7,6 +7,7 @@ from estate import component_values, names
 from estate.account_checks import check_accounts
 from estate.any_image import AnyImage
 from estate.build_checks import check_build, check_workflow_arns
+from estate.cdktf_tokens import tokens_in_model
 from estate.container_checks import check_container
 from estate.distribution_checks import check_distribution
 from estate.document_references import BUILD_STAGE, TEST_STAGE
@@ -29,6 +30,7 @@ MOST_COMPONENTS = 20
 def check(parts: Parts) -> list[Problem]:
     """Every broken rule."""
     return [
+        *_tokens(parts),
         *(problem for image in parts.images.values() for problem in _image(image, parts)),
         *check_circles(parts),
         *_same_in_arns(parts),
@@ -36,6 +38,16 @@ def check(parts: Parts) -> list[Problem]:
         *(problem for fleet in parts.fleets.values() for problem in _fleet(fleet, parts)),
         *check_accounts(parts),
     ]
+
+
+def _tokens(parts: Parts) -> Iterator[Problem]:
+    """What would not reach Terraform as it is written. Files are looked at where they are read."""
+    if parts.settings:
+        yield from tokens_in_model(parts.settings, ("settings",))
+    for name, image in parts.images.items():
+        yield from tokens_in_model(image, ("images", name))
+    for name, fleet in parts.fleets.items():
+        yield from tokens_in_model(fleet, ("fleets", name))
 
 
 def _image(image: AnyImage, parts: Parts) -> Iterator[Problem]:

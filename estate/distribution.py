@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, Discriminator, Field, StrictBool, StrictInt, Tag, model_validator
 
 from estate.problems import RuleError, shown
-from estate.text import FROZEN, AccountId, Distinct, KmsKeyArn, LaunchTemplateId, Matching, Tags
+from estate.text import FROZEN, LARGEST_INTEGER, AccountId, Distinct, KmsKeyArn, LaunchTemplateId, Matching, Tags
 
 AmiName = Annotated[
     str,
@@ -88,7 +88,7 @@ class FastLaunch(BaseModel):
 
     model_config = FROZEN
 
-    max_parallel_launches: Annotated[StrictInt, Field(ge=6)] | None = None
+    max_parallel_launches: Annotated[StrictInt, Field(ge=6, le=LARGEST_INTEGER)] | None = None
     """How many instances make snapshots at once. Without it: 6."""
     target_resource_count: Annotated[StrictInt, Field(ge=1, le=10_000)] | None = None
     """How many snapshots are kept ready. Without it: 5."""

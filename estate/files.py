@@ -5,18 +5,19 @@ Each is read once, whoever names it, and what is wrong with it is told once.
 
 import os
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
 from estate import documents
 from estate.any_image import AnyImage
+from estate.cdktf_tokens import token_problem, tokens_in_lines, values_of
 from estate.container import ContainerImage
 from estate.documents import Document
 from estate.image import ComponentUse
 from estate.operating_systems import Platform
 from estate.problems import EstateError, Key, Problem, did_you_mean, shown
-from estate.reading import DOCKERFILE, DOCUMENT, is_below, lack_of, text_of
+from estate.reading import DOCKERFILE, DOCUMENT, FileKind, is_below, lack_of, text_of
 from estate.workflow_actions import Stage
 from estate.workflow_documents import WorkflowDocument, parse_workflow
 
@@ -97,7 +98,7 @@ def _dockerfiles(images: Iterable[AnyImage], folder: Path, problems: list[Proble
         if file is None:
             continue
         try:
-            texts[path] = text_of(file, DOCKERFILE)
+            texts[path] = _text_of(file, DOCKERFILE)
         except EstateError as error:
             problems += error.problems
     return texts
@@ -121,7 +122,9 @@ def _workflows(
                 continue
             found[key] = None
             try:
-                found[key] = parse_workflow(text_of(file, DOCUMENT), source=str(file), stage=stage)
+                document = parse_workflow(_text_of(file, DOCUMENT), source=str(file), stage=stage)
+                _refuse_tokens([document.description, *(step.inputs for step in document.steps)], file)
+                found[key] = document
             except EstateError as error:
                 told |= {str(problem): problem for problem in error.problems}
     problems += told.values()
@@ -161,7 +164,23 @@ def _named(path: str, folder: Path, place: Key, remedy: str, problems: list[Prob
 def _document(file: Path, platform: Platform, told: dict[str, Problem]) -> Document | None:
     """The document. What is wrong with it for every platform is told once."""
     try:
-        return documents.parse(text_of(file, DOCUMENT), source=str(file), platform=platform)
+        document = documents.parse(_text_of(file, DOCUMENT), source=str(file), platform=platform)
+        _refuse_tokens([document.description], file)
     except EstateError as error:
         told |= {str(problem): problem for problem in error.problems}
         return None
+    return document
+
+
+def _text_of(file: Path, kind: FileKind) -> str:
+    text = text_of(file, kind)
+    if problems := list(tokens_in_lines(text, source=str(file))):
+        raise EstateError(problems)
+    return text
+
+
+def _refuse_tokens(values: list[object], file: Path) -> None:
+    """What a document says in another way than letter for letter, such as `"\\x24{…"`, and stands alone in the JSON."""
+    for _, value in values_of(values):
+        if problem := token_problem(value):
+            raise EstateError([replace(problem, place=f"{file}:1")])

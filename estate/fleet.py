@@ -11,6 +11,7 @@ from estate.problems import RuleError, shown
 from estate.settings import Provider
 from estate.text import (
     FROZEN,
+    LARGEST_INTEGER,
     Distinct,
     InstanceProfileArn,
     InstanceType,
@@ -65,11 +66,11 @@ class Capacity(BaseModel):
 
     model_config = FROZEN
 
-    min: Annotated[StrictInt, Field(ge=0)]
+    min: Annotated[StrictInt, Field(ge=0, le=LARGEST_INTEGER)]
     """The least."""
-    max: Annotated[StrictInt, Field(ge=0)]
+    max: Annotated[StrictInt, Field(ge=0, le=LARGEST_INTEGER)]
     """The most."""
-    desired: Annotated[StrictInt, Field(ge=0)] | None = None
+    desired: Annotated[StrictInt, Field(ge=0, le=LARGEST_INTEGER)] | None = None
     """How many there should be. Without it: AWS and scaling policies decide, and Terraform leaves it alone."""
 
     @model_validator(mode="after")
@@ -87,7 +88,7 @@ class HealthCheck(BaseModel):
 
     type: Literal["EC2", "ELB"] | None = None
     """Who says so. Without it: the load balancer if there are target groups, else EC2."""
-    grace_period_in_seconds: Annotated[StrictInt, Field(ge=0)] = 300
+    grace_period_in_seconds: Annotated[StrictInt, Field(ge=0, le=LARGEST_INTEGER)] = 300
     """How long after its start an instance is left alone. Without it: 300."""
 
 
@@ -105,7 +106,7 @@ class Rollout(BaseModel):
     max_healthy_percentage: Annotated[StrictInt, Field(ge=100, le=200)] = 100
     """How far the group may grow meanwhile. Without it: not beyond its size, unless it is so small that both
     percentages cannot hold; then AWS launches a new instance before it ends an old one."""
-    instance_warmup: Annotated[StrictInt, Field(ge=0)] | None = None
+    instance_warmup: Annotated[StrictInt, Field(ge=0, le=LARGEST_INTEGER)] | None = None
     """Seconds until a new instance counts. Without it: the health check's grace period."""
     skip_matching: StrictBool = True
     """Leave instances alone that run the wanted launch template already. Without it: they are left alone."""
@@ -177,7 +178,7 @@ class Fleet(BaseModel):
     """How instances are replaced when their AMI changes. Without it: a tenth at a time."""
     root_volume: RootVolume = RootVolume()
     """The root volume. Without it: gp3 of the AMI's size, encrypted."""
-    max_age_in_days: Annotated[StrictInt, Field(ge=1)] = 60
+    max_age_in_days: Annotated[StrictInt, Field(ge=1, le=36_500)] = 60
     """From which age of the AMI on plans warn. Without it: 60 days."""
     guards: Literal["stop", "warn"] = "stop"
     """Whether a foreign AMI or one of the wrong architecture stops the plan or only warns: `warn` is for

@@ -18,6 +18,9 @@ from estate.problems import RuleError, shown
 FROZEN = ConfigDict(frozen=True, extra="forbid")
 """Of every model: unknown keys are errors, and nothing changes later."""
 
+LARGEST_INTEGER = 2**31 - 1
+"""What AWS's APIs take where they name no limit of their own."""
+
 
 @dataclass(frozen=True)
 class Matching:

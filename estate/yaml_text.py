@@ -15,6 +15,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from estate.problems import EstateError, Key, Problem
 
 _TAG = "tag:yaml.org,2002:"
+_LARGEST = 2**64
 
 
 @dataclass(frozen=True)
@@ -191,9 +192,12 @@ def _scalar(kind: str, text: str) -> Any:
     if kind not in ("int", "float"):
         return text
     plain = text.lower().replace("_", "")
+    number: _Integer | _Float
     try:
         number = _Integer(plain, 0 if plain.lstrip("+-")[1:2].isalpha() else 10) if kind == "int" else _Float(plain)
-    except ValueError:  # .inf and .nan, and more digits than Python reads: no field takes them
+        if abs(number) > _LARGEST:  # no whole number that a field takes, or that Python writes again
+            number = _Float(number)
+    except (ValueError, OverflowError):  # .inf and .nan, and more digits than Python reads: no field takes them
         return text
     number.written = text
     return number
