@@ -4,6 +4,8 @@
     POST /_local_aws/state-seconds   {"seconds": 0.5}      how long builds stay in each state
     POST /_local_aws/ami-date        {"ami": "ami-…", "date": "…"}   an AMI was created at another time
     POST /_local_aws/ami-launched    {"ami": "ami-…", "date": "…"}   an instance of an AMI was launched
+    POST /_local_aws/next-refresh    {"group": "…", "status": "Failed", "percentage": 50, "reason": "…"}   the next
+                                     instance refresh of a group is Refused, or has this status
     GET  /_local_aws/messages        {"messages": ["…"]}   what Image Builder published, oldest first
     POST /_local_aws/lifecycle       {"policy": "arn:…", "at": "…"}  a lifecycle policy runs as if it were then
     POST /_local_aws/reset           {}                    Image Builder forgets everything
@@ -19,6 +21,7 @@ from typing import Any
 from local_aws.ami_states import AmiStates
 from local_aws.amis import WholeAmis
 from local_aws.asgi import Receive, Scope, Send, read_body, respond
+from local_aws.auto_scaling import End, FollowingGroups
 from local_aws.builds import Builds, Failure, failure_reason
 from local_aws.image_builder import ImageBuilder
 from local_aws.service_model import AwsError
@@ -27,7 +30,16 @@ from local_aws.service_model import AwsError
 class Control:
     """An ASGI app for the paths under `/_local_aws/`."""
 
-    def __init__(self, *, builds: Builds, image_builder: ImageBuilder, amis: WholeAmis, ami_states: AmiStates) -> None:
+    def __init__(
+        self,
+        *,
+        builds: Builds,
+        image_builder: ImageBuilder,
+        amis: WholeAmis,
+        ami_states: AmiStates,
+        groups: FollowingGroups,
+    ) -> None:
+        self._groups = groups
         self._amis = amis
         self._ami_states = ami_states
         self._builds = builds
@@ -57,6 +69,9 @@ class Control:
                 self._amis.date(wish["ami"], wish["date"])
             case "POST ami-launched":
                 self._ami_states.launch(wish["ami"], wish["date"])
+            case "POST next-refresh":
+                end = End(wish["status"], percentage=int(wish["percentage"]), reason=str(wish["reason"]))
+                self._groups.end_next_refresh(wish["group"], end)
             case "POST lifecycle":
                 at = datetime.fromisoformat(wish["at"])
                 return {"execution": self._image_builder.run_lifecycle_policy(wish["policy"], at=at)}

@@ -18,6 +18,7 @@ from local_aws.asgi import App, Message, Receive, Scope, Send, read_body, respon
 from local_aws.auto_scaling import FollowingGroups
 from local_aws.builds import Builds
 from local_aws.control import Control
+from local_aws.group_instances import GroupInstances
 from local_aws.image_builder import ImageBuilder
 from local_aws.neighbours import Neighbours
 from local_aws.public_parameters import PublicParameters
@@ -69,17 +70,23 @@ class Front:
 
         self._ministack: App = app
         self._stop_functions: Callable[[], None] = lambda_runtime.reset
-        ami_states = AmiStates(app=app)
+        self._auto_scaling = FollowingGroups(app=app)
+        ami_states = AmiStates(app=GroupInstances(app=app, origins=self._auto_scaling.origins))
         amis = WholeAmis(app=ami_states)
         neighbours = Neighbours(endpoint=f"http://127.0.0.1:{port}", amis=amis)
         self._ec2 = AmiAttributes(app=_of_its_region(amis), neighbours=neighbours)
         self._parameters = PublicParameters(app=app)
         self._cloudwatch = WholeAlarms(app=app)
-        self._auto_scaling = FollowingGroups(app=app)
         self._model = ServiceModel()
         builds = Builds(state_seconds=state_seconds)
         self._image_builder = ImageBuilder(neighbours=neighbours, builds=builds)
-        self._control = Control(builds=builds, image_builder=self._image_builder, amis=amis, ami_states=ami_states)
+        self._control = Control(
+            builds=builds,
+            image_builder=self._image_builder,
+            amis=amis,
+            ami_states=ami_states,
+            groups=self._auto_scaling,
+        )
         self._on_ready = on_ready
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -121,6 +121,11 @@ class LocalAws:
         """Let an instance of an AMI have been launched, at a time such as `2026-01-02T03:04:05.000Z`."""
         self._control("ami-launched", {"ami": ami, "date": date})
 
+    def end_next_refresh(self, group: str, *, status: str, percentage: int = 0, reason: str = "") -> None:
+        """The next instance refresh of a group is `Refused`, or gets this status of AWS's and this reason, and replaces
+        so many percent of the instances."""
+        self._control("next-refresh", {"group": group, "status": status, "percentage": percentage, "reason": reason})
+
     def run_lifecycle_policy(self, arn: str, *, at: datetime) -> str:
         """One run of a lifecycle policy, as if it were `at`; gives the ID of the lifecycle execution."""
         return str(self._control("lifecycle", {"policy": arn, "at": at.isoformat()})["execution"])
