@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import boto3
 from botocore import exceptions
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
+from botocore.parsers import ResponseParserError
 
-from estate.settings import Settings
+from estate.settings import Provider
 from lambda_src.ami_handoff.answers import GarbledAnswer
 from lambda_src.ami_handoff.failures import is_transient
 
@@ -48,6 +49,9 @@ _NO_LOGIN = (
     exceptions.TokenRetrievalError,
 )
 
+_GARBLED = (AttributeError, GarbledAnswer, LookupError, ResponseParserError, TypeError, UnicodeDecodeError)
+"""What a parser, or whoever reads what was parsed, raises when an answer is cut off or lacks what AWS always sends."""
+
 _LONGEST_MESSAGE = 500
 """In characters; a proxy may answer with a page."""
 
@@ -59,21 +63,17 @@ class OpsError(Exception):
 class Aws:
     """One session, and one client for each service and region. Clients may be asked for in any thread.
 
-    The identity is the environment's, or the profile that the settings name if there are any. The role that the
-    settings let Terraform assume is Terraform's own. Raises `OpsError` for a profile that this machine does not have.
+    The identity is the environment's, or the profile that `provider` names if there is one. The role that it lets
+    Terraform assume is Terraform's own. Raises `OpsError` when AWS's configuration on this machine cannot be used.
     """
 
-    def __init__(self, *, settings: Settings | None, home: str) -> None:
+    def __init__(self, *, provider: Provider | None, home: str) -> None:
         self._home = home
-        self._allowed = settings.provider.allowed_account_ids if settings else ()
+        self._allowed = provider.allowed_account_ids if provider else ()
         self._lock = threading.Lock()
         self._clients: dict[tuple[str, str], Any] = {}
-        try:
-            self._session = boto3.Session(profile_name=settings.provider.profile if settings else None)
-        except exceptions.ProfileNotFound as error:
-            raise OpsError(
-                f"{error}: AWS_PROFILE or settings.provider.profile names it; aws configure makes it"
-            ) from None
+        with asking(home):
+            self._session = boto3.Session(profile_name=provider.profile if provider else None)
 
     @cached_property
     def account(self) -> str:
@@ -85,6 +85,10 @@ class Aws:
             allowed = ", ".join(self._allowed)
             raise OpsError(f"these credentials are of account {account}, and the settings allow only {allowed}")
         return account
+
+    def autoscaling(self, region: str) -> Any:
+        """Auto Scaling in a region."""
+        return self._client("autoscaling", region)
 
     def ec2(self, region: str) -> EC2Client:
         """EC2 in a region."""
@@ -106,7 +110,7 @@ class Aws:
         client: SSMClient = self._client("ssm", region)
         return client
 
-    def _client(self, service: Literal["ec2", "imagebuilder", "ssm"], region: str) -> Any:
+    def _client(self, service: Literal["autoscaling", "ec2", "imagebuilder", "ssm"], region: str) -> Any:
         with self._lock, asking(region):
             if (service, region) not in self._clients:
                 self._clients[service, region] = self._session.client(service, region_name=region, config=_CONFIG)
@@ -115,14 +119,14 @@ class Aws:
 
 @contextmanager
 def asking(region: str) -> Iterator[None]:
-    """Turns what boto3 raises inside into `OpsError`, in words."""
+    """Turns what boto3 raises inside, and what an answer that lacks something makes its reader raise, into `OpsError`,
+    in words. Whatever reads an answer belongs inside, too."""
     try:
         yield
-    except (BotoCoreError, ClientError) as error:
-        raise OpsError(_words(error, region)) from None
-    except GarbledAnswer as error:
-        said = f"AWS's answer in {region} cannot be read: {_one_line(error)}"
-        raise OpsError(f"{said}; try again, and check the network, the proxy and AWS_ENDPOINT_URL") from None
+    except OpsError:
+        raise
+    except Exception as error:
+        raise OpsError(_words(error, region)) from error
 
 
 def _words(error: Exception, region: str) -> str:
@@ -131,15 +135,22 @@ def _words(error: Exception, region: str) -> str:
     said = _one_line(error)
     if isinstance(error, exceptions.NoCredentialsError):
         return "there are no AWS credentials: log in (aws sso login, aws configure) or set AWS_PROFILE"
+    if isinstance(error, exceptions.ProfileNotFound):
+        return f"{said}: AWS_PROFILE or settings.provider.profile names it; aws configure makes it"
     if isinstance(error, _NO_LOGIN):
         return f"there are no AWS credentials: {said}; log in again, for instance by aws sso login"
     if isinstance(error, exceptions.HTTPClientError | exceptions.ConnectionError):
         return f"AWS cannot be reached in {region}: {said}; check the network, the proxy and AWS_ENDPOINT_URL"
-    return f"AWS cannot be asked in {region}: {said}; check the configuration of AWS on this machine"
+    if isinstance(error, _GARBLED):
+        what = said if isinstance(error, GarbledAnswer) else f"{type(error).__name__}: {said}"
+        remedy = "try again, and check the network, the proxy and AWS_ENDPOINT_URL"
+        return f"AWS's answer in {region} cannot be read: {what}; {remedy}"
+    where = "~/.aws/config and environment variables such as AWS_ENDPOINT_URL, AWS_MAX_ATTEMPTS or AWS_CA_BUNDLE"
+    return f"AWS cannot be asked in {region}: {said}; check the configuration of AWS on this machine: {where}"
 
 
 def _refusal(error: ClientError, region: str) -> str:
-    code = error.response["Error"]["Code"]
+    code = error.response["Error"].get("Code") or "no reason"
     message = _one_line(error.response["Error"].get("Message", ""))
     what = f"{error.operation_name} in {region}"
     if code in _EXPIRED:

@@ -33,7 +33,7 @@ from estate.container_recipe import any_recipe_of
 from estate.estate import Estate
 from lambda_src.ami_handoff.builds import list_builds
 from ops.aws import Aws, OpsError, asking
-from ops.follow import ENDED, Arrival, Outcome, follow
+from ops.follow import ENDED, UNFINISHED, Arrival, Outcome, follow
 from ops.pipeline import Pipeline, check_deployed, pipeline_of, version_of
 from ops.screen import duration, open_console, short
 
@@ -57,7 +57,7 @@ def run_build(estate: Estate, *, image: AnyImage, follows: bool, wish: Wish) -> 
 
     A build that is on its way already may lack what was changed meanwhile, so it is named and never joined.
     """
-    aws = Aws(settings=estate.settings, home=image.home)
+    aws = Aws(provider=estate.settings.provider, home=image.home)
     pipeline = pipeline_of(image, estate=estate, aws=aws)
     deployed, declared = check_deployed(pipeline, aws=aws), any_recipe_of(image, estate).version
     console = open_console(to_stderr=wish.as_json)
@@ -69,7 +69,7 @@ def run_build(estate: Estate, *, image: AnyImage, follows: bool, wish: Wish) -> 
         imagebuilder = aws.imagebuilder(image.home)
         others = [build for build in list_builds(imagebuilder, pipeline_arn=pipeline.arn) if build.status not in ENDED]
         started = imagebuilder.start_image_pipeline_execution(imagePipelineArn=pipeline.arn, clientToken=str(uuid4()))
-    arn = started["imageBuildVersionArn"]
+        arn = started["imageBuildVersionArn"]
     for build in others:
         beside = f"{image.name} {version_of(build.arn)} is {build.status}, and goes on beside this one"
         console.print(beside, style="dim")
@@ -86,7 +86,7 @@ def run_build(estate: Estate, *, image: AnyImage, follows: bool, wish: Wish) -> 
 
 def run_follow(estate: Estate, *, image: AnyImage, build: str | None, wish: Wish) -> int:
     """`ops follow`: follow a build that was started before, without `build` the newest; the exit status."""
-    aws = Aws(settings=estate.settings, home=image.home)
+    aws = Aws(provider=estate.settings.provider, home=image.home)
     pipeline = pipeline_of(image, estate=estate, aws=aws)
     check_deployed(pipeline, aws=aws)
     if build is None:
@@ -132,6 +132,8 @@ def _follow(pipeline: Pipeline, *, arn: str, aws: Aws, console: Console, just_st
 
 def _check(outcome: Outcome, *, pipeline: Pipeline, label: str, wish: Wish) -> None:
     """Raises `OpsError` that says what a person has to look at."""
+    if not outcome.is_good and outcome.status not in UNFINISHED:
+        raise OpsError(f"{label} {outcome.status}: it was built, and withdrawn later")
     if not outcome.is_good:
         where = f" while {outcome.failed_in}" if outcome.failed_in else ""
         logs = f"\nits log is in {outcome.logs}" if outcome.logs else ""

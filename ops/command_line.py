@@ -7,11 +7,10 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import entry
-from estate.any_image import AnyImage
 from estate.estate import Estate
 from estate.load import load
 from estate.operating_systems import CATALOGUE
@@ -34,8 +33,19 @@ _FOLLOW_EXAMPLES = """examples:
 Also says why a build that is over failed. Ctrl-C ends the following, not the build.
 """
 _STATUS_EXAMPLES = """examples:
-  python -m ops status               all images
-  python -m ops status web --json    one, for programs; the module ops.status lists the members
+  python -m ops status                 all images and fleets
+  python -m ops status web --json      one image and its fleets, for programs
+  python -m ops status web-dev         one fleet
+  python -m ops status --check         for a nightly job: status 1 when a fleet needs a person
+
+--json writes one object with images[] (image, region, deployed, newest, newest_good, channels, errors) and fleets[]
+(fleet, image, channel, region, group, deployed, wanted, template, instances, refresh, progress, gaps, errors); the
+module ops.status says what each member holds.
+
+Status 1 when something could not be read, or a channel holds what is no usable build of its image. With --check also
+when a fleet is not what its channel and its launch template say: not deployed, no build, a newer AMI that was not
+applied, instances that were not replaced. An instance refresh that is on its way is no reason: AWS itself ends one that
+gets no further for an hour.
 """
 _PARENT_EXAMPLES = """examples:
   python -m ops parent centos-7 --region eu-west-1
@@ -63,16 +73,15 @@ def _main(options: argparse.Namespace) -> int:
     except EstateError as error:
         print(error, file=sys.stderr)
         return 2
-    named = options.images if options.command == "status" else [options.image]
-    if unknown := [name for name in named if name not in estate.images]:
+    named = options.names if options.command == "status" else [options.image]
+    known = [*estate.images, *(estate.fleets if options.command == "status" else ())]
+    kind = "image or fleet" if options.command == "status" and estate.fleets else "image"
+    if unknown := [name for name in named if name not in known]:
         for name in unknown:
-            print(f"unknown image {name!r}; {_remedy(name, estate)}", file=sys.stderr)
+            remedy = did_you_mean(name, known) if known else "the configuration declares none"
+            print(f"unknown {kind} {name!r}; {remedy}", file=sys.stderr)
         return 2
-    return _run(options, estate=estate, images=[estate.images[name] for name in named])
-
-
-def _remedy(name: str, estate: Estate) -> str:
-    return did_you_mean(name, estate.images) if estate.images else "the configuration declares none"
+    return _status(options, estate=estate) if options.command == "status" else _build_or_follow(options, estate=estate)
 
 
 def _parent(options: argparse.Namespace) -> int:
@@ -95,36 +104,52 @@ def _parent(options: argparse.Namespace) -> int:
         return 1
 
 
-def _run(options: argparse.Namespace, *, estate: Estate, images: Sequence[AnyImage]) -> int:
+def _status(options: argparse.Namespace, *, estate: Estate) -> int:
     from ops.aws import OpsError  # after the checks: boto3 takes a moment to load
+    from ops.status import run_status
 
-    def command(words: str) -> str:
-        return f"python -m ops {words}" + (f" --config {shlex.quote(str(options.config))}" if options.config else "")
-
+    names = options.names or [*estate.images, *estate.fleets]
+    entry.raise_on_interrupt()  # a terminal gets its cursor back
     try:
-        if options.command == "status":
-            from ops.status import run_status
-
-            images = images or list(estate.images.values())
-            entry.raise_on_interrupt()  # a terminal gets its cursor back
-            return run_status(estate, images=images, as_json=options.json, command=command)
-
-        from ops.build import Wish, run_build, run_follow
-
-        entry.raise_on_interrupt()  # a build that is followed goes on, which is said
-        wish = Wish(as_json=options.json, handoff_timeout=options.handoff_timeout, command=command)
-        if options.command == "follow":
-            return run_follow(estate, image=images[0], build=options.build, wish=wish)
-        return run_build(estate, image=images[0], follows=options.follow, wish=wish)
+        return run_status(
+            estate,
+            images=[image for image in estate.images.values() if image.name in names],
+            fleets=[fleet for fleet in estate.fleets.values() if {fleet.name, fleet.image} & {*names}],
+            as_json=options.json,
+            checks=options.check,
+            command=_command(options),
+        )
     except OpsError as error:
         print(error, file=sys.stderr)
         return 1
 
 
+def _build_or_follow(options: argparse.Namespace, *, estate: Estate) -> int:
+    from ops.aws import OpsError  # after the checks: boto3 takes a moment to load
+    from ops.build import Wish, run_build, run_follow
+
+    image = estate.images[options.image]
+    wish = Wish(as_json=options.json, handoff_timeout=options.handoff_timeout, command=_command(options))
+    entry.raise_on_interrupt()  # a build that is followed goes on, which is said
+    try:
+        if options.command == "follow":
+            return run_follow(estate, image=image, build=options.build, wish=wish)
+        return run_build(estate, image=image, follows=options.follow, wish=wish)
+    except OpsError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _command(options: argparse.Namespace) -> Callable[[str], str]:
+    """Makes a whole command line of `follow web 1.0.912/3`."""
+    config = f" --config {shlex.quote(str(options.config))}" if options.config else ""
+    return lambda words: f"python -m ops {words}{config}"
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m ops",
-        description="Builds images, shows where their channels point and finds parents, under your own AWS identity.",
+        description="Builds images, shows channels and fleets, and finds parents, under your own AWS identity.",
         epilog=_EXIT_STATUS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -138,8 +163,11 @@ def _parser() -> argparse.ArgumentParser:
     follow.add_argument("image", metavar="IMAGE", help="its name in the configuration")
     follow.add_argument("build", metavar="BUILD", nargs="?", type=_build, help="1.0.912/3 (default: the newest)")
     _add_timeout(follow)
-    status = _add_command(commands, "status", about="show where channels point", examples=_STATUS_EXAMPLES)
-    status.add_argument("images", metavar="IMAGE", nargs="*", help="names in the configuration (default: all)")
+    status = _add_command(commands, "status", about="show channels and fleets", examples=_STATUS_EXAMPLES)
+    status.add_argument(
+        "names", metavar="NAME", nargs="*", help="images and fleets of the configuration (default: all)"
+    )
+    status.add_argument("--check", action="store_true", help="status 1 when a fleet is not what it should be")
     parent = _add_command(commands, "parent", about="find the newest parent image", examples=_PARENT_EXAMPLES)
     parent.add_argument("os", metavar="OS", help="an operating system of the catalogue")
     parent.add_argument("--region", required=True, metavar="REGION", help="where: the home of the image")

@@ -11,12 +11,14 @@ from rich.console import Console
 from lambda_src.ami_handoff.builds import Build, get_build
 from lambda_src.ami_handoff.channels import LATEST, Channel, read_channels
 from ops.aws import Aws, asking
-from ops.pipeline import Pipeline, created_in, version_of
+from ops.pipeline import Pipeline, version_of
 from ops.progress import Progress
 from ops.screen import duration
 
 GOOD = "AVAILABLE"
-ENDED = (GOOD, "FAILED", "CANCELLED", "DEPRECATED", "DISABLED", "DELETED")
+UNFINISHED = ("FAILED", "CANCELLED")
+"""The ends of builds that made nothing, of which Image Builder says why."""
+ENDED = (GOOD, *UNFINISHED, "DEPRECATED", "DISABLED", "DELETED")
 APPEARS_WITHIN_SECONDS = 30
 """How long GetImage may not know a build that was started just now."""
 
@@ -100,7 +102,7 @@ def _walk(pipeline: Pipeline, *, arn: str, aws: Aws, progress: Progress) -> Outc
     while True:
         with asking(pipeline.image.home):
             image = imagebuilder.get_image(imageBuildVersionArn=arn)["image"]
-        status = image["state"]["status"]
+            status = image["state"]["status"]
         if status in ENDED:
             break
         state = status
@@ -109,21 +111,24 @@ def _walk(pipeline: Pipeline, *, arn: str, aws: Aws, progress: Progress) -> Outc
         time.sleep(min(max(0.25, progress.step_seconds / 10), 10.0))
     if status == GOOD:
         return Outcome(status=status)
-    logs = image.get("infrastructureConfiguration", {}).get("logging", {}).get("s3Logs", {})
-    place = "/".join(filter(None, (logs.get("s3BucketName"), logs.get("s3KeyPrefix"))))
-    return Outcome(
-        status=status,
-        failed_in=state,
-        reason=" ".join(image["state"].get("reason", "").split()) or None,
-        logs=f"s3://{place}" if place else None,
-    )
+    with asking(pipeline.image.home):
+        logs = image.get("infrastructureConfiguration", {}).get("logging", {}).get("s3Logs", {})
+        place = "/".join(filter(None, (logs.get("s3BucketName"), logs.get("s3KeyPrefix"))))
+        return Outcome(
+            status=status,
+            failed_in=state,
+            reason=" ".join(image["state"].get("reason", "").split()) or None,
+            logs=f"s3://{place}" if place else None,
+        )
 
 
 def _hand_off(pipeline: Pipeline, build: Build, *, aws: Aws, progress: Progress, timeout: float) -> tuple[Arrival, ...]:
     """Wait until `latest` has moved in every region that has an output of the build, or the time is over."""
-    until = time.monotonic() + timeout
+    until: float | None = None
     while True:
         arrivals = tuple(_arrival(pipeline, build, region=region, aws=aws) for region in pipeline.image.regions)
+        if until is None:  # the first look is no waiting
+            until = time.monotonic() + timeout
         waiting = [arrival.region for arrival in arrivals if arrival.value and not arrival.handed_off]
         if not waiting or time.monotonic() >= until:
             progress.end_step(good=not waiting)
@@ -135,16 +140,24 @@ def _hand_off(pipeline: Pipeline, build: Build, *, aws: Aws, progress: Progress,
 def _arrival(pipeline: Pipeline, build: Build, *, region: str, aws: Aws) -> Arrival:
     with asking(region):
         latest = read_channels(aws.ssm(region), path=pipeline.channels).get(LATEST)
-        value = pipeline.outputs(region, aws=aws).value_of(build)
+        outputs = pipeline.outputs(region, aws=aws)
+        value = outputs.value_of(build)
+    there = latest is not None and latest.value == value
+    named = build if there else _build_in(latest, pipeline, aws=aws) if latest else None
+    with asking(region):
+        # a record may be of another value, which somebody wrote by hand
+        points_to = named if latest and named and outputs.value_of(named) == latest.value else None
+    newer = points_to is not None and points_to.order > build.order
     return Arrival(
         region=region,
         value=value,
         latest=latest.value if latest else None,
-        latest_build=version_of(latest.record.get("build", "")) or None if latest else None,
-        handed_off=latest is not None and (latest.value == value or _is_newer(latest, build)),
+        latest_build=version_of(points_to.arn) if points_to else None,
+        handed_off=there or newer,
     )
 
 
-def _is_newer(channel: Channel, build: Build) -> bool:
-    created = created_in(channel.record)
-    return created is not None and build.created is not None and created > build.created
+def _build_in(channel: Channel, pipeline: Pipeline, *, aws: Aws) -> Build | None:
+    """The build that a channel's record names, if it is one of the image's."""
+    recorded = channel.record.get("build", "")
+    return _build(pipeline, arn=recorded, aws=aws) if pipeline.is_of(recorded) else None

@@ -65,7 +65,7 @@ def run_parent(system: OperatingSystem, *, region: str, architecture: Architectu
 
 def newest_parent(system: OperatingSystem, *, region: str, architecture: Architecture) -> ParentImage:
     """Ask AWS, under the identity of the environment. Raises `OpsError` when there is none, or AWS refuses."""
-    aws = Aws(settings=None, home=region)
+    aws = Aws(provider=None, home=region)
     reference = system.parent(region=region, architecture=architecture)
     title: str | None
     match system.parents[architecture]:
@@ -104,9 +104,9 @@ def _managed(name: str, reference: str, *, aws: Aws, region: str) -> tuple[str, 
             if error.response["Error"]["Code"] != "ResourceNotFoundException":
                 raise
             raise OpsError(f"there is no managed image {name} in {region}: write an AMI ID of your own") from None
-    amis = image.get("outputResources", {}).get("amis", [])
-    ami = next((each["image"] for each in amis if each.get("region") == region), None)
-    return f"{name} {image.get('version', '')}".strip(), image.get("dateCreated"), ami, image["arn"]
+        amis = image.get("outputResources", {}).get("amis", [])
+        ami = next((each.get("image") for each in amis if each.get("region") == region), None)
+        return f"{name} {image.get('version', '')}".strip(), image.get("dateCreated"), ami, image["arn"]
 
 
 def _in_parameter(path: str, *, aws: Aws, region: str) -> str:
@@ -141,7 +141,8 @@ def _published(
             f"account {owner} has no AMI of {system.title} for {architecture} in {region} whose name is like "
             f"{' or '.join(source.names)}: write an AMI ID of your own"
         )
-    return max(images, key=lambda image: (_version(image["Name"]), image.get("CreationDate", ""), image["ImageId"]))
+    with asking(region):
+        return max(images, key=lambda image: (_version(image["Name"]), image.get("CreationDate", ""), image["ImageId"]))
 
 
 def _images(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -61,6 +62,12 @@ class Pipeline:
         place = f"account {self.account}, {self.image.home}"
         return f"{stack} is not deployed: run make deploy STACK={stack} (looked in {place})"
 
+    def is_of(self, build_arn: str) -> bool:
+        """Whether a build is one of the image's, of any version of its recipe, and of any region: the image may have
+        had another home then."""
+        name = self.arn.partition(":image-pipeline/")[2]
+        return re.fullmatch(rf"arn:[a-z-]+:imagebuilder:[a-z0-9-]+:[0-9]+:image/{name}/[0-9./]+", build_arn) is not None
+
     def build_arn(self, build: str) -> str:
         """The ARN of its build `1.0.912/3`."""
         home, _, name = self.arn.partition(":image-pipeline/")
@@ -82,8 +89,8 @@ def deployed_recipe(pipeline: Pipeline, *, aws: Aws) -> str | None:
             if error.response["Error"]["Code"] == "ResourceNotFoundException":
                 return None
             raise
-    pipeline_now = answer["imagePipeline"]
-    return (pipeline_now.get("imageRecipeArn") or pipeline_now["containerRecipeArn"]).rpartition("/")[2]
+        pipeline_now = answer["imagePipeline"]
+        return (pipeline_now.get("imageRecipeArn") or pipeline_now["containerRecipeArn"]).rpartition("/")[2]
 
 
 def check_deployed(pipeline: Pipeline, *, aws: Aws) -> str:

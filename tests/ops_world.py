@@ -134,11 +134,15 @@ class World(Shell):
 
 
 def refusing(code: str, message: str) -> AbstractContextManager[str]:
-    """The endpoint of an AWS that refuses everything, in the form of services that speak JSON and in that of STS."""
+    """The endpoint of an AWS that refuses everything, in JSON or in the XML of the service that is asked."""
 
     def refusal(request: BaseHTTPRequestHandler, _: str) -> tuple[int, str]:
-        if "/sts/" in request.headers["authorization"]:
-            return 403, f"<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
+        error = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+        service = request.headers["authorization"]
+        if "/ec2/" in service:
+            return 403, f"<Response><Errors>{error}</Errors><RequestID>1</RequestID></Response>"
+        if "/sts/" in service or "/autoscaling/" in service:
+            return 403, f"<ErrorResponse>{error}</ErrorResponse>"
         return 403, json.dumps({"__type": code, "message": message})
 
     return _serving(refusal)

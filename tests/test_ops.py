@@ -265,7 +265,7 @@ def test_status_shows_each_channel_with_ami_age_and_build_and_which_are_behind(w
         [world.name, "us-east-1", "latest", new["us-east-1"], "seconds", "1.0.912/1"],
         [world.name, "us-east-1", "prod", old["us-east-1"], "3 days", "1.0.7/1"],
         [world.name, "eu-west-1", "latest", new["eu-west-1"], "seconds", "1.0.912/1"],
-        [world.name, "eu-west-1", "prod", "no build yet", "-", "-"],
+        [world.name, "eu-west-1", "prod", "not set", "-", "-"],
     ]
     assert lines[-1] == f"{world.name}: prod in us-east-1 is behind 1.0.912/1"
     assert (answer.err, answer.status) == ("", 0)
@@ -310,7 +310,8 @@ def test_json_of_status_has_iso_dates_and_the_newer_build(world: World) -> None:
         for build in ("1.0.7/1", "1.0.7/2")
     ]
     good = {"build": "1.0.7/1", "arn": world.arn("1.0.7/1"), "status": "AVAILABLE", "created": created[0]}
-    none = dict.fromkeys(("value", "build", "arn", "created", "moved")) | {"newer_build": "1.0.7/1"}
+    fine = {"by_hand": False, "problem": None}
+    none = dict.fromkeys(("value", "build", "arn", "created", "moved")) | fine | {"newer_build": "1.0.7/1"}
     assert image == {
         "image": world.name,
         "region": "us-east-1",
@@ -329,7 +330,7 @@ def test_json_of_status_has_iso_dates_and_the_newer_build(world: World) -> None:
     moved = datetime.fromisoformat(latest.pop("moved"))
     assert moved.tzinfo and datetime.now(UTC) - moved < timedelta(minutes=1)
     pointed = {"value": ami, "build": "1.0.7/1", "arn": world.arn("1.0.7/1"), "created": created[0]}
-    assert latest == {"region": "us-east-1", "channel": "latest", **pointed, "newer_build": None}
+    assert latest == {"region": "us-east-1", "channel": "latest", **pointed, **fine, "newer_build": None}
 
 
 # --- errors in words

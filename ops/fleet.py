@@ -1,0 +1,260 @@
+"""A fleet as AWS has it: what its channel says, its launch template, its group, the instances, the last refresh.
+
+Each is read for itself: what cannot be read is in `errors`, and the rest is shown nevertheless.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from estate import names
+from estate.estate import Estate
+from estate.fleet import Fleet
+from lambda_src.ami_handoff.builds import Build, good_builds
+from lambda_src.ami_handoff.channels import Channel, read_channels
+from ops.aws import Aws, OpsError, asking
+from ops.pipeline import Pipeline, pipeline_of, version_of
+from ops.values import Meaning, build_of, meaning_of, read_amis, read_outputs
+
+if TYPE_CHECKING:  # boto3's stubs are for development only
+    from mypy_boto3_ec2.type_defs import LaunchTemplateVersionTypeDef
+
+_Answer = Mapping[str, Any]
+"""A group or an instance as Auto Scaling says it."""
+
+NEWEST = "$Latest"
+_LEAVING = ("Terminating", "Terminated", "Detaching", "Detached")
+"""The states of instances that are no longer the group's, so their AMI does not matter; some have a suffix."""
+_MOST_AT_ONCE = 200
+"""Values of one filter of EC2."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """A version of a launch template, and the AMI that it launches."""
+
+    template: str
+    """The template's ID."""
+    number: str
+    ami: str
+    created: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """Instances that are alike: `version` is of the launch template they come from, empty for those attached."""
+
+    version: str
+    ami: str
+    build: str | None
+    count: int
+    kept: bool
+    """Whether they are protected from scale-in or in standby, which refreshes may pass over."""
+    template: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refresh:
+    """An instance refresh."""
+
+    status: str
+    percentage: int | None
+    reason: str | None
+    started: datetime | None
+    ended: datetime | None
+
+
+@dataclass(kw_only=True)
+class Facts:
+    """What was read of a fleet; None is for what is not there, or could not be read (then `errors` says so)."""
+
+    group_name: str
+    channel: Channel | None = None
+    meaning: Meaning = field(default_factory=Meaning)
+    group_exists: bool | None = None
+    being_deleted: bool = False
+    newest: Version | None = None
+    template_exists: bool | None = None
+    wanted: Version | None = None
+    """The version that the group launches."""
+    instances: tuple[Running, ...] = ()
+    refresh: Refresh | None = None
+    channel_was_read: bool = False
+    has_builds: bool = False
+    """Whether the image has a good build in the region."""
+    builds: dict[str, str] = field(default_factory=dict)
+    """Builds by AMI."""
+    errors: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """What cannot be read inside ends there, and is in `errors` once."""
+        try:
+            yield
+        except OpsError as error:
+            if str(error) not in self.errors:
+                self.errors.append(str(error))
+
+
+def read_fleet(fleet: Fleet, *, estate: Estate, aws: Aws, builds: Sequence[Build]) -> Facts:
+    """Read a fleet under an identity of its account. `builds` are those of its image, as far as they are known."""
+    facts = Facts(group_name=names.fleet(estate.settings.namespace, fleet.name))
+    with facts.reading():
+        _check_account(fleet, estate, aws)
+        pipeline = pipeline_of(estate.image_of(fleet), estate=estate, aws=aws)
+        with facts.reading():
+            _read_channel(facts, fleet, pipeline, aws, builds)
+        with facts.reading():
+            facts.newest = _version(fleet, aws, name=facts.group_name, number=NEWEST)
+            facts.template_exists = facts.newest is not None
+        with facts.reading():
+            _read_group(facts, fleet, aws, pipeline)
+        if facts.group_exists:
+            with facts.reading():
+                facts.refresh = _refresh(facts.group_name, fleet, aws)
+    return facts
+
+
+def _check_account(fleet: Fleet, estate: Estate, aws: Aws) -> None:
+    """The role that Terraform assumes is Terraform's own; but what is in its account cannot be seen from another."""
+    role = (fleet.provider or estate.settings.provider).assume_role
+    account = role.role_arn.split(":")[4] if role else aws.account
+    if account != aws.account:
+        assert role
+        raise OpsError(
+            f"{names.fleet_stack(fleet.name)} is in account {account} ({role.role_arn}), and these credentials are of "
+            f"account {aws.account}: set AWS_PROFILE to a profile of account {account}"
+        )
+
+
+def _read_channel(facts: Facts, fleet: Fleet, pipeline: Pipeline, aws: Aws, builds: Sequence[Build]) -> None:
+    with asking(fleet.region):
+        facts.channel = read_channels(aws.ssm(fleet.region), path=pipeline.channels).get(fleet.channel)
+    facts.channel_was_read = True
+    facts.has_builds = any(fleet.region in build.outputs for build in good_builds(builds))
+    if not facts.channel:
+        return
+    outputs = {}
+    with facts.reading():
+        outputs = read_outputs(pipeline, [facts.channel.value], aws=aws, region=fleet.region)
+    facts.meaning = meaning_of(facts.channel, pipeline=pipeline, builds=builds, outputs=outputs, region=fleet.region)
+    facts.builds = {
+        **{build.outputs[fleet.region]: version_of(build.arn) for build in builds if fleet.region in build.outputs},
+        **({facts.channel.value: facts.meaning.build} if facts.meaning.build else {}),
+    }
+
+
+def _read_group(facts: Facts, fleet: Fleet, aws: Aws, pipeline: Pipeline) -> None:
+    with asking(fleet.region):
+        answer = aws.autoscaling(fleet.region).describe_auto_scaling_groups(AutoScalingGroupNames=[facts.group_name])
+        group = next(iter(answer["AutoScalingGroups"]), None)
+    facts.group_exists = group is not None
+    if group is None:
+        return
+    facts.being_deleted = bool(group.get("Status"))  # "Delete in progress" is the only one
+    with facts.reading(), asking(fleet.region):
+        facts.wanted = _version_of_group(group, fleet, aws)
+    with asking(fleet.region):
+        facts.instances = _running(group, facts, fleet, aws, pipeline)
+
+
+def _version_of_group(group: _Answer, fleet: Fleet, aws: Aws) -> Version | None:
+    """Also of a group that somebody gave a mixed instances policy by hand."""
+    mixed = group.get("MixedInstancesPolicy", {}).get("LaunchTemplate", {}).get("LaunchTemplateSpecification", {})
+    template = group.get("LaunchTemplate") or mixed
+    identity = template.get("LaunchTemplateId")
+    return _version(fleet, aws, identity=identity, number=template.get("Version", "$Default")) if identity else None
+
+
+def _version(
+    fleet: Fleet, aws: Aws, *, number: str, identity: str | None = None, name: str | None = None
+) -> Version | None:
+    """A version of a launch template; None when there is no such version or template."""
+    which: Any = {"LaunchTemplateId": identity} if identity else {"LaunchTemplateName": name}
+    with asking(fleet.region):
+        try:
+            answer = aws.ec2(fleet.region).describe_launch_template_versions(Versions=[number], **which)
+        except ClientError as error:
+            if error.response["Error"].get("Code", "").startswith("InvalidLaunchTemplate"):
+                return None
+            raise
+        found: LaunchTemplateVersionTypeDef | None = next(iter(answer["LaunchTemplateVersions"]), None)
+        if found is None:
+            return None
+        return Version(
+            template=found["LaunchTemplateId"],
+            number=str(found["VersionNumber"]),
+            ami=found["LaunchTemplateData"].get("ImageId", ""),
+            created=found.get("CreateTime"),
+        )
+
+
+def _running(group: _Answer, facts: Facts, fleet: Fleet, aws: Aws, pipeline: Pipeline) -> tuple[Running, ...]:
+    """The group's instances, those alike together. Those that it is ending do not count."""
+    instances = [each for each in group["Instances"] if not each["LifecycleState"].startswith(_LEAVING)]
+    amis = _amis(instances, facts, fleet, aws)
+    known = [version.ami for version in (facts.newest, facts.wanted) if version]
+    with facts.reading():
+        unknown = {*amis.values(), *known} - {""} - facts.builds.keys()
+        for ami, image in read_amis(unknown, aws=aws, region=fleet.region).items():
+            arn = build_of(image)
+            facts.builds |= {ami: version_of(arn)} if arn and pipeline.is_of(arn) else {}
+    alike = Counter((*_template(each), amis[each["InstanceId"]], _is_kept(each)) for each in instances)
+    return tuple(
+        Running(version=number, ami=ami, build=facts.builds.get(ami), count=count, kept=kept, template=template)
+        for (template, number, ami, kept), count in sorted(alike.items())
+    )
+
+
+def _amis(instances: Sequence[_Answer], facts: Facts, fleet: Fleet, aws: Aws) -> dict[str, str]:
+    """The AMI of each instance by ID, by what Auto Scaling, EC2 or its launch template says; empty if none does."""
+    amis = {each["InstanceId"]: each.get("ImageId", "") for each in instances}
+    with facts.reading(), asking(fleet.region):
+        asked = [identity for identity, ami in amis.items() if not ami]
+        pages = aws.ec2(fleet.region).get_paginator("describe_instances")
+        for start in range(0, len(asked), _MOST_AT_ONCE):
+            # by a filter: an ID that is gone already would refuse the whole call
+            filters = [{"Name": "instance-id", "Values": asked[start : start + _MOST_AT_ONCE]}]
+            for page in pages.paginate(Filters=filters):  # type: ignore[arg-type]
+                found = [instance for reservation in page["Reservations"] for instance in reservation["Instances"]]
+                amis |= {each["InstanceId"]: each["ImageId"] for each in found}
+    left = {_template(each) for each in instances if not amis[each["InstanceId"]]} - {("", "")}
+    by_template: dict[tuple[str, str], str] = {}
+    for template, number in left:
+        with facts.reading():
+            version = _version(fleet, aws, identity=template, number=number)
+            by_template[template, number] = version.ami if version else ""
+    return {each["InstanceId"]: amis[each["InstanceId"]] or by_template.get(_template(each), "") for each in instances}
+
+
+def _template(instance: _Answer) -> tuple[str, str]:
+    """The launch template that an instance comes from and its version; empty for one that was attached."""
+    template = instance.get("LaunchTemplate", {})
+    return template.get("LaunchTemplateId", ""), template.get("Version", "")
+
+
+def _is_kept(instance: _Answer) -> bool:
+    return instance.get("ProtectedFromScaleIn", False) or "Standby" in instance["LifecycleState"]
+
+
+def _refresh(group: str, fleet: Fleet, aws: Aws) -> Refresh | None:
+    """The last one, of which AWS remembers those of six weeks."""
+    with asking(fleet.region):
+        answer = aws.autoscaling(fleet.region).describe_instance_refreshes(AutoScalingGroupName=group, MaxRecords=1)
+        last = next(iter(answer["InstanceRefreshes"]), None)
+        if last is None:
+            return None
+        return Refresh(
+            status=last["Status"],
+            percentage=last.get("PercentageComplete"),
+            reason=" ".join(last.get("StatusReason", "").split()) or None,
+            started=last.get("StartTime"),
+            ended=last.get("EndTime"),
+        )

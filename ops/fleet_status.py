@@ -1,0 +1,60 @@
+"""One fleet as `ops status` shows it: from what was read to what is said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from estate.estate import Estate
+from estate.fleet import Fleet
+from ops.fleet import Facts, Refresh
+from ops.gaps import gaps_of, progress_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class FleetStatus:
+    """One fleet; `wanted`, `template` and `instances` are as the module `ops.status` says."""
+
+    fleet: str
+    image: str
+    channel: str
+    region: str
+    group: str
+    deployed: bool | None
+    wanted: dict[str, str | None]
+    template: dict[str, str | None]
+    instances: tuple[dict[str, Any], ...]
+    refresh: Refresh | None
+    progress: str | None
+    gaps: tuple[str, ...]
+    errors: tuple[str, ...]
+
+
+def fleet_status(fleet: Fleet, facts: Facts, *, estate: Estate) -> FleetStatus:
+    """What was read of a fleet, and what it comes to."""
+    newest, group = facts.newest, facts.wanted
+    there = (facts.group_exists, facts.template_exists)
+    return FleetStatus(
+        fleet=fleet.name,
+        image=fleet.image,
+        channel=fleet.channel,
+        region=fleet.region,
+        group=facts.group_name,
+        deployed=None if None in there and True not in there else any(there),
+        wanted={"ami": facts.channel.value if facts.channel else None, "build": facts.meaning.build},
+        template={
+            "newest_version": newest.number if newest else None,
+            "ami": newest.ami if newest else None,
+            "build": facts.builds.get(newest.ami) if newest else None,
+            "group_version": group.number if group else None,
+        },
+        instances=tuple(
+            {"template_version": running.version or None, "ami": running.ami or None, "build": running.build}
+            | {"count": running.count}
+            for running in facts.instances
+        ),
+        refresh=facts.refresh,
+        progress=progress_of(facts),
+        gaps=gaps_of(fleet, facts, estate=estate),
+        errors=tuple(facts.errors),
+    )

@@ -1,0 +1,154 @@
+"""Why a fleet is not what its channel and its launch template say: one reason for each gap, and what to do."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping
+
+from estate import names
+from estate.estate import Estate
+from estate.fleet import Fleet
+from ops.fleet import Facts, Refresh, Running, Version
+
+_ON_ITS_WAY = ("Pending", "InProgress", "Baking")
+"""The states of a refresh that goes on. AWS ends one that gets no further after an hour."""
+
+
+def gaps_of(fleet: Fleet, facts: Facts, *, estate: Estate) -> tuple[str, ...]:
+    """One line for each gap; none while a refresh that nothing hinders is on its way."""
+    return tuple(_gaps(fleet, facts, estate))
+
+
+def progress_of(facts: Facts) -> str | None:
+    """The refresh that is on its way."""
+    refresh = facts.refresh
+    if refresh is None or refresh.status not in _ON_ITS_WAY:
+        return None
+    stale = sum(running.count for running in _stale(facts))
+    left = f", {_instances(stale)} left" if stale else ""
+    return f"instance refresh {_how_far(refresh)}{left}"
+
+
+def _gaps(fleet: Fleet, facts: Facts, estate: Estate) -> Iterator[str]:
+    stack = names.fleet_stack(fleet.name)
+    deploy = f"make deploy STACK={stack}"
+    if facts.group_exists is False and facts.template_exists is False:
+        yield f"{stack} is not deployed: run {deploy}"
+    elif facts.group_exists is False:
+        yield f"group {facts.group_name} does not exist: run {deploy}"
+    elif facts.template_exists is False:
+        yield f"launch template {facts.group_name} does not exist: run {deploy}"
+    if facts.being_deleted:
+        yield f"group {facts.group_name} is being deleted"
+    yield from _of_channel(fleet, facts, deploy)
+    yield from _of_group(facts, deploy)
+    yield from _of_instances(fleet, facts, estate)
+
+
+def _of_channel(fleet: Fleet, facts: Facts, deploy: str) -> Iterator[str]:
+    """Between the channel and the launch template."""
+    channel = f"channel {fleet.channel} of image {fleet.image}"
+    if facts.channel_was_read and facts.channel is None:
+        yield f"{channel} " + (
+            f"is not set in {fleet.region}" if facts.has_builds else f"has no build in {fleet.region} yet"
+        )
+    elif facts.meaning.problem:
+        yield f"{channel}: {facts.meaning.problem}"
+    elif facts.channel and facts.newest and facts.channel.value != facts.newest.ami:
+        wanted, has = _shown(facts.channel.value, facts.builds), _shown(facts.newest.ami, facts.builds)
+        yield f"{channel} points to {wanted}, and the launch template has {has}: {deploy} takes it"
+
+
+def _of_group(facts: Facts, deploy: str) -> Iterator[str]:
+    """Between the launch template and the version of it that the group launches."""
+    newest, wanted = facts.newest, facts.wanted
+    if facts.group_exists and newest and wanted is None and not facts.errors:
+        yield f"group {facts.group_name} launches a version of a launch template that does not exist: run {deploy}"
+    elif newest and wanted and newest.template != wanted.template:
+        yield f"group {facts.group_name} launches another launch template, {wanted.template}: run {deploy}"
+    elif newest and wanted and newest.number != wanted.number:
+        back = f" ({_how_it_ended(facts.refresh)})" if facts.refresh and "Rollback" in facts.refresh.status else ""
+        yield (
+            f"the group launches version {wanted.number} of the launch template, and {newest.number} is the newest"
+            + (f"{back}: run {deploy}")
+        )
+
+
+def _of_instances(fleet: Fleet, facts: Facts, estate: Estate) -> Iterator[str]:
+    """Between the version that the group launches and what the instances run."""
+    stale = _stale(facts)
+    if not stale or facts.wanted is None or (facts.refresh and facts.refresh.status in _ON_ITS_WAY):
+        return
+    count, whole = (sum(running.count for running in some) for some in (stale, facts.instances))
+    verb = "runs" if whole == 1 else "run"
+    runs = " and ".join(dict.fromkeys(_with_version(running.ami, running.version, facts.builds) for running in stale))
+    wanted = _with_version(facts.wanted.ami, facts.wanted.number, facts.builds)
+    why = _why(facts.refresh, facts.wanted, stale)
+    remedy = _remedy(fleet, facts, estate)
+    yield f"{count} of {_instances(whole)} {verb} {runs}, and the group launches {wanted}: {why}; {remedy}"
+
+
+def _stale(facts: Facts) -> list[Running]:
+    wanted = facts.wanted
+    if wanted is None:
+        return []
+    return [
+        running
+        for running in facts.instances
+        if (running.template, running.version) != (wanted.template, wanted.number)
+        or (running.ami and wanted.ami and running.ami != wanted.ami)
+    ]
+
+
+def _why(refresh: Refresh | None, wanted: Version, stale: list[Running]) -> str:
+    """Why instances were not replaced. A refresh that was refused, or whose caller was killed, left no trace."""
+    if refresh is None:
+        return "no instance refresh was started"
+    started_before = refresh.started and wanted.created and refresh.started < wanted.created
+    if started_before and refresh.status == "Successful":
+        return f"no instance refresh was started since version {wanted.number} was made"
+    if refresh.status == "Successful" and all(running.kept for running in stale):
+        return "they are protected from scale-in or in standby, and the last instance refresh passed them over"
+    return f"the last instance refresh {_how_it_ended(refresh)}"
+
+
+def _remedy(fleet: Fleet, facts: Facts, estate: Estate) -> str:
+    """Terraform's next plan is empty then, so the refresh is to be started by hand, with the declared preferences."""
+    if facts.refresh and facts.refresh.status in ("Cancelling", "RollbackInProgress"):
+        return "wait for its end"
+    preferences = {_camel(key): value for key, value in fleet.rollout.model_dump(exclude_none=True).items()}
+    profile = (fleet.provider or estate.settings.provider).profile
+    command = [
+        *("aws", "autoscaling", "start-instance-refresh", "--region", fleet.region),
+        *(("--profile", profile) if profile else ()),
+        *("--auto-scaling-group-name", facts.group_name),
+        *("--preferences", json.dumps(preferences, separators=(",", ":"))),
+    ]
+    return f"start one: {shlex.join(command)}"
+
+
+def _camel(key: str) -> str:
+    return "".join(map(str.capitalize, key.split("_")))
+
+
+def _how_it_ended(refresh: Refresh) -> str:
+    return _how_far(refresh) + (f": {refresh.reason.rstrip('.')}" if refresh.reason else "")
+
+
+def _how_far(refresh: Refresh) -> str:
+    at = "" if refresh.percentage is None else f" at {refresh.percentage}%"
+    verb = "is" if refresh.status in (*_ON_ITS_WAY, "Cancelling", "RollbackInProgress") else "ended"
+    return f"{verb} {refresh.status}{at}"
+
+
+def _with_version(ami: str, version: str, builds: Mapping[str, str]) -> str:
+    return f"{_shown(ami, builds)} ({f'version {version}' if version else 'of no launch template'})"
+
+
+def _shown(ami: str, builds: Mapping[str, str]) -> str:
+    return builds.get(ami) or ami or "an unknown AMI"
+
+
+def _instances(count: int) -> str:
+    return f"{count} instance" if count == 1 else f"{count} instances"

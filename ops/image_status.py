@@ -1,0 +1,166 @@
+"""One image as `ops status` shows it: its builds, and what its channels hold in each region."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from estate.any_image import AnyImage
+from estate.estate import Estate
+from lambda_src.ami_handoff.builds import Build, list_builds, newest_good
+from lambda_src.ami_handoff.channels import Channel, read_channels
+from ops.aws import Aws, OpsError, asking
+from ops.pipeline import Pipeline, deployed_recipe, pipeline_of, version_of
+from ops.values import Meaning, Output, meaning_of, read_outputs
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildStatus:
+    """One build of an image."""
+
+    build: str
+    arn: str
+    status: str
+    created: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelStatus:
+    """One channel in one region."""
+
+    region: str
+    channel: str
+    value: str | None = None
+    build: str | None = None
+    arn: str | None = None
+    created: datetime | None = None
+    moved: datetime | None = None
+    by_hand: bool = False
+    problem: str | None = None
+    newer_build: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageStatus:
+    """One image."""
+
+    image: str
+    region: str
+    deployed: bool | None
+    newest: BuildStatus | None
+    newest_good: BuildStatus | None
+    channels: tuple[ChannelStatus, ...]
+    errors: tuple[str, ...]
+
+    @property
+    def problems(self) -> tuple[ChannelStatus, ...]:
+        """The channels that hold what is no build of the image, or none that can be used."""
+        return tuple(channel for channel in self.channels if channel.problem)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Region:
+    """What one region says: its channels, and what their values are; `error` if that could not be asked."""
+
+    channels: Mapping[str, Channel]
+    outputs: Mapping[str, Output]
+    error: str | None = None
+
+
+class ImageReading:
+    """An image that is being read, in several threads."""
+
+    def __init__(self, image: AnyImage, *, estate: Estate, aws: Aws, pool: Executor) -> None:
+        """Raises `OpsError` when AWS does not know the operator."""
+        self._image = image
+        self._pipeline = pipeline = pipeline_of(image, estate=estate, aws=aws)
+        self._names = tuple(estate.parameters(image))
+        self._builds = pool.submit(_read_builds, pipeline, aws)
+        self._regions = {region: pool.submit(_read_region, pipeline, aws, region) for region in image.regions}
+
+    @property
+    def builds(self) -> Sequence[Build]:
+        """The builds, when all is read; none if they could not be read."""
+        return () if self._builds.exception() else self._builds.result()[1]
+
+    def status(self) -> ImageStatus:
+        """The status, when all is read; what could not be read is in its `errors`."""
+        errors: list[str] = []
+        deployed, builds = _result(self._builds, errors) or (None, [])
+        rows: list[ChannelStatus] = []
+        for region, future in self._regions.items():
+            if found := _result(future, errors):
+                rows += [self._channel(name, found, region=region, builds=builds) for name in self._names]
+                errors += [found.error] if found.error else []
+        good = newest_good(builds)
+        return ImageStatus(
+            image=self._image.name,
+            region=self._image.home,
+            deployed=deployed,
+            newest=_build_status(builds[0]) if builds else None,
+            newest_good=_build_status(good) if good else None,
+            channels=tuple(rows),
+            errors=tuple(errors),
+        )
+
+    def _channel(self, name: str, found: _Region, *, region: str, builds: Sequence[Build]) -> ChannelStatus:
+        newest = newest_good(build for build in builds if region in build.outputs)
+        channel = found.channels.get(name)
+        if channel is None:
+            return ChannelStatus(region=region, channel=name, newer_build=version_of(newest.arn) if newest else None)
+        meaning = meaning_of(channel, pipeline=self._pipeline, builds=builds, outputs=found.outputs, region=region)
+        behind = newest and _is_behind(channel, meaning, newest, region=region)
+        return ChannelStatus(
+            region=region,
+            channel=name,
+            value=channel.value,
+            build=meaning.build,
+            arn=meaning.arn,
+            created=meaning.created,
+            moved=channel.modified,
+            by_hand=meaning.by_hand,
+            problem=meaning.problem,
+            newer_build=version_of(newest.arn) if newest and behind else None,
+        )
+
+
+def _is_behind(channel: Channel, meaning: Meaning, newest: Build, *, region: str) -> bool:
+    """The list of builds may lag behind the channel, so its newest is not newer because it is another."""
+    if newest.arn == meaning.arn or newest.outputs[region] == channel.value:
+        return False
+    return not meaning.created or newest.order[0] > meaning.created
+
+
+def _read_builds(pipeline: Pipeline, aws: Aws) -> tuple[bool, list[Build]]:
+    """Whether the pipeline is deployed, and its builds."""
+    deployed = deployed_recipe(pipeline, aws=aws) is not None
+    with asking(pipeline.image.home):
+        imagebuilder = aws.imagebuilder(pipeline.image.home)
+        return deployed, list_builds(imagebuilder, pipeline_arn=pipeline.arn) if deployed else []
+
+
+def _read_region(pipeline: Pipeline, aws: Aws, region: str) -> _Region:
+    with asking(region):
+        channels = read_channels(aws.ssm(region), path=pipeline.channels)
+    try:
+        outputs = read_outputs(pipeline, (channel.value for channel in channels.values()), aws=aws, region=region)
+    except OpsError as error:
+        return _Region(channels=channels, outputs={}, error=str(error))
+    return _Region(channels=channels, outputs=outputs)
+
+
+def _result(future: Future[_T], errors: list[str]) -> _T | None:
+    try:
+        return future.result()
+    except OpsError as error:
+        errors.append(str(error))
+        return None
+
+
+def _build_status(build: Build) -> BuildStatus:
+    return BuildStatus(build=version_of(build.arn), arn=build.arn, status=build.status, created=build.created)

@@ -1,0 +1,138 @@
+"""What `ops status` prints: tables to look at on a terminal, and to search in a pipe."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from estate import names
+from estate.names import LATEST
+from ops.fleet_status import FleetStatus
+from ops.follow import ENDED, GOOD, UNFINISHED
+from ops.image_status import ChannelStatus, ImageStatus
+from ops.screen import age, short
+
+
+def print_images(statuses: Sequence[ImageStatus], *, console: Console, command: Callable[[str], str]) -> None:
+    """The channels of images, and what a table cannot say. `command` makes a whole command line of `build web`."""
+    _print_channels(statuses, console=console)
+    for status in statuses:
+        _print_remarks(status, console=console, command=command)
+
+
+def print_fleets(statuses: Sequence[FleetStatus], *, console: Console) -> None:
+    """What fleets want and run, and one line for each gap."""
+    table = _table("FLEET", "REGION", "CHANNEL", "WANTED", "TEMPLATE", "RUNNING", "LAST REFRESH")
+    for status in statuses:
+        behind = "yellow" if status.gaps else ""
+        where = Text(status.fleet, "bold"), status.region, f"{status.image}@{status.channel}"
+        table.add_row(*where, *(Text(cell, behind) for cell in _fleet_cells(status)))
+    if table.row_count:
+        console.print(table)
+    for status in statuses:
+        for gap in status.gaps:
+            console.print(f"fleet {status.fleet}: {gap}", style="yellow", soft_wrap=True)
+        if status.progress:
+            console.print(f"fleet {status.fleet}: {status.progress}", soft_wrap=True)
+        for error in status.errors:
+            print(f"fleet {status.fleet}: {error}", file=sys.stderr)
+
+
+def _fleet_cells(status: FleetStatus) -> tuple[str, str, str, str]:
+    wanted, template, refresh = status.wanted, status.template, status.refresh
+    running = ", ".join(
+        f"{each['count']} {each['build'] or each['ami'] or 'unknown'}"
+        + (f" (version {each['template_version']})" if each["template_version"] else "")
+        for each in status.instances
+    )
+    versions = [template["newest_version"], template["group_version"]]
+    at = "" if refresh is None or refresh.percentage is None else f" {refresh.percentage}%"
+    began = refresh.ended or refresh.started if refresh else None
+    ago = f", {age(datetime.now(UTC) - began)} ago" if began else ""
+    return (
+        wanted["build"] or wanted["ami"] or "-",
+        " and ".join(f"version {version}" for version in dict.fromkeys(filter(None, versions))) or "-",
+        running or "-",
+        f"{refresh.status}{at}{ago}" if refresh else "-",
+    )
+
+
+def _table(*titles: str) -> Table:
+    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0), pad_edge=False)
+    for title in titles:
+        table.add_column(title, overflow="fold", no_wrap=title in ("REGION", "CHANNEL", "VALUE", "AGE"))
+    return table
+
+
+def _print_channels(statuses: Sequence[ImageStatus], *, console: Console) -> None:
+    """On a terminal a table to look at: image and region once. In a pipe one to search: every cell in every line."""
+    table = _table("IMAGE", "REGION", "CHANNEL", "VALUE", "AGE", "BUILD")
+    now = datetime.now(UTC)
+    for status in statuses:
+        above: tuple[str, str] = "", ""
+        for row in status.channels:
+            image, region = status.image, row.region
+            if console.is_terminal:
+                image, region = ("" if image == above[0] else image), ("" if region == above[1] else region)
+            above = status.image, row.region
+            table.add_row(Text(image, "bold"), region, row.channel, *_cells(row, now=now, console=console))
+    if table.row_count:
+        console.print(table)
+
+
+def _cells(row: ChannelStatus, *, now: datetime, console: Console) -> tuple[Text, Text, Text]:
+    if row.value is None:
+        empty = "not set" if row.newer_build else "no build yet"
+        return Text(empty, "dim"), Text("-", "dim"), Text("-", "dim")
+    style = "red" if row.problem else "yellow" if row.newer_build else ""
+    build = Text(row.build or "unknown", style).append(" (by hand)" if row.by_hand else "", "dim")
+    return (
+        Text(short(row.value, console=console)),
+        Text(age(now - row.created) if row.created else "unknown"),
+        build,
+    )
+
+
+def _print_remarks(status: ImageStatus, *, console: Console, command: Callable[[str], str]) -> None:
+    """What a table of channels cannot say: no pipeline, no build, a newest build that is not good, a newer one."""
+    stack = names.image_stack(status.image)
+    if status.deployed is False:
+        _remark(f"{stack} is not deployed: run make deploy STACK={stack}", status=status, console=console)
+    elif status.deployed and status.newest is None:
+        _remark(f"no build yet: {command(f'build {status.image}')}", status=status, console=console)
+    for row in status.problems:
+        remedy = "" if row.channel == LATEST else "; point it to a build of the image"
+        _remark(f"{row.channel} in {row.region}: {row.problem}{remedy}", status=status, console=console)
+    for newer, behind in _behind(status).items():
+        verb = "are" if len(behind) > 1 else "is"
+        _remark(f"{', '.join(behind)} {verb} behind {newer}", status=status, console=console)
+    newest = status.newest
+    if newest and newest.status != GOOD:
+        verb = "" if newest.status in ENDED else "is "
+        since = f", started {age(datetime.now(UTC) - newest.created)} ago" if newest.created else ""
+        why = "why" if newest.status in UNFINISHED else "" if newest.status in ENDED else "follow it"
+        see = f"; {why}: {command(f'follow {status.image} {newest.build}')}" if why else ""
+        _remark(f"{newest.build} {verb}{newest.status}{since}{see}", status=status, console=console)
+    for error in status.errors:
+        print(f"{status.image}: {error}", file=sys.stderr)
+
+
+def _behind(status: ImageStatus) -> dict[str, list[str]]:
+    """The channels that could point to a newer build, by that build; an operator's empty channel is no news."""
+    regions: dict[tuple[str, str], list[str]] = {}
+    for row in status.channels:
+        if row.newer_build and not row.problem and (row.value or row.channel == LATEST):
+            regions.setdefault((row.newer_build, row.channel), []).append(row.region)
+    behind: dict[str, list[str]] = {}
+    for (newer, channel), where in regions.items():
+        behind.setdefault(newer, []).append(f"{channel} in {' and '.join(where)}")
+    return behind
+
+
+def _remark(text: str, *, status: ImageStatus, console: Console) -> None:
+    console.print(f"{status.image}: {text}", style="yellow", soft_wrap=True)

@@ -1,0 +1,190 @@
+"""What a channel's value is: the value decides, and the record beside it only describes.
+
+A record can be of another value, because who writes a parameter without a description keeps the one before. So the
+build of a value is the one that made it: by Image Builder's list, else by what the AMI or container image says of
+itself, and by the record only where neither knows the value and nothing contradicts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from estate import names
+from lambda_src.ami_handoff.builds import Build
+from lambda_src.ami_handoff.channels import Channel
+from ops.aws import Aws, asking
+from ops.pipeline import Pipeline, created_in, version_of
+
+if TYPE_CHECKING:  # boto3's stubs are for development only
+    from mypy_boto3_ec2.type_defs import ImageTypeDef
+
+BUILD_TAG = "Ec2ImageBuilderArn"
+"""The tag that Image Builder gives to its AMIs; the value is the build's ARN."""
+
+_MOST_AT_ONCE = 200
+"""Values of one filter of EC2."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Meaning:
+    """What a value is: the build that made it as far as that is known, and what is wrong with it if anything is."""
+
+    arn: str | None = None
+    created: datetime | None = None
+    problem: str | None = None
+    by_hand: bool = False
+    """Whether the record beside the value does not describe it."""
+
+    @property
+    def build(self) -> str | None:
+        """The build as people name it, `1.0.912/3`."""
+        return version_of(self.arn or "") or None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """What AWS knows of a value."""
+
+    arn: str | None
+    created: datetime | None
+    problem: str | None
+
+
+Outputs = Mapping[str, Output]
+"""By the value; empty where it could not be asked."""
+
+
+def read_outputs(pipeline: Pipeline, values: Iterable[str], *, aws: Aws, region: str) -> dict[str, Output]:
+    """What the values of channels of an image are in a region. Raises `OpsError`."""
+    asked = set(values)
+    if pipeline.repository:
+        with asking(region):
+            return {value: _container(value, pipeline, aws=aws, region=region) for value in asked}
+    images = read_amis(asked, aws=aws, region=region)
+    return {value: _ami(value, images.get(value), pipeline, region) for value in asked}
+
+
+def read_amis(values: Iterable[str], *, aws: Aws, region: str) -> dict[str, ImageTypeDef]:
+    """AMIs by their IDs, whoever owns them and those too that are deprecated or disabled; what is no ID is not asked
+    for, because a filter would take `*` in it for a pattern. Raises `OpsError`."""
+    wanted = sorted({value for value in values if is_ami(value)})
+    found = {}
+    with asking(region):
+        pages = aws.ec2(region).get_paginator("describe_images")
+        for start in range(0, len(wanted), _MOST_AT_ONCE):
+            filters: Any = [{"Name": "image-id", "Values": wanted[start : start + _MOST_AT_ONCE]}]
+            for page in pages.paginate(Filters=filters, IncludeDeprecated=True, IncludeDisabled=True):
+                found.update({image["ImageId"]: image for image in page["Images"]})
+    return found
+
+
+def is_ami(value: str) -> bool:
+    """Whether it looks like the ID of an AMI."""
+    return re.fullmatch(r"ami-[0-9a-f]{8,17}", value) is not None
+
+
+def build_of(image: ImageTypeDef) -> str | None:
+    """The ARN of the build that an AMI says it is of."""
+    return next((tag["Value"] for tag in image.get("Tags", ()) if tag.get("Key") == BUILD_TAG), None)
+
+
+def meaning_of(
+    channel: Channel, *, pipeline: Pipeline, builds: Sequence[Build], outputs: Outputs, region: str
+) -> Meaning:
+    """What a channel's value is, by the image's builds and by what AWS knows of it."""
+    value, record = channel.value, channel.record
+    output = outputs.get(value)
+    recorded = record.get("build", "")
+    made = next((build for build in builds if build.outputs.get(region) == value), None)
+    arn = (made.arn if made else None) or (output.arn if output else None)
+    if made is None and output and output.arn:  # the value of a container names its build by digest
+        made = next((build for build in builds if build.arn == output.arn), None)
+    by_hand = recorded != arn if arn else not recorded
+    if arn is None and recorded:
+        of_another_value = any(build.arn == recorded and region in build.outputs for build in builds)
+        by_hand = of_another_value or not pipeline.is_of(recorded)
+        arn = None if by_hand else recorded
+    known = (None if by_hand else created_in(record)), made and made.created, output and output.created
+    return Meaning(
+        arn=arn,
+        created=next((time for time in known if time), None),
+        problem=output.problem if output else None,
+        by_hand=by_hand,
+    )
+
+
+def _ami(value: str, image: ImageTypeDef | None, pipeline: Pipeline, region: str) -> Output:
+    if not is_ami(value):
+        return Output(arn=None, created=None, problem=f"{value!r} is not the ID of an AMI")
+    if image is None:
+        rule = f"{value} is not in account {pipeline.account} and {region}: it was deregistered, or is of another one"
+        return Output(arn=None, created=None, problem=rule)
+    arn = build_of(image)
+    own = arn is not None and pipeline.is_of(arn)
+    return Output(
+        arn=arn if own else None,
+        created=_time(image.get("CreationDate", "")),
+        problem=_fault(value, image, pipeline, arn=arn),
+    )
+
+
+def _fault(value: str, image: ImageTypeDef, pipeline: Pipeline, *, arn: str | None) -> str | None:
+    """Why a fleet must not launch an AMI; the guards of fleets say the same."""
+    name = image.get("Name", "")
+    owner = image.get("OwnerId", pipeline.account)
+    architecture = image.get("Architecture", "")
+    state = image.get("State", "available")
+    if owner != pipeline.account:
+        return f"{value} ({name}) belongs to account {owner}, and is not a build of this image"
+    if arn and not pipeline.is_of(arn):
+        return f"{value} ({name}) is build {version_of(arn)} of {_image_in(arn)}, not of this image"
+    if not name.startswith(names.ami_prefix(pipeline.namespace, pipeline.image.name)):
+        return f"{value} ({name}) is not a build of this image"
+    if not arn:
+        return f"{value} ({name}) is not a build of this image: it has no tag {BUILD_TAG}, by which builds are known"
+    wanted = getattr(pipeline.image, "architecture", architecture)
+    if architecture.removesuffix("_mac") != wanted:  # a Mac's are x86_64_mac and arm64_mac
+        return f"{value} is built for {architecture}, and the image is for {wanted}"
+    return None if state == "available" else f"{value} is {state}"
+
+
+def _image_in(build_arn: str) -> str:
+    return build_arn.partition(":image/")[2].partition("/")[0]
+
+
+def _container(value: str, pipeline: Pipeline, *, aws: Aws, region: str) -> Output:
+    """By its digest, and the tag that Image Builder gives: `1.0.7-1` for build 1 of version 1.0.7."""
+    name, _, digest = value.partition("@")
+    registry, _, repository = name.partition("/")
+    if not re.fullmatch(r"sha256:[0-9a-f]{64}", digest) or ".dkr.ecr." not in registry:
+        return Output(arn=None, created=None, problem=f"{value!r} is not the URI of a container image by digest")
+    own = f"{pipeline.account}.dkr.ecr.{region}."
+    if repository != pipeline.repository or not registry.startswith(own):
+        rule = f"{value} is not of repository {pipeline.repository} in account {pipeline.account} and {region}"
+        return Output(arn=None, created=None, problem=rule)
+    try:
+        answer = aws.ecr(region).describe_images(repositoryName=repository, imageIds=[{"imageDigest": digest}])
+        details = answer["imageDetails"]
+    except ClientError as error:
+        if error.response["Error"].get("Code") not in ("ImageNotFoundException", "RepositoryNotFoundException"):
+            raise
+        details = []
+    if not details:
+        return Output(arn=None, created=None, problem=f"{value} does not exist: it was deleted from the repository")
+    tags = [tag for detail in details for tag in detail.get("imageTags", ())]
+    version = next((tag for tag in tags if re.fullmatch(r"\d+\.\d+\.\d+-\d+", tag)), None)
+    created = details[0].get("imagePushedAt")
+    if version is None:
+        rule = f"{value} is not a build of this image: it has no tag such as 1.0.7-1, by which builds are known"
+        return Output(arn=None, created=created, problem=rule)
+    return Output(arn=pipeline.build_arn("/".join(version.rsplit("-", 1))), created=created, problem=None)
+
+
+def _time(text: str) -> datetime | None:
+    return created_in({"created": text})
