@@ -38,7 +38,7 @@ class Schedule(BaseModel):
 
     model_config = exactly_one("cron", "rate")
 
-    cron: Annotated[str, SCHEDULE, AfterValidator(lambda text: _check_cron(text))] | None = None
+    cron: Annotated[str, AfterValidator(lambda text: _check_cron(text)), SCHEDULE] | None = None
     """Six fields: minute, hour, day of month, month, day of week, year; one of the two days is `?`. Without it: as
     `rate` says."""
     rate: Annotated[str, BeforeValidator(lambda value: _check_rate(value))] | None = None

@@ -61,6 +61,6 @@ def test_retention_that_does_something_needs_no_words(lines: str, tmp_path: Path
 def test_synthesis_says_so_on_standard_error(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     lines, why = CASES["shared with all"]
     synthesize(written(tmp_path, smallest("image", lines)), tmp_path / "cdktf.out")
-    told = capfd.readouterr()
-    assert why in told.err
-    assert why not in told.out
+    output = capfd.readouterr()
+    assert why in output.err
+    assert why not in output.out
