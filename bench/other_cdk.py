@@ -200,7 +200,7 @@ class ImageStack(Stack):
             timeout=300,
             dead_letter_config=lambda_.CfnFunction.DeadLetterConfigProperty(target_arn=queue.attr_arn),
             environment=lambda_.CfnFunction.EnvironmentProperty(
-                variables={"GOLDSMITH_IMAGE": "web", "GOLDSMITH_PIPELINE_ARN": pipeline.attr_arn}
+                variables={"GOLDSMITH_PIPELINE_ARN": pipeline.attr_arn}
             ),
             tags=[CfnTag(key=name, value=value) for name, value in TAGS.items()],
         )

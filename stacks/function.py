@@ -2,7 +2,7 @@
 
 import zipfile
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from io import BytesIO
@@ -46,6 +46,7 @@ def add_function(
     role_name: str,
     description: str,
     account: str,
+    configuration: tuple[str, str],
     environment: dict[str, str],
     statements: Sequence[Statement],
     iam: Iam,
@@ -54,6 +55,8 @@ def add_function(
 ) -> Function:
     """The function `lambda_src/<source>`, allowed what `statements` say, its own log and its own dead letters.
 
+    `configuration` is the name and text of a file beside its sources; `environment` is for what only Terraform knows,
+    because Lambda takes 4,096 bytes of it.
     `dead_letters_from` are statements of the queue's own policy, which let others write to it, too.
     """
     dead_letters = SqsQueue(
@@ -94,7 +97,7 @@ def add_function(
         # Lambda says for whom it takes the role ("Defining Lambda function permissions with an execution role")
         trust_condition=for_account(account),
     )
-    file, digest = _write_archive(stack, source)
+    file, digest = _write_archive(stack, source, configuration=configuration)
     function = LambdaFunction(
         stack,
         "function",
@@ -115,25 +118,27 @@ def add_function(
     return Function(function, dead_letters)
 
 
-def archive(folder: Path) -> bytes:
-    """The Python sources of a folder as a zip that holds the folder itself as a package.
+def archive(folder: Path, *, files: Mapping[str, str]) -> bytes:
+    """The Python sources of a folder, and further `files` of it by name, as a zip that holds the folder as a package.
 
-    Same sources, same bytes, on every machine: fixed order, dates and modes, nothing compressed (zlib's output
-    differs by version), no caches.
+    Same sources and files, same bytes, on every machine: fixed order, dates and modes, nothing compressed (zlib's
+    output differs by version), no caches.
     """
+    sources = {file.relative_to(folder.parent).as_posix(): file.read_bytes() for file in folder.rglob("*.py")}
+    written = {f"{folder.name}/{name}": text.encode() for name, text in files.items()}
     content = BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as zipped:
-        for file in sorted(folder.rglob("*.py")):
-            entry = zipfile.ZipInfo(file.relative_to(folder.parent).as_posix(), date_time=(1980, 1, 1, 0, 0, 0))
+        for name, file in sorted({**sources, **written}.items()):
+            entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
             entry.create_system = 3  # Unix, whichever system synthesizes
             entry.external_attr = 0o644 << 16
-            zipped.writestr(entry, file.read_bytes())
+            zipped.writestr(entry, file)
     return content.getvalue()
 
 
-def _write_archive(stack: TerraformStack, source: str) -> tuple[str, str]:
+def _write_archive(stack: TerraformStack, source: str, *, configuration: tuple[str, str]) -> tuple[str, str]:
     """Puts the archive beside the stack's JSON; its path from there, and its hash as Lambda tells it."""
-    zipped = archive(SOURCES / source)
+    zipped = archive(SOURCES / source, files=dict([configuration]))
     folder = Path(App.of(stack).outdir) / "stacks" / stack.node.id
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{source}.zip").write_bytes(zipped)

@@ -27,6 +27,11 @@ def in_widgets(value: Any) -> int:
     return sum(len(each["properties"].get("metrics", ())) for each in json.loads(value)["widgets"])
 
 
+def in_variables(value: Mapping[str, str]) -> int:
+    """The bytes of a function's environment, its names among them."""
+    return sum(in_bytes(name) + in_bytes(text) for name, text in value.items())
+
+
 @dataclass(frozen=True)
 class Most:
     """The most of an argument, by its path: `a.b` is `b` in each `a`."""
@@ -130,6 +135,7 @@ LIMITS: Mapping[str, Mapping[str, Most] | None] = {
     "aws_lambda_function": {
         "function_name": Most(64),
         "description": Most(256),
+        "environment.variables": Most(4096, in_variables),
     },
     "aws_lambda_permission": {"statement_id": Most(100)},
     "aws_launch_template": {

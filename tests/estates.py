@@ -2,11 +2,13 @@
 
 import json
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import main
+from lambda_src.ami_handoff.configuration import FILE, Configuration
 
 PROJECT = Path(__file__).parent.parent
 ESTATES = {"sample": PROJECT / "config"} | {
@@ -26,3 +28,12 @@ def synthesize(config: Path, out: Path) -> dict[str, dict[str, Any]]:
         assert main.main() == 0
     files = sorted((out / "stacks").glob("*/cdk.tf.json"))
     return {file.parent.name: json.loads(file.read_text()) for file in files}
+
+
+def configuration(stack: Path) -> Configuration | None:
+    """That of the hand-off in the archive of a synthesized stack's folder; None for a stack without."""
+    archive = stack / "ami_handoff.zip"
+    if not archive.exists():
+        return None
+    with zipfile.ZipFile(archive) as zipped:
+        return Configuration.from_json(zipped.read(f"ami_handoff/{FILE}").decode())

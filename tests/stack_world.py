@@ -11,15 +11,18 @@ import json
 import re
 from collections.abc import Mapping
 from contextlib import redirect_stdout
+from pathlib import Path
 from typing import Any
 
 from botocore import xform_name
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
-from lambda_src.ami_handoff.handler import respond
+from lambda_src.ami_handoff.configuration import PIPELINE_ARN
+from lambda_src.ami_handoff.handler import image_of, respond
 from lambda_src.ami_handoff.outputs import Amis
-from lambda_src.ami_handoff.reconciler import Image, Target
+from lambda_src.ami_handoff.reconciler import Target
 from local_aws.server import LocalAws
+from tests.estates import configuration
 from tests.handoff_world import SCHEDULE
 
 _MADE = ("component", "image_recipe", "infrastructure_configuration", "distribution_configuration", "image_pipeline")
@@ -31,7 +34,11 @@ _INSTANCE_CONFIGURATION = ("systems_manager_agent", "user_data_base64")
 class Stack:
     """The stack of an image in its home region, as synthesized, and made."""
 
-    def __init__(self, terraform: Mapping[str, Any], *, aws: LocalAws) -> None:
+    def __init__(self, terraform: Mapping[str, Any], *, aws: LocalAws, out: Path) -> None:
+        """`out` is the folder that it was synthesized into."""
+        found = configuration(out / "stacks" / terraform["//"]["metadata"]["stackName"])
+        assert found is not None
+        self._configuration = found
         self._resources: Mapping[str, Mapping[str, Any]] = terraform["resource"]
         self.region = terraform["provider"]["aws"][0]["region"]
         self._aws = aws
@@ -50,22 +57,17 @@ class Stack:
                 return image
 
     def hand_off(self) -> Mapping[str, Any]:
-        """Run the function with the stack's environment; its line in the log."""
+        """Run the function with what the stack gives it; its line in the log."""
         environment = self._resolved(self._resources["aws_lambda_function"]["function"]["environment"]["variables"])
         written = io.StringIO()
         with redirect_stdout(written):
             respond(
                 SCHEDULE,
-                image=Image(
-                    namespace=environment["GOLDSMITH_NAMESPACE"],
-                    name=environment["GOLDSMITH_IMAGE"],
-                    pipeline_arn=environment["GOLDSMITH_PIPELINE_ARN"],
-                    tags=json.loads(environment["GOLDSMITH_TAGS"]),
-                ),
+                image=image_of(self._configuration, pipeline_arn=environment[PIPELINE_ARN]),
                 imagebuilder=self._image_builder,
                 targets=[
-                    self._target(target["region"], architecture=environment["GOLDSMITH_ARCHITECTURE"])
-                    for target in json.loads(environment["GOLDSMITH_TARGETS"])
+                    self._target(region, architecture=self._configuration.architecture)
+                    for region in self._configuration.regions
                 ],
                 by="arn:aws:lambda:us-east-1:000000000000:function:handoff",
             )

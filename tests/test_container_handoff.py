@@ -4,13 +4,11 @@ state machine, which runs for both."""
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
 
 import pytest
 
-from lambda_src.ami_handoff.handler import handle
 from local_aws.server import LocalAws
-from tests.handoff_world import ABROAD, BY, HOME, REGIONS, ContainerWeb, intercepted, refused, retold
+from tests.handoff_world import ABROAD, HOME, REGIONS, ContainerWeb, intercepted, refused, retold
 
 
 @pytest.fixture
@@ -186,21 +184,3 @@ def test_message_of_a_container_build_is_understood(web: ContainerWeb, local_aws
     run = web.run({"Records": [{"Sns": {"Message": json.dumps(message)}}]})
 
     assert run.line["messages"] == [{"image": build, "status": "AVAILABLE"}]
-
-
-def test_function_knows_by_its_environment_that_it_hands_over_containers(
-    web: ContainerWeb, local_aws: LocalAws, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    build = web.build()
-    for name, value in {
-        **local_aws.environment(),
-        "GOLDSMITH_NAMESPACE": "acme",
-        "GOLDSMITH_IMAGE": web.name,
-        "GOLDSMITH_PIPELINE_ARN": web.image.pipeline_arn,
-        "GOLDSMITH_REPOSITORY": web.repository,
-        "GOLDSMITH_TARGETS": json.dumps([{"region": region} for region in REGIONS]),
-        "GOLDSMITH_TAGS": "{}",
-    }.items():
-        monkeypatch.setenv(name, value)
-    handle({}, SimpleNamespace(invoked_function_arn=BY, get_remaining_time_in_millis=lambda: 300_000))
-    assert web.latest() == web.values(build)

@@ -31,9 +31,13 @@ Stacks = Mapping[str, Mapping[str, Any]]
 
 
 @pytest.fixture(scope="module")
-def stacks(local_aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Stacks:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("every-system")
+
+
+@pytest.fixture(scope="module")
+def stacks(local_aws: LocalAws, folder: Path) -> Stacks:
     """What is synthesized of all systems, by name, and of `base` and `child`."""
-    folder = tmp_path_factory.mktemp("every-system")
     with mock.patch.dict(os.environ, local_aws.environment(), clear=True):
         images = {f"system-{number}": _image(*system) for number, system in enumerate(SYSTEMS)}
     arm: dict[str, Any] = {"os": "amazon-linux-2023", "architecture": "arm64", "build": ["update-os"]}
@@ -85,10 +89,10 @@ def test_provider_accepts_every_system(
 
 @pytest.mark.parametrize(("system", "architecture"), SYSTEMS, ids=NAMES)
 def test_build_moves_the_parameter(
-    system: OperatingSystem, architecture: Architecture, stacks: Stacks, local_aws: LocalAws
+    system: OperatingSystem, architecture: Architecture, stacks: Stacks, folder: Path, local_aws: LocalAws
 ) -> None:
     name = NAMES[SYSTEMS.index((system, architecture))]
-    stack = Stack(stacks[name], aws=local_aws)
+    stack = Stack(stacks[name], aws=local_aws, out=folder / "cdktf.out")
 
     image = stack.build()
     line = stack.hand_off()
@@ -107,8 +111,9 @@ def test_build_moves_the_parameter(
     assert [device["DeviceName"] for device in ami["BlockDeviceMappings"]] == [ami["RootDeviceName"]]
 
 
-def test_child_is_built_from_what_its_base_is_then(stacks: Stacks, local_aws: LocalAws) -> None:
-    base, child = (Stack(stacks[name], aws=local_aws) for name in ("base", "child"))
+def test_child_is_built_from_what_its_base_is_then(stacks: Stacks, folder: Path, local_aws: LocalAws) -> None:
+    out = folder / "cdktf.out"
+    base, child = (Stack(stacks[name], aws=local_aws, out=out) for name in ("base", "child"))
 
     early = child.build()
     assert early["state"] == {

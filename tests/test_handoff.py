@@ -11,7 +11,6 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,7 +18,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
 from lambda_src.ami_handoff.builds import list_builds, newest_good
-from lambda_src.ami_handoff.handler import CONFIG, handle
+from lambda_src.ami_handoff.handler import CONFIG
 from local_aws.server import LocalAws
 from tests.handoff_world import (
     ABROAD,
@@ -388,29 +387,6 @@ def test_line_is_in_cloudwatchs_embedded_metric_format(web: Web) -> None:
     names = ["Moved", "Problems", "Unfinished", "FailedBuilds", "IgnoredMessages"]
     assert [metric["Name"] for metric in metrics["Metrics"]] == ["Moved"], "what is zero costs nothing"
     assert all(isinstance(line[name], int) for name in names), "each metric's value is a member of the line"
-
-
-def test_lambda_calls_it_with_an_event_of_sns(
-    web: Web, local_aws: LocalAws, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    build = web.build()
-    environment = local_aws.environment() | {
-        "GOLDSMITH_NAMESPACE": "acme",
-        "GOLDSMITH_IMAGE": web.name,
-        "GOLDSMITH_PIPELINE_ARN": web.image.pipeline_arn,
-        "GOLDSMITH_ARCHITECTURE": "x86_64",
-        "GOLDSMITH_TARGETS": json.dumps([{"region": region} for region in REGIONS]),
-        "GOLDSMITH_TAGS": json.dumps({"team": "platform"}),
-    }
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-
-    handle(web.message(build), SimpleNamespace(invoked_function_arn=BY, get_remaining_time_in_millis=lambda: 300_000))
-
-    assert web.latest() == web.amis(build)
-    (line,) = map(json.loads, capsys.readouterr().out.splitlines())
-    assert line["messages"] == [{"image": build, "status": "AVAILABLE"}]
-    assert [move["region"] for move in line["moves"]] == list(REGIONS)
 
 
 # Failures.

@@ -10,7 +10,7 @@ import pytest
 
 from local_aws import terraform
 from local_aws.server import LocalAws
-from tests.estates import synthesize
+from tests.estates import configuration, synthesize
 
 REGION = "eu-west-1"
 KEY = f"arn:aws:kms:{REGION}:000000000000:key/0a1b2c3d-0000-0000-0000-000000000000"
@@ -111,8 +111,8 @@ def test_nobody_is_told_twice_of_a_failed_build(world: World) -> None:
     alarms = stack["resource"]["aws_cloudwatch_metric_alarm"]
     by_mail = {name for name, alarm in alarms.items() if alarm.get("alarm_actions")}
     assert by_mail == {f"alarm_{kind}" for kind in ("problems", "errors", "dead_letters", "overdue")}
-    function = stack["resource"]["aws_lambda_function"]["function"]
-    assert function["environment"]["variables"]["GOLDSMITH_OVERDUE_AFTER_DAYS"] == "14"
+    handoff = configuration(world.folder / "cdktf.out" / "stacks" / "image-web")
+    assert handoff and handoff.overdue_after_days == 14
 
 
 def test_dashboard_of_many_images_shows_no_more_alarms_at_once_than_cloudwatch_takes(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ raised for a message. What is raised, and what is only counted, says `failures`.
 
 The line is in CloudWatch's embedded metric format: namespace Goldsmith, dimension
 Image=<namespace>/<image>, the counts Moved, Problems, Unfinished, FailedBuilds, IgnoredMessages, Overdue and
-Untagged (builds whose tags are left for the next run). The environment is read by `handle`.
+Untagged (builds whose tags are left for the next run). `handle` reads the configuration and the environment.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import boto3
 from botocore.config import Config
 
 from .builds import Build
+from .configuration import PIPELINE_ARN, Configuration, read_configuration
 from .failures import Unfinished
 from .outputs import Amis, Containers, Outputs
 from .reconciler import Image, Report, Target, reconcile
@@ -45,26 +46,31 @@ LONGEST_TEXT = 1000
 
 
 def handle(event: Any, context: Any) -> None:
-    """Lambda's entry point, `ami_handoff.handler.handle`; the image stack sets the GOLDSMITH_ variables."""
-    image = Image(
-        namespace=os.environ["GOLDSMITH_NAMESPACE"],
-        name=os.environ["GOLDSMITH_IMAGE"],
-        pipeline_arn=os.environ["GOLDSMITH_PIPELINE_ARN"],
-        tags=json.loads(os.environ["GOLDSMITH_TAGS"]),
-        keep_newest=int(os.environ.get("GOLDSMITH_KEEP_NEWEST", "0")),
-        overdue_after_days=int(os.environ.get("GOLDSMITH_OVERDUE_AFTER_DAYS", "0")),
-    )
-    repository, architecture = (os.environ.get(f"GOLDSMITH_{key}", "") for key in ("REPOSITORY", "ARCHITECTURE"))
+    """Lambda's entry point, `ami_handoff.handler.handle`, in the archive that the image's stack writes."""
+    configuration = read_configuration()
+    image = image_of(configuration, pipeline_arn=os.environ[PIPELINE_ARN])
     respond(
         event,
         image=image,
         imagebuilder=_imagebuilder(image.pipeline_arn.split(":")[3]),
         targets=[
-            _target(target["region"], repository=repository, architecture=architecture)
-            for target in json.loads(os.environ["GOLDSMITH_TARGETS"])
+            _target(region, repository=configuration.repository, architecture=configuration.architecture)
+            for region in configuration.regions
         ],
         by=context.invoked_function_arn,
         seconds_left=lambda: context.get_remaining_time_in_millis() / 1000 - RESERVED_SECONDS,
+    )
+
+
+def image_of(configuration: Configuration, *, pipeline_arn: str) -> Image:
+    """The image of a configuration, which this pipeline builds."""
+    return Image(
+        namespace=configuration.namespace,
+        name=configuration.image,
+        pipeline_arn=pipeline_arn,
+        tags=configuration.tags,
+        keep_newest=configuration.keep_newest,
+        overdue_after_days=configuration.overdue_after_days,
     )
 
 

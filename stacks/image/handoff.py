@@ -17,6 +17,7 @@ from estate.ages import in_days
 from estate.any_image import AnyImage
 from estate.container import ContainerImage
 from estate.estate import Estate
+from lambda_src.ami_handoff.configuration import FILE, PIPELINE_ARN, Configuration
 from stacks.function import Function, add_function
 from stacks.image.container_role import on_repositories
 from stacks.policy import Statement, any_of, only_in
@@ -57,7 +58,7 @@ def add_handoff(
     pipeline: ImagebuilderImagePipeline,
 ) -> Function:
     """The function that moves `latest` in every region, called by the topic and by a schedule."""
-    settings, overdue = estate.settings, image.notifications.no_new_image_for
+    settings = estate.settings
     function = add_function(
         stack,
         source="ami_handoff",
@@ -65,21 +66,8 @@ def add_handoff(
         role_name=names.global_name(settings.namespace, image.name, "handoff", image.home),
         description=f"Moves the channel latest of image {settings.namespace}/{image.name} to its newest good build",
         account=account,
-        environment={
-            "GOLDSMITH_NAMESPACE": settings.namespace,
-            "GOLDSMITH_IMAGE": image.name,
-            "GOLDSMITH_PIPELINE_ARN": pipeline.arn,
-            # by which the function knows a good output: an AMI's, or a container image's
-            **(
-                {"GOLDSMITH_REPOSITORY": estate.repository_of(image)}
-                if isinstance(image, ContainerImage)
-                else {"GOLDSMITH_ARCHITECTURE": image.architecture}
-            ),
-            "GOLDSMITH_TARGETS": json.dumps([{"region": region} for region in image.regions]),
-            "GOLDSMITH_TAGS": json.dumps(estate.tags_of(image)),
-            **({"GOLDSMITH_KEEP_NEWEST": str(image.retention.newest)} if image.retention else {}),
-            **({"GOLDSMITH_OVERDUE_AFTER_DAYS": str(in_days(overdue))} if overdue else {}),
-        },
+        configuration=(FILE, _configuration(estate, image).to_json()),
+        environment={PIPELINE_ARN: pipeline.arn},
         statements=_statements(estate, image, account, pipeline),
         iam=settings.iam,
         kms_key=kms_key,
@@ -114,6 +102,22 @@ def add_handoff(
             function=function,
         )
     return function
+
+
+def _configuration(estate: Estate, image: AnyImage) -> Configuration:
+    """What the function knows about the image, of what is known at synthesis."""
+    overdue = image.notifications.no_new_image_for
+    return Configuration(
+        namespace=estate.settings.namespace,
+        image=image.name,
+        regions=tuple(image.regions),
+        tags=estate.tags_of(image),
+        # by which the function knows a good output: an AMI's, or a container image's
+        repository=estate.repository_of(image) if isinstance(image, ContainerImage) else "",
+        architecture="" if isinstance(image, ContainerImage) else image.architecture,
+        keep_newest=image.retention.newest if image.retention else 0,
+        overdue_after_days=in_days(overdue) if overdue else 0,
+    )
 
 
 def _moves_of_channels(estate: Estate, image: AnyImage) -> str:
