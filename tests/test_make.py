@@ -178,7 +178,13 @@ def test_an_argument_that_is_not_known_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("program", "package"), [("main.py", "jsii"), ("-m ops status", "pydantic"), ("-m scripts.cdktf", "pydantic")]
+    ("program", "package"),
+    [
+        ("main.py", "jsii"),
+        ("-m ops status", "pydantic"),
+        ("-m scripts.cdktf", "pydantic"),
+        ("-m local_aws", "hypercorn"),
+    ],
 )
 def test_outside_the_environment_it_is_one_line_with_what_to_do(program: str, package: str) -> None:
     # -S: without the packages of the environment

@@ -143,6 +143,14 @@ def test_terraform_reaches_the_bucket_by_profile_and_role(
     (state,) = s3.list_objects_v2(Bucket="states-by-role")["Contents"]
     assert state["Key"] == "goldsmith/acme/image-web.eu-west-1.tfstate"
 
+    # and so does who looks for a state at its old place
+    old = "goldsmith/image-web.eu-west-1.tfstate"
+    s3.copy_object(Bucket="states-by-role", Key=old, CopySource={"Bucket": "states-by-role", "Key": state["Key"]})
+    s3.delete_object(Bucket="states-by-role", Key=state["Key"])
+    assert make_image(tmp_path, environ, "plan")[2].startswith(
+        f"image-web: its state, s3://states-by-role/{old} with 1"
+    )
+
 
 # --- Whose it is
 
