@@ -208,7 +208,8 @@ def _paths(schema: _Schema) -> Iterator[tuple[str, str]]:
             yield name, path
             fields = schema["$defs"][name]["properties"]
             places = {
-                key: f"{path}.{key}.REGION" if _by_region(field) else f"{path}.{key}" for key, field in fields.items()
+                key: f"{path}.{key}.{_key_of(field).upper()}" if _by_key(field) else f"{path}.{key}"
+                for key, field in fields.items()
             }
             waiting = [
                 (each, _told_apart(places[key], each, field, schema))
@@ -252,18 +253,23 @@ def _words(node: _Schema, paths: Mapping[str, str]) -> str:
     if node["type"] == "array":
         return f"list, each {_words(node['items'], paths)}"
     if node["type"] == "object":
-        each = _by_region(node)
-        return f"mapping of regions, each {_words(each, paths)}" if each else "mapping of text to text"
+        each = _by_key(node)
+        return f"mapping of {_key_of(node)}s, each {_words(each, paths)}" if each else "mapping of text to text"
     if node["type"] == "integer":
         most = f" to {node['maximum']}" if "maximum" in node else " or more"
         return f"whole number, {node['minimum']}{most}" if "minimum" in node else "whole number"
     return {"boolean": "true or false", "string": "text"}[node["type"]]
 
 
-def _by_region(node: _Schema) -> _Schema | None:
-    """What a mapping has for each region, if it is a model; others are of text."""
+def _by_key(node: _Schema) -> _Schema | None:
+    """What a mapping has for each key, if it is a model; others are of text."""
     found = [each for each in node.get("patternProperties", {}).values() if "$ref" in each]
     return found[0] if found else None
+
+
+def _key_of(node: _Schema) -> str:
+    """What the keys of such a mapping are."""
+    return "device" if next(iter(node["patternProperties"])).startswith("^((/dev/") else "region"
 
 
 def anchor(path: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from estate.container import ContainerImage
+from estate.data_volumes import ImageVolume
 from estate.image import Image
 
 AnyImage = Image | ContainerImage
@@ -12,3 +13,14 @@ AnyImage = Image | ContainerImage
 def amis(images: Mapping[str, AnyImage]) -> dict[str, Image]:
     """The AMIs among images by name: fleets run them, and other images are built from them."""
     return {name: image for name, image in images.items() if isinstance(image, Image)}
+
+
+def volumes_of(image: Image | None, images: Mapping[str, AnyImage]) -> dict[str, ImageVolume]:
+    """The volumes beside the root that the AMIs of an image have, as far as the estate says: its own and its bases'."""
+    found: dict[str, ImageVolume] = {}
+    seen: set[str] = set()
+    while image and image.name not in seen:
+        seen.add(image.name)
+        found = {**image.volumes, **found}
+        image = amis(images).get(image.base.image) if image.base else None
+    return found

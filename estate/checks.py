@@ -21,7 +21,7 @@ from estate.retention_checks import check_retention
 from estate.room_checks import check_room
 from estate.system_checks import check_circles, check_fleet_system, check_system
 from estate.tag_checks import check_fleet_tags, check_image_tags
-from estate.volume_checks import check_volumes
+from estate.volume_checks import check_fleet_volumes, check_volumes
 
 MOST_COMPONENTS = 20
 """Components of one recipe (AWS's service quotas for EC2 Image Builder)."""
@@ -188,6 +188,11 @@ def _fleet(fleet: Fleet, parts: Parts) -> Iterator[Problem]:
     if parts.sound(key, "region", "root_volume") and fleet.root_volume.kms_key_id:
         place: Key = (*key, "root_volume", "kms_key_id")
         yield from _other_region(fleet.root_volume.kms_key_id, fleet.region, place, "the fleet's region")
+    if parts.sound(key, "region", "volumes"):
+        for name, volume in fleet.volumes.items():
+            if volume.kms_key_id:
+                place = (*key, "volumes", name, "kms_key_id")
+                yield from _other_region(volume.kms_key_id, fleet.region, place, "the fleet's region")
     group = fleet.placement.host_resource_group_arn if fleet.placement else None
     if parts.sound(key, "region", "placement") and group:
         place = (*key, "placement", "host_resource_group_arn")
@@ -226,7 +231,4 @@ def _fits(fleet: Fleet, image: Image, parts: Parts) -> Iterator[Problem]:
         remedy = f"add it to images.{image.name}.regions, or {did_you_mean(fleet.region, image.regions)}"
         yield Problem((*key, "region"), rule, shown(fleet.region), remedy)
     yield from check_fleet_system(fleet, image, parts)
-    size, least = fleet.root_volume.volume_size, image.root_volume.volume_size
-    if size and least and size < least:
-        rule, remedy = f"the root volume of image {image.name} is larger", f"write {least} or more"
-        yield Problem((*key, "root_volume", "volume_size"), rule, str(size), remedy)
+    yield from check_fleet_volumes(fleet, image, parts)

@@ -14,8 +14,8 @@ from estate.limits import INLINE
 from estate.operating_systems import Platform
 from estate.recipe import (
     Component,
+    Device,
     Recipe,
-    RootDevice,
     Step,
     components_of,
     recipe_of,
@@ -41,7 +41,7 @@ class ContainerRecipe:
     repository: str
     working_directory: str | None
     instance_image: str | None
-    root_device: RootDevice
+    root_device: Device
     steps: tuple[Step, ...]
 
     @property
@@ -78,7 +78,7 @@ def container_recipe_of(image: ContainerImage, estate: Estate) -> ContainerRecip
         repository=estate.repository_of(image),
         working_directory=image.working_directory,
         instance_image=image.instance.image or _instance_image(image),
-        root_device=RootDevice(
+        root_device=Device(
             device_name=image.instance.device_name or _DEVICES[image.platform],
             volume_type=volume.volume_type,
             volume_size=volume.volume_size,

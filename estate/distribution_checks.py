@@ -147,7 +147,10 @@ def _export(image: Image, key: Key, parts: Parts) -> Iterator[Problem]:
         return
     if image.root_volume.encrypted:
         yield Problem(place, "AWS does not export an encrypted AMI", remedy="write root_volume: {encrypted: false}")
-    size = image.root_volume.volume_size
-    if size and size > _LARGEST_EXPORTED:
-        rule = f"AWS exports volumes of at most {_LARGEST_EXPORTED} GiB"
-        yield Problem((*key, "root_volume", "volume_size"), rule, str(size), "delete it, or export")
+    sizes: dict[Key, int | None] = {("root_volume",): image.root_volume.volume_size}
+    if parts.sound(key, "volumes"):
+        sizes |= {("volumes", name): volume.volume_size for name, volume in image.volumes.items()}
+    for field, size in sizes.items():
+        if size and size > _LARGEST_EXPORTED:
+            rule = f"AWS exports volumes of at most {_LARGEST_EXPORTED} GiB"
+            yield Problem((*key, *field, "volume_size"), rule, str(size), "delete it, or export")

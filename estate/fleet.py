@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, Field, StrictBool, StrictInt, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from estate.infrastructure import Placement
+from estate.data_volumes import DeviceName, FleetVolume
+from estate.infrastructure import HopLimit, Placement
 from estate.limits import TAG_KEY, TAG_VALUE, USER_DATA
 from estate.problems import RuleError, shown
 from estate.settings import Provider
@@ -26,6 +27,7 @@ from estate.text import (
     Text,
     exactly_one,
 )
+from estate.volumes import VolumeType, check_volume
 
 _NO_SUBNETS = "must name subnets, either by ids or by tags"
 _SUBNETS = "write [subnet-…, subnet-…] or {tags: {tier: private}}"
@@ -122,17 +124,42 @@ class Rollout(BaseModel):
 
 
 class RootVolume(BaseModel):
-    """The root volume of the instances. Always encrypted."""
+    """The root volume of the instances. Always encrypted. The limits are those of EBS and of AWS's provider."""
 
     model_config = FROZEN
 
-    volume_size: Annotated[StrictInt, Field(ge=1, le=16384)] | None = None
+    volume_size: Annotated[StrictInt, Field(ge=1, le=65_536)] | None = None
     """Its size in GiB. Without it: the AMI's."""
-    volume_type: Literal["gp2", "gp3"] = "gp3"
+    volume_type: VolumeType = "gp3"
     """Its type. Without it: gp3."""
+    iops: Annotated[StrictInt, Field(ge=100, le=256_000)] | None = None
+    """Operations a second of a gp3 volume, 3000 or more, or of an io1 or io2 volume, which need it. Without it:
+    3000."""
+    throughput: Annotated[StrictInt, Field(ge=125, le=1000)] | None = None
+    """Throughput of a gp3 volume in MiB a second. Without it: 125."""
     kms_key_id: KmsKeyArn | None = None
     """The key that encrypts it; its policy must let the service-linked role of Auto Scaling use and grant it.
     Without it: the AMI's key, or the account's default."""
+
+    @model_validator(mode="after")
+    def _fits_type(self) -> Self:
+        check_volume(
+            volume_type=self.volume_type, volume_size=self.volume_size, iops=self.iops, throughput=self.throughput
+        )
+        return self
+
+
+class Metadata(BaseModel):
+    """How the instances reach their metadata, and with it the credentials of their role. Always by version 2 only."""
+
+    model_config = FROZEN
+
+    hop_limit: HopLimit = 1
+    """How many hops an answer goes: a container on the instance needs 2. Without it: 1, so that only the instance
+    itself reaches its role."""
+    instance_tags: StrictBool | None = None
+    """Whether the instance's tags are in its metadata, for everybody who reaches it. `false` takes them away again.
+    Without it: they are not."""
 
 
 class Fleet(BaseModel):
@@ -178,6 +205,10 @@ class Fleet(BaseModel):
     """How instances are replaced when their AMI changes. Without it: a tenth at a time."""
     root_volume: RootVolume = RootVolume()
     """The root volume. Without it: gp3 of the AMI's size, encrypted."""
+    volumes: dict[DeviceName, FleetVolume] = {}
+    """Volumes beside the root, by their device names. Without it: those of the AMI."""
+    metadata: Metadata = Metadata()
+    """How the instances reach their metadata. Without it: by version 2 only, one hop, without tags."""
     max_age_in_days: Annotated[StrictInt, Field(ge=1, le=36_500)] = 60
     """From which age of the AMI on plans warn. Without it: 60 days."""
     guards: Literal["stop", "warn"] = "stop"

@@ -15,6 +15,7 @@ from pydantic import (
 from pydantic.json_schema import SkipJsonSchema
 
 from estate import names
+from estate.data_volumes import DeviceName, ImageVolume
 from estate.distribution import LaunchPermission, Permission, RegionalDistribution
 from estate.export import Export
 from estate.image_scanning import ImageScanning
@@ -200,6 +201,8 @@ class Image(ImageBase):
     newest, where its publisher names one that AWS can resolve."""
     root_volume: RootVolume = RootVolume()
     """The root volume. Without it: gp3 of the parent's size, encrypted."""
+    volumes: dict[DeviceName, ImageVolume] = {}
+    """Volumes beside the root, by their device names. Without it: only those that the parent has."""
     distribution: dict[Region, RegionalDistribution] = {}
     """What is special in one of the regions: the AMI's name, key, tags, and what else follows it there. Without it:
     the AMIs of all regions are named and tagged alike and encrypted by AWS's own keys."""

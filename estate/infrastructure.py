@@ -55,6 +55,10 @@ class Placement(BaseModel):
         return self.tenancy == "host" and bool(self.host_id or self.host_resource_group_arn)
 
 
+HopLimit = Annotated[StrictInt, Field(ge=1, le=64)]
+"""How many hops an answer of the metadata service goes."""
+
+
 class InstanceMetadataOptions(BaseModel):
     """How build and test instances reach their metadata, and with it the credentials of their role.
 
@@ -65,7 +69,7 @@ class InstanceMetadataOptions(BaseModel):
 
     http_tokens: Literal["required", "optional"] = "required"
     """`required` is version 2 only; `optional` answers requests without a token, too. Without it: required."""
-    http_put_response_hop_limit: Annotated[StrictInt, Field(ge=1, le=64)] | None = None
+    http_put_response_hop_limit: HopLimit | None = None
     """How many hops an answer goes: a container on the instance needs 2. Without it: 1, and 2 for a container image,
     which is built in one."""
 

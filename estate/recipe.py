@@ -51,8 +51,8 @@ class Step:
 
 
 @dataclass(frozen=True)
-class RootDevice:
-    """The block device mapping of the root volume."""
+class Device:
+    """The block device mapping of a volume."""
 
     device_name: str
     volume_type: str
@@ -62,6 +62,7 @@ class RootDevice:
     encrypted: bool = True
     delete_on_termination: bool = True
     kms_key_id: str | None = None
+    snapshot_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -72,13 +73,15 @@ class Recipe:
     major_minor: str
     description: str
     parent_image: str
-    root_device: RootDevice
+    root_device: Device
     steps: tuple[Step, ...]
     keeps_agent: bool
     """Whether the recipe says that the Systems Manager agent stays, should Image Builder install it for the build.
 
     User data of our own could install it, too, but would replace Image Builder's, and with it the script that cleans
     the image of keys and identities ("Security best practices" in its user guide)."""
+    volumes: tuple[Device, ...] = ()
+    """The volumes beside the root, in the order of their names."""
 
     @property
     def version(self) -> str:
@@ -103,23 +106,32 @@ def recipe_of(image: Image, estate: Estate) -> Recipe:
     parent = image.parent_reference(namespace=namespace)
     if parent is None:
         raise ValueError(f"image {image.name} has no parent: the checks refuse that")
-    volume = image.root_volume
+    volume, kms_key = image.root_volume, image.distribution_in(image.home).kms_key_id
     return Recipe(
         name=names.image_builder(namespace, image.name),
         major_minor=image.version,
         description=image.description or f"{image.name}, built from {image.os}",
         parent_image=parent,
-        root_device=RootDevice(
+        root_device=Device(
             device_name=image.system.root_device,
             volume_type=volume.volume_type,
             volume_size=volume.volume_size,
             iops=volume.iops,
             throughput=volume.throughput,
             encrypted=volume.encrypted,
-            kms_key_id=image.distribution_in(image.home).kms_key_id,
+            kms_key_id=kms_key,
         ),
         steps=steps_of(image, estate),
         keeps_agent=_keeps_agent(image),
+        volumes=tuple(
+            Device(
+                device_name=name,
+                encrypted=volume.encrypted,
+                kms_key_id=kms_key,
+                **image.volumes[name].model_dump(),
+            )
+            for name in sorted(image.volumes)
+        ),
     )
 
 

@@ -36,6 +36,18 @@ def check_fleet_tags(fleet: Fleet, parts: Parts) -> Iterator[Problem]:
     rule = f"fleet and settings have at most {MOST_TAGS_OF_A_FLEET} tags together"
     yield from _count(levels, key, rule, MOST_TAGS_OF_A_FLEET)
     yield from _one_case(levels)
+    if parts.sound(("fleets", fleet.name), "metadata") and fleet.metadata.instance_tags:
+        yield from _in_metadata(levels, fleet)
+
+
+def _in_metadata(levels: Sequence[_Level], fleet: Fleet) -> Iterator[Problem]:
+    """EC2 makes paths of the keys ("View tags for your EC2 instances using instance metadata" in its user guide)."""
+    for key, tags in levels:
+        for name in tags:
+            if " " in name or "/" in name or name in (".", "..", "_index"):
+                rule = f"a key in the metadata of fleet {fleet.name} has neither a space nor /, and is not . or _index"
+                remedy = "rename it, or write metadata: {instance_tags: false}"
+                yield Problem((*key, name), rule, shown(name), remedy)
 
 
 def _of_settings(parts: Parts) -> list[_Level]:

@@ -14,7 +14,7 @@ _HIGHEST_NODE = 2**30
 """Version nodes lie below this (AWS's API reference, CreateComponent)."""
 
 
-_LATER = frozenset({"kms_key_id"})
+_LATER = frozenset({"kms_key_id", "snapshot_id", "volumes"})
 """Arguments that came later: unset, they leave no trace, so that versions from before them stay what they were."""
 
 
@@ -26,4 +26,4 @@ def patch_of(content: Any) -> int:
 
 
 def _emitted(fields: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {name: value for name, value in fields if value is not None or name not in _LATER}
+    return {name: value for name, value in fields if value not in (None, ()) or name not in _LATER}

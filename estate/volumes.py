@@ -17,6 +17,9 @@ from estate.text import FROZEN
 VolumeType = Literal["gp2", "gp3", "io1", "io2"]
 """The types from which an instance can start and that are made today."""
 
+AnyVolumeType = Literal["gp2", "gp3", "io1", "io2", "st1", "sc1"]
+"""Those and the types that are for volumes beside the root only."""
+
 IOPS_OF_AN_AMI = 10_000
 """Operations a second of an AMI's volume in provider 5.100; later ones take Image Builder's 64,000. Those of a
 container recipe take 64,000 in both."""
@@ -31,19 +34,23 @@ class _Limits:
     iops_per_gib: int = 0
 
 
-_LIMITS: Mapping[VolumeType, _Limits] = MappingProxyType(
+_LIMITS: Mapping[AnyVolumeType, _Limits] = MappingProxyType(
     {
         "gp2": _Limits((1, 16_384)),
         "gp3": _Limits((1, 65_536), (3000, 80_000), 500),
         "io1": _Limits((4, 16_384), (100, 64_000), 50),
         "io2": _Limits((4, 65_536), (100, 256_000), 1000),
+        "st1": _Limits((125, 16_384)),
+        "sc1": _Limits((125, 16_384)),
     }
 )
 _GP3_IOPS = 3000
 """Operations a second that every gp3 volume has, however small it is."""
 
 
-def check_volume(*, volume_type: VolumeType, volume_size: int | None, iops: int | None, throughput: int | None) -> None:
+def check_volume(
+    *, volume_type: AnyVolumeType, volume_size: int | None, iops: int | None, throughput: int | None
+) -> None:
     """Raises `RuleError` for the first thing that the type of a volume does not take, at its field."""
     limits = _LIMITS[volume_type]
     if throughput is not None and volume_type != "gp3":
@@ -68,7 +75,7 @@ def check_volume(*, volume_type: VolumeType, volume_size: int | None, iops: int 
         raise RuleError(rule, got=shown(throughput), remedy=remedy, key=("throughput",))
 
 
-def _check_size(limits: _Limits, volume_type: VolumeType, size: int | None, iops: int | None) -> None:
+def _check_size(limits: _Limits, volume_type: AnyVolumeType, size: int | None, iops: int | None) -> None:
     """A volume whose size is its snapshot's is not looked at."""
     if size is None:
         return

@@ -44,9 +44,7 @@ def distribute(store: RegionStore, image: Mapping[str, Any], *, parent: ParentIm
     fail.
     """
     recipe = image["imageRecipe"]
-    devices = [device for device in recipe.get("blockDeviceMappings", ()) if "ebs" in device]
-    if parent.root_device_name not in [device["deviceName"] for device in devices]:
-        devices.insert(0, {"deviceName": parent.root_device_name, "ebs": {}})
+    devices = _devices(store, recipe, parent)
     name = image["name"] + " " + build_date()
     home: dict[str, Any] = {"distributions": [{"region": store.name, "amiDistributionConfiguration": {"name": name}}]}
     outputs = []
@@ -94,6 +92,19 @@ def distribute(store: RegionStore, image: Mapping[str, Any], *, parent: ParentIm
             source = (region, next(iter(amis.values())))
         deliver(replace(delivered, amis=amis), distribution, neighbours=store.neighbours)
     return outputs
+
+
+def _devices(store: RegionStore, recipe: Mapping[str, Any], parent: ParentImage) -> list[dict[str, Any]]:
+    """The volumes of an image: those of its recipe, and those of its parent that the recipe does not name."""
+    own = [device for device in recipe.get("blockDeviceMappings", ()) if "ebs" in device]
+    known: dict[str, dict[str, Any]] = {parent.root_device_name: {"ebs": {}}}
+    for device in (store.neighbours.ami(region=store.name, ami=parent.ami) or {}).get("BlockDeviceMappings", ()):
+        known[device["DeviceName"]] = {"ebs": {"volumeSize": device.get("Ebs", {}).get("VolumeSize", 8)}}
+    merged = known | {device["deviceName"]: device for device in own}
+    for device in own:
+        if inherited := known.get(device["deviceName"]):
+            merged[device["deviceName"]] = {**device, "ebs": {**inherited["ebs"], **device["ebs"]}}
+    return [{**device, "deviceName": name} for name, device in merged.items()]
 
 
 def distribute_containers(store: RegionStore, image: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -59,6 +59,14 @@ images:
     regions: [eu-west-1, us-east-1]
     channels: [staging, prod]
     root_volume: {volume_size: 100, volume_type: gp3, iops: 16000, throughput: 250}
+    volumes:
+      /dev/sdf:
+        volume_size: 100
+        volume_type: gp3
+        iops: 4000
+        throughput: 250
+        snapshot_id: snap-0123456789abcdef0
+        delete_on_termination: false
     infrastructure:
       instance_types: [m7g.medium]
       subnet_id: subnet-0a
@@ -179,7 +187,22 @@ fleets:
     target_group_arns: ["arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/web/0123"]
     health_check: {type: ELB, grace_period_in_seconds: 60}
     rollout: {min_healthy_percentage: 50, max_healthy_percentage: 150, instance_warmup: 60, skip_matching: false}
-    root_volume: {volume_size: 100, volume_type: gp3, kms_key_id: "arn:aws:kms:us-east-1:123456789012:key/1f2e"}
+    root_volume:
+      volume_size: 100
+      volume_type: gp3
+      iops: 4000
+      throughput: 250
+      kms_key_id: arn:aws:kms:us-east-1:123456789012:key/1f2e
+    volumes:
+      /dev/sdg:
+        volume_size: 100
+        volume_type: gp3
+        iops: 4000
+        throughput: 250
+        snapshot_id: snap-0123456789abcdef0
+        kms_key_id: arn:aws:kms:us-east-1:123456789012:key/1f2e
+        delete_on_termination: false
+    metadata: {hop_limit: 2, instance_tags: true}
     max_age_in_days: 30
     guards: warn
     tags: {tier: web}

@@ -11,7 +11,7 @@ from estate.container import DEFAULT_DOCKERFILE, ContainerImage
 from estate.container_recipe import ContainerRecipe, any_recipe_of, container_recipe_of
 from estate.estate import Estate
 from estate.load import assemble, load
-from estate.recipe import Component, RootDevice, Step
+from estate.recipe import Component, Device, Step
 from estate.settings import Settings
 from tests.estates import PROJECT
 from tests.test_recipe import mutations
@@ -28,7 +28,7 @@ RECIPE = ContainerRecipe(
     repository="acme/web",
     working_directory=None,
     instance_image=None,
-    root_device=RootDevice(
+    root_device=Device(
         device_name="/dev/xvda", volume_type="gp3", volume_size=None, iops=None, throughput=None, encrypted=True
     ),
     steps=(Step(UPDATE, ()),),

@@ -47,9 +47,19 @@ fleets:
     subnets: {tags: {tier: guarded}}
     security_group_ids: []
     capacity: {min: 0, max: 1}
+    VOLUMES
   named:
     <<: *fleet
     security_group_ids: []
+"""
+
+FAST = """
+    root_volume: {throughput: 250, iops: 4000}
+    volumes: {/dev/sdf: {volume_size: 200, throughput: 250, iops: 4000}, /dev/sdg: {volume_size: 10}}
+    metadata: {instance_tags: true}
+"""
+PLAIN = """
+    volumes: {/dev/sdg: {volume_size: 200, volume_type: st1}}
 """
 
 
@@ -87,6 +97,12 @@ class Plans:
         ami: str = shown["planned_values"]["outputs"]["image_id"]["value"]
         return ami
 
+    def synthesize(self, *, volumes: str) -> None:
+        """Writes the stacks, with these lines in the fleet `tagged`."""
+        folder = self.stacks.parent.parent
+        (folder / "estate.yaml").write_text(ESTATE.replace("VOLUMES", volumes))
+        synthesize(folder / "estate.yaml", folder / "cdktf.out")
+
     def run(self, fleet: str, *arguments: str) -> str:
         return terraform.run(*arguments, folder=self.stacks / f"fleet-{fleet}", environ=self.environment)
 
@@ -110,10 +126,8 @@ def plans(
     local_aws: LocalAws, terraform_environment: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Plans]:
     folder = tmp_path_factory.mktemp("guards")
-    (folder / "estate.yaml").write_text(ESTATE)
-    synthesize(folder / "estate.yaml", folder / "cdktf.out")
-    stacks = folder / "cdktf.out" / "stacks"
-    made = Plans(local_aws, stacks, terraform_environment)
+    made = Plans(local_aws, folder / "cdktf.out" / "stacks", terraform_environment)
+    made.synthesize(volumes=FAST)
     for fleet in ("stopping", "warning", "tagged", "named"):
         made.run(fleet, "init")
     yield made
@@ -209,8 +223,31 @@ def test_stops_when_no_subnet_has_the_tags_or_those_that_have_lie_in_several_vpc
     ]
 
 
+def test_says_what_the_provider_would_keep_of_the_template_that_was_applied(plans: Plans) -> None:
+    """Of the fleet that the test before this has applied."""
+    (template,) = plans.aws.client("ec2", region=REGION).describe_launch_template_versions(
+        LaunchTemplateName="guarded_tagged", Versions=["$Latest"]
+    )["LaunchTemplateVersions"]
+    volumes = {each["DeviceName"]: each["Ebs"] for each in template["LaunchTemplateData"]["BlockDeviceMappings"]}
+    assert volumes["/dev/sdf"].items() >= {"VolumeSize": 200, "Throughput": 250, "Iops": 4000}.items()
+    assert volumes["/dev/sdg"].items() >= {"VolumeSize": 10, "Throughput": 125, "Iops": 3000}.items()
+
+    plans.synthesize(volumes=PLAIN)
+    kept = (
+        "would get the throughput of what was in its place in the launch template before, because AWS's provider keeps "
+        "what is left out."
+    )
+    assert sorted(error for error in plans.of("tagged").errors if "VPCs" not in error) == [
+        "Fleet tagged: its instances have their tags in their metadata, and AWS's provider keeps that when it is left "
+        "out. Write metadata: {instance_tags: false}.",
+        f"Fleet tagged: its root volume {kept} Write root_volume: {{throughput: 125}}.",
+        f"Fleet tagged: its volume /dev/sdg {kept} Replace the template: terraform apply "
+        "-replace=aws_launch_template.launch_template",
+    ]
+
+
 def test_whatever_is_gone_stops_neither_a_refresh_nor_a_destroy(plans: Plans) -> None:
-    """Of the fleet that the test before this has applied, and of one that names its subnets."""
+    """Of the fleet that a test before this has applied, and of one that names its subnets."""
     ec2 = plans.aws.client("ec2", region=REGION)
     ssm = plans.aws.client("ssm", region=REGION)
     ec2.deregister_image(ImageId=ssm.get_parameter(Name=PARAMETER)["Parameter"]["Value"])

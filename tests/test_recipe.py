@@ -17,7 +17,7 @@ from estate.any_image import amis
 from estate.estate import Estate
 from estate.image import Image
 from estate.load import load
-from estate.recipe import Component, Recipe, RootDevice, Step, recipe_of
+from estate.recipe import Component, Device, Recipe, Step, recipe_of
 from tests.broken_estates import smallest
 from tests.estates import PROJECT
 
@@ -48,7 +48,7 @@ RECIPE = Recipe(
     major_minor="1.0",
     description="web, built from amazon-linux-2023",
     parent_image="arn:aws:imagebuilder:eu-west-1:aws:image/amazon-linux-2023-x86/x.x.x",
-    root_device=RootDevice(
+    root_device=Device(
         device_name="/dev/xvda", volume_type="gp3", volume_size=20, iops=3000, throughput=None, encrypted=True
     ),
     steps=(Step(APP, (("path", "/"), ("port", "80"))), Step(MANAGED, ())),
@@ -132,6 +132,7 @@ CHANGES: dict[str, tuple[str, set[str]]] = {
     "build": (f"build: [{MANAGED}, update-os, components/app.yaml]", {"recipe"}),
     "test": ("test: [{use: boots, with: {wait_seconds: 60}}]", {"recipe"}),
     "root_volume": ("root_volume: {volume_size: 20}", {"recipe"}),
+    "volumes": ("volumes: {/dev/sdf: {volume_size: 20}}", {"recipe"}),
     "distribution": ("distribution: {eu-west-1: {ami_tags: {tier: web}}}", set()),
     # these three need something else, which the recipe has
     "launch_permission": (

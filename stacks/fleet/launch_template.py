@@ -1,12 +1,11 @@
 """The launch template: it carries the AMI, so a plan shows `image_id: ami-old -> ami-new`."""
 
 from base64 import b64encode
+from collections.abc import Iterator
 
 from cdktf import TerraformStack
 from cdktf_cdktf_provider_aws.launch_template import (
     LaunchTemplate,
-    LaunchTemplateBlockDeviceMappings,
-    LaunchTemplateBlockDeviceMappingsEbs,
     LaunchTemplateIamInstanceProfile,
     LaunchTemplateLicenseSpecification,
     LaunchTemplateMetadataOptions,
@@ -17,9 +16,13 @@ from cdktf_cdktf_provider_aws.launch_template import (
 from estate import names
 from estate.estate import Estate
 from estate.fleet import Fleet
+from stacks.fleet.volumes import kept_throughputs, mappings
 from stacks.guarded_ami import GuardedAmi
 from stacks.policy import MANAGED_BY_SYSTEMS_MANAGER
 from stacks.role import add_instance_profile
+from stacks.terraform import stopping
+
+_INSTANCE_TAGS = {None: None, True: "enabled", False: "disabled"}
 
 
 def add_launch_template(
@@ -52,24 +55,28 @@ def add_launch_template(
         iam_instance_profile=LaunchTemplateIamInstanceProfile(arn=_instance_profile_arn(stack, estate, fleet)),
         user_data=b64encode(fleet.user_data.encode()).decode() if fleet.user_data else None,
         metadata_options=LaunchTemplateMetadataOptions(
-            http_endpoint="enabled", http_tokens="required", http_put_response_hop_limit=1
+            http_endpoint="enabled",
+            http_tokens="required",
+            http_put_response_hop_limit=fleet.metadata.hop_limit,
+            instance_metadata_tags=_INSTANCE_TAGS[fleet.metadata.instance_tags],
         ),
-        block_device_mappings=[
-            LaunchTemplateBlockDeviceMappings(
-                device_name=ami.root_device_name,
-                # the provider takes encrypted and delete_on_termination as text
-                ebs=LaunchTemplateBlockDeviceMappingsEbs(
-                    encrypted="true",
-                    delete_on_termination="true",
-                    **fleet.root_volume.model_dump(exclude_none=True),
-                ),
-            )
-        ],
+        block_device_mappings=mappings(fleet, estate=estate, root_device_name=ami.root_device_name),
         # the provider's default tags reach the template, not what is launched from it
         tag_specifications=[
             LaunchTemplateTagSpecifications(resource_type=kind, tags=tags) for kind in ("instance", "volume")
         ],
+        lifecycle=stopping(*_kept_tags(fleet), *kept_throughputs(fleet, estate=estate)),
     )
+
+
+def _kept_tags(fleet: Fleet) -> Iterator[tuple[str, str]]:
+    """AWS's provider keeps what is left out, and to write it in every template would replace all instances once."""
+    if fleet.metadata.instance_tags is None:
+        yield (
+            'try(self.metadata_options[0].instance_metadata_tags, null) != "enabled"',
+            f"Fleet {fleet.name}: its instances have their tags in their metadata, and AWS's provider keeps that when "
+            "it is left out. Write metadata: {instance_tags: false}.",
+        )
 
 
 def _instance_profile_arn(stack: TerraformStack, estate: Estate, fleet: Fleet) -> str:

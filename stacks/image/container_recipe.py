@@ -13,7 +13,7 @@ from cdktf_cdktf_provider_aws.imagebuilder_container_recipe import (
 from cdktf_cdktf_provider_aws.s3_bucket import S3Bucket
 
 from estate.container_recipe import ContainerRecipe
-from estate.recipe import RootDevice, Step
+from estate.recipe import Device, Step
 from stacks.image.components import NEW_BEFORE_OLD, add_components, add_document
 from stacks.terraform import literal
 
@@ -63,7 +63,7 @@ def add_container_recipe(
     )
 
 
-def _root_device(device: RootDevice) -> ImagebuilderContainerRecipeInstanceConfigurationBlockDeviceMapping:
+def _root_device(device: Device) -> ImagebuilderContainerRecipeInstanceConfigurationBlockDeviceMapping:
     return ImagebuilderContainerRecipeInstanceConfigurationBlockDeviceMapping(
         device_name=device.device_name,
         ebs=ImagebuilderContainerRecipeInstanceConfigurationBlockDeviceMappingEbs(

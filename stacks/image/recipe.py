@@ -11,7 +11,7 @@ from cdktf_cdktf_provider_aws.imagebuilder_image_recipe import (
 )
 from cdktf_cdktf_provider_aws.s3_bucket import S3Bucket
 
-from estate.recipe import Recipe, RootDevice, Step
+from estate.recipe import Device, Recipe, Step
 from stacks.image.components import NEW_BEFORE_OLD, add_components
 from stacks.terraform import literal
 
@@ -43,7 +43,7 @@ def add_recipe(
         description=literal(recipe.description),
         parent_image=parent_image,
         component=[used(step) for step in recipe.steps],
-        block_device_mapping=[_root_device(recipe.root_device)],
+        block_device_mapping=[_mapping(device) for device in (recipe.root_device, *recipe.volumes)],
         # without this, an agent that Image Builder installed goes again, and no fleet could be reached through it
         systems_manager_agent=ImagebuilderImageRecipeSystemsManagerAgent(uninstall_after_build=False)
         if recipe.keeps_agent
@@ -52,7 +52,7 @@ def add_recipe(
     )
 
 
-def _root_device(device: RootDevice) -> ImagebuilderImageRecipeBlockDeviceMapping:
+def _mapping(device: Device) -> ImagebuilderImageRecipeBlockDeviceMapping:
     return ImagebuilderImageRecipeBlockDeviceMapping(
         device_name=device.device_name,
         ebs=ImagebuilderImageRecipeBlockDeviceMappingEbs(
@@ -63,6 +63,7 @@ def _root_device(device: RootDevice) -> ImagebuilderImageRecipeBlockDeviceMappin
             # the provider takes truth as text
             encrypted=str(device.encrypted).lower(),
             kms_key_id=device.kms_key_id,
+            snapshot_id=device.snapshot_id,
             delete_on_termination=str(device.delete_on_termination).lower(),
         ),
     )

@@ -1,0 +1,81 @@
+"""The volumes of a fleet's instances, as block device mappings of its launch template.
+
+AWS's provider takes what is left out of a mapping from the mapping that stood in the same place before, be it of
+another device. So everything is written, zero for what a volume does not have; of throughput it takes no zero.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from cdktf_cdktf_provider_aws.launch_template import (
+    LaunchTemplateBlockDeviceMappings,
+    LaunchTemplateBlockDeviceMappingsEbs,
+)
+
+from estate.any_image import volumes_of
+from estate.data_volumes import FleetVolume
+from estate.estate import Estate
+from estate.fleet import Fleet, RootVolume
+
+_GP3_IOPS, _GP3_THROUGHPUT = 3000, 125
+"""Of a gp3 volume, if nothing else is said."""
+
+
+def mappings(fleet: Fleet, *, estate: Estate, root_device_name: str) -> list[LaunchTemplateBlockDeviceMappings]:
+    """The root volume first, then the others in the order of their names. All are encrypted."""
+    return [
+        _mapping(root_device_name, fleet.root_volume),
+        *(_mapping(name, volume) for name, volume in _data_volumes(fleet, estate).items()),
+    ]
+
+
+def kept_throughputs(fleet: Fleet, *, estate: Estate) -> Iterator[tuple[str, str]]:
+    """Stops where the provider would keep a throughput that is left out, and what to do."""
+    volumes: list[tuple[str, RootVolume | FleetVolume]] = [("root volume", fleet.root_volume)]
+    volumes += [(f"volume {name}", volume) for name, volume in _data_volumes(fleet, estate).items()]
+    for index, (what, volume) in enumerate(volumes):
+        if _throughput(volume) is None:
+            remedy = (
+                "Write root_volume: {throughput: 125}."
+                if volume.volume_type == "gp3"
+                else "Replace the template: terraform apply -replace=aws_launch_template.launch_template"
+            )
+            yield (
+                f"try(coalesce(self.block_device_mappings[{index}].ebs[0].throughput, 0), 0) == 0",
+                f"Fleet {fleet.name}: its {what} would get the throughput of what was in its place in the launch "
+                f"template before, because AWS's provider keeps what is left out. {remedy}",
+            )
+
+
+def _data_volumes(fleet: Fleet, estate: Estate) -> Mapping[str, FleetVolume]:
+    """Those of the fleet, and those of an image that is not encrypted: a launch encrypts what a mapping names."""
+    image = estate.image_of(fleet)
+    of_image = {} if image.root_volume.encrypted else volumes_of(image, estate.images)
+    inherited = {
+        name: FleetVolume(**volume.model_dump(exclude={"volume_size", "snapshot_id"}))
+        for name, volume in of_image.items()
+    }
+    return dict(sorted({**inherited, **fleet.volumes}.items()))
+
+
+def _mapping(device_name: str, volume: RootVolume | FleetVolume) -> LaunchTemplateBlockDeviceMappings:
+    data = volume if isinstance(volume, FleetVolume) else None
+    return LaunchTemplateBlockDeviceMappings(
+        device_name=device_name,
+        # the provider takes truth as text
+        ebs=LaunchTemplateBlockDeviceMappingsEbs(
+            encrypted="true",
+            delete_on_termination="false" if data and not data.delete_on_termination else "true",
+            volume_size=volume.volume_size or 0,
+            volume_type=volume.volume_type,
+            # of a root volume only what is written: templates from before it could be would change
+            iops=volume.iops or (_GP3_IOPS if data and data.volume_type == "gp3" else 0),
+            throughput=_throughput(volume),
+            kms_key_id=volume.kms_key_id,
+            snapshot_id=data.snapshot_id if data else None,
+        ),
+    )
+
+
+def _throughput(volume: RootVolume | FleetVolume) -> int | None:
+    of_data = isinstance(volume, FleetVolume)
+    return volume.throughput or (_GP3_THROUGHPUT if of_data and volume.volume_type == "gp3" else None)
