@@ -182,11 +182,15 @@ def _never_fires(image: AnyImage, key: Key) -> Iterator[Problem]:
 def _fleet(fleet: Fleet, parts: Parts) -> Iterator[Problem]:
     key: Key = ("fleets", fleet.name)
     yield from check_fleet_tags(fleet, parts)
+    if parts.sound(key, "region", "notifications"):
+        for index, arn in enumerate(fleet.notifications.topic_arns):
+            place: Key = (*key, "notifications", "topic_arns", index)
+            yield from _other_region(arn, fleet.region, place, "the fleet's region")
     if parts.sound(key, "region", "target_group_arns"):
         for index, arn in enumerate(fleet.target_group_arns):
             yield from _other_region(arn, fleet.region, (*key, "target_group_arns", index), "the fleet's region")
     if parts.sound(key, "region", "root_volume") and fleet.root_volume.kms_key_id:
-        place: Key = (*key, "root_volume", "kms_key_id")
+        place = (*key, "root_volume", "kms_key_id")
         yield from _other_region(fleet.root_volume.kms_key_id, fleet.region, place, "the fleet's region")
     if parts.sound(key, "region", "volumes"):
         for name, volume in fleet.volumes.items():

@@ -8,6 +8,7 @@ from pydantic.json_schema import SkipJsonSchema
 from estate.data_volumes import DeviceName, FleetVolume
 from estate.infrastructure import HopLimit, Placement
 from estate.limits import TAG_KEY, TAG_VALUE, USER_DATA
+from estate.notifications import FleetNotifications
 from estate.problems import RuleError, shown
 from estate.settings import Provider
 from estate.text import (
@@ -203,6 +204,8 @@ class Fleet(BaseModel):
     """When an instance is replaced. Without it: when it fails the checks of EC2 or of the target groups."""
     rollout: Rollout = Rollout()
     """How instances are replaced when their AMI changes. Without it: a tenth at a time."""
+    notifications: FleetNotifications = FleetNotifications()
+    """Who hears of rollouts that did not end well. Without it: nobody."""
     root_volume: RootVolume = RootVolume()
     """The root volume. Without it: gp3 of the AMI's size, encrypted."""
     volumes: dict[DeviceName, FleetVolume] = {}

@@ -119,6 +119,12 @@ def failures(namespace: str, image: str) -> str:
     return f"{namespace}_{image}_failures"
 
 
+def rollouts(namespace: str, fleet: str) -> str:
+    """The topic from which people get e-mails about a fleet's rollouts, and the rule that finds those that failed. An
+    image may have the fleet's name, and `failures` is its own."""
+    return f"{namespace}_{fleet}_rollouts"
+
+
 def function_log(function: str) -> str:
     """The log group that Lambda writes to."""
     return f"/aws/lambda/{function}"

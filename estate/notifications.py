@@ -40,3 +40,20 @@ class Notifications(BaseModel):
     no_new_image_for: Age | None = None
     """An alarm goes off when the newest good build is older; before the first one there is nothing to miss. Without it:
     none does."""
+
+
+class FleetNotifications(BaseModel):
+    """Who hears of a fleet's instance refreshes that failed, were cancelled or were rolled back.
+
+    One that could not even be started has no event: `python -m ops status --check` finds it.
+    """
+
+    model_config = FROZEN
+
+    emails: Annotated[tuple[Email, ...], Field(max_length=100), Distinct()] = ()
+    """Who gets an e-mail. Each address has to confirm the one mail that AWS sends when the stack is deployed. Without
+    it: nobody."""
+    topic_arns: Annotated[tuple[TopicArn, ...], Field(max_length=4), Distinct()] = ()
+    """Topics of yours in the fleet's region that get EventBridge's event as it is, which chats read (Amazon Q Developer
+    for Slack and Teams) and pagers. Their policies must let `events.amazonaws.com` publish, and the policies of their
+    keys let it encrypt. Without it: none."""

@@ -175,8 +175,9 @@ class Settings(BaseModel):
     Without it: only Goldsmith's own."""
     kms_key: KmsKeyArn | None = None
     """The key for topics, queues, logs and buckets; its policy must let Image Builder, SNS and CloudWatch Logs
-    use it, and EventBridge and CloudWatch, too, where an image has `notifications.emails`. Without it: each image stack
-    makes a key of its own."""
+    use it, EventBridge and CloudWatch, too, where an image has `notifications.emails`, and EventBridge where a fleet of
+    the key's region has. Without it: each image stack makes a key of its own, and so does, without a key of its region,
+    the stack of a fleet with `notifications.emails`."""
     alarm_actions: Annotated[tuple[Arn, ...], Field(max_length=5)] = ()
     """What alarms tell, for instance the ARN of a topic. Without it: alarms only show in CloudWatch."""
     dashboards: StrictBool = False

@@ -9,6 +9,7 @@ from estate.fleet import Fleet
 from stacks.fleet.group import add_group
 from stacks.fleet.launch_template import add_launch_template
 from stacks.fleet.network import add_network
+from stacks.fleet.notifications import add_notifications
 from stacks.guarded_ami import add_guarded_ami
 from stacks.terraform import add_terraform
 
@@ -34,6 +35,7 @@ class Ec2FleetStack(TerraformStack):
             self, estate=estate, fleet=fleet, ami=ami, security_groups=network.security_groups
         )
         group = add_group(self, estate=estate, fleet=fleet, subnets=network.subnets, launch_template=launch_template)
+        add_notifications(self, estate=estate, fleet=fleet)
 
         TerraformOutput(self, "image_id", value=ami.id)
         TerraformOutput(self, "launch_template_id", value=launch_template.id)

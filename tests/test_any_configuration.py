@@ -203,6 +203,7 @@ fleets:
         kms_key_id: arn:aws:kms:us-east-1:123456789012:key/1f2e
         delete_on_termination: false
     metadata: {hop_limit: 2, instance_tags: true}
+    notifications: {emails: [team@example.com], topic_arns: ["arn:aws:sns:us-east-1:123456789012:chat"]}
     max_age_in_days: 30
     guards: warn
     tags: {tier: web}

@@ -1,21 +1,12 @@
 """Who is told of failed builds: by e-mail from a topic of the stack, and through topics of others."""
 
-import json
-from dataclasses import dataclass
-from typing import Any, Literal
-
-from cdktf import TerraformResource, TerraformStack
-from cdktf_cdktf_provider_aws.cloudwatch_event_rule import CloudwatchEventRule
-from cdktf_cdktf_provider_aws.cloudwatch_event_target import (
-    CloudwatchEventTarget,
-    CloudwatchEventTargetInputTransformer,
-)
+from cdktf import TerraformStack
 from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
-from cdktf_cdktf_provider_aws.sns_topic_subscription import SnsTopicSubscription
 
 from estate import names
 from estate.any_image import AnyImage
 from estate.estate import Estate
+from stacks.happenings import Happening, add_rule, subscribe
 from stacks.policy import Statement
 from stacks.topic import ALARMS, EVENTS, add_topic, key_statements
 
@@ -30,23 +21,11 @@ def add_notifications(
     topic = _add_topic(stack, estate=estate, image=image, account=account, kms_key=kms_key) if told.emails else None
     if topic or told.topic_arns:
         for happening in _happenings(estate, image, account=account):
-            _add_rule(stack, happening, topic=topic, topic_arns=told.topic_arns)
+            add_rule(stack, happening, topic=topic, topic_arns=told.topic_arns)
     return topic
 
 
-@dataclass(frozen=True)
-class _Happening:
-    """What EventBridge looks for, and what a mail says of it: `values` are paths in the event, `<name>` in `words`."""
-
-    kind: Literal["failed_builds", "disabled_pipeline"]
-    rule: str
-    description: str
-    pattern: dict[str, Any]
-    values: dict[str, str]
-    words: str
-
-
-def _happenings(estate: Estate, image: AnyImage, *, account: str) -> tuple[_Happening, ...]:
+def _happenings(estate: Estate, image: AnyImage, *, account: str) -> tuple[Happening, ...]:
     """Events as Image Builder's user guide has them ("Event messages that Image Builder sends")."""
     namespace, home = estate.settings.namespace, image.home
     own = names.in_arn(names.image_builder(namespace, image.name))
@@ -54,11 +33,12 @@ def _happenings(estate: Estate, image: AnyImage, *, account: str) -> tuple[_Happ
     pipeline = names.pipeline_arn(namespace=namespace, image=image.name, region=home, account=account)
     label = f"{namespace}/{image.name}"
     return (
-        _Happening(
+        Happening(
             kind="failed_builds",
             rule=names.failures(namespace, image.name),
             description=f"Failed builds of image {label}",
             pattern={
+                "source": ["aws.imagebuilder"],
                 "detail-type": ["EC2 Image Builder Image State Change"],
                 "resources": [{"prefix": builds}],
                 "detail": {"state": {"status": ["FAILED"]}},
@@ -67,11 +47,12 @@ def _happenings(estate: Estate, image: AnyImage, *, account: str) -> tuple[_Happ
             words=f"Image {label}: build <build> failed in state <state> at <time>. Why: aws imagebuilder get-image "
             f"--region {home} --query image.state.reason --image-build-version-arn <build>",
         ),
-        _Happening(
+        Happening(
             kind="disabled_pipeline",
             rule=f"{names.failures(namespace, image.name)}_disabled",
             description=f"Image Builder has disabled the pipeline of image {label}",
             pattern={
+                "source": ["aws.imagebuilder"],
                 "detail-type": ["EC2 Image Builder Image Pipeline Automatically Disabled"],
                 "resources": [pipeline],
             },
@@ -80,31 +61,6 @@ def _happenings(estate: Estate, image: AnyImage, *, account: str) -> tuple[_Happ
             f"pipeline. Mend it, then deploy {names.image_stack(image.name)} again.",
         ),
     )
-
-
-def _add_rule(
-    stack: TerraformStack, happening: _Happening, *, topic: SnsTopic | None, topic_arns: tuple[str, ...]
-) -> None:
-    rule = CloudwatchEventRule(
-        stack,
-        happening.kind,
-        name=happening.rule,
-        description=happening.description,
-        event_pattern=json.dumps({"source": ["aws.imagebuilder"], **happening.pattern}),
-    )
-    if topic:
-        CloudwatchEventTarget(
-            stack,
-            f"{happening.kind}_emails",
-            rule=rule.name,
-            arn=topic.arn,
-            input_transformer=CloudwatchEventTargetInputTransformer(
-                input_paths=happening.values, input_template=json.dumps(happening.words)
-            ),
-        )
-    if topic_arns:
-        target = CloudwatchEventTarget(stack, f"{happening.kind}_topic", rule=rule.name, arn="${each.key}")
-        _for_each(target, topic_arns)
 
 
 def key_statements_of_emails(*, estate: Estate, image: AnyImage, account: str) -> list[Statement]:
@@ -123,11 +79,5 @@ def _add_topic(stack: TerraformStack, *, estate: Estate, image: AnyImage, accoun
         account=account,
         publishers=_PUBLISHERS,
     )
-    subscription = SnsTopicSubscription(stack, "email", topic_arn=topic.arn, protocol="email", endpoint="${each.key}")
-    _for_each(subscription, image.notifications.emails)
+    subscribe(stack, topic, emails=image.notifications.emails)
     return topic
-
-
-def _for_each(resource: TerraformResource, keys: tuple[str, ...]) -> None:
-    """By the keys themselves, such as `email["team@example.com"]`: when one goes, no other has to be confirmed anew."""
-    resource.add_override("for_each", {key: key for key in keys})

@@ -1,0 +1,91 @@
+"""Who hears of rollouts that did not end well: by e-mail from a topic of the stack, and through topics of others."""
+
+from cdktf import TerraformStack
+from cdktf_cdktf_provider_aws.data_aws_caller_identity import DataAwsCallerIdentity
+from cdktf_cdktf_provider_aws.kms_alias import KmsAlias
+from cdktf_cdktf_provider_aws.kms_key import KmsKey
+from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
+
+from estate import names
+from estate.estate import Estate
+from estate.fleet import Fleet
+from stacks.happenings import Happening, add_rule, subscribe
+from stacks.policy import policy
+from stacks.topic import EVENTS, add_topic, key_statements
+
+
+def add_notifications(stack: TerraformStack, *, estate: Estate, fleet: Fleet) -> None:
+    """The topic of the e-mails, if there are any, and the rule that finds refreshes that failed or were cancelled.
+
+    Nothing at all for a fleet without `notifications:`.
+    """
+    wanted = fleet.notifications
+    topic = _add_topic(stack, estate=estate, fleet=fleet) if wanted.emails else None
+    if topic or wanted.topic_arns:
+        add_rule(stack, _failed_rollout(estate, fleet), topic=topic, topic_arns=wanted.topic_arns)
+
+
+def _failed_rollout(estate: Estate, fleet: Fleet) -> Happening:
+    """Events as the user guide of Auto Scaling has them ("Instance refresh example events and patterns"), and the names
+    of those of a rollback as EventBridge's reference of Auto Scaling events has them. None of them says why."""
+    label, group = f"{estate.settings.namespace}/{fleet.name}", names.fleet(estate.settings.namespace, fleet.name)
+    refresh = "EC2 Auto Scaling Instance Refresh"
+    return Happening(
+        kind="failed_rollouts",
+        rule=names.rollouts(estate.settings.namespace, fleet.name),
+        description=f"Instance refreshes of fleet {label} that failed or were cancelled",
+        pattern={
+            "source": ["aws.autoscaling"],
+            "detail-type": [
+                f"{refresh} {end}" for end in ("Failed", "Cancelled", "Rollback Succeeded", "Rollback Failed")
+            ],
+            "detail": {"AutoScalingGroupName": [group]},
+        },
+        values={"event": "$.detail-type", "refresh": "$.detail.InstanceRefreshId", "time": "$.time"},
+        words=f"Fleet {label}: <event> at <time>, so instances may still run an older build. Why: aws autoscaling "
+        f"describe-instance-refreshes --region {fleet.region} --auto-scaling-group-name {group} --query "
+        f"InstanceRefreshes[0].StatusReason --instance-refresh-ids <refresh>. What to do: python -m ops status "
+        f"{fleet.name}",
+    )
+
+
+def _add_topic(stack: TerraformStack, *, estate: Estate, fleet: Fleet) -> SnsTopic:
+    namespace = estate.settings.namespace
+    account = DataAwsCallerIdentity(stack, "account").account_id
+    kms_key = estate.settings.kms_key
+    if kms_key is None or kms_key.split(":")[3] != fleet.region:  # a topic takes only a key of its region
+        kms_key = _add_key(stack, estate=estate, fleet=fleet, account=account)
+    topic = add_topic(
+        stack,
+        "rollouts_topic",
+        name=names.rollouts(namespace, fleet.name),
+        display_name=f"{namespace} {fleet.name}",
+        kms_key=kms_key,
+        account=account,
+        publishers=[EVENTS],
+    )
+    subscribe(stack, topic, emails=fleet.notifications.emails)
+    return topic
+
+
+def _add_key(stack: TerraformStack, *, estate: Estate, fleet: Fleet, account: str) -> str:
+    """The ARN of a key of the stack's own: AWS's own key for SNS does not let EventBridge use it."""
+    namespace, name = estate.settings.namespace, names.rollouts(estate.settings.namespace, fleet.name)
+    key = KmsKey(
+        stack,
+        "key",
+        description=f"Topic of fleet {namespace}/{fleet.name}",
+        enable_key_rotation=True,
+        policy=policy(
+            {
+                "Sid": "ThisAccountByItsPolicies",
+                "Principal": {"AWS": f"arn:{names.partition(fleet.region)}:iam::{account}:root"},
+                "Action": "kms:*",
+                # in a key's own policy the resource "*" is that key
+                "Resource": "*",
+            },
+            *key_statements([EVENTS], name=name, region=fleet.region, account=account),
+        ),
+    )
+    KmsAlias(stack, "key_alias", name=f"alias/{namespace}/{fleet.name}/rollouts", target_key_id=key.key_id)
+    return key.arn
