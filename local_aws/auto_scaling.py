@@ -35,7 +35,7 @@ _LASTING = ("Pending", "InProgress", "Cancelling", "RollbackInProgress", "Baking
 
 @dataclass(frozen=True)
 class End:
-    """What becomes of an instance refresh: how much of the group it replaces, and why no more."""
+    """What becomes of an instance refresh: how much of the group it replaces, and why it ended."""
 
     status: str = "Successful"
     percentage: int = 100

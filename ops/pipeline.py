@@ -57,7 +57,7 @@ class Pipeline:
 
     @property
     def not_deployed(self) -> str:
-        """What a person is told when it is not there."""
+        """What a person reads when it is not there."""
         stack = names.image_stack(self.image.name)
         place = f"account {self.account}, {self.image.home}"
         return f"{stack} is not deployed: run make deploy STACK={stack} (looked in {place})"

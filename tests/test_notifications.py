@@ -124,13 +124,13 @@ fleets:
     instance_type: t3.micro
     subnets: [subnet-0a]
     capacity: {{min: 1, max: 1}}
-    notifications: {told}
+    notifications: {notified}
 """
 
 
 def test_failed_rollouts_of_the_fleet_and_no_others_are_reported(local_aws: LocalAws, tmp_path: Path) -> None:
-    told = f'{{emails: [team@example.com], topic_arns: ["{CHAT}"]}}'
-    estate = ESTATE.format(key=KEY, region=REGION, told="{}") + FLEET.format(told=told)
+    notified = f'{{emails: [team@example.com], topic_arns: ["{CHAT}"]}}'
+    estate = ESTATE.format(key=KEY, region=REGION, told="{}") + FLEET.format(notified=notified)
     (tmp_path / "estate.yaml").write_text(estate)
     stack = synthesize(tmp_path / "estate.yaml", tmp_path / "cdktf.out")["fleet-web"]["resource"]
     (rule,) = stack["aws_cloudwatch_event_rule"].values()
@@ -166,12 +166,12 @@ def test_failed_rollouts_of_the_fleet_and_no_others_are_reported(local_aws: Loca
 def test_a_fleet_has_a_key_only_for_a_topic_of_its_own(tmp_path: Path) -> None:
     resources = {}
     abroad = KEY.replace(REGION, "us-east-1")
-    for told in (f'{{topic_arns: ["{CHAT}"]}}', "{emails: [team@example.com]}", "{}"):
+    for notified in (f'{{topic_arns: ["{CHAT}"]}}', "{emails: [team@example.com]}", "{}"):
         estate = ESTATE.format(key=abroad, region=f"us-east-1, {REGION}", told="{}")
-        (tmp_path / "estate.yaml").write_text(estate + FLEET.format(told=told))
+        (tmp_path / "estate.yaml").write_text(estate + FLEET.format(notified=notified))
         stack = synthesize(tmp_path / "estate.yaml", tmp_path / "cdktf.out")["fleet-web"]
         kinds = ("aws_kms_key", "aws_sns_topic", "aws_sns_topic_policy", "aws_cloudwatch_event_rule")
-        resources[told[1:7]] = [kind for kind in kinds if kind in stack["resource"]]
+        resources[notified[1:7]] = [kind for kind in kinds if kind in stack["resource"]]
     assert resources == {
         "topic_": ["aws_cloudwatch_event_rule"],
         "emails": ["aws_kms_key", "aws_sns_topic", "aws_sns_topic_policy", "aws_cloudwatch_event_rule"],
