@@ -32,6 +32,7 @@ def check(parts: Parts) -> list[Problem]:
     return [
         *_tokens(parts),
         *(problem for image in parts.images.values() for problem in _image(image, parts)),
+        *_settings_elsewhere(parts),
         *check_circles(parts),
         *_same_in_arns(parts),
         *check_workflow_arns(parts),
@@ -135,12 +136,22 @@ def _elsewhere(image: AnyImage, key: Key, parts: Parts) -> Iterator[Problem]:
         yield Problem((*where, "availability_zone"), rule, shown(placement.availability_zone))
     for index, arn in enumerate(image.notifications.topic_arns):
         yield from _other_region(arn, image.home, (*key, "notifications", "topic_arns", index), "the image's home")
-    if parts.settings:
-        home = f"the home of image {image.name}"
+
+
+def _settings_elsewhere(parts: Parts) -> Iterator[Problem]:
+    """What of the settings is in another region than an image's home: once for each home, however many have it."""
+    if parts.settings is None:
+        return
+    homes: dict[str, str] = {}
+    for image in parts.images.values():
+        if parts.sound(("images", image.name), "regions", "notifications"):
+            homes.setdefault(image.home, image.name)
+    for home, name in homes.items():
+        why = f"the home of image {name}"
         if parts.settings.kms_key:
-            yield from _other_region(parts.settings.kms_key, image.home, ("settings", "kms_key"), home)
+            yield from _other_region(parts.settings.kms_key, home, ("settings", "kms_key"), why)
         for index, arn in enumerate(parts.settings.alarm_actions):
-            yield from _other_region(arn, image.home, ("settings", "alarm_actions", index), home)
+            yield from _other_region(arn, home, ("settings", "alarm_actions", index), why)
 
 
 def _other_region(arn: str, region: str, key: Key, why: str) -> Iterator[Problem]:

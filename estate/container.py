@@ -9,7 +9,7 @@ from estate.image import ImageBase
 from estate.limits import PARENT
 from estate.operating_systems import Architecture, instance_types
 from estate.parent import IMAGE_BUILDER_ARN, VERSION
-from estate.problems import RuleError, shown
+from estate.problems import UNSEEN, RuleError, shown
 from estate.root_volume import RootVolume
 from estate.text import (
     FROZEN,
@@ -90,9 +90,8 @@ def _from_text(value: Any) -> Any:
 
 
 AnyRepository = Annotated[
-    # tags in brackets are no step of the path in the configuration
-    Annotated[RepositoryName, Tag("[existing]")] | Annotated[Repository, Tag("[made]")],
-    Discriminator(lambda value: "[existing]" if isinstance(value, str) else "[made]"),
+    Annotated[RepositoryName, Tag(f"{UNSEEN}existing")] | Annotated[Repository, Tag(f"{UNSEEN}made")],
+    Discriminator(lambda value: f"{UNSEEN}existing" if isinstance(value, str) else f"{UNSEEN}made"),
     BeforeValidator(_from_text, json_schema_input_type=RepositoryName | Repository),
 ]
 

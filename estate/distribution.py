@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, Discriminator, Field, StrictBool, StrictInt, Tag, model_validator
 
-from estate.problems import RuleError, shown
+from estate.problems import UNSEEN, RuleError, shown
 from estate.text import FROZEN, LARGEST_INTEGER, AccountId, Distinct, KmsKeyArn, LaunchTemplateId, Matching, Tags
 
 AmiName = Annotated[
@@ -177,8 +177,7 @@ def _somebody(value: Any) -> Any:
 
 
 Permission = Annotated[
-    # tags in brackets are no step of the path in the configuration
-    Annotated[Literal["public"], Tag("[public]")] | Annotated[LaunchPermission, Tag("[permission]")],
-    Discriminator(lambda value: "[public]" if isinstance(value, str) else "[permission]"),
+    Annotated[Literal["public"], Tag(f"{UNSEEN}public")] | Annotated[LaunchPermission, Tag(f"{UNSEEN}permission")],
+    Discriminator(lambda value: f"{UNSEEN}public" if isinstance(value, str) else f"{UNSEEN}permission"),
     BeforeValidator(_somebody, json_schema_input_type=Literal["public"] | LaunchPermission),
 ]

@@ -8,10 +8,10 @@ looping constructs in AWSTOE" in the user guide of EC2 Image Builder.
 import re
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from estate.action_modules import ACTION_MODULES
-from estate.problems import Key, Problem, did_you_mean, shown
+from estate.problems import Key, Problem, Words, did_you_mean, shown
 
 BUILD_STAGE = ("build", "validate")
 """The phases that Image Builder runs on the instance that builds."""
@@ -49,6 +49,31 @@ class _Step:
         return ("phases", self.position[0], "steps", self.position[1])
 
 
+@dataclass(frozen=True)
+class _Steps:
+    """All steps, and how to find one."""
+
+    all: tuple[_Step, ...]
+    by_name: Mapping[tuple[str, str], _Step]
+    """By phase and name, the first of each."""
+    names: Mapping[str, Words]
+    """The names of each phase's steps."""
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any]) -> Self:
+        """Those of a document."""
+        steps = tuple(_steps(content))
+        named = [(step.phase, str(step.fields["name"]), step) for step in steps if "name" in step.fields]
+        names: dict[str, list[str]] = {step.phase: [] for step in steps}
+        for phase, name, _ in named:
+            names[phase].append(name)
+        return cls(
+            steps,
+            {(phase, name): step for phase, name, step in reversed(named)},
+            {phase: Words(each) for phase, each in names.items()},
+        )
+
+
 def quoted_names(content: Mapping[str, Any]) -> Set[str]:
     """The names that a script has between single quotes on one line."""
     return _names_between(content, r"'([^'\n]*)'", ("ExecuteBash", "ExecutePowerShell"))
@@ -61,8 +86,8 @@ def here_string_names(content: Mapping[str, Any]) -> Set[str]:
 
 def problems_of(content: Mapping[str, Any], declared: Set[str]) -> Iterator[tuple[Problem, str]]:
     """Each reference to what is not there, and how it is written."""
-    steps = list(_steps(content))
-    for step in steps:
+    steps = _Steps.of(content)
+    for step in steps.all:
         for key, text in _texts(step):
             for written, reference in dict(_REFERENCE.findall(text)).items():
                 for rule, remedy in _rules(reference, step, steps, declared):
@@ -91,18 +116,19 @@ def _steps(content: Mapping[str, Any]) -> Iterator[_Step]:
 
 
 def _texts(step: _Step) -> Iterator[tuple[Key, str]]:
-    waiting: list[tuple[Key, Any]] = [((*step.place, field), step.fields.get(field)) for field in _REFERRING]
-    while waiting:
-        key, value = waiting.pop(0)
-        if isinstance(value, str):
-            yield key, value
-        elif isinstance(value, dict):
-            waiting = [((*key, name), each) for name, each in value.items()] + waiting
-        elif isinstance(value, list):
-            waiting = [((*key, index), each) for index, each in enumerate(value)] + waiting
+    for field in _REFERRING:
+        yield from _inside(step.fields.get(field), (*step.place, field))
 
 
-def _rules(reference: str, step: _Step, steps: list[_Step], declared: Set[str]) -> Iterator[tuple[str, str]]:
+def _inside(value: Any, key: Key) -> Iterator[tuple[Key, str]]:
+    if isinstance(value, str):
+        yield key, value
+    elif isinstance(value, dict | list):
+        for name, each in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _inside(each, (*key, name))
+
+
+def _rules(reference: str, step: _Step, steps: _Steps, declared: Set[str]) -> Iterator[tuple[str, str]]:
     """The rule that a reference breaks, and the remedy."""
     first, _, rest = reference.partition(".")
     if not first:
@@ -123,15 +149,13 @@ def _rules(reference: str, step: _Step, steps: list[_Step], declared: Set[str]) 
         yield "is no reference", "write {{ phase.step.outputs.stdout }}, {{ phase.step.inputs[0].path }} or a name"
 
 
-def _chained(parts: Mapping[str, str | None], step: _Step, steps: list[_Step]) -> Iterator[tuple[str, str]]:
+def _chained(parts: Mapping[str, str | None], step: _Step, steps: _Steps) -> Iterator[tuple[str, str]]:
     phase, name, side, index = (str(parts[part]) for part in ("phase", "step", "side", "index"))
-    phases = list(dict.fromkeys(each.phase for each in steps))
-    found = next((each for each in steps if (each.phase, each.fields.get("name")) == (phase, name)), None)
-    if phase not in phases:
-        yield "the document has no such phase", did_you_mean(phase, phases)
+    found = steps.by_name.get((phase, name))
+    if phase not in steps.names:
+        yield "the document has no such phase", did_you_mean(phase, steps.names.keys())
     elif found is None:
-        known = [str(each.fields["name"]) for each in steps if each.phase == phase and "name" in each.fields]
-        yield f"phase {phase} has no such step", did_you_mean(name, known)
+        yield f"phase {phase} has no such step", did_you_mean(name, steps.names[phase])
     elif phase not in (*BUILD_STAGE, *TEST_STAGE) and step.phase != phase:
         yield f"Image Builder does not run phase {phase}", "do the work in this phase"
     elif (phase in TEST_STAGE) != (step.phase in TEST_STAGE):
@@ -143,7 +167,8 @@ def _chained(parts: Mapping[str, str | None], step: _Step, steps: list[_Step]) -
         if side == "outputs":
             yield from _output(field, found)
         else:
-            yield from _input(field, int(index) if index.isdigit() else 0, found)
+            # no step has so many inputs that a longer number would be one of them
+            yield from _input(field, int(index[:9]) if index.isdecimal() else 0, found)
 
 
 def _output(field: str, step: _Step) -> Iterator[tuple[str, str]]:

@@ -16,7 +16,7 @@ from estate import document_references, document_steps
 from estate.limits import DESCRIPTION, DOCUMENT, text_problems
 from estate.operating_systems import Platform
 from estate.parameters import Parameter
-from estate.problems import EstateError, Key, Problem, did_you_mean, shown
+from estate.problems import EstateError, Key, Problem, Words, did_you_mean, shown
 from estate.yaml_text import Yaml, read
 
 _KEYS = ("name", "description", "schemaVersion", "parameters", "constants", "phases")
@@ -78,7 +78,11 @@ def _named(key: Key, content: Any) -> Key:
         phase = content["phases"][key[1]]
         step = phase["steps"][key[3]]
         name = step.get("name") if isinstance(step, dict) else None
-        return (str(phase["name"]), str(name) if isinstance(name, str) else f"steps.{key[3]}", *key[4:])
+        return (
+            str(phase.get("name", f"phases.{key[1]}")),
+            str(name) if isinstance(name, str) else f"steps.{key[3]}",
+            *key[4:],
+        )
     if key[:1] in (("parameters",), ("constants",)) and len(key) > 2:
         return (key[0], *key[2:])
     return key
@@ -90,7 +94,7 @@ def _problems(text: str, content: Any, platform: Platform | None) -> Iterator[tu
         rule, remedy = "a component document is a mapping", "begin with schemaVersion: 1.0"
         yield Problem((), rule, shown(content), remedy), ""
         return
-    declared = {name for section in _FIELDS for _, name, _ in _variables(content, section)}
+    declared = Words(name for section in _FIELDS for _, name, _ in _variables(content, section))
     for problem in (
         *_top(text, content),
         *_declarations(content),

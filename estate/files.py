@@ -6,6 +6,7 @@ Each is read once, whoever names it, and what is wrong with it is told once.
 import os
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import get_args
 
@@ -140,10 +141,16 @@ def _file(use: ComponentUse, platform: Platform, folder: Path, place: Key, probl
     if others := platforms_of(use.use):
         problem = Problem(place, f"{use.use} is not made for {platform}", remedy=f"it is for {' and '.join(others)}")
     else:
-        remedy = did_you_mean(use.use, (each.parent.name for each in SHIPPED_COMPONENTS.glob(f"*/{file.name}")))
+        remedy = did_you_mean(use.use, _shipped(file.name))
         problem = Problem(place, f"no such component for {platform}", shown(use.use), remedy)
     problems.append(problem)
     return None
+
+
+@cache
+def _shipped(file: str) -> frozenset[str]:
+    """The shipped components that have a document of this name."""
+    return frozenset(each.parent.name for each in SHIPPED_COMPONENTS.glob(f"*/{file}"))
 
 
 def _named(path: str, folder: Path, place: Key, remedy: str, problems: list[Problem]) -> Path | None:

@@ -16,7 +16,7 @@ from estate.files import NamedFiles, read_named
 from estate.fleet import Fleet
 from estate.image import Image
 from estate.parts import Parts
-from estate.problems import EstateError, Key, Problem, did_you_mean, shown
+from estate.problems import EstateError, Key, Problem, Words, did_you_mean, shown
 from estate.reading import ESTATE, is_below, lack_of, text_of
 from estate.settings import Settings
 from estate.soundness import model_of
@@ -68,7 +68,7 @@ def load(path: Path) -> Estate:
     images: dict[str, AnyImage] = dict(_models(_kind_of_image, "images", declared, broken))
     fleets: dict[str, Fleet] = dict(_models(lambda *_: Fleet, "fleets", declared, broken))
     files = read_named(images.values(), folder=folder, problems=problems, broken=broken)
-    known = declared.values["images"].keys() if declared.complete else None
+    known = Words(declared.values["images"]) if declared.complete else None
     problems += checks.check(Parts(settings, images, fleets, files, known, broken))
     if problems or settings is None:
         raise EstateError(_placed(problems, declared))
@@ -86,7 +86,7 @@ def assemble(
     by_name = _by_name("images", images, problems)
     fleets_by_name = _by_name("fleets", fleets, problems)
     files = read_named(by_name.values(), folder=folder, problems=problems)
-    problems += checks.check(Parts(settings, by_name, fleets_by_name, files, by_name.keys()))
+    problems += checks.check(Parts(settings, by_name, fleets_by_name, files, Words(by_name)))
     if problems:
         raise EstateError(problems)
     return _estate(settings, by_name, fleets_by_name, files)
@@ -241,6 +241,6 @@ def _placed(problems: list[Problem], declared: _Declared) -> list[Problem]:
 
     def position(problem: Problem) -> tuple[str, int]:
         file, _, line = problem.place.rpartition(":")
-        return (file, int(line)) if line.isdigit() else (problem.place, 0)
+        return (file, int(line)) if line.isdecimal() else (problem.place, 0)
 
     return sorted((replace(problem, place=place(problem)) for problem in problems), key=position)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, Discriminator, Tag
 
 from estate import names
 from estate.limits import PARENT
-from estate.problems import RuleError, shown
+from estate.problems import UNSEEN, RuleError, shown
 from estate.text import FROZEN, NAME, Matching, Name
 
 _AMI = r"ami-[0-9a-f]{8,17}"
@@ -93,13 +93,18 @@ def _from_text(value: Any) -> Any:
 
 def _kind(value: Any) -> str:
     if isinstance(value, str):
-        return "[reference]"
-    return "[disk]" if isinstance(value, DiskImage) or (isinstance(value, dict) and "disk_image" in value) else "[base]"
+        return f"{UNSEEN}reference"
+    return (
+        f"{UNSEEN}disk"
+        if isinstance(value, DiskImage) or (isinstance(value, dict) and "disk_image" in value)
+        else f"{UNSEEN}base"
+    )
 
 
 Parent = Annotated[
-    # tags in brackets are no step of the path in the configuration
-    Annotated[Reference, Tag("[reference]")] | Annotated[Base, Tag("[base]")] | Annotated[DiskImage, Tag("[disk]")],
+    Annotated[Reference, Tag(f"{UNSEEN}reference")]
+    | Annotated[Base, Tag(f"{UNSEEN}base")]
+    | Annotated[DiskImage, Tag(f"{UNSEEN}disk")],
     Discriminator(_kind),
     BeforeValidator(_from_text, json_schema_input_type=Reference | _BaseName | Base | DiskImage),
 ]

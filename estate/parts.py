@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from estate.any_image import AnyImage
 from estate.files import NamedFiles
 from estate.fleet import Fleet
-from estate.problems import Key
+from estate.problems import Key, Words
 from estate.settings import Settings
 
 
@@ -18,7 +18,7 @@ class Parts:
     images: Mapping[str, AnyImage]
     fleets: Mapping[str, Fleet]
     files: NamedFiles
-    declared: Set[str] | None
+    declared: Words | None
     """The names of all images; None if a file could not be read, which may have more."""
     broken: Set[Key] = frozenset()
     """The keys of fields that are not sound, and of components in them."""

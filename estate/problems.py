@@ -1,15 +1,24 @@
 """What is wrong with a configuration, in one form everywhere: `place key: rule, got …; what to do`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import cached_property, lru_cache
+from itertools import islice
 
 Key = tuple[str | int, ...]
+
+UNSEEN = "\u2060"
+"""What the names of choices begin with, which pydantic puts into the place of an error: a character that cannot be
+printed, so that no key of a configuration begins with it."""
+
+_LONGEST_SHOWN = 80
+_MANY = 100
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing to mend.
+    """One thing to fix.
 
     `key` is the path of the value (`("images", "web", "os")`), `rule` what must hold, `got` the offending
     value as the reader wrote it, `remedy` what to do. `place` is `file:line`, empty for an estate built in Python.
@@ -22,7 +31,7 @@ class Problem:
     place: str = field(default="", compare=False)
 
     def __str__(self) -> str:
-        key = ".".join(str(part) for part in self.key)
+        key = ".".join(_cut(str(part)) for part in self.key)
         where = " ".join(part for part in (self.place, key) if part)
         text = f"{where}: {self.rule}" if where else self.rule
         text += f", got {self.got}" if self.got else ""
@@ -52,6 +61,29 @@ class RuleError(ValueError):
         super().__init__(rule)
 
 
+class Words(frozenset[str]):
+    """Names that can be many, such as those of all images. Finding the nearest takes no longer when there are more."""
+
+    @cached_property
+    def in_order(self) -> tuple[str, ...]:
+        """Sorted."""
+        return tuple(sorted(self))
+
+    @cached_property
+    def _by_what_is_left(self) -> dict[str, str]:
+        return {left: word for word in reversed(self.in_order) for left in _with_one_letter_less(word.lower())}
+
+    def nearest(self, word: str) -> str | None:
+        """The one that differs in case or in one letter, or has two letters in another order, if one does."""
+        found = (self._by_what_is_left.get(left) for left in _with_one_letter_less(word.lower()))
+        return next(filter(None, found), None)
+
+
+def _with_one_letter_less(word: str) -> list[str]:
+    """The word, and what is left of it without each letter: what differs in one letter has one of these in common."""
+    return [word, *(word[:index] + word[index + 1 :] for index in range(len(word)))]
+
+
 def shown(value: object) -> str:
     """A value as an error shows it: quoted text, plain numbers, and never more than a line."""
     if value is None:
@@ -59,26 +91,48 @@ def shown(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        text = repr(value)
-    elif isinstance(value, dict):
-        text = "a mapping with " + ", ".join(str(key) for key in value) if value else "an empty mapping"
-    elif isinstance(value, list | tuple):
-        text = f"a list of {len(value)}" if value else "an empty list"
-    else:
-        text = str(value)
-    return text if len(text) <= 80 else text[:79] + "…"
+        # what will be cut anyway is not looked at
+        text = repr(value[:_LONGEST_SHOWN])
+        return (
+            text if len(value) <= _LONGEST_SHOWN and len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 1]}…"
+        )
+    if isinstance(value, dict):
+        keys = ", ".join(str(key)[:_LONGEST_SHOWN] for key in islice(value, _LONGEST_SHOWN))
+        return _cut(f"a mapping with {keys}" if value else "an empty mapping")
+    if isinstance(value, list | tuple):
+        return f"a list of {len(value)}" if value else "an empty list"
+    return _cut(str(value))
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 1]}…"
+
+
+def nearest(word: str, known: Collection[str]) -> str | None:
     """The known word that was probably meant, if one was."""
-    lower = {choice.lower(): choice for choice in sorted(known)}
+    if len(word) > _LONGEST_SHOWN:
+        return None
+    if len(known) > _MANY:
+        return known.nearest(word) if isinstance(known, Words) else None
+    return _nearest(word, tuple(sorted(known)))
+
+
+@lru_cache(maxsize=1024)
+def _nearest(word: str, known: tuple[str, ...]) -> str | None:
+    lower = {choice.lower(): choice for choice in known}
     return next((lower[near] for near in get_close_matches(word.lower(), lower, n=1)), None)
 
 
-def did_you_mean(word: str, known: Iterable[str], *, otherwise: str = "") -> str:
-    """The remedy for an unknown word: the nearest known one; when none is near, `otherwise` or all of them."""
-    choices = sorted(known)
-    near = nearest(word, choices)
+def did_you_mean(word: str, known: Collection[str], *, otherwise: str = "") -> str:
+    """The remedy for an unknown word: the nearest known one; when none is near, `otherwise` or all of them.
+
+    More than a hundred are not compared one by one, and not listed, unless they are `Words`.
+    """
+    near = nearest(word, known)
     if near:
         return f"did you mean {near!r}?"
-    return otherwise or (f"choose one of {', '.join(choices)}" if choices else "")
+    if otherwise or not known:
+        return otherwise
+    if len(known) <= _MANY:
+        return f"choose one of {', '.join(sorted(known))}"
+    return f"choose one of {len(known)}, such as {', '.join(known.in_order[:3])}" if isinstance(known, Words) else ""

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, model_validator
 
 from estate.limits import SCHEDULE
-from estate.problems import RuleError, did_you_mean, shown
+from estate.problems import RuleError, Words, did_you_mean, shown
 from estate.text import exactly_one
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -144,9 +144,9 @@ def _check_rate(value: Any) -> Any:
 
 
 @cache
-def _timezones() -> frozenset[str]:
+def _timezones() -> Words:
     # the package's own list: to ask zoneinfo is to read six hundred files
-    return frozenset(files("tzdata").joinpath("zones").read_text(encoding="utf-8").split())
+    return Words(files("tzdata").joinpath("zones").read_text(encoding="utf-8").split())
 
 
 def _check_timezone(text: str) -> str:

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, Discriminator, Field, StrictBool, Tag, model_validator
 
-from estate.problems import RuleError, shown
+from estate.problems import UNSEEN, RuleError, shown
 from estate.text import (
     FROZEN,
     AccountId,
@@ -47,9 +47,8 @@ def _role_or_none(value: Any) -> Any:
 
 
 _RoleOrNone = Annotated[
-    # tags in brackets are no step of the path in the configuration
-    Annotated[Literal["none"], Tag("[none]")] | Annotated[AssumeRole, Tag("[role]")],
-    Discriminator(lambda value: "[none]" if isinstance(value, str) else "[role]"),
+    Annotated[Literal["none"], Tag(f"{UNSEEN}none")] | Annotated[AssumeRole, Tag(f"{UNSEEN}role")],
+    Discriminator(lambda value: f"{UNSEEN}none" if isinstance(value, str) else f"{UNSEEN}role"),
     BeforeValidator(_role_or_none, json_schema_input_type=Literal["none"] | AssumeRole),
 ]
 

@@ -39,7 +39,8 @@ def model_of(model: type[_Model], value: Any, *, key: Key, problems: list[Proble
         problems += found
         if not isinstance(value, dict):
             return None
-        rest = dict(value)
+        # the lists too: each of their items can be replaced
+        rest = {field: list(inner) if isinstance(inner, list) else inner for field, inner in value.items()}
         for problem in found:
             path = problem.key[len(key) :] or ("name",)
             if not _mended(rest, path, model):
@@ -61,7 +62,7 @@ def _mended(fields: dict[str, Any], path: Key, model: type[BaseModel]) -> bool:
         # a guess is no reason to ask for a parent
         return not CATALOGUE[near].needs_parent
     if field in ("build", "test") and isinstance(written, list) and isinstance(item, int):
-        fields[field] = [*written[:item], "update-os", *written[item + 1 :]]
+        written[item] = "update-os"
     elif field == "parent" and "kind" in model.model_fields:
         fields[field] = "stand-in:latest"  # a container image needs one
     elif field in _STAND_INS:

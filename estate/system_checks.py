@@ -9,7 +9,7 @@ from estate.image import Image
 from estate.instance_types import architecture_of, is_mac
 from estate.operating_systems import instance_types
 from estate.parts import Parts
-from estate.problems import Key, Problem, did_you_mean, shown
+from estate.problems import Key, Problem, did_you_mean, nearest, shown
 
 _PLATFORMS = {"linux": "Linux", "windows": "Windows", "macos": "macOS"}
 """As AWS's own components have them in their names."""
@@ -119,7 +119,8 @@ def _base(image: Image, parts: Parts) -> Iterator[Problem]:
     if base is None:
         if parts.declared is not None and image.base.image not in parts.declared:
             otherwise = "name another image, or write an AMI ID, an ARN or ssm:/…"
-            remedy = did_you_mean(image.base.image, parts.declared - {image.name}, otherwise=otherwise)
+            near = nearest(image.base.image, parts.declared)
+            remedy = f"did you mean {near!r}?" if near and near != image.name else otherwise
             yield Problem(key, "no such image", shown(image.base.image), remedy)
         return
     if not isinstance(base, Image):

@@ -47,9 +47,11 @@ class Distinct:
     """A list that has no item twice."""
 
     def _check(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        seen: set[Any] = set()
         for index, value in enumerate(values):
-            if value in values[:index]:
+            if value in seen:
                 raise RuleError("is there twice", got=shown(value), remedy="delete one", key=(index,))
+            seen.add(value)
         return values
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

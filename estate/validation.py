@@ -1,12 +1,13 @@
 """Pydantic's errors in our words: rule, what was there, what to do."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from estate.problems import Key, Problem, RuleError, did_you_mean, shown
+from estate.problems import UNSEEN, Key, Problem, RuleError, did_you_mean, shown
 
 _RULES = {
     "missing": "is required",
@@ -26,42 +27,39 @@ _RULES = {
     "literal_error": "must be {expected}",
 }
 
-_NOT_WRITTEN = (
-    "[key]",
-    "[reference]",
-    "[base]",
-    "[disk]",
-    "[public]",
-    "[permission]",
-    "[existing]",
-    "[made]",
-    "[none]",
-    "[role]",
-)
-"""Steps that only pydantic sees: where a key of a mapping is wrong, and of which kind a value is."""
+_OF_A_KEY = "[key]"
+"""The step with which pydantic says that a key of a mapping is wrong, not its value."""
 
 
 def problems_of(error: ValidationError, *, value: Any, model: type[BaseModel], key: Key) -> list[Problem]:
     """Every error of a model as a problem; `key` is where its `value` stands in the configuration."""
     found = error.errors(include_url=False)
-    return [_problem(details, value, model, key) for details in found if not _follows(details, found)]
+    follow = _emptied(found)
+    known: dict[Key, frozenset[str]] = {}
+    return [_problem(details, value, model, key, known) for details in found if details["loc"] not in follow]
 
 
-def _follows(details: ErrorDetails, found: Sequence[ErrorDetails]) -> bool:
-    """Whether it only says that nothing is left of a list whose items are all wrong."""
-    here = details["loc"]
-    return details["type"] == "too_short" and any(
-        other["loc"][: len(here)] == here and other is not details for other in found
-    )
+def _emptied(found: Sequence[ErrorDetails]) -> set[Key]:
+    """Where an error only says that nothing is left of a list whose items are all wrong."""
+    short = {details["loc"] for details in found if details["type"] == "too_short"}
+    if not short:
+        return short
+    inner = {details["loc"][:length] for details in found for length in range(len(details["loc"]))}
+    return short & inner
 
 
-def _problem(details: ErrorDetails, value: Any, model: type[BaseModel], key: Key) -> Problem:
+def _problem(
+    details: ErrorDetails, value: Any, model: type[BaseModel], key: Key, known: dict[Key, frozenset[str]]
+) -> Problem:
+    """`known` has the keys of the mappings that were asked for before, by their locations."""
     kind, context = details["type"], details.get("ctx", {})
-    location = tuple(part for part in details["loc"] if part not in _NOT_WRITTEN)
+    location = _location(details)
     place: Key = (*key, *_written(location, value))
     if kind == "extra_forbidden":
-        known, written = _fields(model, location[:-1], value), details["loc"][-1]
-        return Problem(place, "unknown key", shown(written), did_you_mean(str(written), known))
+        where, written = location[:-1], str(details["loc"][-1])
+        if where not in known:
+            known[where] = frozenset(_fields(model, where, value))
+        return Problem(place, "unknown key", shown(written), did_you_mean(written, known[where]))
     if isinstance(context.get("error"), RuleError):
         rule = context["error"]
         return Problem((*place, *rule.key), rule.rule, rule.got, rule.remedy)
@@ -69,6 +67,14 @@ def _problem(details: ErrorDetails, value: Any, model: type[BaseModel], key: Key
     if kind == "missing":
         return Problem(place, text)
     return Problem(place, text, shown(details["input"]), _remedy(kind, details["input"]))
+
+
+def _location(details: ErrorDetails) -> Key:
+    """Where an error is, without the steps that only pydantic sees."""
+    location = tuple(part for part in details["loc"] if not (isinstance(part, str) and part.startswith(UNSEEN)))
+    # a key can be written so, too; then it is what is unknown, or its value is what is wrong
+    of_a_key = location[-1:] == (_OF_A_KEY,) and details["type"] != "extra_forbidden"
+    return location[:-1] if of_a_key and location[-2:-1] == (details["input"],) else location
 
 
 def _written(location: Key, value: Any) -> Key:
@@ -79,10 +85,7 @@ def _written(location: Key, value: Any) -> Key:
         if location == ("name",) or (isinstance(value, str | list) and isinstance(part, str)):
             continue
         written.append(part)
-        if isinstance(value, dict):
-            value = value.get(part)
-        elif isinstance(value, list) and isinstance(part, int):
-            value = value[part]
+        value = _inside(value, part)
     return tuple(written)
 
 
@@ -103,7 +106,7 @@ def _fields(model: type[BaseModel], location: Key, value: Any) -> list[str]:
 
     Of a choice they are those of the mapping that has most of what is written.
     """
-    schema = model.model_json_schema()
+    schema = _schema(model)
     node: dict[str, Any] = schema
     for part in location:
         value = _inside(value, part)
@@ -115,6 +118,11 @@ def _fields(model: type[BaseModel], location: Key, value: Any) -> list[str]:
             node = node["items"] if isinstance(part, int) else node["properties"][part]
     written = set(value) if isinstance(value, dict) else set()
     return max(_mappings(node, schema), key=lambda fields: len(written.intersection(fields)))
+
+
+@cache
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema()
 
 
 def _inside(value: Any, part: str | int) -> Any:

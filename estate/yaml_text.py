@@ -16,6 +16,9 @@ from estate.problems import EstateError, Key, Problem
 
 _TAG = "tag:yaml.org,2002:"
 _LARGEST = 2**64
+_DEEPEST = 100
+_MOST_VALUES = 200_000
+"""Of a file, as if what its aliases stand for were written out each time; one without aliases may have more."""
 
 
 @dataclass(frozen=True)
@@ -50,21 +53,30 @@ def read(text: str, *, source: str) -> Yaml:
     Raises `EstateError` if it is no YAML. What can be understood all the same, such as a key that is there twice,
     is among the `problems`.
     """
-    yaml = YAML(typ="safe", pure=True)
-    yaml.composer.warn_double_anchors = False
     reader = _Reader(source)
     try:
-        node = yaml.compose(text)
-        value, parts = reader.value(node, ()) if node else (None, {})
+        node = _composed(text, source)
+        root = reader.read(node, ()) if node else _Read(None, {})
+    except RecursionError:
+        raise _too_deep(source, 0) from None
+    return Yaml(root.value, Marks(1, root.parts), tuple(reader.problems))
+
+
+def _composed(text: str, source: str) -> Node | None:
+    yaml = YAML(typ="safe", pure=True)
+    yaml.composer.warn_double_anchors = False
+    try:
+        node: Node | None = yaml.compose(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise _no_yaml(*_told(error), source, mark.line if mark else 0) from None
     except YAMLError as error:
         position = getattr(error, "position", 0)
         raise _no_yaml(str(error).splitlines()[0], "", source, text[:position].count("\n")) from None
-    except RecursionError:
-        raise _no_yaml("nested too deeply", "", source, 0) from None
-    return Yaml(value, Marks(1, parts), tuple(reader.problems))
+    except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError):
+        # the parser's own mistakes, at odd directives, tags and escapes
+        raise _no_yaml("it cannot be parsed", "", source, 0) from None
+    return node
 
 
 def _told(error: MarkedYAMLError) -> tuple[str, str]:
@@ -78,6 +90,10 @@ def _told(error: MarkedYAMLError) -> tuple[str, str]:
         return f"{context}, {problem}", "write one document a file"
     begin = error.context_mark.line + 1 if error.context_mark else 0
     return problem, f"see what begins at line {begin}" if begin else ""
+
+
+def _too_deep(source: str, line: int) -> EstateError:
+    return _no_yaml("nested too deeply", "", source, line)
 
 
 def _no_yaml(rule: str, remedy: str, source: str, line: int) -> EstateError:
@@ -102,27 +118,44 @@ class _Float(float):
         return self.written
 
 
+@dataclass(frozen=True)
+class _Read:
+    """What became of a node: its value, the places of its parts, and how much it is once every alias is written out."""
+
+    value: Any
+    parts: dict[str | int, Marks]
+    values: int = 1
+    depth: int = 0
+
+
 class _Reader:
     """Nodes -> values, each node once: aliases share theirs."""
 
     def __init__(self, source: str) -> None:
         self.problems: list[Problem] = []
         self._source = source
-        self._done: dict[int, tuple[Any, dict[str | int, Marks]]] = {}
+        self._done: dict[int, _Read] = {}
         self._open: set[int] = set()
 
-    def value(self, node: Node, key: Key) -> tuple[Any, dict[str | int, Marks]]:
-        """The value of a node, and the places of its parts."""
+    def read(self, node: Node, key: Key) -> _Read:
+        """What a node says."""
         if id(node) in self._open:
             place = f"{self._source}:{_line(node)}"
             raise EstateError([Problem(key, f"*{node.anchor} contains itself", place=place)])
         if id(node) not in self._done:
             self._open.add(id(node))
-            self._done[id(node)] = self._read(node, key)
+            done = self._done[id(node)] = self._read(node, key)
             self._open.remove(id(node))
+            if done.depth > _DEEPEST:
+                raise _too_deep(self._source, _line(node) - 1)
+            # without aliases it is as large as the file
+            if done.values > max(_MOST_VALUES, 2 * len(self._done)):
+                rule = f"aliases and << make more than {_MOST_VALUES} values of it"
+                place = f"{self._source}:{_line(node)}"
+                raise EstateError([Problem(key, rule, remedy="write less with them", place=place)])
         return self._done[id(node)]
 
-    def _read(self, node: Node, key: Key) -> tuple[Any, dict[str | int, Marks]]:
+    def _read(self, node: Node, key: Key) -> _Read:
         kind = str(node.tag).removeprefix(_TAG)
         if kind not in ("map", "seq", "str", "null", "bool", "int", "float", "timestamp", "value", "merge"):
             tag = kind if kind.startswith("!") else f"!!{kind}"
@@ -130,15 +163,19 @@ class _Reader:
         if isinstance(node, MappingNode):
             return self._mapping(node, key)
         if isinstance(node, SequenceNode):
-            each = [(item, *self.value(item, (*key, index))) for index, item in enumerate(node.value)]
+            each = [self.read(item, (*key, index)) for index, item in enumerate(node.value)]
             places: dict[str | int, Marks] = {}
-            places.update((index, Marks(_line(item), parts)) for index, (item, _, parts) in enumerate(each))
-            return [value for _, value, _ in each], places
-        return _scalar(kind, self._text(node, key)), {}
+            places.update(
+                (index, Marks(_line(item), read.parts))
+                for index, (item, read) in enumerate(zip(node.value, each, strict=True))
+            )
+            return _whole([read.value for read in each], places, each)
+        return _Read(_scalar(kind, self._text(node, key)), {})
 
-    def _mapping(self, node: MappingNode, key: Key) -> tuple[Any, dict[str | int, Marks]]:
+    def _mapping(self, node: MappingNode, key: Key) -> _Read:
         values: dict[str, Any] = {}
         marks: dict[str | int, Marks] = {}
+        parts: list[_Read] = []
         merged = []
         for name_node, value_node in node.value:
             if name_node.tag == f"{_TAG}merge":
@@ -148,24 +185,32 @@ class _Reader:
                 self._problem(key, name_node, "a key must be text")
                 continue
             name = self._text(name_node, key)
+            if not name.isprintable():
+                self._problem(key, name_node, "a key must be printable text", got=ascii(name))
+                continue
             if name in values:
                 first = f"here and at {self._source}:{marks[name].first}"
                 self._problem((*key, name), name_node, "is declared twice", got=first, remedy="delete or rename one")
                 continue
-            values[name], parts = self.value(value_node, (*key, name))
-            marks[name] = Marks(_line(name_node), parts)
-        for each, places in self._merged(merged, key):
-            values = {**each, **values}
-            marks = {**places, **marks}
-        return values, marks
+            parts.append(read := self.read(value_node, (*key, name)))
+            values[name], marks[name] = read.value, Marks(_line(name_node), read.parts)
+        if not merged:
+            return _whole(values, marks, parts)
+        brought = list(self._merged(merged, key))
+        all_values: dict[str, Any] = {}
+        all_marks: dict[str | int, Marks] = {}
+        for read in reversed(brought):  # what is written here counts most, and earlier ones more than later ones
+            all_values |= read.value
+            all_marks |= read.parts
+        return _whole(all_values | values, all_marks | marks, [*parts, *brought])
 
-    def _merged(self, nodes: list[Node], key: Key) -> Iterator[tuple[dict[str, Any], dict[str | int, Marks]]]:
-        """What `<<: *anchor` and `<<: [*one, *two]` bring along; earlier ones count more."""
+    def _merged(self, nodes: list[Node], key: Key) -> Iterator[_Read]:
+        """What `<<: *anchor` and `<<: [*one, *two]` bring along."""
         for node in nodes:
             for each in node.value if isinstance(node, SequenceNode) else [node]:
-                value, marks = self.value(each, key)
-                if isinstance(value, dict):
-                    yield value, marks
+                read = self.read(each, key)
+                if isinstance(read.value, dict):
+                    yield read
                 else:
                     self._problem(key, node, "<<: takes a mapping")
 
@@ -178,6 +223,11 @@ class _Reader:
 
     def _problem(self, key: Key, node: Node, rule: str, *, got: str = "", remedy: str = "") -> None:
         self.problems.append(Problem(key, rule, got, remedy, place=f"{self._source}:{_line(node)}"))
+
+
+def _whole(value: Any, places: dict[str | int, Marks], parts: list[_Read]) -> _Read:
+    values = 1 + sum(part.values for part in parts)
+    return _Read(value, places, values, 1 + max((part.depth for part in parts), default=0))
 
 
 def _line(node: Node) -> int:
