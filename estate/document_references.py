@@ -112,7 +112,8 @@ def _steps(content: Mapping[str, Any]) -> Iterator[_Step]:
         steps = phase.get("steps") if isinstance(phase, dict) else None
         for number, step in enumerate(steps if isinstance(steps, list) else ()):
             if isinstance(step, dict):
-                yield _Step((index, number), str(phase.get("name")), step)
+                name = phase.get("name")
+                yield _Step((index, number), name if isinstance(name, str) else "", step)
 
 
 def _texts(step: _Step) -> Iterator[tuple[Key, str]]:
@@ -153,7 +154,7 @@ def _chained(parts: Mapping[str, str | None], step: _Step, steps: _Steps) -> Ite
     phase, name, side, index = (str(parts[part]) for part in ("phase", "step", "side", "index"))
     found = steps.by_name.get((phase, name))
     if phase not in steps.names:
-        yield "the document has no such phase", did_you_mean(phase, steps.names.keys())
+        yield "the document has no such phase", did_you_mean(phase, steps.names.keys() - {""})
     elif found is None:
         yield f"phase {phase} has no such step", did_you_mean(name, steps.names[phase])
     elif phase not in (*BUILD_STAGE, *TEST_STAGE) and step.phase != phase:

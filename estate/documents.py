@@ -77,10 +77,10 @@ def _named(key: Key, content: Any) -> Key:
     if key[:1] == ("phases",) and len(key) > 3 and isinstance(key[1], int) and isinstance(key[3], int):
         phase = content["phases"][key[1]]
         step = phase["steps"][key[3]]
-        name = step.get("name") if isinstance(step, dict) else None
+        names = (phase.get("name"), step.get("name") if isinstance(step, dict) else None)
+        places = (f"phases.{key[1]}", f"steps.{key[3]}")
         return (
-            str(phase.get("name", f"phases.{key[1]}")),
-            str(name) if isinstance(name, str) else f"steps.{key[3]}",
+            *(name if isinstance(name, str) else place for name, place in zip(names, places, strict=True)),
             *key[4:],
         )
     if key[:1] in (("parameters",), ("constants",)) and len(key) > 2:

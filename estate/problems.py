@@ -71,7 +71,9 @@ class Words(frozenset[str]):
 
     @cached_property
     def _by_what_is_left(self) -> dict[str, str]:
-        return {left: word for word in reversed(self.in_order) for left in _with_one_letter_less(word.lower())}
+        words = self.in_order[::-1]  # so that the first one counts, and more than it a word as a whole
+        lefts = {left: word for word in words for left in _with_one_letter_less(word.lower())}
+        return lefts | {word.lower(): word for word in words}
 
     def nearest(self, word: str) -> str | None:
         """The one that differs in case or in one letter, or has two letters in another order, if one does."""
