@@ -8,6 +8,7 @@ import asyncio
 import os
 import re
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 from local_aws.alarms import WholeAlarms
@@ -24,6 +25,11 @@ from local_aws.neighbours import Neighbours
 from local_aws.public_parameters import PublicParameters
 from local_aws.service_model import AwsError, ServiceModel
 
+_SERVICES = (
+    # those that stacks, function, commands and tests ask, and apigateway, which looks at every unsigned path
+    *("apigateway", "autoscaling", "ec2", "ecr", "events", "iam", "kms", "lambda", "logs", "monitoring"),
+    *("s3", "sns", "sqs", "ssm", "sts", "tagging"),
+)
 _CREDENTIAL_SCOPE = re.compile(rb"Credential=[^/]*/[0-9]{8}/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
 
 
@@ -55,6 +61,27 @@ def prepare_environment(*, port: int) -> None:
         "NO_PROXY": "127.0.0.1,localhost",
         "no_proxy": "127.0.0.1,localhost",
     }
+
+
+def check_services() -> None:
+    """Import what ministack would import at the first request for a service, and raise `CannotServe` if that fails.
+
+    Otherwise it would answer 500 then, and whoever asks would try again for minutes without a word.
+    """
+    name = "ministack.app"
+    try:
+        registry = import_module(name).SERVICE_REGISTRY
+        for service in _SERVICES:
+            entry = registry[service]
+            for module in (entry["module"], *entry.get("sub_modules", ())):
+                name = f"ministack.services.{module}"
+                import_module(name)
+    except Exception as error:  # whatever a module does while it is imported
+        raise CannotServe(f"{name} cannot be imported: {type(error).__name__}: {error}") from error
+
+
+class CannotServe(Exception):
+    """A part of ministack is broken; one line says which."""
 
 
 class Front:

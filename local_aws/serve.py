@@ -21,7 +21,7 @@ from hypercorn.config import Config
 
 import entry
 from local_aws.asgi import App
-from local_aws.front import Front, prepare_environment
+from local_aws.front import CannotServe, Front, check_services, prepare_environment
 from local_aws.replays import Replays
 
 
@@ -39,6 +39,10 @@ def main() -> int:
         # The Lambda functions' code is unpacked here, and goes with the server.
         os.environ["TMPDIR"] = tempfile.tempdir = folder
         prepare_environment(port=port)
+        try:
+            check_services()
+        except CannotServe as error:
+            _fail(str(error))
         front = Front(
             port=port,
             state_seconds=options.state_seconds,

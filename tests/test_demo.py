@@ -66,6 +66,29 @@ def test_ends_with_the_words_of_the_command_that_failed(tmp_path: Path) -> None:
     assert _nothing_is_left(tmp_path, output)
 
 
+@pytest.mark.parametrize("broken", ["ministack.services.lambda_svc", "ministack.services.ssm", "ministack.app"])
+def test_ends_at_once_when_a_part_of_the_local_aws_is_broken(
+    broken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\n"
+        "class Broken:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {broken!r}:\n"
+        "            raise ImportError('it is from another version')\n"
+        "sys.meta_path.insert(0, Broken())\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with _demo(tmp_path, terraform="exit 1") as demo:
+        output, _ = demo.communicate(timeout=60)
+    assert demo.returncode == 1
+    assert output == (
+        "The story ends here: the local AWS did not start: local AWS: "
+        f"{broken} cannot be imported: ImportError: it is from another version\n"
+    )
+    assert not list((tmp_path / "passing").iterdir())
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ends_what_runs_when_it_is_stopped(number: signal.Signals, tmp_path: Path) -> None:
     running = tmp_path / "running"
