@@ -199,7 +199,8 @@ class Fleet(BaseModel):
     capacity: Capacity
     """How many instances."""
     target_group_arns: Annotated[tuple[TargetGroupArn, ...], Field(max_length=50), Distinct()] = ()
-    """The load balancer's target groups. Without it: none."""
+    """The load balancer's target groups, all of them: what else attaches some to the group is undone by the next apply.
+    Without it: none."""
     health_check: HealthCheck = HealthCheck()
     """When an instance is replaced. Without it: when it fails the checks of EC2 or of the target groups."""
     rollout: Rollout = Rollout()

@@ -36,7 +36,8 @@ def add_group(
         max_size=fleet.capacity.max,
         desired_capacity=fleet.capacity.desired,
         vpc_zone_identifier=subnets,
-        target_group_arns=list(fleet.target_group_arns) or None,
+        # an empty list, too: AWS's provider keeps the target groups of a group where they are left out
+        target_group_arns=list(fleet.target_group_arns),
         health_check_type=fleet.health_check_type,
         health_check_grace_period=fleet.health_check.grace_period_in_seconds,
         launch_template=AutoscalingGroupLaunchTemplate(
