@@ -7,13 +7,18 @@ is written then.
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cdktf_out
 import entry
+
+if TYPE_CHECKING:
+    from estate.estate import Estate
 
 _HELP = """environment:
   GOLDSMITH_CONFIG          file or folder of the configuration (default: config)
@@ -23,10 +28,13 @@ _HELP = """environment:
 
 exit status:
   0    all stacks are written
-  1    something failed that nobody expects
+  1    the folder cannot be written, or something failed that nobody expects
   2    the configuration or the command line has errors; nothing is written
   130  Ctrl-C
 """
+
+_NODE_FAILED = re.compile(r"\bE[A-Z]+: (?P<reason>[^,]+), [a-z]+(?: '(?P<path>[^']*)')?")
+"""How Node.js says that a file cannot be written; cdktf writes most of them there."""
 
 
 def main(arguments: Sequence[str] = ()) -> int:
@@ -39,7 +47,7 @@ def main(arguments: Sequence[str] = ()) -> int:
         allow_abbrev=False,
     ).parse_args(arguments)
 
-    import stacks  # first: Node starts while the estate is loaded
+    import stacks  # noqa: F401  # first: Node starts while the estate is loaded
     from estate.load import load
     from estate.problems import EstateError
     from estate.remarks import remarks
@@ -53,6 +61,24 @@ def main(arguments: Sequence[str] = ()) -> int:
         print(line, file=sys.stderr)
 
     out = cdktf_out.folder()
+    try:
+        _write(estate, out)
+    except OSError as error:
+        path, reason = error.filename or out, error.strerror or str(error)
+    except RuntimeError as error:
+        failed = _NODE_FAILED.search(str(error))
+        if failed is None:
+            raise
+        path, reason = failed["path"] or out, failed["reason"]
+    else:
+        return 0
+    print(f"{path}: cannot be written: {reason}; CDKTF_OUTDIR names the folder to write to", file=sys.stderr)
+    return 1
+
+
+def _write(estate: "Estate", out: Path) -> None:
+    import stacks
+
     out.mkdir(parents=True, exist_ok=True)
     app = stacks.App(outdir=str(out))
     for image in estate.images.values():
@@ -61,14 +87,18 @@ def main(arguments: Sequence[str] = ()) -> int:
         stacks.Ec2FleetStack(app, estate=estate, fleet=fleet)
     for region in estate.overviews:
         stacks.OverviewStack(app, estate=estate, region=region)
+
+    namespace = estate.settings.namespace
+    for line in cdktf_out.used_by_others(out, namespace=namespace).values():
+        print(line, file=sys.stderr)
+    cdktf_out.forget_others(out, namespace=namespace)
     app.synth()
-    for name in cdktf_out.set_aside(out, declared=estate.stacks):
+    for name in cdktf_out.set_aside(out, declared=estate.stacks, namespace=namespace):
         print(
             f"{name} is not declared any more: its Terraform is kept in {cdktf_out.removed(out, name)}; "
             f"make destroy STACK={name} destroys what it still has in AWS",
             file=sys.stderr,
         )
-    return 0
 
 
 if __name__ == "__main__":

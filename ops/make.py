@@ -7,7 +7,6 @@ is still where it was before namespaces were part of its key. A destroy names wh
 from __future__ import annotations
 
 import fnmatch
-import json
 import os
 import re
 import shutil
@@ -47,6 +46,10 @@ def main(arguments: Sequence[str]) -> int:
             _say(_about_undeclared(estate, word, states=states, action=action))
         return 2
     stacks = [name for name in estate.stacks if any(fnmatch.fnmatch(name, word) for word in words)]
+    others = cdktf_out.used_by_others(cdktf_out.folder(), namespace=estate.settings.namespace)
+    for stack in stacks:
+        if stack in others:
+            _say(others[stack])
     if action == "destroy":
         for line in _uses(estate, stacks):
             _say(line)
@@ -67,11 +70,9 @@ def _kept(estate: Estate, word: str) -> Path | None:
     """The folder that still has the Terraform of a stack of this estate."""
     out = cdktf_out.folder()
     for folder in (cdktf_out.stack(out, word), cdktf_out.removed(out, word)):
-        file = folder / "cdk.tf.json"
-        if _may_be_a_stack(word) and file.is_file():
-            marker = json.loads(file.read_text()).get("resource", {}).get("terraform_data", {}).get("estate", {})
-            if marker.get("input", estate.settings.namespace) == estate.settings.namespace:
-                return folder
+        ours = cdktf_out.namespace_in(folder) in (None, estate.settings.namespace)
+        if _may_be_a_stack(word) and ours and (folder / "cdk.tf.json").is_file():
+            return folder
     return None
 
 

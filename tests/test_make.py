@@ -117,6 +117,19 @@ def test_the_terraform_of_another_estates_stack_is_not_taken_for_a_deleted_one(t
     assert make(ESTATES["sample"], tmp_path, "destroy", "fleet-web-prod", "--") == (2, "", words)
 
 
+def test_a_synthesis_does_not_offer_to_destroy_what_is_of_another_estate(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config, out = tmp_path / "estate.yaml", tmp_path / "cdktf.out"
+    config.write_text(DASHBOARDS + SECOND)
+    synthesize(config, out)
+    (out / "stacks" / "overview-us-east-1" / ".terraform").mkdir()  # as after a plan
+    config.write_text(DASHBOARDS.replace("acme", "shop"))
+    synthesize(config, out)
+    assert capsys.readouterr().err == ""
+    assert not (out / "stacks" / "overview-us-east-1").exists()
+
+
 def test_synthesis_keeps_the_terraform_of_a_stack_whose_lines_were_deleted_until_it_is_declared_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -167,6 +180,21 @@ def test_help_says_what_it_reads_and_writes_nothing(tmp_path: Path) -> None:
     for part in ("usage: main.py", "GOLDSMITH_CONFIG", "CDKTF_OUTDIR", "exit status:\n  0  "):
         assert part in printed
     assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "out" / "manifest.json").mkdir(parents=True)  # which Node.js writes
+    for out, place, reason in (
+        ("file", "file", "File exists"),
+        ("out", "out/manifest.json", "illegal operation on a directory"),
+    ):
+        environ = {**os.environ, "CDKTF_OUTDIR": str(tmp_path / out)}
+        assert run(sys.executable, "main.py", environ=environ) == (
+            1,
+            "",
+            f"{tmp_path / place}: cannot be written: {reason}; CDKTF_OUTDIR names the folder to write to\n",
+        )
 
 
 def test_an_argument_that_is_not_known_is_refused(tmp_path: Path) -> None:

@@ -179,6 +179,36 @@ def test_a_state_of_another_estate_is_refused_and_can_be_destroyed(environ: dict
     assert "1 destroyed" in terraform.run("destroy", "-auto-approve", folder=shop, environ=environ)
 
 
+def test_estates_that_take_turns_in_one_folder_do_not_get_each_others_states(
+    environ: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = stateful(tmp_path, "{namespace: acme}")
+    terraform.run("init", folder=folder, environ=environ)
+    terraform.run("apply", "-auto-approve", folder=folder, environ=environ)
+
+    # the same folder, in which Terraform remembers where acme's state is
+    (tmp_path / "estate.yaml").write_text(f"settings: {{namespace: shop}}\n{IMAGE}{FLEET}")
+    words = (
+        f"image-web: {folder} was last used for the estate acme; shop has a state of its own. If acme was renamed to "
+        "shop, destroy the stack under the old name first. If they are two estates, CDKTF_OUTDIR can give each a "
+        "folder of its own\n"
+    )
+    assert make_image(tmp_path, environ, "plan") == (0, "plan image-web\n", words)
+    stateful(tmp_path, "{namespace: shop}")
+    assert capsys.readouterr().err == words
+    terraform.run("init", folder=folder, environ=environ)
+    assert "1 to add, 0 to change, 0 to destroy" in terraform.run("plan", folder=folder, environ=environ)
+
+    stateful(tmp_path, "{namespace: acme}")
+    terraform.run("init", folder=folder, environ=environ)
+    terraform.run("plan", "-detailed-exitcode", folder=folder, environ=environ)
+
+    # another backend of the same estate is for its owner to move
+    stateful(tmp_path, "{namespace: acme, backend: {local: {folder: elsewhere}}}")
+    with pytest.raises(terraform.TerraformError, match="Backend configuration changed"):
+        terraform.run("init", folder=folder, environ=environ)
+
+
 # --- From the old place to the new one
 
 
