@@ -10,7 +10,8 @@ from pydantic import BaseModel, Field, StrictBool, StrictInt, model_validator
 from estate.text import FROZEN, KmsKeyArn, Matching, Text
 from estate.volumes import AnyVolumeType, check_volume
 
-_DEVICE = r"(/dev/)?(sd[b-z]([1-9]|1[0-5])?|xvd([b-z]|[b-d][a-z]))"
+# those with numbers, such as /dev/sdf1, are for paravirtual instances only, which no instance type of today is
+_DEVICE = r"(/dev/)?(sd[b-z]|xvd([b-z]|[b-d][a-z]))"
 
 DeviceName = Annotated[
     Text,

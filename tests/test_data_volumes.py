@@ -77,7 +77,7 @@ def test_an_ami_has_the_volumes_of_its_image_and_of_what_that_is_built_from(
 
 def test_a_fleet_encrypts_the_volumes_of_an_image_that_is_not_encrypted(stacks: dict[str, dict[str, Any]]) -> None:
     volumes = mappings(stacks["fleet-web-dev"])
-    assert list(volumes) == ["${one(data.aws_ami.ami[*].root_device_name)}", "/dev/sdf", "/dev/sdg"]
+    assert list(volumes) == ["${one(data.aws_ami.ami[*].root_device_name)}", "/dev/sdg", "/dev/sdf"]
     assert {each["encrypted"] for each in volumes.values()} == {"true"}
     assert volumes["/dev/sdf"].items() >= {"volume_type": "st1", "delete_on_termination": "false"}.items()
     assert volumes["/dev/sdg"].items() >= {"iops": 4000, "throughput": 125, "volume_size": 0}.items()
@@ -94,6 +94,19 @@ def test_what_a_mapping_leaves_out_cannot_come_from_another_that_was_in_its_plac
             assert ebs.keys() >= {"volume_size", "volume_type", "iops", "encrypted", "delete_on_termination"}
             looked_at = any(f"block_device_mappings[{index}].ebs[0].throughput" in condition for condition in kept)
             assert looked_at == ("throughput" not in ebs)
+
+
+def test_a_volume_that_is_added_does_not_get_the_throughput_of_another(
+    stacks: dict[str, dict[str, Any]], tmp_path: Path
+) -> None:
+    """Neither it nor those that it pushes down are, without a throughput, where there was one before."""
+    added = "/dev/sde: {volume_size: 20, volume_type: io1, iops: 500}, /dev/sdb: {volume_size: 20}, /dev/sdf: {}"
+    (tmp_path / "estate.yaml").write_text(ESTATE.replace("/dev/sdf: {}", added))
+    after = mappings(synthesize(tmp_path / "estate.yaml", tmp_path / "cdktf.out")["fleet-web-prod"])
+    before = mappings(stacks["fleet-web-prod"])
+    assert len(after) == len(before) + 2
+    for old, new in zip(before.values(), after.values(), strict=False):
+        assert "throughput" in new or "throughput" not in old
 
 
 def test_a_fleet_has_its_own_volumes_beside_and_in_place_of_those_of_its_image(

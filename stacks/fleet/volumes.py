@@ -21,7 +21,7 @@ _GP3_IOPS, _GP3_THROUGHPUT = 3000, 125
 
 
 def mappings(fleet: Fleet, *, estate: Estate, root_device_name: str) -> list[LaunchTemplateBlockDeviceMappings]:
-    """The root volume first, then the others in the order of their names. All are encrypted."""
+    """The root volume first, then the others. All are encrypted."""
     return [
         _mapping(root_device_name, fleet.root_volume),
         *(_mapping(name, volume) for name, volume in _data_volumes(fleet, estate).items()),
@@ -47,14 +47,18 @@ def kept_throughputs(fleet: Fleet, *, estate: Estate) -> Iterator[tuple[str, str
 
 
 def _data_volumes(fleet: Fleet, estate: Estate) -> Mapping[str, FleetVolume]:
-    """Those of the fleet, and those of an image that is not encrypted: a launch encrypts what a mapping names."""
+    """Those of the fleet, and those of an image that is not encrypted: a launch encrypts what a mapping names.
+
+    Those that have a throughput are first: so none that is added pushes another to where one was.
+    """
     image = estate.image_of(fleet)
     of_image = {} if image.root_volume.encrypted else volumes_of(image, estate.images)
     inherited = {
         name: FleetVolume(**volume.model_dump(exclude={"volume_size", "snapshot_id"}))
         for name, volume in of_image.items()
     }
-    return dict(sorted({**inherited, **fleet.volumes}.items()))
+    every = {**inherited, **fleet.volumes}
+    return dict(sorted(every.items(), key=lambda each: (_throughput(each[1]) is None, each[0])))
 
 
 def _mapping(device_name: str, volume: RootVolume | FleetVolume) -> LaunchTemplateBlockDeviceMappings:
