@@ -15,6 +15,12 @@ def amis(images: Mapping[str, AnyImage]) -> dict[str, Image]:
     return {name: image for name, image in images.items() if isinstance(image, Image)}
 
 
+def base_of(image: Image | None, images: Mapping[str, AnyImage]) -> Image | None:
+    """The image that another is built from, if it is one of the estate's AMIs."""
+    base = images.get(image.base.image) if image and image.base else None
+    return base if isinstance(base, Image) else None
+
+
 def volumes_of(image: Image | None, images: Mapping[str, AnyImage]) -> dict[str, ImageVolume]:
     """The volumes beside the root that the AMIs of an image have, as far as the estate says: its own and its bases'."""
     found: dict[str, ImageVolume] = {}
@@ -22,5 +28,5 @@ def volumes_of(image: Image | None, images: Mapping[str, AnyImage]) -> dict[str,
     while image and image.name not in seen:
         seen.add(image.name)
         found = {**image.volumes, **found}
-        image = amis(images).get(image.base.image) if image.base else None
+        image = base_of(image, images)
     return found

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from estate.any_image import amis, volumes_of
+from estate.any_image import base_of, volumes_of
 from estate.data_volumes import FleetVolume, ImageVolume, same_device
 from estate.fleet import Fleet
 from estate.image import Image
@@ -25,8 +25,9 @@ def check_volumes(image: Image, parts: Parts) -> Iterator[Problem]:
         return
     if parts.sound(key, "os"):
         yield from _names(image.volumes, image.platform, (*key, "volumes"))
-    base = amis(parts.images).get(image.base.image) if image.base else None
-    if parts.sound(key, "parent") and (base is None) == (image.base is None):
+    base = base_of(image, parts.images)
+    # a chain of bases is followed only where there is something to compare
+    if image.volumes and parts.sound(key, "parent") and (base is None) == (image.base is None):
         known = volumes_of(base, parts.images)
         for name, volume in image.volumes.items():
             yield from _size(name, volume, known, (*key, "volumes", name), f"image {base.name}" if base else None)
@@ -42,7 +43,7 @@ def check_fleet_volumes(fleet: Fleet, image: Image, parts: Parts) -> Iterator[Pr
     if not (parts.sound(key, "volumes") and parts.sound(("images", image.name), "os", "volumes", "parent")):
         return
     yield from _names({**image.volumes, **fleet.volumes}, image.platform, (*key, "volumes"), of=fleet.volumes)
-    known = volumes_of(image, parts.images)
+    known = volumes_of(image, parts.images) if fleet.volumes else {}
     for name, volume in fleet.volumes.items():
         yield from _size(name, volume, known, (*key, "volumes", name), f"image {image.name}")
 

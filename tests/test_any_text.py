@@ -198,3 +198,9 @@ def test_the_nearest_of_a_thousand_names_is_found(tmp_path: Path) -> None:
     remedies = [line.partition("; ")[2] for line in lines]
     meant = ["web77", "web77", "web777", "web777", "web777"]
     assert remedies == [*(f"did you mean {name!r}?" for name in meant), "choose one of 1000, such as web0, web1, web10"]
+
+
+def test_a_thousand_images_built_from_each_other_end_in_one_line(tmp_path: Path) -> None:
+    text = thousand(lambda number: f"{SOUND}, parent: {{image: web{number + 1}}}")
+    rule = "images.web999.parent: no such image, got 'web1000'; did you mean 'web100'?"
+    assert told(written(tmp_path, text)) == f"{tmp_path}/estate.yaml:1002 {rule}"
