@@ -44,11 +44,20 @@ def _windows_of_a_registry(image: ContainerImage, key: Key) -> Iterator[Problem]
 
 
 def _of_the_marketplace(image: ContainerImage, parts: Parts) -> Iterator[Problem]:
-    """Only image recipes take them ("Use managed components" in Image Builder's user guide)."""
+    """Only image recipes take its components ("Use managed components" in Image Builder's user guide); its images are
+    AMIs."""
+    if parts.sound(("images", image.name), "parent") and _is_of_the_marketplace(image.parent):
+        rule = "images of the Marketplace are AMIs, and a container image cannot be made of one"
+        remedy = "write a container image, or delete kind: container"
+        yield Problem(("images", image.name, "parent"), rule, shown(image.parent), remedy)
     for place, use in image.placed_uses:
-        if use.is_managed and place not in parts.broken and use.use.split(":")[4] == "aws-marketplace":
+        if place not in parts.broken and _is_of_the_marketplace(use.use):
             rule = "AWS takes no components of the Marketplace for containers"
             yield Problem(place, rule, shown(use.use), "install the product in a component of your own")
+
+
+def _is_of_the_marketplace(arn: str) -> bool:
+    return arn.startswith("arn:") and arn.split(":")[4] == "aws-marketplace"
 
 
 def _tags_that_stay(image: ContainerImage, key: Key) -> Iterator[Problem]:
