@@ -82,7 +82,12 @@ def add_guarded_ami(stack: TerraformStack, *, estate: Estate, fleet: Fleet) -> G
         "found",
         owners=["self"],
         include_deprecated=True,
-        filter=[DataAwsAmiIdsFilter(name="image-id", values=['${coalesce(local.ami_id, "none")}'])],
+        # what is no ID is not asked for: in a filter, "*" is every AMI
+        filter=[
+            DataAwsAmiIdsFilter(
+                name="image-id", values=['${can(regex("^ami-[0-9a-z]+$", local.ami_id)) ? local.ami_id : "none"}']
+            )
+        ],
         lifecycle=_stopping(there),
     )
     identity = _identity_guards(subject, namespace=namespace, image=image)

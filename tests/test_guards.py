@@ -251,6 +251,8 @@ def test_whatever_is_gone_stops_neither_a_refresh_nor_a_destroy(plans: Plans) ->
     ec2 = plans.aws.client("ec2", region=REGION)
     ssm = plans.aws.client("ssm", region=REGION)
     ec2.deregister_image(ImageId=ssm.get_parameter(Name=PARAMETER)["Parameter"]["Value"])
+    # every AMI, in a filter of EC2
+    ssm.put_parameter(Name=PARAMETER, Value="ami-*", Type="String", Overwrite=True)
     plans.run("tagged", "plan", "-destroy")
     plans.run("named", "plan", "-refresh-only")
 
