@@ -22,6 +22,7 @@ from local_aws.control import Control
 from local_aws.group_instances import GroupInstances
 from local_aws.image_builder import ImageBuilder
 from local_aws.neighbours import Neighbours
+from local_aws.parameter_limits import ParameterLimits
 from local_aws.public_parameters import PublicParameters
 from local_aws.service_model import AwsError, ServiceModel
 
@@ -102,7 +103,7 @@ class Front:
         amis = WholeAmis(app=ami_states)
         neighbours = Neighbours(endpoint=f"http://127.0.0.1:{port}", amis=amis)
         self._ec2 = AmiAttributes(app=_of_its_region(amis), neighbours=neighbours)
-        self._parameters = PublicParameters(app=app)
+        self._parameters = PublicParameters(app=ParameterLimits(app=app))
         self._cloudwatch = WholeAlarms(app=app)
         self._model = ServiceModel()
         builds = Builds(state_seconds=state_seconds)

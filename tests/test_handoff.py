@@ -177,6 +177,7 @@ def test_value_that_somebody_else_wrote_is_replaced_whatever_its_record_says(
         Name=f"{web.path}/latest",
         Value=other.amis(newer)[HOME],
         Type="String",
+        DataType="aws:ec2:image",
         Description=description.replace("%s", newer),
     )
 
@@ -447,7 +448,7 @@ PROBLEMS: dict[str, tuple[str, str, Answer]] = {
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
-def test_what_no_retry_mends_is_counted_and_not_raised(web: Web, name: str) -> None:
+def test_what_a_retry_would_only_meet_again_is_counted_and_not_raised(web: Web, name: str) -> None:
     service, operation, answer = PROBLEMS[name]
     web.build()
     web.run()
