@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from estate.container import DEFAULT_DOCKERFILE, ContainerImage
 from estate.parts import Parts
@@ -83,17 +84,24 @@ def _dockerfile(image: ContainerImage, key: Key, parts: Parts) -> Iterator[Probl
     if text is None:
         return  # that it cannot be read is said elsewhere
     got = shown(path) if path else ""
-    places = {}
+    places = _places(text)
     for name in _PLACEHOLDERS:
-        # not behind a #: a comment is no instruction
-        found = re.search(rf"^[^#\n]*\{{\{{\{{\s*imagebuilder:{name}\s*\}}\}}\}}", text, re.MULTILINE)
-        if found is None:
+        if name not in places:
             yield Problem(key, f"the template needs {{{{{{ imagebuilder:{name} }}}}}}", got, _WHY[name])
-        else:
-            places[name] = found.end()
     if list(places.values()) != sorted(places.values()):
         order = " before ".join(places)
         yield Problem(key, f"the template needs {order}", got, "Image Builder replaces them from above")
+
+
+@lru_cache  # many images may have one template
+def _places(text: str) -> dict[str, int]:
+    """Where each placeholder of a template stands first, in the order of `_PLACEHOLDERS`."""
+    places = {}
+    for name in _PLACEHOLDERS:
+        # not behind a #: a comment is no instruction
+        if found := re.search(rf"^[^#\n]*\{{\{{\{{\s*imagebuilder:{name}\s*\}}\}}\}}", text, re.MULTILINE):
+            places[name] = found.end()
+    return places
 
 
 _WHY = {

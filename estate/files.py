@@ -88,16 +88,18 @@ def _documents(
 
 
 def _dockerfiles(images: Iterable[AnyImage], folder: Path, problems: list[Problem], broken: Set[Key]) -> dict[str, str]:
-    """The Dockerfile templates that images name by their paths."""
+    """The Dockerfile templates that images name by their paths, each read once."""
     texts: dict[str, str] = {}
+    read: set[str] = set()
     for image in images:
         key: Key = ("images", image.name, "dockerfile")
         path = image.own_dockerfile if isinstance(image, ContainerImage) else None
         if path is None or key in broken:
             continue
         file = _named(path, folder, key, f"{_REMEDY}, or its text in several lines", problems)
-        if file is None:
+        if file is None or path in read:
             continue
+        read.add(path)
         try:
             texts[path] = _text_of(file, DOCKERFILE)
         except EstateError as error:
