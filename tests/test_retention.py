@@ -134,9 +134,10 @@ def test_policy_is_created_updated_replaced_and_destroyed(policy: Policy) -> Non
     assert {each["action"]["type"] for each in updated["policyDetails"]} == {"DEPRECATE", "DISABLE", "DELETE"}
     assert "No changes." in policy.terraform("plan")
 
-    policy.declare(rules, namespace="acmes")
-    # another namespace is another state
-    policy.terraform("init", "-migrate-state", "-force-copy")
+    new = policy.declare(rules, namespace="acmes")["terraform"]["backend"]["local"]["path"]
+    # another namespace is another state, and synthesis has forgotten where the old one is
+    policy.terraform("init", "-reconfigure", f"-backend-config=path={new.replace('/acmes/', '/acme/')}")
+    policy.terraform("init", "-migrate-state", "-force-copy", f"-backend-config=path={new}")
     policy.terraform("apply", "-auto-approve")
     (replaced,) = policy.all()
     assert replaced["arn"] != made["arn"]
