@@ -8,8 +8,9 @@ AWS_CDK ?=
 PIP_TOOLS := pip-tools==7.6.2
 PIPENV := pipenv==2026.10.3
 AWS_CDK_LIB := aws-cdk-lib==2.275.0
-CODE := main.py entry.py cdktf_out.py estate stacks lambda_src ops local_aws scripts bench docs tests
-SNAPSHOTS := tests/test_snapshots.py
+CODE := main.py entry.py cdktf_out.py estate stacks lambda_src ops local_aws demo \
+	scripts pages bindings bench tests
+SNAPSHOTS := tests/stacks/test_snapshots.py
 
 # Node.js and npm are in the virtual environment; cdktf's Python library starts the `node` it finds first.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -34,7 +35,7 @@ PIP_INSTALL := .venv/bin/python -m pip install -qq --disable-pip-version-check -
 	--require-hashes --no-deps
 NPM_CI := .venv/bin/npm ci --include=dev --ignore-scripts=false --no-audit --no-fund --loglevel=error
 
-# docs and bench are folders, too
+# demo, docs and bench are folders, too
 .PHONY: help setup demo test check format snapshots docs synth scan validate plan deploy destroy bench lock clean
 .PHONY: prerequisites terraform stack-named
 
@@ -45,11 +46,12 @@ setup: prerequisites ## Install everything that is not there yet, or has changed
 	@$(MAKE) -s --no-print-directory -j2 .venv/python-installed node_modules/installed
 
 demo: terraform setup ## The whole story against an AWS on this machine
-	@.venv/bin/python -m local_aws.demo $(ARGS)
+	@.venv/bin/python -m demo $(ARGS)
 
-# A worker for each processor, and a local AWS for each worker; the tests of a file share what they have made.
+# Four workers, each with a local AWS, because half of their time is waiting for Terraform; the tests of a file share what
+# they have made.
 test: setup ## All tests; ARGS="-k text" chooses
-	@.venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@.venv/bin/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: setup ## ruff's format and lint, mypy strict
 	@.venv/bin/ruff format --check --quiet $(CODE) || { echo 'format: make format puts it right' >&2; exit 1; }
@@ -65,7 +67,7 @@ snapshots: setup ## Write the examples' snapshots anew, for review
 	@.venv/bin/python -m pytest --snapshot-update $(SNAPSHOTS) $(ARGS)
 
 docs: setup ## Write the generated pages of docs/ anew
-	@.venv/bin/python docs/generate.py
+	@.venv/bin/python -m pages
 
 synth: setup ## Write the Terraform of all stacks into cdktf.out
 	@.venv/bin/python main.py
@@ -111,7 +113,7 @@ prerequisites:
 	@.venv/bin/python -c '' 2>/dev/null || { rm -rf .venv && sh scripts/prerequisites.sh '$(PYTHON)'; }
 
 terraform:
-	@if .venv/bin/python -c '' 2>/dev/null; then .venv/bin/python -m local_aws.terraform; \
+	@if .venv/bin/python -c '' 2>/dev/null; then .venv/bin/python -m scripts.terraform; \
 	else sh scripts/prerequisites.sh '$(PYTHON)' terraform; fi
 
 stack-named:

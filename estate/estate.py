@@ -6,15 +6,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from estate import names
-from estate.any_image import AnyImage
-from estate.container import DEFAULT_DOCKERFILE, ContainerImage
-from estate.documents import Document
-from estate.fleet import Fleet
-from estate.image import Image
-from estate.operating_systems import Platform
-from estate.settings import Settings
-from estate.workflow_actions import Stage
-from estate.workflow_documents import WorkflowDocument
+from estate.catalogue.operating_systems import Platform
+from estate.component_documents.document import Document
+from estate.models.ami_image import Image
+from estate.models.container_image import DEFAULT_DOCKERFILE, ContainerImage
+from estate.models.fleet import Fleet
+from estate.models.images import AnyImage
+from estate.models.settings import Settings
+from estate.workflow_documents.actions import Stage
+from estate.workflow_documents.document import WorkflowDocument
 
 
 class Estate(BaseModel):

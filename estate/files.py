@@ -10,17 +10,17 @@ from functools import cache
 from pathlib import Path
 from typing import get_args
 
-from estate import documents
-from estate.any_image import AnyImage
+from estate.catalogue.operating_systems import Platform
 from estate.cdktf_tokens import token_problem, tokens_in_lines, values_of
-from estate.container import ContainerImage
-from estate.documents import Document
-from estate.image import ComponentUse
-from estate.operating_systems import Platform
+from estate.component_documents import document as documents
+from estate.component_documents.document import Document
+from estate.models.ami_image import ComponentUse
+from estate.models.container_image import ContainerImage
+from estate.models.images import AnyImage
 from estate.problems import EstateError, Key, Problem, did_you_mean, shown
 from estate.reading import DOCKERFILE, DOCUMENT, FileKind, is_below, lack_of, text_of
-from estate.workflow_actions import Stage
-from estate.workflow_documents import WorkflowDocument, parse_workflow
+from estate.workflow_documents.actions import Stage
+from estate.workflow_documents.document import WorkflowDocument, parse_workflow
 
 SHIPPED_COMPONENTS = Path(__file__).parent.parent / "components"
 """Goldsmith's own component documents: `<name>/{linux,windows,macos}.yaml`."""

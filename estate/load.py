@@ -8,19 +8,19 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from estate import checks
-from estate.any_image import AnyImage
-from estate.container import ContainerImage
+from estate.checks import estate as checks
+from estate.checks.parts import Parts
 from estate.estate import Estate
 from estate.files import NamedFiles, read_named
-from estate.fleet import Fleet
-from estate.image import Image
-from estate.parts import Parts
+from estate.models.ami_image import Image
+from estate.models.container_image import ContainerImage
+from estate.models.fleet import Fleet
+from estate.models.images import AnyImage
+from estate.models.salvage import model_of
+from estate.models.settings import Settings
 from estate.problems import EstateError, Key, Problem, Words, did_you_mean, shown
 from estate.reading import ESTATE, is_below, lack_of, text_of
-from estate.settings import Settings
-from estate.soundness import model_of
-from estate.yaml_text import Marks, read
+from estate.yaml import Marks, read
 
 _SECTIONS = ("images", "fleets")
 _SHARED = "x-"

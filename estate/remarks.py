@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from datetime import date
 
-from estate.any_image import AnyImage
 from estate.estate import Estate
-from estate.image import Image
-from estate.retention import Retention
+from estate.models.ami_image import Image
+from estate.models.images import AnyImage
+from estate.models.retention import Retention
 from estate.support import past_support
 
 

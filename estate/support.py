@@ -2,8 +2,8 @@
 
 from datetime import date
 
-from estate.any_image import amis
 from estate.estate import Estate
+from estate.models.images import amis
 
 
 def past_support(estate: Estate, *, today: date) -> list[str]:

@@ -18,13 +18,13 @@ import json
 from datetime import datetime
 from typing import Any
 
-from local_aws.ami_states import AmiStates
-from local_aws.amis import WholeAmis
 from local_aws.asgi import Receive, Scope, Send, read_body, respond
-from local_aws.auto_scaling import End, FollowingGroups
-from local_aws.builds import Builds, Failure, failure_reason
-from local_aws.image_builder import ImageBuilder
-from local_aws.service_model import AwsError
+from local_aws.image_builder.builds import Builds, Failure, failure_reason
+from local_aws.image_builder.operations import ImageBuilder
+from local_aws.image_builder.service_model import AwsError
+from local_aws.ministack.ami_states import AmiStates
+from local_aws.ministack.amis import WholeAmis
+from local_aws.ministack.auto_scaling import End, FollowingGroups
 
 
 class Control:

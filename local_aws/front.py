@@ -11,20 +11,20 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from local_aws.alarms import WholeAlarms
-from local_aws.ami_attributes import AmiAttributes
-from local_aws.ami_states import AmiStates
-from local_aws.amis import WholeAmis
 from local_aws.asgi import App, Message, Receive, Scope, Send, read_body, respond
-from local_aws.auto_scaling import FollowingGroups
-from local_aws.builds import Builds
 from local_aws.control import Control
-from local_aws.group_instances import GroupInstances
-from local_aws.image_builder import ImageBuilder
-from local_aws.neighbours import Neighbours
+from local_aws.image_builder.builds import Builds
+from local_aws.image_builder.neighbours import Neighbours
+from local_aws.image_builder.operations import ImageBuilder
+from local_aws.image_builder.service_model import AwsError, ServiceModel
+from local_aws.ministack.alarms import WholeAlarms
+from local_aws.ministack.ami_attributes import AmiAttributes
+from local_aws.ministack.ami_states import AmiStates
+from local_aws.ministack.amis import WholeAmis
+from local_aws.ministack.auto_scaling import FollowingGroups
+from local_aws.ministack.group_instances import GroupInstances
+from local_aws.ministack.public_parameters import PublicParameters
 from local_aws.parameter_limits import ParameterLimits
-from local_aws.public_parameters import PublicParameters
-from local_aws.service_model import AwsError, ServiceModel
 
 _SERVICES = (
     # those that stacks, function, commands and tests ask, and apigateway, which looks at every unsigned path

@@ -15,7 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
-from estate.settings import Provider
+from estate.models.settings import Provider
 from lambda_src.ami_handoff.answers import GarbledAnswer
 from lambda_src.ami_handoff.failures import is_transient
 

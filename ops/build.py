@@ -28,9 +28,9 @@ from rich.table import Table
 from rich.text import Text
 
 from estate import names
-from estate.any_image import AnyImage
-from estate.container_recipe import any_recipe_of
 from estate.estate import Estate
+from estate.models.images import AnyImage
+from estate.recipes.container import any_recipe_of
 from lambda_src.ami_handoff.builds import list_builds
 from ops.aws import Aws, OpsError, asking
 from ops.follow import ENDED, UNFINISHED, Arrival, Outcome, follow

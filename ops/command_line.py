@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import entry
+from estate.catalogue.operating_systems import CATALOGUE
 from estate.estate import Estate
 from estate.load import load
-from estate.operating_systems import CATALOGUE
 from estate.problems import EstateError, did_you_mean
 
 HANDOFF_TIMEOUT_IN_SECONDS = 300

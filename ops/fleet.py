@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from estate import names
 from estate.estate import Estate
-from estate.fleet import Fleet
+from estate.models.fleet import Fleet
 from lambda_src.ami_handoff.builds import Build, good_builds
 from lambda_src.ami_handoff.channels import Channel, read_channels
 from ops.aws import Aws, OpsError, asking

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from estate.estate import Estate
-from estate.fleet import Fleet
+from estate.models.fleet import Fleet
 from ops.fleet import Facts, Refresh
 from ops.gaps import gaps_of, progress_of
 

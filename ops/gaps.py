@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from estate import names
 from estate.estate import Estate
-from estate.fleet import Fleet
+from estate.models.fleet import Fleet
 from ops.fleet import Facts, Refresh, Running, Version
 
 _ON_ITS_WAY = ("Pending", "InProgress", "Baking")

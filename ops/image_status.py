@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from estate.any_image import AnyImage
 from estate.estate import Estate
+from estate.models.images import AnyImage
 from lambda_src.ami_handoff.builds import Build, list_builds, newest_good
 from lambda_src.ami_handoff.channels import Channel, read_channels
 from ops.aws import Aws, OpsError, asking

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from estate import names
-from estate.operating_systems import Architecture, ManagedImage, OperatingSystem, PublicParameter, Published
+from estate.catalogue.operating_systems import Architecture, ManagedImage, OperatingSystem, PublicParameter, Published
 from ops.aws import Aws, OpsError, asking
 from ops.screen import open_console
 

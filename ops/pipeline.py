@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from botocore.exceptions import ClientError
 
 from estate import names
-from estate.any_image import AnyImage
-from estate.container import ContainerImage
 from estate.estate import Estate
+from estate.models.container_image import ContainerImage
+from estate.models.images import AnyImage
 from lambda_src.ami_handoff.outputs import Amis, Containers, Outputs
 from ops.aws import Aws, OpsError, asking
 

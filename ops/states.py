@@ -13,7 +13,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from estate.settings import Settings
+from estate.models.settings import Settings
 
 # A look is a courtesy, which nobody should wait for.
 _CONFIG = Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 2})

@@ -44,10 +44,10 @@ from dataclasses import asdict
 from datetime import datetime
 
 from estate import names
-from estate.any_image import AnyImage
 from estate.estate import Estate
-from estate.fleet import Fleet
-from estate.settings import Provider
+from estate.models.fleet import Fleet
+from estate.models.images import AnyImage
+from estate.models.settings import Provider
 from ops.aws import Aws, OpsError
 from ops.fleet import Facts, read_fleet
 from ops.fleet_status import FleetStatus, fleet_status

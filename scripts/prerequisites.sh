@@ -28,5 +28,5 @@ if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
     fail "$python comes without venv, which Goldsmith needs: on Debian and Ubuntu, apt-get install python3-venv"
 fi
 if [ "${2:-}" = terraform ]; then
-    exec "$python" -m local_aws.terraform
+    exec "$python" -m scripts.terraform
 fi

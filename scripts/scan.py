@@ -16,8 +16,8 @@ from typing import Any
 from ruamel.yaml import YAML
 
 import entry
-from local_aws import terraform
 from local_aws.server import LocalAws
+from scripts import terraform
 
 PROJECT = Path(__file__).parent.parent
 TOOLS = PROJECT / ".venv" / "scan" / "bin"

@@ -11,14 +11,14 @@ that imports it first loads its estate meanwhile.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from stacks import fast_bindings
+from bindings import fast
 
 if TYPE_CHECKING:
     from cdktf import App
 
+    from stacks.dashboard import OverviewStack
     from stacks.ec2_fleet import Ec2FleetStack
     from stacks.image_pipeline import ImagePipelineStack
-    from stacks.overview import OverviewStack
 
 __all__ = ["App", "Ec2FleetStack", "ImagePipelineStack", "OverviewStack"]
 
@@ -26,10 +26,10 @@ _MODULES = {
     "App": "cdktf",
     "Ec2FleetStack": "stacks.ec2_fleet",
     "ImagePipelineStack": "stacks.image_pipeline",
-    "OverviewStack": "stacks.overview",
+    "OverviewStack": "stacks.dashboard",
 }
 
-fast_bindings.install()  # before the first import of a provider binding, and of cdktf
+fast.install()  # before the first import of a provider binding, and of cdktf
 
 
 def __getattr__(name: str) -> Any:

@@ -5,7 +5,7 @@ from constructs import Construct
 
 from estate import names
 from estate.estate import Estate
-from estate.fleet import Fleet
+from estate.models.fleet import Fleet
 from stacks.fleet.group import add_group
 from stacks.fleet.launch_template import add_launch_template
 from stacks.fleet.network import add_network

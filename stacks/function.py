@@ -18,7 +18,7 @@ from cdktf_cdktf_provider_aws.lambda_function import (
 from cdktf_cdktf_provider_aws.sqs_queue import SqsQueue
 
 from estate import names
-from estate.settings import Iam
+from estate.models.settings import Iam
 from stacks.policy import Statement, for_account, only_over_tls, policy
 from stacks.role import add_role
 

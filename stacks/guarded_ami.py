@@ -17,8 +17,8 @@ from cdktf_cdktf_provider_aws.data_aws_ssm_parameters_by_path import DataAwsSsmP
 
 from estate import names
 from estate.estate import Estate
-from estate.fleet import Fleet
-from estate.image import Image
+from estate.models.ami_image import Image
+from estate.models.fleet import Fleet
 from stacks.terraform import stopping
 
 _CHANNEL = "data.aws_ssm_parameters_by_path.channel"

@@ -5,11 +5,11 @@ from cdktf_cdktf_provider_aws.data_aws_caller_identity import DataAwsCallerIdent
 from constructs import Construct
 
 from estate import names
-from estate.any_image import AnyImage
-from estate.container import ContainerImage
-from estate.container_recipe import container_recipe_of
 from estate.estate import Estate
-from estate.recipe import recipe_of
+from estate.models.container_image import ContainerImage
+from estate.models.images import AnyImage
+from estate.recipes.ami import recipe_of
+from estate.recipes.container import container_recipe_of
 from stacks.image.alarms import add_alarms
 from stacks.image.container_distribution import add_container_distribution
 from stacks.image.container_recipe import add_container_recipe

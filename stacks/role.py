@@ -11,7 +11,7 @@ from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
 from cdktf_cdktf_provider_aws.iam_role_policy_attachment import IamRolePolicyAttachment
 
-from estate.settings import Iam
+from estate.models.settings import Iam
 from stacks.policy import Condition, Statement, in_policies, policy, trust
 
 

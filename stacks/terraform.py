@@ -12,7 +12,7 @@ from cdktf import (
 from cdktf_cdktf_provider_aws.provider import AwsProvider, AwsProviderAssumeRole, AwsProviderDefaultTags
 
 from estate import names
-from estate.settings import Provider, Settings
+from estate.models.settings import Provider, Settings
 
 _REQUIRED_PROVIDER = {5: ">= 5.100.0, < 7.0.0", 6: ">= 6.40.0, < 7.0.0"}
 """By the version that the settings name. With 5, the synthesized JSON uses only what both majors know, so either runs

@@ -7,13 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from local_aws import terraform
 from local_aws.server import LocalAws
-from tests.scratch_system import Base, NewSystem, System
+from scripts import terraform
+from tests.support.scratch_system import Base, NewSystem, System
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--snapshot-update", action="store_true", help="write tests/snapshots anew, for review")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Terraform's stories first, the longest before all: they wait, and the others run meanwhile."""
+    items.sort(key=lambda item: (item.path.name != "test_story.py", item.path.parent.name != "terraform"))
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from cdktf_cdktf_provider_aws.launch_template import LaunchTemplate
 
 from estate import names
 from estate.estate import Estate
-from estate.fleet import Fleet
+from estate.models.fleet import Fleet
 
 
 def add_group(

@@ -15,7 +15,7 @@ from cdktf_cdktf_provider_aws.launch_template import (
 
 from estate import names
 from estate.estate import Estate
-from estate.fleet import Fleet
+from estate.models.fleet import Fleet
 from stacks.fleet.volumes import kept_throughputs, mappings
 from stacks.guarded_ami import GuardedAmi
 from stacks.policy import MANAGED_BY_SYSTEMS_MANAGER

@@ -11,7 +11,7 @@ from cdktf_cdktf_provider_aws.vpc_security_group_egress_rule import VpcSecurityG
 
 from estate import names
 from estate.estate import Estate
-from estate.fleet import Fleet
+from estate.models.fleet import Fleet
 from stacks.terraform import literal, stopping
 
 _SUBNETS = "data.aws_subnets.subnets"

@@ -8,7 +8,7 @@ from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 
 from estate import names
 from estate.estate import Estate
-from estate.fleet import Fleet
+from estate.models.fleet import Fleet
 from stacks.happenings import Happening, add_rule, subscribe
 from stacks.policy import policy
 from stacks.topic import EVENTS, add_topic, key_statements

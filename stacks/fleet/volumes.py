@@ -11,10 +11,10 @@ from cdktf_cdktf_provider_aws.launch_template import (
     LaunchTemplateBlockDeviceMappingsEbs,
 )
 
-from estate.any_image import volumes_of
-from estate.data_volumes import FleetVolume
 from estate.estate import Estate
-from estate.fleet import Fleet, RootVolume
+from estate.models.data_volumes import FleetVolume
+from estate.models.fleet import Fleet, RootVolume
+from estate.models.images import volumes_of
 
 _GP3_IOPS, _GP3_THROUGHPUT = 3000, 125
 """Of a gp3 volume, if nothing else is said."""

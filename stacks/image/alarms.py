@@ -5,8 +5,8 @@ from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import CloudwatchMetricAla
 from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 
 from estate import names
-from estate.any_image import AnyImage
 from estate.estate import Estate
+from estate.models.images import AnyImage
 from stacks.function import Function
 
 

@@ -12,7 +12,7 @@ from cdktf_cdktf_provider_aws.s3_object import (
     S3ObjectOverrideProviderDefaultTags,
 )
 
-from estate.recipe import Component, Step
+from estate.recipes.ami import Component, Step
 from stacks.terraform import literal
 
 NEW_BEFORE_OLD = TerraformResourceLifecycle(create_before_destroy=True)

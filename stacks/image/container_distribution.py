@@ -11,8 +11,8 @@ from cdktf_cdktf_provider_aws.imagebuilder_distribution_configuration import (
 )
 
 from estate import names
-from estate.container import ContainerImage
 from estate.estate import Estate
+from estate.models.container_image import ContainerImage
 
 
 def add_container_distribution(

@@ -12,8 +12,8 @@ from cdktf_cdktf_provider_aws.imagebuilder_container_recipe import (
 )
 from cdktf_cdktf_provider_aws.s3_bucket import S3Bucket
 
-from estate.container_recipe import ContainerRecipe
-from estate.recipe import Device, Step
+from estate.recipes.ami import Device, Step
+from estate.recipes.container import ContainerRecipe
 from stacks.image.components import NEW_BEFORE_OLD, add_components, add_document
 from stacks.terraform import literal
 

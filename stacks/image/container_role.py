@@ -1,8 +1,8 @@
 """What a build of a container image needs beside what every build does, and what the hand-off needs instead."""
 
 from estate import names
-from estate.container import ContainerImage
 from estate.estate import Estate
+from estate.models.container_image import ContainerImage
 from stacks.policy import Statement, any_of, only_in
 
 _PULL = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]

@@ -12,9 +12,9 @@ from cdktf_cdktf_provider_aws.ebs_snapshot_import import (
 
 from estate import names
 from estate.estate import Estate
-from estate.image import Image
 from estate.limits import AMI_DESCRIPTION
-from estate.recipe import Recipe
+from estate.models.ami_image import Image
+from estate.recipes.ami import Recipe
 from stacks.image.components import NEW_BEFORE_OLD
 from stacks.image.vm_import_export import add_service_role
 from stacks.policy import Statement

@@ -14,9 +14,9 @@ from cdktf_cdktf_provider_aws.imagebuilder_distribution_configuration import (
 )
 
 from estate import names
-from estate.distribution import FastLaunch
 from estate.estate import Estate
-from estate.image import Image
+from estate.models.ami_image import Image
+from estate.models.distribution import FastLaunch
 from stacks.image.export import Destination
 
 

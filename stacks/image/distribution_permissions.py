@@ -8,9 +8,9 @@ and the policies of a role have at most 10,240 characters.
 from collections.abc import Iterable, Iterator
 
 from estate import names
-from estate.any_image import AnyImage
 from estate.estate import Estate
-from estate.image import Image
+from estate.models.ami_image import Image
+from estate.models.images import AnyImage
 from stacks.policy import Statement
 
 CROSS_ACCOUNT_ROLE = "EC2ImageBuilderDistributionCrossAccountRole"

@@ -5,8 +5,8 @@ from cdktf_cdktf_provider_aws.kms_alias import KmsAlias
 from cdktf_cdktf_provider_aws.kms_key import KmsKey
 
 from estate import names
-from estate.any_image import AnyImage
 from estate.estate import Estate
+from estate.models.images import AnyImage
 from stacks.image.notifications import key_statements_of_emails
 from stacks.policy import Statement, policy
 

@@ -6,7 +6,7 @@ from cdktf import TerraformStack
 
 from estate import names
 from estate.estate import Estate
-from estate.image import Image
+from estate.models.ami_image import Image
 from stacks.bucket import add_private_bucket
 from stacks.image.vm_import_export import add_service_role
 from stacks.policy import Statement

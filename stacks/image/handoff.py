@@ -13,10 +13,10 @@ from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 from cdktf_cdktf_provider_aws.sns_topic_subscription import SnsTopicSubscription
 
 from estate import names
-from estate.ages import in_days
-from estate.any_image import AnyImage
-from estate.container import ContainerImage
 from estate.estate import Estate
+from estate.models.ages import in_days
+from estate.models.container_image import ContainerImage
+from estate.models.images import AnyImage
 from lambda_src.ami_handoff.configuration import FILE, PIPELINE_ARN, Configuration
 from stacks.function import Function, add_function
 from stacks.image.container_role import on_repositories

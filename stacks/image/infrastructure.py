@@ -14,10 +14,10 @@ from cdktf_cdktf_provider_aws.s3_bucket import S3Bucket
 from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 
 from estate import names
-from estate.any_image import AnyImage
-from estate.container import ContainerImage
-from estate.container_recipe import any_recipe_of
 from estate.estate import Estate
+from estate.models.container_image import ContainerImage
+from estate.models.images import AnyImage
+from estate.recipes.container import any_recipe_of
 from stacks.image.container_role import container_build_statements
 from stacks.image.logs import PREFIX, build_log_arns
 from stacks.policy import MANAGED_BY_SYSTEMS_MANAGER, Statement

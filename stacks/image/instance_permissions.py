@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Set
 
 from estate import names
-from estate.image import Image
-from estate.image_scanning import SCANNING_REPOSITORY
+from estate.models.ami_image import Image
+from estate.models.image_scanning import SCANNING_REPOSITORY
 from stacks.image.surroundings import Surroundings
 from stacks.policy import Statement
 

@@ -8,8 +8,8 @@ from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
 from cdktf_cdktf_provider_aws.s3_bucket import S3Bucket
 
 from estate import names
-from estate.any_image import AnyImage
 from estate.estate import Estate
+from estate.models.images import AnyImage
 from stacks.bucket import add_private_bucket
 
 PREFIX = "logs/"

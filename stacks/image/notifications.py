@@ -4,8 +4,8 @@ from cdktf import TerraformStack
 from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 
 from estate import names
-from estate.any_image import AnyImage
 from estate.estate import Estate
+from estate.models.images import AnyImage
 from stacks.happenings import Happening, add_rule, subscribe
 from stacks.policy import Statement
 from stacks.topic import ALARMS, EVENTS, add_topic, key_statements

@@ -18,11 +18,11 @@ from cdktf_cdktf_provider_aws.imagebuilder_infrastructure_configuration import (
 )
 
 from estate import names
-from estate.any_image import AnyImage
 from estate.estate import Estate
-from estate.image import Image
-from estate.image_scanning import SCANNING_REPOSITORY, ImageScanning
-from estate.schedule import Schedule
+from estate.models.ami_image import Image
+from estate.models.image_scanning import SCANNING_REPOSITORY, ImageScanning
+from estate.models.images import AnyImage
+from estate.models.schedule import Schedule
 from stacks.image.logs import LogGroups
 from stacks.image.workflows import PipelineWorkflows
 from stacks.terraform import literal, stopping

@@ -11,7 +11,7 @@ from cdktf_cdktf_provider_aws.imagebuilder_image_recipe import (
 )
 from cdktf_cdktf_provider_aws.s3_bucket import S3Bucket
 
-from estate.recipe import Device, Recipe, Step
+from estate.recipes.ami import Device, Recipe, Step
 from stacks.image.components import NEW_BEFORE_OLD, add_components
 from stacks.terraform import literal
 

@@ -12,8 +12,8 @@ from cdktf_cdktf_provider_aws.ecr_repository import (
     EcrRepositoryImageScanningConfiguration,
 )
 
-from estate.container import ContainerImage, Repository
 from estate.estate import Estate
+from estate.models.container_image import ContainerImage, Repository
 from stacks.terraform import add_provider
 
 DAYS_WITHOUT_TAG = 1

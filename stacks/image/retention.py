@@ -14,12 +14,12 @@ from cdktf_cdktf_provider_aws.imagebuilder_lifecycle_policy import (
 )
 
 from estate import names
-from estate.ages import in_aws_words
-from estate.any_image import AnyImage
-from estate.container import ContainerImage
 from estate.estate import Estate
-from estate.image import Image
-from estate.retention import Retention
+from estate.models.ages import in_aws_words
+from estate.models.ami_image import Image
+from estate.models.container_image import ContainerImage
+from estate.models.images import AnyImage
+from estate.models.retention import Retention
 from stacks.image.container_role import on_repositories
 from stacks.policy import Statement, any_of, for_account, only_in
 from stacks.role import add_role

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from estate import names
-from estate.any_image import AnyImage
 from estate.estate import Estate
+from estate.models.images import AnyImage
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
 
 from estate import names
 from estate.estate import Estate
-from estate.image import Image
+from estate.models.ami_image import Image
 from stacks.policy import Statement
 from stacks.role import add_role
 

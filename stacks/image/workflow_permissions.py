@@ -8,10 +8,10 @@ image's regions.
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from estate.any_image import AnyImage
-from estate.image import Image
-from estate.workflow_actions import Stage
-from estate.workflow_runs import WorkflowRun
+from estate.models.ami_image import Image
+from estate.models.images import AnyImage
+from estate.recipes.workflows import WorkflowRun
+from estate.workflow_documents.actions import Stage
 from stacks.image.distribution_permissions import distribution_permissions
 from stacks.image.instance_permissions import instance_permissions
 from stacks.image.logs import build_log_arns, pipeline_log_arns

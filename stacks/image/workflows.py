@@ -15,9 +15,9 @@ from cdktf_cdktf_provider_aws.s3_bucket import S3Bucket
 from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 
 from estate import names
-from estate.any_image import AnyImage
 from estate.estate import Estate
-from estate.workflow_runs import Workflow, WorkflowRun, runs_of
+from estate.models.images import AnyImage
+from estate.recipes.workflows import Workflow, WorkflowRun, runs_of
 from stacks.image.components import NEW_BEFORE_OLD, add_document
 from stacks.image.surroundings import Surroundings
 from stacks.image.workflow_permissions import permissions

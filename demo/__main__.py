@@ -1,0 +1,102 @@
+"""`make demo`: the story, narrated. Ends with status 1 when any step did not show what it should, 130 on Ctrl-C."""
+
+import argparse
+import contextlib
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.status import Status
+
+import entry
+from demo.story import STEPS, Step
+from demo.world import StepFailed, World
+from local_aws.server import LocalAws, LocalAwsError
+
+SECONDS_PER_BUILD_STATE = 0.5
+"""Long enough to see a build walk through its states, short enough to watch."""
+
+
+def main() -> int:
+    """Tell the story."""
+    parser = argparse.ArgumentParser(
+        prog="make demo", description="The whole story of Goldsmith, against an AWS on this machine."
+    )
+    parser.parse_args()
+    entry.raise_on_interrupt()
+    # a stop from outside ends what runs, as Ctrl-C does
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    console = Console(highlight=False, soft_wrap=True)
+    began = time.monotonic()
+    try:
+        with _world() as world:
+            for number, step in enumerate(STEPS, start=1):
+                _narrate(step, f"{number}/{len(STEPS)}", world, console)
+    except (StepFailed, LocalAwsError) as error:
+        console.print(f"[bold red]The story ends here:[/] {escape(str(error))}")
+        return 1
+    except KeyboardInterrupt:
+        console.print("[yellow]Stopped; nothing was left behind.[/]")
+        return 130
+    _summary(world, console, seconds=time.monotonic() - began)
+    return 0
+
+
+@contextlib.contextmanager
+def _world() -> Iterator[World]:
+    with (
+        tempfile.TemporaryDirectory(prefix="goldsmith-demo-") as folder,
+        LocalAws(state_seconds=SECONDS_PER_BUILD_STATE) as aws,
+    ):
+        world = World(aws=aws, folder=Path(folder))
+        try:
+            yield world
+        finally:
+            world.end()
+
+
+def _narrate(step: Step, number: str, world: World, console: Console) -> None:
+    began = time.monotonic()
+    heading = f"[dim]{number}[/] [bold]{escape(step.title)}[/]"
+    if not console.is_terminal:
+        console.print(heading)
+    with console.status(heading) as status:
+
+        def show(line: str) -> None:
+            _progress(status, heading, line, seconds=time.monotonic() - began, width=console.width)
+
+        world.say = show
+        try:
+            seen = step.do(world)
+        except StepFailed:
+            console.print(f"[red]✗[/] {heading}")
+            raise
+    if console.is_terminal:
+        console.print(f"[green]✓[/] {heading} [dim]{time.monotonic() - began:.0f} s[/]")
+    for line in seen:
+        console.print(f"      {escape(line)}")
+
+
+def _progress(status: Status, heading: str, line: str, *, seconds: float, width: int) -> None:
+    """On a terminal: the heading, the time, and what the running command says now."""
+    room = max(20, width - 24)
+    status.update(f"{heading} [dim]{seconds:.0f} s[/]\n      [dim]{escape(' '.join(line.split())[:room])}[/]")
+
+
+def _summary(world: World, console: Console, *, seconds: float) -> None:
+    first, second = world.amis
+    console.print(
+        f"\n[bold green]{len(STEPS)} of {len(STEPS)} steps showed what they should, in {seconds:.0f} seconds.[/]\n"
+        "Two generations were built, handed off in two regions and rolled out; nobody copied an AMI ID:"
+    )
+    for region in first:
+        console.print(f"      {region}: {first[region]} → {second[region]}")
+    console.print("Next: README.md tells how to point it at an account of yours.")
+
+
+if __name__ == "__main__":
+    entry.run("-m demo", main)

@@ -1,0 +1,203 @@
+"""The story that Goldsmith is for, as a list of steps that check themselves.
+
+An image is built, its AMI handed off, a fleet runs it; a component changes, a second generation is built, the fleet's
+plan shows it and the fleet takes it; everything is destroyed. `demo` narrates the steps, the end-to-end test runs them.
+They use what a team uses, the `cdktf` command and `python -m ops`, against the local AWS and in a folder that passes:
+nothing of the project or its `state/` is touched.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from demo.world import HOME, PROJECT, StepFailed, World, last_lines
+
+SECOND = "us-east-1"
+IMAGE, FLEET = "image-web", "fleet-web-dev"
+_WALK = ("BUILDING", "TESTING", "DISTRIBUTING", "AVAILABLE")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: what it is about, and a function that does it and says what was seen."""
+
+    title: str
+    do: Callable[[World], Sequence[str]]
+
+
+def _network(world: World) -> Sequence[str]:
+    ec2 = world.aws.client("ec2", region=HOME)
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    tags = [{"ResourceType": "subnet", "Tags": [{"Key": "tier", "Value": "private"}]}]
+    for index, zone in enumerate("ac"):
+        ec2.create_subnet(
+            VpcId=vpc,
+            CidrBlock=f"10.0.{index}.0/24",
+            AvailabilityZone=f"{HOME}{zone}",
+            TagSpecifications=tags,
+        )
+    return [f"{world.aws.endpoint}, with a VPC and two private subnets in {HOME}"]
+
+
+def _first_deploy(world: World) -> Sequence[str]:
+    world.run([sys.executable, "main.py"])
+    # both at once, for the deploy waits a minute for the queue and the bucket to settle
+    deployed, words = world.together(
+        lambda: world.cdktf("deploy", IMAGE, "--auto-approve", "--skip-synth"),
+        lambda: world.cdktf("plan", FLEET, "--skip-synth", fails=True),
+    )
+    added = _found(r"Apply complete! Resources: (\d+) added", deployed)
+    return [
+        f"{IMAGE}: {added} resources; the components' scripts arrived letter for letter: {_arrived(world)}",
+        f"{FLEET}: no plan yet: {_found(r'(Fleet web-dev: [^│{]*? no build .*? ops build web)', _joined(words))}",
+    ]
+
+
+def _arrived(world: World) -> str:
+    """The components whose text in Image Builder is that of their file: `${…}` and `%{…}` are not Terraform's."""
+    builder = world.aws.client("imagebuilder", region=HOME)
+    files = {"http-responds": PROJECT / "components" / "http-responds" / "linux.yaml"}
+    files["app"] = world.folder / "config" / "components" / "app.yaml"
+    texts = {name: file.read_text() for name, file in files.items()}
+    _check("%{" in texts["http-responds"] and "${" in texts["app"], "the sample has nothing that could be mistaken")
+    for version in builder.list_components()["componentVersionList"]:
+        name = version["name"].rpartition("_")[2]
+        if name in texts:
+            arn = f"{version['arn']}/1"
+            arrived = builder.get_component(componentBuildVersionArn=arn)["component"]["data"]
+            _check(arrived == texts.pop(name), f"component {name} arrived changed", arrived)
+    _check(not texts, f"components that did not arrive: {', '.join(texts)}")
+    return ", ".join(files)
+
+
+def _build(world: World) -> Sequence[str]:
+    output = world.ops("build", "web", "--follow")
+    seen = list(dict.fromkeys(re.findall(rf"\b({'|'.join(_WALK)})\b", output)))
+    # a state that is over in a moment may pass between two looks
+    _check(seen == [state for state in _WALK if state in seen], f"the states came as {seen}", output)
+    _check(seen[-1:] == ["AVAILABLE"], f"the build ended {' '.join(seen[-1:])}", output)
+    return [" → ".join(seen)]
+
+
+def _handed_off(world: World) -> Sequence[str]:
+    amis = {}
+    for region in (HOME, SECOND):
+        ssm = world.aws.client("ssm", region=region)
+        parameters = ssm.get_parameters_by_path(Path="/imagebuilder/acme/web")["Parameters"]
+        values = {parameter["Name"]: parameter["Value"] for parameter in parameters}
+        ami = values.get("/imagebuilder/acme/web/latest", "")
+        images = world.aws.client("ec2", region=region).describe_images(Owners=["self"])["Images"]
+        newest = max(images, key=lambda image: image["CreationDate"])["ImageId"]
+        _check(ami == newest, f"latest in {region} is {ami or 'missing'}, the newest AMI {newest}")
+        amis[region] = ami
+    world.amis.append(amis)
+    status = json.loads(world.ops("status", "--json"))
+    _check(all(ami in json.dumps(status) for ami in amis.values()), "ops status does not show it", json.dumps(status))
+    return [f"/imagebuilder/acme/web/latest in {region}: {ami}" for region, ami in amis.items()]
+
+
+def _fleet_and_change(world: World) -> Sequence[str]:
+    """Two stacks, two states: nothing keeps one from being deployed while the other is."""
+    component = world.folder / "config" / "components" / "app.yaml"
+    component.write_text(component.read_text().replace("golden", "golden, again"))
+    world.run([sys.executable, "main.py"])
+    deploy = partial(world.cdktf, "deploy", "--auto-approve", "--skip-synth")
+    _, changed = world.together(partial(deploy, FLEET), partial(deploy, IMAGE))
+    plan = _found(r"Plan: (2 to add, 1 to change, 2 to destroy)", changed)
+    return [*_instances(world), f"{IMAGE}: {plan}"]
+
+
+def _instances(world: World) -> Sequence[str]:
+    """The fleet's instances and their AMIs, which must be that of the newest generation."""
+    ec2 = world.aws.client("ec2", region=HOME)
+    (group,) = world.aws.client("autoscaling", region=HOME).describe_auto_scaling_groups()["AutoScalingGroups"]
+    amis = {}
+    for instance in group["Instances"]:
+        template = instance["LaunchTemplate"]
+        (version,) = ec2.describe_launch_template_versions(
+            LaunchTemplateId=template["LaunchTemplateId"], Versions=[template["Version"]]
+        )["LaunchTemplateVersions"]
+        amis[instance["InstanceId"]] = version["LaunchTemplateData"]["ImageId"]
+    wanted = world.amis[-1][HOME]
+    _check(list(amis.values()) == [wanted, wanted], f"not two instances of {wanted}: {amis}")
+    return [f"{instance} runs {ami}" for instance, ami in amis.items()]
+
+
+def _second_build(world: World) -> Sequence[str]:
+    return [*_build(world), *_handed_off(world)]
+
+
+def _plan_shows_it(world: World) -> Sequence[str]:
+    output = world.cdktf("plan", FLEET, "--skip-synth")
+    old, new = world.amis[-2][HOME], world.amis[-1][HOME]
+    return [_found(rf'(image_id += "{old}" -> "{new}")', output)]
+
+
+def _roll_out(world: World) -> Sequence[str]:
+    world.cdktf("deploy", FLEET, "--auto-approve", "--skip-synth")
+    refreshes = world.aws.client("autoscaling", region=HOME).describe_instance_refreshes(
+        AutoScalingGroupName="acme_web-dev"
+    )["InstanceRefreshes"]
+    _check(len(refreshes) == 1, f"there were {len(refreshes)} instance refreshes")
+    (refresh,) = refreshes
+    return [f"instance refresh {refresh['InstanceRefreshId']}: {refresh['Status']}", *_instances(world)]
+
+
+def _nothing_left_to_do(world: World) -> Sequence[str]:
+    for plan in world.together(*(partial(world.cdktf, "plan", stack, "--skip-synth") for stack in (IMAGE, FLEET))):
+        _found(r"(found no differences)", _joined(plan))
+    return ["both plans are empty"]
+
+
+def _destroy(world: World) -> Sequence[str]:
+    destroy = partial(world.cdktf, "destroy", "--auto-approve", "--skip-synth")
+    world.together(partial(destroy, FLEET), partial(destroy, IMAGE))
+    states = sorted((world.folder / "state" / "acme").glob("*.tfstate"))
+    left = {state.name.partition(".")[0]: _resources(state) for state in states}
+    _check(left == {FLEET: [], IMAGE: []}, f"left in the states: {left}")
+    pipelines = world.aws.client("imagebuilder", region=HOME).list_image_pipelines()["imagePipelineList"]
+    _check(not pipelines, f"pipelines left: {pipelines}")
+    amis = len(world.amis)
+    return [f"both states are empty; the {amis} AMIs in each region and the channel's history stay, by intention"]
+
+
+STEPS = (
+    Step("An AWS on this machine", _network),
+    Step("cdktf deploy image-web; the fleet's plan refuses an image that was never built", _first_deploy),
+    Step("python -m ops build web --follow", _build),
+    Step("SNS → Lambda → SSM: the hand-off has set latest in both regions", _handed_off),
+    Step("cdktf deploy fleet-web-dev; meanwhile a component changes: cdktf deploy image-web", _fleet_and_change),
+    Step("The second generation: python -m ops build web --follow", _second_build),
+    Step("cdktf plan fleet-web-dev shows it", _plan_shows_it),
+    Step("cdktf deploy fleet-web-dev starts the instance refresh", _roll_out),
+    Step("cdktf plan, of both stacks", _nothing_left_to_do),
+    Step("cdktf destroy, of both stacks", _destroy),
+)
+"""In this order; each builds on those before it."""
+
+
+def _resources(state: Path) -> list[Any]:
+    resources: list[Any] = json.loads(state.read_text())["resources"]
+    return resources
+
+
+def _check(holds: bool, words: str, output: str = "") -> None:
+    if not holds:
+        raise StepFailed(f"{words}\n{last_lines(output)}".rstrip())
+
+
+def _found(pattern: str, output: str) -> str:
+    match = re.search(pattern, output)
+    if match is None:
+        raise StepFailed(f"did not show {pattern!r}:\n{last_lines(output)}")
+    return match[1]
+
+
+def _joined(output: str) -> str:
+    """Terraform wraps and cdktf indents and frames what it says: all in one line."""
+    return " ".join(re.sub(r"^(image|fleet)-[a-z-]+|[│╷╵]", " ", output, flags=re.MULTILINE).split())

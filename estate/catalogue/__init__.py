@@ -1,0 +1,1 @@
+"""What there is to choose from: operating systems and instance types, as data."""

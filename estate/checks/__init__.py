@@ -1,0 +1,1 @@
+"""Rules that no model can see alone: across images, fleets, documents and settings."""

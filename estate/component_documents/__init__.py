@@ -1,0 +1,1 @@
+"""Component documents of AWS's Task Orchestrator and Executor: text -> checked document."""

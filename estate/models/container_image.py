@@ -1,0 +1,178 @@
+"""A container image and the pipeline that builds it: an image of the estate with `kind: container`."""
+
+import re
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, Discriminator, Field, StrictBool, StrictInt, Tag, model_validator
+
+from estate.catalogue.operating_systems import Architecture, instance_types
+from estate.limits import PARENT
+from estate.models.ami_image import ImageBase
+from estate.models.parent import IMAGE_BUILDER_ARN, VERSION
+from estate.models.root_volume import RootVolume
+from estate.models.types import (
+    FROZEN,
+    IMAGE_TAG,
+    Distinct,
+    ImageTag,
+    KmsKeyArn,
+    Matching,
+    Region,
+    RepositoryName,
+    Text,
+)
+from estate.problems import UNSEEN, RuleError, shown
+
+DEFAULT_DOCKERFILE = """\
+FROM {{{ imagebuilder:parentImage }}}
+{{{ imagebuilder:environments }}}
+{{{ imagebuilder:components }}}
+"""
+"""The template without which nothing is built: AWS's own example (user guide, "Create a container recipe")."""
+
+_DIGEST = "@sha256:[0-9a-f]{64}"
+_IMAGE = rf"([a-z0-9.-]+:[0-9]+/)?[a-z0-9]+([._/-]+[a-z0-9]+)*(:{IMAGE_TAG}({_DIGEST})?|{_DIGEST})"
+
+ContainerParent = Annotated[
+    Text,
+    PARENT,
+    Matching(
+        rf"{_IMAGE}|{IMAGE_BUILDER_ARN}image/{VERSION}",
+        "must be a container image with its tag",
+        "write amazonlinux:2023 (Docker Hub), public.ecr.aws/…:…, …dkr.ecr.….amazonaws.com/…:…, or the ARN of an Image "
+        "Builder image with its version",
+    ),
+]
+InstanceImage = Annotated[
+    Text,
+    PARENT,
+    Matching(
+        r"ami-[0-9a-f]{8,17}|ssm:/(aws/service|imagebuilder)/[A-Za-z0-9._/-]+",
+        "must be an AMI",
+        "write its ID, or a parameter that Image Builder may read (ssm:/aws/service/… or ssm:/imagebuilder/…)",
+    ),
+]
+DeviceName = Annotated[Text, Matching(r"(/dev/)?[a-z][a-z0-9]+", "must be a device's name", "write it as /dev/xvda")]
+_PRIVATE = re.compile(r"([0-9]{12})\.dkr[.-]ecr(?:-fips)?\.([a-z0-9-]+)\.[a-z.]+/([^:@]+)")
+
+
+class Repository(BaseModel):
+    """A repository of Amazon ECR that the stack makes, `<namespace>/<image>` in each region of the image.
+
+    A repository that is there already is named instead: `repository: team/web`. It must be in every region. Before a
+    region leaves the image, its repository leaves the state: docs/containers.md says how.
+    """
+
+    model_config = FROZEN
+
+    scan_on_push: StrictBool = True
+    """Whether ECR looks for known vulnerabilities in each image that comes. Without it: it does."""
+    image_tag_mutability: Literal["IMMUTABLE", "MUTABLE"] = "IMMUTABLE"
+    """Whether a tag may be given to another image later. Without it: never."""
+    kms_keys: dict[Region, KmsKeyArn] = {}
+    """Your own key for the images of a region, by region. ECR never changes the key of a repository. Without it: AWS's
+    key for ECR."""
+    keep: Annotated[StrictInt, Field(ge=1, le=100_000)] | None = None
+    """How many of the newest images stay. ECR knows nothing of channels: keep more than you build between two moves of
+    the slowest one. Without it: all that have a tag; one without goes after a day."""
+    force_delete: StrictBool = False
+    """Whether destroying the stack deletes the images, too. Without it: a repository with images is not destroyed."""
+
+
+def _from_text(value: Any) -> Any:
+    if not isinstance(value, str | dict | Repository):
+        rule, remedy = (
+            "must be a repository",
+            "write the name of one that is there, or what one is made with: {keep: …}",
+        )
+        raise RuleError(rule, got=shown(value), remedy=remedy)
+    return value
+
+
+AnyRepository = Annotated[
+    Annotated[RepositoryName, Tag(f"{UNSEEN}existing")] | Annotated[Repository, Tag(f"{UNSEEN}made")],
+    Discriminator(lambda value: f"{UNSEEN}existing" if isinstance(value, str) else f"{UNSEEN}made"),
+    BeforeValidator(_from_text, json_schema_input_type=RepositoryName | Repository),
+]
+
+
+class Instance(BaseModel):
+    """The instance that builds and tests a container image. It needs Docker."""
+
+    model_config = FROZEN
+
+    image: InstanceImage | None = None
+    """Its AMI. A Windows container is built on the version of Windows that it is made of. Without it: the ECS-optimized
+    AMI that Image Builder takes for the platform, on arm64 that of Amazon Linux 2023."""
+    device_name: DeviceName | None = None
+    """The device of its root volume. Without it: `/dev/xvda`, on Windows `/dev/sda1`."""
+    root_volume: RootVolume = RootVolume()
+    """Its root volume. Without it: gp3 of the AMI's size, encrypted."""
+
+
+class ContainerImage(ImageBase):
+    """A container image in Amazon ECR: what it is made of, when it is built, and where it goes."""
+
+    kind: Literal["container"]
+    """`container`. An image without `kind` is an AMI."""
+    parent: ContainerParent
+    """The parent image, in Docker Hub (`amazonlinux:2023`), ECR Public, ECR or another registry, with its tag or
+    digest; or the ARN of a container image of Image Builder, which Windows needs. Docker pulls it when an image is
+    built."""
+    platform: Literal["Linux", "Windows"] = "Linux"
+    """What the parent image and the components are made for. Without it: Linux."""
+    architecture: Architecture = "x86_64"
+    """The processor architecture of the instance that builds, and so of the image. Without it: x86_64."""
+    dockerfile: Text | None = None
+    """The Dockerfile template: the path of a file from the configuration's folder, or the text itself, in several
+    lines. It has `{{{ imagebuilder:parentImage }}}`, `{{{ imagebuilder:environments }}}` and
+    `{{{ imagebuilder:components }}}`. Without it: these three."""
+    working_directory: Annotated[str, Matching(r"[A-Za-z0-9_./\\: -]{1,1024}", "must be a path")] | None = None
+    """Where on the instance builds and tests work. Without it: where Image Builder chooses."""
+    repository: AnyRepository = Repository()
+    """Where the image goes in ECR: the name of a repository that is there, or what one is made with. Without it: one is
+    made, `<namespace>/<image>`, that scans, encrypts, and never moves a tag."""
+    container_tags: Annotated[tuple[ImageTag, ...], Distinct()] = ()
+    """More tags of each new image, beside the one with its version that Image Builder gives. Without it: none."""
+    instance: Instance = Instance()
+    """The instance that builds. Without it: the ECS-optimized AMI that fits."""
+
+    def parent_reference(self, *, namespace: str) -> str:
+        """The parent image as Image Builder takes it, whatever the namespace."""
+        return self.parent
+
+    @property
+    def instance_types(self) -> tuple[str, ...]:
+        """Where builds run: as written, or those that fit platform and architecture."""
+        return self.infrastructure.instance_types or instance_types(self.platform, self.architecture)
+
+    @property
+    def own_dockerfile(self) -> str | None:
+        """The path of a Dockerfile template of the configuration's folder, if it has one."""
+        return self.dockerfile if self.dockerfile and "\n" not in self.dockerfile else None
+
+    @property
+    def made_repository(self) -> Repository | None:
+        """The repository that the stack makes, if it makes one."""
+        return self.repository if isinstance(self.repository, Repository) else None
+
+    @property
+    def private_parent(self) -> tuple[str, str, str] | None:
+        """Account, region and repository of a parent in a private registry of ECR; `*` for what it does not say.
+
+        The ARN of an image says no repository, and if Amazon owns the image, no account.
+        """
+        if match := _PRIVATE.match(self.parent):
+            account, region, name = match.groups()
+            return account, region, name
+        if self.parent.startswith("arn:"):
+            region, owner = self.parent.split(":")[3:5]
+            return owner if owner.isdigit() else "*", region, "*"
+        return None
+
+    @model_validator(mode="after")
+    def _exists(self) -> Self:
+        if self.platform == "Windows" and self.architecture != "x86_64":
+            rule, remedy = "Windows does not exist for this architecture", "write x86_64"
+            raise RuleError(rule, got=shown(self.architecture), remedy=remedy, key=("architecture",))
+        return self

@@ -1,0 +1,156 @@
+"""When a pipeline builds: the cron and rate expressions that EC2 Image Builder takes.
+
+AWS says no to a bad expression only when the plan is applied, and says yes to some that never fire. Both are
+found here. Syntax: "Use cron expressions in EC2 Image Builder" in AWS's user guide.
+"""
+
+import re
+from calendar import monthrange
+from functools import cache
+from importlib.resources import files
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, model_validator
+
+from estate.limits import SCHEDULE
+from estate.models.types import exactly_one
+from estate.problems import RuleError, Words, did_you_mean, shown
+
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+
+# name, lowest, highest, names of the values from the lowest on
+_FIELDS: tuple[tuple[str, int, int, tuple[str, ...]], ...] = (
+    ("minute", 0, 59, ()),
+    ("hour", 0, 23, ()),
+    ("day of month", 1, 31, ()),
+    ("month", 1, 12, _MONTHS),
+    ("day of week", 1, 7, _DAYS),
+    ("year", 1970, 2199, ()),
+)
+_DAY_OF_MONTH, _MONTH, _DAY_OF_WEEK, _YEAR = 2, 3, 4, 5
+
+_NUMBER = re.compile(r"[0-9]{1,4}")
+
+
+class Schedule(BaseModel):
+    """The `schedule:` of an image. Without one, the pipeline builds only when someone starts it."""
+
+    model_config = exactly_one("cron", "rate")
+
+    cron: Annotated[str, AfterValidator(lambda text: _check_cron(text)), SCHEDULE] | None = None
+    """Six fields: minute, hour, day of month, month, day of week, year; one of the two days is `?`. Without it: as
+    `rate` says."""
+    rate: Annotated[str, BeforeValidator(lambda value: _check_rate(value))] | None = None
+    """An interval, such as `7 days`. Without it: as `cron` says."""
+    timezone: Annotated[str, AfterValidator(lambda text: _check_timezone(text))] = "UTC"
+    """The time zone of the cron expression, such as `Asia/Tokyo`. Without it: UTC."""
+    when: Literal["always", "dependency-updates"] = "dependency-updates"
+    """`dependency-updates` builds only if the parent image or a managed component has a new version; `always`
+    builds every time. Without it: only when something is new."""
+
+    @model_validator(mode="after")
+    def _one_expression(self) -> Self:
+        if (self.cron is None) == (self.rate is None):
+            raise RuleError(
+                "must have exactly one of cron and rate",
+                got="both" if self.cron is not None else "neither",
+                remedy='write for instance cron: "0 3 ? * sun *"',
+            )
+        if self.rate and self.timezone != "UTC":
+            raise RuleError(
+                "a rate knows no time zone", got=shown(self.timezone), remedy="leave timezone out, or use cron"
+            )
+        return self
+
+    @property
+    def expression(self) -> str:
+        """The expression as Image Builder takes it."""
+        return f"cron({self.cron})" if self.cron else f"rate({self.rate})"
+
+
+def _check_cron(text: str) -> str:
+    _without_brackets(text, "cron")
+    parts = text.lower().split()
+    if len(parts) != len(_FIELDS):
+        raise RuleError(
+            "a cron expression has six fields: minute, hour, day of month, month, day of week, year",
+            got=shown(text),
+            remedy='write for instance "0 3 ? * sun *"',
+        )
+    values = [_field_values(part, index, text) for index, part in enumerate(parts)]
+    if (parts[_DAY_OF_MONTH] == "?") == (parts[_DAY_OF_WEEK] == "?"):
+        raise RuleError("exactly one of day of month and day of week must be ?", got=shown(text))
+    days, months, years = values[_DAY_OF_MONTH], values[_MONTH], values[_YEAR]
+    # every month has 28 days; two centuries of months are looked at only for what some lack
+    if days and min(days) > 28 and min(days) > max(monthrange(year, month)[1] for year in years for month in months):
+        raise RuleError("names a day that no such month has, so it would never fire", got=shown(text))
+    return " ".join(text.split())
+
+
+def _field_values(part: str, index: int, text: str) -> set[int]:
+    """The values that a field allows; empty where they cannot be listed (`L`, `6#3`, `?`)."""
+    name, low, high, words = _FIELDS[index]
+
+    def number(token: str) -> int:
+        value = words.index(token) + low if token in words else int(token) if _NUMBER.fullmatch(token) else -1
+        if not low <= value <= high:
+            raise RuleError(f"the {name} must lie between {low} and {high}", got=shown(text))
+        return value
+
+    if part == "?" and index in (_DAY_OF_MONTH, _DAY_OF_WEEK):
+        return set()
+    if _is_special(part, index):
+        return {int(part[:-1])} if part[:-1].isdecimal() and index == _DAY_OF_MONTH else set()
+    values: set[int] = set()
+    for item in part.split(","):
+        span, _, step = item.partition("/")
+        first, dash, last = span.partition("-")
+        if "/" in item and index == _DAY_OF_WEEK:
+            raise RuleError("the day of week takes no steps", got=shown(text), remedy="list the days, such as mon,thu")
+        if "/" in item and not (_NUMBER.fullmatch(step) and int(step) > 0):
+            raise RuleError(f"the {name} has a step that is no number", got=shown(text))
+        begin, end = (low, high) if span == "*" else (number(first), number(last if dash else first))
+        if step and not dash:
+            end = high
+        if begin > end:
+            raise RuleError(f"the {name} has a range that runs backwards", got=shown(text))
+        values.update(range(begin, end + 1, int(step or 1)))
+    return values
+
+
+def _is_special(part: str, index: int) -> bool:
+    """`L` and `15W` among the days of a month; `L`, `6L` and `6#3` among those of a week."""
+    if index == _DAY_OF_MONTH:
+        return re.fullmatch(r"l|lw|([1-9]|[12][0-9]|3[01])w", part) is not None
+    weekday = "|".join((*_DAYS, "[1-7]"))
+    return index == _DAY_OF_WEEK and re.fullmatch(rf"l|({weekday})(l|#[1-5])", part) is not None
+
+
+def _without_brackets(text: str, kind: str) -> None:
+    if text.strip().startswith(f"{kind}("):
+        inner = text.strip().removeprefix(f"{kind}(").removesuffix(")")
+        raise RuleError(f"is written without {kind}( )", got=shown(text), remedy=f'write "{inner}"')
+
+
+def _check_rate(value: Any) -> Any:
+    text = "" if value is None else str(value)
+    _without_brackets(text, "rate")
+    match = re.fullmatch(r"([1-9][0-9]{0,4}) (hour|day)(s?)", text)
+    if value is not None and (not match or (match[1] == "1") == bool(match[3])):
+        rule, remedy = "a rate is a whole number of hours or days", 'write "1 day" or "7 days"'
+        raise RuleError(rule, got=shown(value), remedy=remedy)
+    return value
+
+
+@cache
+def _timezones() -> Words:
+    # the package's own list: to ask zoneinfo is to read six hundred files
+    return Words(files("tzdata").joinpath("zones").read_text(encoding="utf-8").split())
+
+
+def _check_timezone(text: str) -> str:
+    if text not in _timezones():
+        remedy = did_you_mean(text, _timezones(), otherwise="write a name such as Asia/Tokyo")
+        raise RuleError("unknown time zone", got=shown(text), remedy=remedy)
+    return text

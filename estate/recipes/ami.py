@@ -1,0 +1,166 @@
+"""Image -> Recipe: what the image pipeline's stack builds from, as plain values.
+
+Components and recipes cannot change once made: their versions follow from their content, as `estate.versions` has it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import PurePosixPath
+
+from estate import names
+from estate.catalogue.operating_systems import Platform
+from estate.estate import Estate
+from estate.limits import INLINE
+from estate.models.ami_image import ComponentUse, Image
+from estate.models.images import AnyImage
+from estate.versions import patch_of
+
+
+@dataclass(frozen=True)
+class Component:
+    """A component that the stack makes. Each field is an argument of the resource and enters its version."""
+
+    name: str
+    platform: Platform
+    description: str
+    data: str
+
+    @property
+    def is_inline(self) -> bool:
+        """Whether Image Builder takes the document in the request; if not, it reads it from a bucket."""
+        return INLINE.fits(self.data)
+
+    @property
+    def object_key(self) -> str:
+        """Where in a bucket the document lies: addressed by its content, so an object never changes."""
+        return f"components/{sha256(self.data.encode()).hexdigest()}.yaml"
+
+    @property
+    def version(self) -> str:
+        """`1.0.<patch>`. A document has the same version wherever it lies."""
+        return f"1.0.{patch_of(self)}"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One component of the recipe: one that the stack makes, or one known by its ARN."""
+
+    component: Component | str
+    parameters: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Device:
+    """The block device mapping of a volume."""
+
+    device_name: str
+    volume_type: str
+    volume_size: int | None
+    iops: int | None
+    throughput: int | None
+    encrypted: bool = True
+    delete_on_termination: bool = True
+    kms_key_id: str | None = None
+    snapshot_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """An image recipe. Each field is an argument of the resource and enters its version."""
+
+    name: str
+    major_minor: str
+    description: str
+    parent_image: str
+    root_device: Device
+    steps: tuple[Step, ...]
+    keeps_agent: bool
+    """Whether the recipe says that the Systems Manager agent stays, should Image Builder install it for the build.
+
+    User data of our own could install it, too, but would replace Image Builder's, and with it the script that cleans
+    the image of keys and identities ("Security best practices" in its user guide)."""
+    volumes: tuple[Device, ...] = ()
+    """The volumes beside the root, in the order of their names."""
+
+    @property
+    def version(self) -> str:
+        """`<major>.<minor>.<patch>`."""
+        return f"{self.major_minor}.{patch_of(self)}"
+
+    @property
+    def components(self) -> dict[str, Component]:
+        """The components that the stack makes, each once, by their short name in the order of first use."""
+        return components_of(self.steps)
+
+
+def components_of(steps: Iterable[Step]) -> dict[str, Component]:
+    """The components that the stack makes for steps, each once, by their short name in the order of first use."""
+    made = (step.component for step in steps if isinstance(step.component, Component))
+    return {component.name.rpartition("_")[2]: component for component in made}
+
+
+def recipe_of(image: Image, estate: Estate) -> Recipe:
+    """The recipe of an image of a checked estate."""
+    namespace = estate.settings.namespace
+    parent = image.parent_reference(namespace=namespace)
+    if parent is None:
+        raise ValueError(f"image {image.name} has no parent: the checks refuse that")
+    volume, kms_key = image.root_volume, image.distribution_in(image.home).kms_key_id
+    return Recipe(
+        name=names.image_builder(namespace, image.name),
+        major_minor=image.version,
+        description=image.description or f"{image.name}, built from {image.os}",
+        parent_image=parent,
+        root_device=Device(
+            device_name=image.system.root_device,
+            volume_type=volume.volume_type,
+            volume_size=volume.volume_size,
+            iops=volume.iops,
+            throughput=volume.throughput,
+            encrypted=volume.encrypted,
+            kms_key_id=kms_key,
+        ),
+        steps=steps_of(image, estate),
+        keeps_agent=_keeps_agent(image),
+        volumes=tuple(
+            Device(
+                device_name=name,
+                encrypted=volume.encrypted,
+                kms_key_id=kms_key,
+                **image.volumes[name].model_dump(),
+            )
+            for name in sorted(image.volumes)
+        ),
+    )
+
+
+def _keeps_agent(image: Image) -> bool:
+    """Where the parent lacks the agent, or may: minimal AMIs do. Windows takes no such argument. A base has what its
+    own recipe says, and the newest AMI of a system in the catalogue what its publisher puts in."""
+    may_lack_it = isinstance(image.parent, str) or image.disk_image is not None or not image.system.has_agent
+    return may_lack_it and image.platform != "Windows"
+
+
+def steps_of(image: AnyImage, estate: Estate) -> tuple[Step, ...]:
+    """The components of an image's recipe, in order."""
+    return tuple(_step(use, image, estate) for use in image.uses)
+
+
+def component_name(use: ComponentUse) -> str:
+    """The short name of a shipped component or of a document of your own."""
+    return PurePosixPath(use.use).stem if use.is_own else use.use
+
+
+def _step(use: ComponentUse, image: AnyImage, estate: Estate) -> Step:
+    parameters = tuple(sorted(use.with_.items()))
+    if use.is_managed:
+        return Step(use.use, parameters)
+    name, document = component_name(use), estate.documents[use.use, image.platform]
+    component = Component(
+        name=names.component(estate.settings.namespace, image.name, name),
+        platform=image.platform,
+        description=document.description or f"{name}, for image {image.name}",
+        data=document.text,
+    )
+    return Step(component, parameters)

@@ -1,0 +1,102 @@
+"""ContainerImage -> ContainerRecipe: what the stack of a container image builds from, as plain values.
+
+A container recipe cannot change once made, either: its version follows from its content, as `estate.versions` has it.
+"""
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+from estate import names
+from estate.catalogue.operating_systems import Platform
+from estate.estate import Estate
+from estate.limits import INLINE
+from estate.models.container_image import ContainerImage
+from estate.models.images import AnyImage
+from estate.recipes.ami import (
+    Component,
+    Device,
+    Recipe,
+    Step,
+    components_of,
+    recipe_of,
+    steps_of,
+)
+from estate.versions import patch_of
+
+_DEVICES = {"Linux": "/dev/xvda", "Windows": "/dev/sda1"}
+"""The root devices of the ECS-optimized AMIs."""
+
+
+@dataclass(frozen=True)
+class ContainerRecipe:
+    """A container recipe. Each field is an argument of the resource and enters its version."""
+
+    name: str
+    major_minor: str
+    description: str
+    parent_image: str
+    platform_override: Platform | None
+    """What the parent is for, which Image Builder knows of its own images only."""
+    dockerfile: str
+    repository: str
+    working_directory: str | None
+    instance_image: str | None
+    root_device: Device
+    steps: tuple[Step, ...]
+
+    @property
+    def version(self) -> str:
+        """`<major>.<minor>.<patch>`."""
+        return f"{self.major_minor}.{patch_of(self)}"
+
+    @property
+    def components(self) -> dict[str, Component]:
+        """The components that the stack makes, each once, by their short name in the order of first use."""
+        return components_of(self.steps)
+
+    @property
+    def is_inline(self) -> bool:
+        """Whether Image Builder takes the template in the request; if not, it reads it from a bucket."""
+        return INLINE.fits(self.dockerfile)
+
+    @property
+    def object_key(self) -> str:
+        """Where in a bucket the template lies: addressed by its content, so an object never changes."""
+        return f"dockerfiles/{sha256(self.dockerfile.encode()).hexdigest()}"
+
+
+def container_recipe_of(image: ContainerImage, estate: Estate) -> ContainerRecipe:
+    """The recipe of a container image of a checked estate."""
+    volume = image.instance.root_volume
+    return ContainerRecipe(
+        name=names.image_builder(estate.settings.namespace, image.name),
+        major_minor=image.version,
+        description=image.description or f"{image.name}, built from {image.parent}",
+        parent_image=image.parent,
+        platform_override=None if image.parent.startswith("arn:") else image.platform,
+        dockerfile=estate.dockerfile_of(image),
+        repository=estate.repository_of(image),
+        working_directory=image.working_directory,
+        instance_image=image.instance.image or _instance_image(image),
+        root_device=Device(
+            device_name=image.instance.device_name or _DEVICES[image.platform],
+            volume_type=volume.volume_type,
+            volume_size=volume.volume_size,
+            iops=volume.iops,
+            throughput=volume.throughput,
+            encrypted=volume.encrypted,
+        ),
+        steps=steps_of(image, estate),
+    )
+
+
+def any_recipe_of(image: AnyImage, estate: Estate) -> Recipe | ContainerRecipe:
+    """The recipe of an image of either kind."""
+    return container_recipe_of(image, estate) if isinstance(image, ContainerImage) else recipe_of(image, estate)
+
+
+def _instance_image(image: ContainerImage) -> str | None:
+    """The parameter of the ECS-optimized AMI where Image Builder's own choice has another architecture."""
+    if image.architecture == "x86_64":
+        return None
+    return "ssm:/aws/service/ecs/optimized-ami/amazon-linux-2023/arm64/recommended/image_id"

@@ -1,0 +1,107 @@
+"""Image -> the workflows of its pipeline, as plain values: those of the team, and Image Builder's own between them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import PurePosixPath
+
+from estate import names
+from estate.estate import Estate
+from estate.limits import INLINE
+from estate.models.ami_image import Image, ImageBase
+from estate.models.workflows import WorkflowTest, WorkflowUse
+from estate.versions import patch_of
+from estate.workflow_documents.actions import Stage
+from estate.workflow_documents.document import WorkflowDocument
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """A workflow that the stack makes. Each field is an argument of the resource and enters its version."""
+
+    name: str
+    type: str
+    description: str
+    data: str
+
+    @property
+    def is_inline(self) -> bool:
+        """Whether Image Builder takes the document in the request; if not, it reads it from a bucket."""
+        return INLINE.fits(self.data)
+
+    @property
+    def object_key(self) -> str:
+        """Where in a bucket the document lies: addressed by its content, so an object never changes."""
+        return f"workflows/{sha256(self.data.encode()).hexdigest()}.yaml"
+
+    @property
+    def version(self) -> str:
+        """`1.0.<patch>`. A document has the same version wherever it lies."""
+        return f"1.0.{patch_of(self)}"
+
+
+@dataclass(frozen=True)
+class WorkflowRun:
+    """One workflow of the pipeline: one that the stack makes, or one known by its ARN."""
+
+    stage: Stage
+    workflow: Workflow | str
+    parameters: tuple[tuple[str, str], ...] = ()
+    parallel_group: str | None = None
+    on_failure: str | None = None
+    document: WorkflowDocument | None = None
+    """What is known of what it does; None where that is Image Builder's own affair."""
+
+    @property
+    def short_name(self) -> str:
+        """The name of one that the stack makes, without namespace and image."""
+        return self.workflow.name.rpartition("_")[2] if isinstance(self.workflow, Workflow) else self.workflow
+
+
+def runs_of(image: ImageBase, estate: Estate) -> tuple[WorkflowRun, ...]:
+    """All workflows of a checked estate's image in the order in which they run; none where it names none.
+
+    A pipeline that names workflows runs no other, and one without a build workflow gives out its parent as its image
+    (AWS's own guide to agents, "custom image workflows"). So stages without any are filled up.
+    """
+    named = [(stage, use) for stage, _, use in image.workflows.placed]
+    if not named:
+        return ()
+    runs: list[WorkflowRun] = []
+    for stage in ("build", "test", "distribution"):
+        found = [_run(stage, use, image, estate) for each, use in named if each == stage]
+        runs += found or _default(stage, image)
+    return tuple(runs)
+
+
+def workflow_name(use: WorkflowUse) -> str:
+    """The short name of a document of your own."""
+    return PurePosixPath(use.use).stem
+
+
+def _default(stage: Stage, image: ImageBase) -> Iterator[WorkflowRun]:
+    """Image Builder's own workflow of a stage. It distributes without one, by the distribution configuration."""
+    made = "image" if isinstance(image, Image) else "container"
+    if stage == "build" or (stage == "test" and image.image_tests.image_tests_enabled):
+        yield WorkflowRun(stage, names.managed_workflow(image.home, stage, f"{stage}-{made}"))
+
+
+def _run(stage: Stage, use: WorkflowUse, image: ImageBase, estate: Estate) -> WorkflowRun:
+    document = estate.workflow_documents[use.use, stage] if use.is_own else None
+    name = workflow_name(use)
+    workflow: Workflow | str = use.use
+    if document:
+        workflow = Workflow(
+            name=names.workflow(estate.settings.namespace, image.name, name),
+            type=stage.upper(),
+            description=document.description or f"{name}, for image {image.name}",
+            data=document.text,
+        )
+    return WorkflowRun(
+        stage=stage,
+        workflow=workflow,
+        parameters=tuple(sorted(use.with_.items())),
+        parallel_group=use.parallel_group if isinstance(use, WorkflowTest) else None,
+        on_failure=use.on_failure if isinstance(use, WorkflowTest) else None,
+        document=document,
+    )

@@ -1,0 +1,1 @@
+"""Workflow documents of Image Builder: text -> checked document."""

@@ -1,0 +1,242 @@
+"""Builds: what happens between StartImagePipelineExecution and an image that is AVAILABLE or FAILED.
+
+Each build is a thread that walks the states of the service model's ImageStatus, staying `state_seconds` in each. While
+CREATING it looks for the parent, while BUILDING it sees whether an instance would start, while DISTRIBUTING it
+registers the AMIs or pushes the container images; at the end it publishes to the infrastructure configuration's topic.
+A pipeline may run several builds at once, each with the next build version of its recipe's version.
+"""
+
+import copy
+import sys
+import threading
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from local_aws.image_builder.arns import ACCOUNT, arn_of
+from local_aws.image_builder.build_instances import launch_failure
+from local_aws.image_builder.dates import api_date
+from local_aws.image_builder.deliveries import DistributionError
+from local_aws.image_builder.distribution import distribute, distribute_containers, with_names
+from local_aws.image_builder.messages import sns_message
+from local_aws.image_builder.parent_images import ParentImage, ParentUnknown, find_managed, resolve_parent
+from local_aws.image_builder.service_model import AwsError
+from local_aws.image_builder.store import RegionStore
+
+_STATES = ("PENDING", "CREATING", "BUILDING", "TESTING", "DISTRIBUTING", "INTEGRATING")
+_ENDED = ("AVAILABLE", "FAILED", "CANCELLED", "DEPRECATED", "DISABLED")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """Where a build fails, and with which words."""
+
+    state: str
+    """BUILDING or TESTING."""
+    reason: str
+
+
+class Builds:
+    """Starts, fails and cancels builds. `lock` guards the images as it does all resources."""
+
+    def __init__(self, *, state_seconds: float) -> None:
+        self.lock = threading.RLock()
+        self.state_seconds = state_seconds
+        self.next_failure: Failure | None = None
+        """The next build that starts fails so; then it is forgotten."""
+        self.messages: list[str] = []
+        """What was published, oldest first."""
+        self._stop = threading.Event()  # a new one after each reset
+
+    def start(self, store: RegionStore, *, pipeline: dict[str, Any], tags: Mapping[str, str]) -> dict[str, Any]:
+        """The new image of a pipeline, PENDING; its build goes on in the background."""
+        image = _new_image(store, pipeline=pipeline, tags=tags)
+        store.resources[image["arn"]] = image
+        pipeline["dateLastRun"] = image["dateCreated"]
+        failure, self.next_failure = self.next_failure, None
+        build = _Build(builds=self, store=store, image=image, failure=failure, stop=self._stop)
+        threading.Thread(target=build.run, name=image["arn"], daemon=True).start()
+        return image
+
+    def cancel(self, image: dict[str, Any]) -> bool:
+        """Cancel a build; False if it has ended already. Output that exists already stays, as in AWS."""
+        if has_ended(image):
+            return False
+        image["state"] = {"status": "CANCELLED"}
+        return True
+
+    def reset(self) -> None:
+        """Stop all builds; forget messages and failures."""
+        self._stop.set()
+        self._stop = threading.Event()
+        self.messages = []
+        self.next_failure = None
+
+
+class _BuildFailed(Exception):
+    """A build that cannot go on; the message is the reason of the image's state."""
+
+
+class _Build:
+    """One build on its way."""
+
+    _parent: ParentImage
+    """From CREATING on. What a parameter holds then is what the image is made from."""
+
+    def __init__(
+        self,
+        *,
+        builds: Builds,
+        store: RegionStore,
+        image: dict[str, Any],
+        failure: Failure | None,
+        stop: threading.Event,
+    ) -> None:
+        self._builds = builds
+        self._store = store
+        self._image = image
+        self._failure = failure
+        self._stop = stop
+
+    def run(self) -> None:
+        tested = self._image["imageTestsConfiguration"]["imageTestsEnabled"]
+        if workflows := self._image.get("workflows"):  # those and no others run
+            tested = any(":workflow/test/" in entry["workflowArn"] for entry in workflows)
+        try:
+            for state in _STATES:
+                if state == "TESTING" and not tested:
+                    continue
+                if not self._enter({"status": state}) or self._stop.wait(self._builds.state_seconds):
+                    return
+                self._work(state)
+        except _BuildFailed as failed:
+            self._end({"status": "FAILED", "reason": str(failed)})
+        else:
+            self._end({"status": "AVAILABLE"})
+
+    def _work(self, state: str) -> None:
+        """What happens in a state. Raises `_BuildFailed`."""
+        if self._failure and self._failure.state == state:
+            raise _BuildFailed(self._failure.reason)
+        if state == "DISTRIBUTING":
+            self._distribute()
+        elif self._image["type"] == "DOCKER":  # its parent is in a registry, and any host runs it
+            return
+        elif state == "CREATING":
+            self._find_parent()
+        elif state == "BUILDING":
+            reason = launch_failure(self._parent, infrastructure=self._image["infrastructureConfiguration"])
+            if reason:
+                raise _BuildFailed(reason)
+
+    def _find_parent(self) -> None:
+        reference, platform = self._image["imageRecipe"]["parentImage"], self._image["platform"]
+        try:
+            self._parent = resolve_parent(reference, self._store)
+        except ParentUnknown as unknown:
+            raise _BuildFailed(str(unknown)) from None
+        if self._parent.platform != platform:
+            raise _BuildFailed(f"The recipe is for {platform}, its parent '{reference}' is {self._parent.platform}.")
+        with self._builds.lock:
+            self._image["osVersion"] = self._parent.os_version
+
+    def _distribute(self) -> None:
+        outputs: dict[str, Any]
+        try:
+            if self._image["type"] == "DOCKER":
+                outputs = {"containers": distribute_containers(self._store, self._image)}
+            else:
+                outputs = {"amis": distribute(self._store, self._image, parent=self._parent)}
+        except DistributionError as error:
+            raise _BuildFailed(f"Not all distribution jobs are completed. 1) {error}") from None
+        except (ClientError, AwsError) as error:
+            raise _BuildFailed(f"Distribution failed: {error}") from None
+        with self._builds.lock:
+            self._image["outputResources"] = outputs
+
+    def _enter(self, state: dict[str, str]) -> bool:
+        """Set the image's state; False where the build was cancelled meanwhile."""
+        with self._builds.lock:
+            if has_ended(self._image) or self._stop.is_set():
+                return False
+            self._image["state"] = state
+            pipeline = self._store.resources.get(self._image["sourcePipelineArn"])
+            if pipeline is not None:  # a pipeline can be deleted while it builds
+                pipeline["lastRunStatus"] = state["status"]
+            return True
+
+    def _end(self, state: dict[str, str]) -> None:
+        topic = self._image["infrastructureConfiguration"].get("snsTopicArn")
+        if not self._enter(state) or not topic:
+            return
+        with self._builds.lock:
+            message = sns_message(self._image)
+            self._builds.messages.append(message)
+        if not self._store.neighbours.publish(region=self._store.name, topic=topic, message=message):
+            # The build does not fail for it in AWS either.
+            print(f"local AWS: nothing was published, {topic} refuses", file=sys.stderr)
+
+
+def has_ended(image: Mapping[str, Any]) -> bool:
+    """Whether an image's build is over, well or not."""
+    return image["state"]["status"] in _ENDED
+
+
+def failure_reason(state: str) -> str:
+    """What AWS says, more or less, when a component document failed."""
+    return (
+        f"SSM execution '{uuid.uuid4()}' failed with status = 'Failed' in state = '{state}' and "
+        "failure message = 'Document failed: a step ended with exit status 1'"
+    )
+
+
+def _new_image(store: RegionStore, *, pipeline: Mapping[str, Any], tags: Mapping[str, str]) -> dict[str, Any]:
+    is_container = "containerRecipeArn" in pipeline
+    recipe = store.get(pipeline["containerRecipeArn" if is_container else "imageRecipeArn"])
+    infrastructure = store.get(pipeline["infrastructureConfigurationArn"])
+    distribution_arn = pipeline.get("distributionConfigurationArn")
+    distribution = store.get(distribution_arn) if distribution_arn else None
+    version_arn = arn_of(region=store.name, path="image", name=recipe["name"], version=recipe["version"])
+    build = store.last_builds[version_arn] = store.last_builds.get(version_arn, 0) + 1
+    image = {
+        "arn": f"{version_arn}/{build}",
+        "type": "DOCKER" if is_container else "AMI",
+        "name": recipe["name"],
+        "version": f"{recipe['version']}/{build}",
+        "platform": recipe["platform"],
+        "enhancedImageMetadataEnabled": pipeline["enhancedImageMetadataEnabled"],
+        "state": {"status": "PENDING"},
+        "containerRecipe" if is_container else "imageRecipe": recipe,
+        "infrastructureConfiguration": infrastructure,
+        "distributionConfiguration": with_names(distribution, image_name=recipe["name"], build=build),
+        "imageTestsConfiguration": pipeline["imageTestsConfiguration"],
+        **_how(pipeline, store),
+        "sourcePipelineArn": pipeline["arn"],
+        "dateCreated": api_date(),
+        "outputResources": {"containers" if is_container else "amis": []},
+        "owner": ACCOUNT,
+        "tags": dict(tags),
+        "buildType": "USER_INITIATED",
+        **({} if is_container else {"imageSource": _source(recipe["parentImage"], store)}),
+    }
+    # An image keeps what it was built from, whatever becomes of that.
+    return copy.deepcopy(image)
+
+
+def _how(pipeline: Mapping[str, Any], store: RegionStore) -> dict[str, Any]:
+    """Which workflows run, under which role, and whether Inspector scans: a version that is not said is the newest."""
+    how: dict[str, Any] = {}
+    for member in ("executionRole", "imageScanningConfiguration"):
+        if member in pipeline:
+            how[member] = pipeline[member]
+    if "workflows" in pipeline:
+        found = ((entry, store.find(entry["workflowArn"])) for entry in pipeline["workflows"])
+        how["workflows"] = [{**entry, "workflowArn": own["arn"]} if own else entry for entry, own in found]
+    return how
+
+
+def _source(parent: str, store: RegionStore) -> str:
+    return "AMAZON_MANAGED" if find_managed(parent, region=store.name) else "CUSTOM"

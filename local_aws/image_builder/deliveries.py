@@ -1,0 +1,142 @@
+"""What follows an AMI to its region: permissions, launch templates, fast launch, and its disk image.
+
+The words of failures are AWS's where they are known (from threads about failed distributions); the steps are those of
+the service model's ImageConfigurationStep.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from local_aws.image_builder.arns import ACCOUNT
+from local_aws.image_builder.neighbours import Neighbours
+
+CROSS_ACCOUNT_ROLE = "EC2ImageBuilderDistributionCrossAccountRole"
+"""The role that Image Builder takes on in another account."""
+
+
+class DistributionError(Exception):
+    """Why a distribution failed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivered:
+    """The AMI of one build in one region."""
+
+    region: str
+    amis: Mapping[str, str]
+    """Its ID by the account that owns it."""
+    platform: str
+    encrypted: bool
+    own_key: bool
+    """Whether a key of the account encrypts it, rather than AWS's own."""
+
+    def for_account(self, account: str) -> str:
+        """The AMI that an account uses: its own copy, or the original, which is shared with it."""
+        return self.amis.get(account) or self.amis[ACCOUNT]
+
+
+def check_account(neighbours: Neighbours, *, account: str, region: str, what: str) -> None:
+    """Raises `DistributionError` where Image Builder may not work in another account."""
+    if account != ACCOUNT and not neighbours.role_exists(region=region, arn=CROSS_ACCOUNT_ROLE, account=account):
+        raise DistributionError(
+            f"{what} Reported Failure when distributing the image from the source account (ID: {ACCOUNT}) to the "
+            f"destination account (ID: {account}) in Region {region}. The role {CROSS_ACCOUNT_ROLE} cannot be assumed."
+        )
+
+
+def deliver(delivered: Delivered, distribution: Mapping[str, Any], *, neighbours: Neighbours) -> None:
+    """All that the distribution of a region asks for beside the AMI. Raises `DistributionError`."""
+    permission = distribution.get("amiDistributionConfiguration", {}).get("launchPermission")
+    if permission:
+        _share(delivered, permission, neighbours)
+    for template in distribution.get("launchTemplateConfigurations", ()):
+        _step("UPDATE_LAUNCH_TEMPLATES", _update_launch_template, delivered, template, neighbours)
+    for fast_launch in distribution.get("fastLaunchConfigurations", ()):
+        if fast_launch["enabled"]:
+            _step("UPDATE_FAST_LAUNCH_CONFIGURATIONS", _enable_fast_launch, delivered, fast_launch, neighbours)
+    if export := distribution.get("s3ExportConfiguration"):
+        _step("EXPORT_AMI", _export, delivered, export, neighbours)
+
+
+def check_key(delivered: Delivered, *, public: bool = False) -> None:
+    """Raises `DistributionError` for an AMI that others could not use, because of how it is encrypted."""
+    if delivered.encrypted and public:
+        raise DistributionError("Images with encrypted snapshots cannot be made public.")
+    if delivered.encrypted and not delivered.own_key:
+        raise DistributionError("Snapshots encrypted with the AWS Managed CMK can't be shared.")
+
+
+def _step(name: str, do: Any, delivered: Delivered, configuration: Mapping[str, Any], neighbours: Neighbours) -> None:
+    try:
+        do(delivered, configuration, neighbours)
+    except (ClientError, DistributionError) as error:
+        raise DistributionError(f"{name} failed in Region {delivered.region}: {error}") from error
+
+
+def _share(delivered: Delivered, permission: Mapping[str, Any], neighbours: Neighbours) -> None:
+    check_key(delivered, public=bool(permission.get("userGroups")))
+    neighbours.ec2(region=delivered.region).modify_image_attribute(
+        ImageId=delivered.amis[ACCOUNT],
+        LaunchPermission={
+            "Add": [
+                *({"UserId": each} for each in permission.get("userIds", ())),
+                *({"Group": each} for each in permission.get("userGroups", ())),
+                *({"OrganizationArn": each} for each in permission.get("organizationArns", ())),
+                *({"OrganizationalUnitArn": each} for each in permission.get("organizationalUnitArns", ())),
+            ]
+        },
+    )
+
+
+def _update_launch_template(delivered: Delivered, template: Mapping[str, Any], neighbours: Neighbours) -> None:
+    account, name = template.get("accountId", ACCOUNT), template["launchTemplateId"]
+    check_account(neighbours, account=account, region=delivered.region, what="Launch Template Update")
+    ec2 = neighbours.ec2(region=delivered.region, account=account)
+    (source,) = ec2.describe_launch_template_versions(LaunchTemplateId=name, Versions=["$Default"])[
+        "LaunchTemplateVersions"
+    ]
+    made = ec2.create_launch_template_version(
+        LaunchTemplateId=name,
+        SourceVersion=str(source["VersionNumber"]),
+        VersionDescription="Created by EC2 Image Builder",
+        LaunchTemplateData={"ImageId": delivered.for_account(account)},
+    )["LaunchTemplateVersion"]
+    if template.get("setDefaultVersion", True):
+        ec2.modify_launch_template(LaunchTemplateId=name, DefaultVersion=str(made["VersionNumber"]))
+
+
+def _enable_fast_launch(delivered: Delivered, configuration: Mapping[str, Any], neighbours: Neighbours) -> None:
+    if delivered.platform != "Windows":
+        raise DistributionError("Fast launch is supported for Windows AMIs only.")
+    account = configuration.get("accountId", ACCOUNT)
+    check_account(neighbours, account=account, region=delivered.region, what="Fast Launch")
+    template = configuration.get("launchTemplate", {})
+    names = {"launchTemplateId": "LaunchTemplateId", "launchTemplateName": "LaunchTemplateName"}
+    names["launchTemplateVersion"] = "Version"
+    wishes: dict[str, Any] = {}
+    if template:
+        wishes["LaunchTemplate"] = {names[key]: value for key, value in template.items()}
+    if "maxParallelLaunches" in configuration:
+        wishes["MaxParallelLaunches"] = configuration["maxParallelLaunches"]
+    if count := configuration.get("snapshotConfiguration", {}).get("targetResourceCount"):
+        wishes["SnapshotConfiguration"] = {"TargetResourceCount": count}
+    neighbours.ec2(region=delivered.region, account=account).enable_fast_launch(
+        ImageId=delivered.for_account(account), ResourceType="snapshot", **wishes
+    )
+
+
+def _export(delivered: Delivered, export: Mapping[str, Any], neighbours: Neighbours) -> None:
+    role, ami = export["roleName"], delivered.amis[ACCOUNT]
+    if not neighbours.role_exists(region=delivered.region, arn=role):
+        raise DistributionError(
+            f"The service role {role} provided does not exist or does not have sufficient permissions"
+        )
+    if delivered.encrypted:
+        raise DistributionError(f"The image {ami} has encrypted snapshots and cannot be exported.")
+    name = f"{export.get('s3Prefix', '')}export-{ami}.{export['diskImageFormat'].lower()}"
+    neighbours.put_object(
+        region=delivered.region, bucket=export["s3Bucket"], key=name, text=f"the disk image of {ami}\n"
+    )

@@ -1,0 +1,153 @@
+"""What a build distributes: an AMI or a container image in every region of its distribution configuration."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from local_aws.image_builder.arns import ACCOUNT
+from local_aws.image_builder.dates import build_date
+from local_aws.image_builder.deliveries import Delivered, check_account, check_key, deliver
+from local_aws.image_builder.parent_images import ParentImage
+from local_aws.image_builder.store import RegionStore
+
+
+def with_names(configuration: Mapping[str, Any] | None, *, image_name: str, build: int) -> dict[str, Any] | None:
+    """A distribution configuration as an image has it: with the AMI names that this build gives.
+
+    AWS puts the time at which the build starts into all of them, the same in every region (seen in captured
+    messages), and names an AMI after the image where the configuration does not name it.
+    """
+    if configuration is None:
+        return None
+    values = {"buildDate": build_date(), "buildVersion": str(build)}
+    distributions = []
+    for distribution in configuration["distributions"]:
+        if "containerDistributionConfiguration" in distribution:
+            distributions.append(distribution)
+            continue
+        ami = distribution.get("amiDistributionConfiguration", {})
+        name = ami.get("name") or image_name + " {{ imagebuilder:buildDate }}"
+        name = re.sub(r"\{\{\s*imagebuilder:(buildDate|buildVersion)\s*\}\}", lambda m: values[m[1]], name)
+        distributions.append({**distribution, "amiDistributionConfiguration": {**ami, "name": name}})
+    return {**configuration, "distributions": distributions}
+
+
+def distribute(store: RegionStore, image: Mapping[str, Any], *, parent: ParentImage) -> list[dict[str, Any]]:
+    """Register the AMIs of an image; gives the `amis` of its output resources.
+
+    The one in the pipeline's region is made from the parent, and those of other regions are copies of it. Without a
+    distribution configuration there is only that one. Without target accounts the AMI is for the own account; with
+    some, for exactly those. Raises botocore's ClientError when EC2 refuses, and `DistributionError` when AWS would
+    fail.
+    """
+    recipe = image["imageRecipe"]
+    devices = _devices(store, recipe, parent)
+    name = image["name"] + " " + build_date()
+    home: dict[str, Any] = {"distributions": [{"region": store.name, "amiDistributionConfiguration": {"name": name}}]}
+    outputs = []
+    source = (store.name, parent.ami)
+    for distribution in (image["distributionConfiguration"] or home)["distributions"]:
+        region, ami = distribution["region"], distribution["amiDistributionConfiguration"]
+        # Only the AMI in the build's own region gets the recipe's description (AmiDistributionConfiguration).
+        description = ami.get("description") or (recipe.get("description") if region == store.name else None)
+        volumes = [device["ebs"] for device in devices]
+        encrypted = "kmsKeyId" in ami or any(ebs.get("encrypted") for ebs in volumes)
+        accounts = ami.get("targetAccountIds") or [ACCOUNT]
+        delivered = Delivered(
+            region=region,
+            amis={},
+            platform=image["platform"],
+            encrypted=encrypted,
+            own_key="kmsKeyId" in ami or (region == store.name and any("kmsKeyId" in ebs for ebs in volumes)),
+        )
+        if accounts != [ACCOUNT]:
+            check_key(delivered)
+        amis = {}
+        for account in accounts:
+            check_account(store.neighbours, account=account, region=region, what="AMI Copy")
+            amis[account] = store.neighbours.register_ami(
+                region=region,
+                account=account,
+                name=ami["name"],
+                description=description or "",
+                architecture=parent.architecture,
+                platform=parent.platform,
+                source=source,
+                root_device_name=parent.root_device_name,
+                block_devices=devices,
+                encrypted=encrypted,
+                tags={
+                    "CreatedBy": "EC2 Image Builder",
+                    "Ec2ImageBuilderArn": image["arn"],
+                    **recipe.get("amiTags", {}),
+                    **ami.get("amiTags", {}),
+                },
+            )
+            output = {"region": region, "image": amis[account], "name": ami["name"], "description": description}
+            outputs.append({**output, "accountId": account, "state": {"status": "AVAILABLE"}})
+        if region == store.name:
+            source = (region, next(iter(amis.values())))
+        deliver(replace(delivered, amis=amis), distribution, neighbours=store.neighbours)
+    return outputs
+
+
+def _devices(store: RegionStore, recipe: Mapping[str, Any], parent: ParentImage) -> list[dict[str, Any]]:
+    """The volumes of an image: those of its recipe, and those of its parent that the recipe does not name."""
+    own = [device for device in recipe.get("blockDeviceMappings", ()) if "ebs" in device]
+    known: dict[str, dict[str, Any]] = {parent.root_device_name: {"ebs": {}}}
+    for device in (store.neighbours.ami(region=store.name, ami=parent.ami) or {}).get("BlockDeviceMappings", ()):
+        known[device["DeviceName"]] = {"ebs": {"volumeSize": device.get("Ebs", {}).get("VolumeSize", 8)}}
+    merged = known | {device["deviceName"]: device for device in own}
+    for device in own:
+        if inherited := known.get(device["deviceName"]):
+            merged[device["deviceName"]] = {**device, "ebs": {**inherited["ebs"], **device["ebs"]}}
+    return [{**device, "deviceName": name} for name, device in merged.items()]
+
+
+def distribute_containers(store: RegionStore, image: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Push a container image; gives the `containers` of its output resources.
+
+    Beside the tags of the distribution there is one with the image's version and build. It goes to the recipe's
+    repository where no distribution names one for the build's own region ("Target repository name" in the user guide).
+    Raises botocore's ClientError when ECR refuses, for instance a tag that is there and may not move.
+    """
+    recipe, version = image["containerRecipe"], image["version"].replace("/", "-")
+    home = {
+        "region": store.name,
+        "containerDistributionConfiguration": {"targetRepository": recipe["targetRepository"]},
+    }
+    distributions = (image["distributionConfiguration"] or {"distributions": []})["distributions"]
+    if store.name not in [distribution["region"] for distribution in distributions]:
+        distributions = [home, *distributions]
+    manifest = _manifest(image)
+    containers = []
+    for distribution in distributions:
+        container = distribution["containerDistributionConfiguration"]
+        uris = store.neighbours.push_container(
+            region=distribution["region"],
+            repository=container["targetRepository"]["repositoryName"],
+            manifest=manifest,
+            tags=[*container.get("containerTags", ()), version],
+        )
+        containers.append({"region": distribution["region"], "imageUris": uris})
+    return containers
+
+
+def _manifest(image: Mapping[str, Any]) -> str:
+    """A manifest as Docker pushes it, another one for each build. The blobs that it names are nowhere."""
+
+    def blob(kind: str, name: str) -> dict[str, Any]:
+        digest = hashlib.sha256(f"{image['arn']} {image['dateCreated']} {name}".encode()).hexdigest()
+        return {"mediaType": f"application/vnd.docker.{kind}", "size": 1024, "digest": f"sha256:{digest}"}
+
+    return json.dumps(
+        {
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
+            "config": blob("container.image.v1+json", "config"),
+            "layers": [blob("image.rootfs.diff.tar.gzip", "layer")],
+        }
+    )

@@ -1,0 +1,227 @@
+"""The kinds of resources that Image Builder keeps, one row each, with what AWS refuses and adds.
+
+A row says how the kind is named in operations, ARNs and results, and has one function that looks at the
+parameters of a create or update: it raises what AWS refuses and returns the fields that AWS adds. Creating,
+reading, updating, deleting and listing are the same for all of them (`image_builder.py`).
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from local_aws.image_builder.arns import ACCOUNT
+from local_aws.image_builder.component_documents import read_document
+from local_aws.image_builder.lifecycle_policies import check_policy
+from local_aws.image_builder.recipes import container_recipe, image_recipe
+from local_aws.image_builder.refusals import invalid, missing
+from local_aws.image_builder.service_model import AwsError
+from local_aws.image_builder.store import Fields, RegionStore
+from local_aws.image_builder.workflow_documents import check_scanning, check_workflows, read_workflow
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """One kind of resource."""
+
+    noun: str
+    """As in the operations: CreateImageRecipe."""
+    plural: str = ""
+    """As in ListLifecyclePolicies, where it is not the noun with an s."""
+    path: str
+    """As in ARNs: image-recipe."""
+    path_of: Callable[[Fields], str] | None = None
+    """The path of one resource, where it says more than that of the kind."""
+    member: str
+    """The member of Get's result."""
+    arn_member: str
+    """The member that holds the ARN in every request and result."""
+    list_member: str
+    complete: Callable[[Fields, RegionStore], dict[str, Any]]
+    """Raises what AWS refuses; returns the fields that AWS adds."""
+    uses: Callable[[Fields], Sequence[str | None]] = lambda resource: ()
+    """The ARNs that a resource of this kind refers to: those cannot be deleted meanwhile."""
+    versioned: bool = False
+    has_builds: bool = False
+    """Whether the ARN ends in a build version, counted up for each version."""
+
+
+def _component(params: Fields, region: RegionStore) -> dict[str, Any]:
+    text = _document(params, region)
+    return {**read_document(text, platform=params["platform"]), "data": text, "owner": ACCOUNT, "encrypted": True}
+
+
+def _document(params: Fields, region: RegionStore) -> str:
+    """The text of a component's or workflow's document, wherever it lies."""
+    if ("data" in params) == ("uri" in params):
+        raise AwsError(code="InvalidParameterCombinationException", message="Specify exactly one of 'data' and 'uri'.")
+    if "data" in params:
+        return str(params["data"])
+    text = region.neighbours.object_text(region=region.name, uri=params["uri"])
+    if text is None:
+        raise invalid("uri", f"There is no readable object '{params['uri']}'.")
+    return text
+
+
+def _infrastructure_configuration(params: Fields, region: RegionStore) -> dict[str, Any]:
+    if "subnetId" in params and not params.get("securityGroupIds"):
+        raise invalid("securityGroupIds", "If you specify subnetId, you must also specify one or more security groups.")
+    if not region.neighbours.instance_profile_exists(region=region.name, name=params["instanceProfileName"]):
+        # The AWS provider waits for a new profile by these words.
+        raise invalid("instanceProfileName", "The provided instance profile does not exist.")
+    topic = params.get("snsTopicArn")
+    if topic and not region.neighbours.topic_exists(region=region.name, arn=topic):
+        raise invalid("snsTopicArn", f"The topic '{topic}' does not exist.")
+    for key in params.get("resourceTags", {}):
+        if key.startswith("aws:") or key in ("CreatedBy", "Ec2ImageBuilderArn", "Name", "Tags"):
+            raise invalid("resourceTags", f"The key '{key}' is reserved.")
+    return {"terminateInstanceOnFailure": params.get("terminateInstanceOnFailure", True)}
+
+
+def _distribution_configuration(params: Fields, region: RegionStore) -> dict[str, Any]:
+    regions = [distribution["region"] for distribution in params["distributions"]]
+    for index, distribution in enumerate(params["distributions"]):
+        where = f"distributions[{index}]"
+        if regions.count(distribution["region"]) > 1:
+            raise invalid(where, f"The region '{distribution['region']}' is there more than once.")
+        if len(distribution) == 1:
+            raise invalid(
+                where,
+                "One or more outputs should be provided for each region in a distribution configuration.",
+            )
+        ami = distribution.get("amiDistributionConfiguration", {})
+        key, groups = ami.get("kmsKeyId", ""), ami.get("launchPermission", {}).get("userGroups", [])
+        if key and key.split(":")[3] != distribution["region"]:
+            raise invalid(where, f"The key '{key}' is not in {distribution['region']}.")
+        if groups not in ([], ["all"]):
+            raise invalid(where, "The only user group is 'all'.")
+        name = ami.get("name")
+        if name and not re.search(r"\{\{\s*imagebuilder:buildDate\s*\}\}", name):
+            raise invalid(where, "The AMI name must include {{ imagebuilder:buildDate }}.")
+    return {}
+
+
+def _image_pipeline(params: Fields, region: RegionStore) -> dict[str, Any]:
+    if ("imageRecipeArn" in params) == ("containerRecipeArn" in params):
+        raise AwsError(
+            code="InvalidParameterCombinationException",
+            message="Specify exactly one of 'imageRecipeArn' and 'containerRecipeArn'.",
+        )
+    for arn in _pipeline_uses(params):
+        # a workflow of Image Builder's own is taken at its word
+        if arn and f":{ACCOUNT}:" in arn and region.find(arn) is None:
+            raise missing(arn)
+    recipe = region.find(params.get("imageRecipeArn") or params["containerRecipeArn"]) or {}
+    check_workflows(params, [region.find(entry["workflowArn"]) for entry in params.get("workflows", ())])
+    check_scanning(params)
+    role = params.get("executionRole")
+    if role and not region.neighbours.role_exists(region=region.name, arn=role):
+        raise invalid("executionRole", f"The role '{role}' does not exist.")
+    tests = params.get("imageTestsConfiguration", {})
+    added: dict[str, Any] = {
+        "platform": recipe["platform"],
+        "status": params.get("status", "ENABLED"),
+        "enhancedImageMetadataEnabled": params.get("enhancedImageMetadataEnabled", True),
+        "imageTestsConfiguration": {"imageTestsEnabled": True, "timeoutMinutes": 720, **tests},
+    }
+    if "schedule" in params:
+        added["schedule"] = _schedule(params["schedule"])
+    return added
+
+
+def _pipeline_uses(resource: Fields) -> Sequence[str | None]:
+    members = ("imageRecipeArn", "containerRecipeArn", "infrastructureConfigurationArn")
+    workflows = (entry["workflowArn"] for entry in resource.get("workflows", ()))
+    return [*(resource.get(member) for member in (*members, "distributionConfigurationArn")), *workflows]
+
+
+def _workflow(params: Fields, region: RegionStore) -> dict[str, Any]:
+    text = _document(params, region)
+    return {**read_workflow(text, type=params["type"]), "data": text, "owner": ACCOUNT}
+
+
+def _schedule(schedule: Fields) -> dict[str, Any]:
+    expression = schedule.get("scheduleExpression", "")
+    if not re.fullmatch(r"cron\((\S+\s+){5}\S+\)|rate\([1-9]\d* (minute|hour|day)s?\)", expression):
+        raise invalid("schedule.scheduleExpression", f"'{expression}' is no cron or rate expression.")
+    condition = "EXPRESSION_MATCH_AND_DEPENDENCY_UPDATES_AVAILABLE"
+    return {"pipelineExecutionStartCondition": condition, "timezone": "UTC", **schedule}
+
+
+KINDS: tuple[Kind, ...] = (
+    Kind(
+        noun="Component",
+        path="component",
+        member="component",
+        arn_member="componentBuildVersionArn",
+        list_member="componentVersionList",
+        complete=_component,
+        versioned=True,
+        has_builds=True,
+    ),
+    Kind(
+        noun="ImageRecipe",
+        path="image-recipe",
+        member="imageRecipe",
+        arn_member="imageRecipeArn",
+        list_member="imageRecipeSummaryList",
+        complete=image_recipe,
+        uses=lambda recipe: [entry["componentArn"] for entry in recipe.get("components", ())],
+        versioned=True,
+    ),
+    Kind(
+        noun="Workflow",
+        path="workflow",
+        path_of=lambda params: f"workflow/{params['type'].lower()}",
+        member="workflow",
+        arn_member="workflowBuildVersionArn",
+        list_member="workflowVersionList",
+        complete=_workflow,
+        versioned=True,
+        has_builds=True,
+    ),
+    Kind(
+        noun="ContainerRecipe",
+        path="container-recipe",
+        member="containerRecipe",
+        arn_member="containerRecipeArn",
+        list_member="containerRecipeSummaryList",
+        complete=container_recipe,
+        uses=lambda recipe: [entry["componentArn"] for entry in recipe.get("components", ())],
+        versioned=True,
+    ),
+    Kind(
+        noun="InfrastructureConfiguration",
+        path="infrastructure-configuration",
+        member="infrastructureConfiguration",
+        arn_member="infrastructureConfigurationArn",
+        list_member="infrastructureConfigurationSummaryList",
+        complete=_infrastructure_configuration,
+    ),
+    Kind(
+        noun="DistributionConfiguration",
+        path="distribution-configuration",
+        member="distributionConfiguration",
+        arn_member="distributionConfigurationArn",
+        list_member="distributionConfigurationSummaryList",
+        complete=_distribution_configuration,
+    ),
+    Kind(
+        noun="ImagePipeline",
+        path="image-pipeline",
+        member="imagePipeline",
+        arn_member="imagePipelineArn",
+        list_member="imagePipelineList",
+        complete=_image_pipeline,
+        uses=_pipeline_uses,
+    ),
+    Kind(
+        noun="LifecyclePolicy",
+        plural="LifecyclePolicies",
+        path="lifecycle-policy",
+        member="lifecyclePolicy",
+        arn_member="lifecyclePolicyArn",
+        list_member="lifecyclePolicySummaryList",
+        complete=check_policy,
+    ),
+)

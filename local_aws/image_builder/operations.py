@@ -1,0 +1,295 @@
+"""EC2 Image Builder: its operations over one store for each region.
+
+Everything lives in memory. The kinds of resources differ in `kinds.py` only; builds are in `builds.py`.
+"""
+
+import copy
+import hashlib
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from local_aws.image_builder.arns import arn_of, stands_for, version_arn
+from local_aws.image_builder.builds import Builds, has_ended
+from local_aws.image_builder.dates import api_date
+from local_aws.image_builder.kinds import KINDS, Kind
+from local_aws.image_builder.lifecycle_executions import lifecycle_operations
+from local_aws.image_builder.lifecycle_policies import run_policy
+from local_aws.image_builder.neighbours import Neighbours
+from local_aws.image_builder.parent_images import find_managed, managed_image
+from local_aws.image_builder.service_model import NOT_IMPLEMENTED, AwsError
+from local_aws.image_builder.store import Fields, RegionStore
+
+_NOT_KEPT = ("clientToken", "dryRun", "semanticVersion", "uri", "dockerfileTemplateUri", "platformOverride")
+_NOT_UPDATED = ("arn", "name", "dateCreated", "tags", "dateLastRun", "lastRunStatus")
+_HIGHEST_VERSION_NODE = 2**30 - 1
+
+
+class ImageBuilder:
+    """Answers operations whose parameters are checked against the service model already."""
+
+    def __init__(self, *, neighbours: Neighbours, builds: Builds) -> None:
+        self._neighbours = neighbours
+        self._builds = builds
+        self._lock = builds.lock
+        self._regions: dict[str, RegionStore] = {}
+        self._operations = self._table()
+
+    def answer(self, *, operation: str, params: Fields, region: str) -> dict[str, Any]:
+        """The operation's result. Raises `AwsError` for what AWS refuses, and for what is not implemented."""
+        run = self._operations.get(operation)
+        if run is None:
+            raise AwsError(
+                code=NOT_IMPLEMENTED,
+                message=f"The local AWS does not implement the Image Builder operation {operation}.",
+            )
+        with self._lock:
+            store = self._regions.setdefault(region, RegionStore(name=region, neighbours=self._neighbours))
+            token = params.get("clientToken")
+            if token in store.answers:
+                return _answered(store, token=token, operation=operation, params=params)
+            result = {"requestId": str(uuid.uuid4()), **copy.deepcopy(run(store, params))}
+            if token:
+                result["clientToken"] = token
+                store.answers[token] = (operation, params, result)
+            return result
+
+    def run_lifecycle_policy(self, arn: str, *, at: datetime) -> str:
+        """One run of a lifecycle policy as if it were `at`; gives the execution's ID."""
+        with self._lock:
+            store = self._regions[arn.split(":")[3]]
+            return run_policy(store, store.get(arn), at=at)
+
+    def reset(self) -> None:
+        """Forget everything, and stop the builds that run."""
+        with self._lock:
+            self._builds.reset()
+            self._regions.clear()
+
+    def _table(self) -> dict[str, Callable[[RegionStore, Fields], dict[str, Any]]]:
+        table: dict[str, Callable[[RegionStore, Fields], dict[str, Any]]] = {
+            "GetImage": _get_image,
+            "DeleteImage": _delete_image,
+            "ListImages": _list_images,
+            "ListImageBuildVersions": _list_image_builds,
+            "ListImagePipelineImages": _list_pipeline_images,
+            "StartImagePipelineExecution": self._start_pipeline,
+            "CancelImageCreation": self._cancel_image,
+            "ListComponentBuildVersions": _list_component_builds,
+            "ListWorkflowBuildVersions": _list_workflow_builds,
+            **lifecycle_operations(),
+            "TagResource": _tag,
+            "UntagResource": _untag,
+            "ListTagsForResource": lambda store, p: {"tags": store.get(p["resourceArn"]).get("tags", {})},
+        }
+        for kind in KINDS:
+            table |= _operations_of(kind)
+        return table
+
+    def _start_pipeline(self, store: RegionStore, params: Fields) -> dict[str, Any]:
+        pipeline = store.get(params["imagePipelineArn"])
+        image = self._builds.start(store, pipeline=pipeline, tags=params.get("tags", {}))
+        return {"imageBuildVersionArn": image["arn"]}
+
+    def _cancel_image(self, store: RegionStore, params: Fields) -> dict[str, Any]:
+        image = store.get(params["imageBuildVersionArn"])
+        if not self._builds.cancel(image):
+            raise AwsError(
+                code="InvalidRequestException",
+                message=f"The image '{image['arn']}' is {image['state']['status']} and cannot be cancelled.",
+            )
+        return {"imageBuildVersionArn": image["arn"]}
+
+
+def _operations_of(kind: Kind) -> dict[str, Callable[[RegionStore, Fields], dict[str, Any]]]:
+    table: dict[str, Callable[[RegionStore, Fields], dict[str, Any]]] = {
+        f"Create{kind.noun}": lambda store, params: _create(store, kind, params),
+        f"Get{kind.noun}": lambda store, params: {kind.member: store.get(params[kind.arn_member])},
+        f"Delete{kind.noun}": lambda store, params: _delete(store, kind, params),
+        f"List{kind.plural or kind.noun + 's'}": lambda store, params: _list(
+            _versions(store.of_path(kind.path)) if kind.has_builds else store.of_path(kind.path),
+            params,
+            member=kind.list_member,
+        ),
+    }
+    if not kind.versioned:
+        table[f"Update{kind.noun}"] = lambda store, params: _update(store, kind, params)
+    return table
+
+
+def _answered(store: RegionStore, *, token: str, operation: str, params: Fields) -> dict[str, Any]:
+    earlier, earlier_params, result = store.answers[token]
+    if (earlier, earlier_params) != (operation, params):
+        raise AwsError(
+            code="IdempotentParameterMismatchException",
+            message=f"The client token '{token}' was used with other parameters.",
+        )
+    return result
+
+
+def _create(store: RegionStore, kind: Kind, params: Fields) -> dict[str, Any]:
+    version = _version(params) if kind.versioned else ""
+    resource = {**_kept(params), **kind.complete(params, store)}
+    path = kind.path_of(params) if kind.path_of else kind.path
+    arn = arn_of(region=store.name, path=path, name=params["name"], version=version)
+    existing = store.find(arn)
+    if existing and not (kind.has_builds and _differs(resource, existing)):
+        raise AwsError(
+            code="ResourceAlreadyExistsException",
+            message=f"The following resource '{kind.noun}' already exists: '{existing['arn']}'.",
+        )
+    if kind.has_builds:
+        build = 1 + (int(existing["arn"].rpartition("/")[2]) if existing else 0)
+        arn = f"{arn}/{build}"
+    if version:
+        resource["version"] = version
+    if params.get("dryRun"):
+        raise AwsError(code="DryRunOperationException", message="The dry run was successful.")
+    store.resources[arn] = {"arn": arn, **resource, "dateCreated": api_date()}
+    return {kind.arn_member: arn}
+
+
+def _differs(resource: Mapping[str, Any], existing: Mapping[str, Any]) -> bool:
+    """Whether a component has other content than the latest build of its version.
+
+    AWS makes a new build then, and refuses the same content (CreateComponent in the service model).
+    """
+    return any(resource[key] != existing.get(key) for key in resource if key != "tags")
+
+
+def _version(params: Fields) -> str:
+    version = str(params["semanticVersion"])
+    if "x" in version:
+        raise AwsError(code=NOT_IMPLEMENTED, message=f"The local AWS does not number recipes by itself: '{version}'.")
+    if any(int(node) > _HIGHEST_VERSION_NODE for node in version.split(".")):
+        raise AwsError(
+            code="InvalidVersionNumberException",
+            message=f"Each node of version '{version}' must be at most {_HIGHEST_VERSION_NODE}.",
+        )
+    return version
+
+
+def _update(store: RegionStore, kind: Kind, params: Fields) -> dict[str, Any]:
+    """Replace everything but what identifies the resource; "omitted optional properties are cleared"."""
+    resource = store.get(params[kind.arn_member])
+    same: dict[str, Any] = {key: resource[key] for key in _NOT_UPDATED if key in resource}
+    changed = {key: value for key, value in _kept(params).items() if key != kind.arn_member}
+    completed = kind.complete(params, store)
+    resource.clear()
+    resource.update({**changed, **completed, **same, "dateUpdated": api_date()})
+    return {kind.arn_member: resource["arn"]}
+
+
+def _delete(store: RegionStore, kind: Kind, params: Fields) -> dict[str, Any]:
+    arn = store.get(params[kind.arn_member])["arn"]
+    for user_kind in KINDS:
+        for user in store.of_path(user_kind.path):
+            if any(used and stands_for(used, arn) for used in user_kind.uses(user)):
+                raise _in_use(arn)
+    del store.resources[arn]
+    return {kind.arn_member: arn}
+
+
+def _get_image(store: RegionStore, params: Fields) -> dict[str, Any]:
+    arn = params["imageBuildVersionArn"]
+    if managed := find_managed(arn, region=store.name):
+        return {"image": managed_image(*managed, region=store.name)}
+    return {"image": store.get(arn)}
+
+
+def _delete_image(store: RegionStore, params: Fields) -> dict[str, Any]:
+    image = store.get(params["imageBuildVersionArn"])
+    if not has_ended(image):
+        raise _in_use(image["arn"])
+    del store.resources[image["arn"]]
+    return {"imageBuildVersionArn": image["arn"]}
+
+
+def _in_use(arn: str) -> AwsError:
+    return AwsError(
+        code="ResourceDependencyException",
+        message=f"Resource dependency error: The resource ARN '{arn}' has other resources depended on it.",
+    )
+
+
+def _list_images(store: RegionStore, params: Fields) -> dict[str, Any]:
+    versions = [{**image, "version": image["version"].split("/")[0]} for image in store.of_path("image")]
+    return _list(_versions(versions), params, member="imageVersionList")
+
+
+def _list_image_builds(store: RegionStore, params: Fields) -> dict[str, Any]:
+    wanted = params.get("imageVersionArn")
+    images = [image for image in store.of_path("image") if not wanted or stands_for(wanted, image["arn"])]
+    return _list(images, params, member="imageSummaryList")
+
+
+def _list_component_builds(store: RegionStore, params: Fields) -> dict[str, Any]:
+    wanted = params.get("componentVersionArn")
+    builds = [c for c in store.of_path("component") if not wanted or stands_for(wanted, c["arn"])]
+    return _list([{**build, "state": {"status": "ACTIVE"}} for build in builds], params, member="componentSummaryList")
+
+
+def _list_pipeline_images(store: RegionStore, params: Fields) -> dict[str, Any]:
+    """A pipeline that is not there has no images; AWS says so too."""
+    pipeline = params["imagePipelineArn"]
+    images = [image for image in store.of_path("image") if image["sourcePipelineArn"] == pipeline]
+    return _list(images, params, member="imageSummaryList")
+
+
+def _list_workflow_builds(store: RegionStore, params: Fields) -> dict[str, Any]:
+    wanted = params.get("workflowVersionArn")
+    builds = [each for each in store.of_path("workflow") if not wanted or stands_for(wanted, each["arn"])]
+    return _list(builds, params, member="workflowSummaryList")
+
+
+def _list(resources: list[dict[str, Any]], params: Fields, *, member: str) -> dict[str, Any]:
+    """One page. AWS promises no order, so this one is stable and as good as random."""
+    if params.get("owner", "Self") != "Self":
+        raise AwsError(
+            code=NOT_IMPLEMENTED,
+            message=f"The local AWS lists what you own, not what '{params['owner']}' does.",
+        )
+    found = [r for r in resources if all(_passes(r, item) for item in params.get("filters", ()))]
+    found.sort(key=lambda resource: hashlib.sha256(resource["arn"].encode()).digest())
+    start = _page_start(params.get("nextToken"))
+    end = start + int(params.get("maxResults", 25))
+    page: dict[str, Any] = {member: found[start:end]}
+    if end < len(found):
+        page["nextToken"] = str(end)
+    return page
+
+
+def _page_start(token: str | None) -> int:
+    if token is None:
+        return 0
+    if not token.isdecimal():
+        raise AwsError(code="InvalidPaginationTokenException", message=f"The token '{token}' is not valid.")
+    return int(token)
+
+
+def _passes(resource: Mapping[str, Any], item: Fields) -> bool:
+    return str(resource.get(item["name"])) in item["values"]
+
+
+def _versions(builds: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One entry for each version, of its last build."""
+    last = {version_arn(build["arn"]): build for build in builds}
+    return [{**build, "arn": arn} for arn, build in last.items()]
+
+
+def _tag(store: RegionStore, params: Fields) -> dict[str, Any]:
+    resource = store.get(params["resourceArn"])
+    resource["tags"] = {**resource.get("tags", {}), **params["tags"]}
+    return {}
+
+
+def _untag(store: RegionStore, params: Fields) -> dict[str, Any]:
+    resource = store.get(params["resourceArn"])
+    tags = resource.get("tags", {})
+    resource["tags"] = {key: value for key, value in tags.items() if key not in params["tagKeys"]}
+    return {}
+
+
+def _kept(params: Fields) -> dict[str, Any]:
+    return {key: value for key, value in params.items() if key not in _NOT_KEPT}

@@ -1,0 +1,136 @@
+"""Parent images: what a recipe's `parentImage` stands for, and what an image that is built from it inherits.
+
+A parent is an Amazon-managed image, one of one's own images, an SSM parameter (`ssm:/…`, by name or ARN) or an AMI.
+All of them end at an AMI, and the AMI has an architecture, a platform and a root device.
+
+What AWS's documentation says: an AMI, or the one that a parameter holds, must be there in the recipe's region
+(CreateImageRecipe); a build whose parent is gone fails before any workflow starts ("Find the cause of a failed image
+build with failure context"). It does not say when a parameter is read. Here that is when the build starts, so that a
+recipe may name the parameter of a base that is not built yet; and a recipe is refused only for an AMI that is not there
+or does not fit. The words of both refusals are this server's.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from local_aws.image_builder.arns import newest, stands_for
+from local_aws.image_builder.public_images import PublicImage, by_ami, managed_images, managed_version
+from local_aws.image_builder.refusals import invalid
+from local_aws.image_builder.store import RegionStore
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParentImage:
+    """The AMI at the end."""
+
+    ami: str
+    platform: str
+    """Linux, Windows or macOS."""
+    os_version: str | None
+    """None where the AMI comes from none of the public ones."""
+    architecture: str
+    """As EC2 names it: x86_64, arm64, x86_64_mac, arm64_mac."""
+    root_device_name: str
+
+
+class ParentUnknown(Exception):
+    """There is no such parent; the message says what is missing."""
+
+
+class ParameterMissing(ParentUnknown):
+    """There is no such parameter, so far."""
+
+
+def resolve_parent(parent: str, region: RegionStore) -> ParentImage:
+    """What a parent is now. Raises `ParentUnknown`."""
+    if parent.startswith("ami-"):
+        return _of_ami(parent, region)
+    if parent.startswith("ssm:"):
+        value = region.neighbours.parameter_value(region=region.name, name=parent.removeprefix("ssm:"))
+        if value is None:
+            raise ParameterMissing(f"The parameter '{parent.removeprefix('ssm:')}' does not exist in {region.name}.")
+        return _of_ami(value, region)
+    if managed := find_managed(parent, region=region.name):
+        return _of_ami(managed[1].ami(region.name), region)
+    images = [each for each in list(region.resources.values()) if ":image/" in each["arn"] and each["type"] == "AMI"]
+    arn = newest(parent, [image["arn"] for image in images if image["state"]["status"] == "AVAILABLE"])
+    if arn is None:
+        raise ParentUnknown(f"The parent image '{parent}' does not exist in {region.name}.")
+    outputs = region.resources[arn]["outputResources"]["amis"]
+    amis = [ami["image"] for ami in outputs if ami["region"] == region.name]
+    if not amis:
+        raise ParentUnknown(f"The image '{arn}' has no AMI in {region.name}.")
+    return _of_ami(amis[0], region)
+
+
+def check_parent(parent: str, region: RegionStore) -> ParentImage | None:
+    """What a new recipe's parent is; None for a parameter that does not exist yet.
+
+    Raises InvalidParameterValueException for what a build could never start from.
+    """
+    try:
+        return resolve_parent(parent, region)
+    except ParameterMissing:
+        return None
+    except ParentUnknown as unknown:
+        raise invalid("parentImage", str(unknown)) from None
+
+
+def find_managed(arn: str, *, region: str) -> tuple[str, PublicImage] | None:
+    """The newest version that the ARN of an Amazon-managed image stands for, wildcards and all, and its AMI."""
+    match = re.match(rf"(arn:aws[a-z-]*:imagebuilder:{region}:aws:image)/([^/]+)/", arn)
+    image = managed_images().get(match[2]) if match else None
+    if match is None or image is None:
+        return None
+    there_is = f"{match[1]}/{match[2]}/{managed_version()}/1"
+    return (there_is, image) if stands_for(arn, there_is) else None
+
+
+def managed_image(arn: str, image: PublicImage, *, region: str) -> dict[str, Any]:
+    """An Amazon-managed image in the API's form (GetImage)."""
+    name, version, build = arn.split("/")[1:]
+    ami = {"region": region, "image": image.ami(region), "name": image.name, "accountId": image.owner}
+    return {
+        "arn": arn,
+        "type": "AMI",
+        "name": name,
+        "version": f"{version}/{build}",
+        "platform": image.platform,
+        "osVersion": image.os_version,
+        "state": {"status": "AVAILABLE"},
+        "dateCreated": image.created,
+        "outputResources": {"amis": [ami]},
+    }
+
+
+def _of_ami(ami: str, region: RegionStore) -> ParentImage:
+    described = region.neighbours.ami(region=region.name, ami=ami)
+    if described is None:
+        raise ParentUnknown(f"The AMI '{ami}' does not exist in {region.name}.")
+    return ParentImage(
+        ami=ami,
+        platform=_platform(described),
+        os_version=_os_version(described, region),
+        architecture=described["Architecture"],
+        root_device_name=described["RootDeviceName"],
+    )
+
+
+def _platform(described: Mapping[str, Any]) -> str:
+    """EC2 says it of Windows only; Macs have architectures of their own."""
+    if described.get("Platform") == "windows":
+        return "Windows"
+    return "macOS" if described["Architecture"].endswith("_mac") else "Linux"
+
+
+def _os_version(described: Mapping[str, Any], region: RegionStore) -> str | None:
+    """What AWS finds out on the build instance: here, that of the public AMI at the root of all copies."""
+    ami, where = described["ImageId"], region.name
+    while (public := by_ami(ami, region=where)) is None:
+        source = region.neighbours.ami(region=where, ami=ami) or {}
+        if "SourceImageId" not in source:
+            return None
+        ami, where = source["SourceImageId"], source["SourceImageRegion"]
+    return public.os_version

@@ -1,0 +1,107 @@
+"""Image recipes and container recipes: what AWS refuses of them, and adds."""
+
+import re
+from typing import Any
+
+from local_aws.image_builder.arns import ACCOUNT
+from local_aws.image_builder.component_documents import check_values
+from local_aws.image_builder.parent_images import check_parent
+from local_aws.image_builder.refusals import invalid, missing
+from local_aws.image_builder.service_model import AwsError
+from local_aws.image_builder.store import Fields, RegionStore
+
+
+def image_recipe(params: Fields, region: RegionStore) -> dict[str, Any]:
+    """As `Kind.complete` has it."""
+    parent = check_parent(params["parentImage"], region)
+    # of a parent that is not there yet, the components tell
+    return {"platform": _platform(params, parent.platform if parent else None, region), "owner": ACCOUNT, "type": "AMI"}
+
+
+def container_recipe(params: Fields, region: RegionStore) -> dict[str, Any]:
+    """As `Kind.complete` has it. A parent in a registry is taken at its word, until an image is built."""
+    given = "dockerfileTemplateData" in params
+    if given == ("dockerfileTemplateUri" in params):
+        raise AwsError(
+            code="InvalidParameterCombinationException",
+            message="Specify exactly one of 'dockerfileTemplateData' and 'dockerfileTemplateUri'.",
+        )
+    text = params.get("dockerfileTemplateData")
+    if text is None:
+        text = region.neighbours.object_text(region=region.name, uri=params["dockerfileTemplateUri"])
+    if text is None:
+        raise invalid("dockerfileTemplateUri", f"There is no readable object '{params['dockerfileTemplateUri']}'.")
+    needed = ("parentImage", *(("environments", "components") if params.get("components") else ()))
+    for variable in needed:
+        if not re.search(rf"\{{\{{\{{\s*imagebuilder:{variable}\s*\}}\}}\}}", text):
+            raise invalid("dockerfileTemplateData", f"The template must include {{{{{{ imagebuilder:{variable} }}}}}}.")
+    repository = params["targetRepository"]["repositoryName"]
+    if not region.neighbours.repository_exists(region=region.name, name=repository):
+        raise invalid("targetRepository", f"The repository '{repository}' does not exist in {region.name}.")
+    platform = _platform(params, _container_platform(params, region), region)
+    _check_registry(params, platform)
+    for entry in params.get("components", ()):
+        if ":aws-marketplace:" in entry["componentArn"]:
+            raise invalid("components", "Container recipes don't support AWS Marketplace components.")
+    return {
+        "platform": platform,
+        "owner": ACCOUNT,
+        "dockerfileTemplateData": text,
+        "encrypted": True,
+    }
+
+
+def _check_registry(params: Fields, platform: str) -> None:
+    """Of an image in a registry Image Builder cannot know which Windows it is."""
+    of_a_registry = not params["parentImage"].startswith("arn:")
+    if platform == "Windows" and of_a_registry and "imageOsVersionOverride" not in params:
+        raise invalid("imageOsVersionOverride", "It is required for a Windows base image from a registry.")
+
+
+def _container_platform(params: Fields, region: RegionStore) -> str | None:
+    """The platform of a parent; AWS is told that of an image in a registry."""
+    parent, override = params["parentImage"], params.get("platformOverride")
+    if override == "macOS":
+        raise invalid("platformOverride", "Container recipes support only the Linux and Windows platforms.")
+    if f":{ACCOUNT}:image/" in parent:  # one that somebody else owns is taken at its word
+        image = region.find(parent)
+        if image is None or "containerRecipe" not in image:
+            raise invalid("parentImage", f"The container image '{parent}' does not exist in {region.name}.")
+        return str(image["platform"])
+    return override or ("Windows" if "windows" in parent.lower() else None)
+
+
+def _platform(params: Fields, known: str | None, region: RegionStore) -> str:
+    """The platform of a recipe, which its parent or its components say; all must say the same."""
+    entries = params.get("components", ())
+    if len(entries) > 20:
+        raise AwsError(
+            code="ServiceQuotaExceededException",
+            message=f"A recipe can contain at most 20 components, got {len(entries)}.",
+        )
+    arns = [entry["componentArn"] for entry in entries]
+    for arn in arns:
+        if arns.count(arn) > 1:
+            raise invalid("components", f"The component '{arn}' is there more than once.")
+    own = [_own_component(entry, region) for entry in entries]
+    platforms = [component["platform"] for component in own if component]
+    platform = known or next(iter(platforms), "Linux")
+    for component in own:
+        if component and component["platform"] != platform:
+            raise invalid(
+                "components",
+                f"The component '{component['arn']}' is for {component['platform']}, the parent {platform}.",
+            )
+    return platform
+
+
+def _own_component(entry: Fields, region: RegionStore) -> dict[str, Any] | None:
+    arn = entry["componentArn"]
+    if f":{ACCOUNT}:" not in arn:  # one that Amazon or a third party owns: taken at its word
+        return None
+    component = region.find(arn)
+    if component is None:
+        raise missing(arn)
+    given = {parameter["name"]: parameter["value"] for parameter in entry.get("parameters", ())}
+    check_values(given, component=component)
+    return component

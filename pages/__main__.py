@@ -1,0 +1,280 @@
+"""Writes the pages that follow from the models, `docs/configuration.md` and `docs/estate.schema.json`, the one that
+follows from the catalogue, `docs/operating-systems.md`, the one of the components, `docs/components.md`, and the one of
+what old builds cost, `docs/generations.md`.
+
+`python -m pages` writes them; with `--check` it only names those that are stale, and exits 1 if one is.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter
+from pydantic.json_schema import models_json_schema
+
+from estate.models.ami_image import Image
+from estate.models.container_image import ContainerImage
+from estate.models.fleet import Fleet
+from estate.models.settings import Settings
+from estate.models.types import Name
+from pages.components import components_page
+from pages.coverage import coverage_page
+from pages.documented import Documented
+from pages.generations import generations_page
+from pages.operating_systems import operating_systems_page
+
+PROJECT = Path(__file__).parent.parent
+
+INTRODUCTION = """\
+# Configuration
+
+Generated from the models by `python -m pages`; do not edit.
+
+An estate is declared in YAML files that lie in one folder: `config/`, or what `GOLDSMITH_CONFIG` names. Each file may
+have `images:` and `fleets:`, and one of them has `settings:`. Files are merged; how things are spread over them is up
+to you. Anchors and `<<:` work as YAML has them, within a file, and top-level keys that begin with `x-`, such as
+`x-common:`, hold what they share. Versions are written in quotes, because `1.10` without is the number 1.1.
+
+Documents, Dockerfiles and the YAML files themselves stay below that folder, links included: nothing else is read, and
+nothing is shown of a file that is not what it should be. A YAML file of an estate has at most 2 MiB, a document 64 KiB.
+
+[operating-systems.md](operating-systems.md) has every operating system and what its images are built from,
+[components.md](components.md) the components that images are made of.
+
+```yaml
+# yaml-language-server: $schema=../docs/estate.schema.json
+settings:
+  namespace: acme
+images:
+  web:
+    os: amazon-linux-2023
+    build: [update-os, {use: install-packages, with: {packages: nginx}}]
+    test: [boots]
+    regions: [eu-west-1]
+fleets:
+  web-dev:
+    image: web
+    channel: latest
+    region: eu-west-1
+    instance_type: t3.small
+    subnets: [subnet-0a1b2c3d]
+    capacity: {min: 1, max: 2}
+```
+
+The first line gives editors that know JSON Schema completion and checks. Every problem of an estate is reported at
+once, with its file and line, before anything is written:
+
+```text
+config/web.yaml:6 images.web.os: unknown operating system, got 'amazon-linux-2032'; did you mean 'amazon-linux-2023'?
+```
+"""
+
+_CONTAINER = "images.NAME with kind: container"
+_MODELS: Mapping[str, type[BaseModel]] = {
+    "settings": Settings,
+    "images.NAME": Image,
+    _CONTAINER: ContainerImage,
+    "fleets.NAME": Fleet,
+}
+_Schema = dict[str, Any]
+
+
+def main(arguments: list[str]) -> int:
+    """Writes the pages, or checks them; returns the exit status."""
+    pages = {path: text for path, text in generated().items() if not (PROJECT / path).is_file() or text != read(path)}
+    for path, text in pages.items():
+        if "--check" in arguments:
+            print(f"{path} is stale: run python -m pages", file=sys.stderr)
+        else:
+            (PROJECT / path).write_text(text, encoding="utf-8")
+            print(f"wrote {path}")
+    return 1 if pages and "--check" in arguments else 0
+
+
+def read(path: str) -> str:
+    """A page as it is."""
+    return (PROJECT / path).read_text(encoding="utf-8")
+
+
+def generated() -> dict[str, str]:
+    """Each page as it should be, by its path in the project."""
+    schema = estate_schema()
+    return {
+        "docs/estate.schema.json": json.dumps(schema, indent=2, ensure_ascii=False) + "\n",
+        "docs/configuration.md": "\n".join([INTRODUCTION, *_sections(schema)]),
+        "docs/operating-systems.md": operating_systems_page(),
+        "docs/components.md": components_page(),
+        "docs/coverage.md": coverage_page(),
+        "docs/generations.md": generations_page(),
+    }
+
+
+def estate_schema() -> _Schema:
+    """The JSON Schema of one YAML file. Draft 7, which all editors know."""
+    references, definitions = models_json_schema(
+        [(model, "validation") for model in _MODELS.values()], schema_generator=Documented
+    )
+    parts = {path: references[model, "validation"] for path, model in _MODELS.items()}
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "A file of an estate",
+        "type": "object",
+        "additionalProperties": False,
+        "patternProperties": {
+            "^x-": {"description": "YAML that the rest of the file refers to by anchors: not read by itself."}
+        },
+        "properties": {
+            "settings": parts["settings"],
+            "images": _by_name("Golden images by name.", _by_kind(parts["images.NAME"], parts[_CONTAINER])),
+            "fleets": _by_name("Fleets by name.", parts["fleets.NAME"]),
+        },
+        "$defs": {name: _tidied(definition) for name, definition in definitions["$defs"].items()},
+    }
+
+
+def _by_name(description: str, each: _Schema) -> _Schema:
+    return {
+        "description": description,
+        "type": "object",
+        "propertyNames": TypeAdapter(Name).json_schema(),
+        "additionalProperties": each,
+    }
+
+
+def _by_kind(ami: _Schema, container: _Schema) -> _Schema:
+    """One or the other, so that an editor says what is wrong with the one that is meant."""
+    return {"if": {"required": ["kind"]}, "then": container, "else": ami}
+
+
+def _tidied(node: Any) -> Any:
+    """Without titles, which repeat the keys, and with what draft 7 needs: it ignores what stands beside a `$ref`."""
+    if isinstance(node, list):
+        return [_tidied(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    tidied = {key: _tidied(value) for key, value in node.items() if not (key == "title" and isinstance(value, str))}
+    if "properties" in node:  # whatever they are named
+        tidied["properties"] = {name: _tidied(field) for name, field in node["properties"].items()}
+    if "description" in tidied and isinstance(tidied["description"], str):
+        tidied["description"] = tidied["description"].replace("\n\n", "\0").replace("\n", " ").replace("\0", "\n\n")
+    if tidied.get("default", 0) in (None, [], {}) or isinstance(tidied.get("default"), dict):
+        del tidied["default"]
+    if "patternProperties" in tidied:
+        tidied["additionalProperties"] = False
+    if "$ref" in tidied and len(tidied) > 1:
+        tidied["allOf"] = [{"$ref": tidied.pop("$ref")}]
+    return tidied
+
+
+def _sections(schema: _Schema) -> Iterator[str]:
+    """A heading, a description and a table for each model, named by where it first stands in YAML.
+
+    Required keys come first.
+    """
+    paths = dict(_paths(schema))
+    for name, path in paths.items():
+        model = schema["$defs"][name]
+        yield f"{'##' if path in _MODELS else '###'} `{path}`\n"
+        yield f"{model['description']}\n"
+        yield "| Key | Value | Without it | Meaning |\n| --- | --- | --- | --- |"
+        required = model.get("required", ())
+        for key, field in sorted(model["properties"].items(), key=lambda item: item[0] not in required):
+            described = field if "description" in field else schema["$defs"][next(_models(field))]
+            meaning, _, default = described["description"].partition("Without it: ")
+            if key in required:
+                default = "required"
+            cells = (f"`{key}`", _words(field, paths), default.removesuffix("."), meaning.strip())
+            yield "| " + " | ".join(cell.replace("\n", " ").replace("|", "\\|") for cell in cells) + " |"
+        yield ""
+
+
+def _paths(schema: _Schema) -> Iterator[tuple[str, str]]:
+    """Every model that the schema refers to, and its place, from the top down."""
+    properties = schema["properties"]
+    images, fleets = (properties[each]["additionalProperties"] for each in ("images", "fleets"))
+    tops = [properties["settings"], images["else"], images["then"], fleets]
+    seen: set[str] = set()
+    for path, top in zip(_MODELS, tops, strict=True):
+        waiting = [(name, path) for name in _models(top)]
+        while waiting:
+            name, path = waiting.pop(0)
+            if name in seen:
+                continue
+            seen.add(name)
+            yield name, path
+            fields = schema["$defs"][name]["properties"]
+            places = {
+                key: f"{path}.{key}.{_key_of(field).upper()}" if _by_key(field) else f"{path}.{key}"
+                for key, field in fields.items()
+            }
+            waiting = [
+                (each, _told_apart(places[key], each, field, schema))
+                for key, field in fields.items()
+                for each in _models(field)
+            ] + waiting
+
+
+def _told_apart(place: str, name: str, field: _Schema, schema: _Schema) -> str:
+    """The place of one of the models that a field takes: of several, each is known by what it requires."""
+    return f"{place} with {schema['$defs'][name]['required'][0]}" if len(set(_models(field))) > 1 else place
+
+
+def _models(node: Any) -> Iterator[str]:
+    """The models that a field refers to."""
+    if isinstance(node, list):
+        for each in node:
+            yield from _models(each)
+    elif isinstance(node, dict):
+        if "$ref" in node:
+            yield node["$ref"].rpartition("/")[2]
+        yield from _models([value for value in node.values() if isinstance(value, dict | list)])
+
+
+def _words(node: _Schema, paths: Mapping[str, str]) -> str:
+    """What a value is, in words."""
+    if "$ref" in node:
+        path = paths[node["$ref"].rpartition("/")[2]]
+        which = re.search(r" with \w+$", path)
+        return f"[mapping{which[0] if which else ''}](#{anchor(path)})"
+    if "allOf" in node:
+        return _words(node["allOf"][0], paths)
+    if "anyOf" in node:
+        return " or ".join(_words(each, paths) for each in node["anyOf"] if each.get("type") != "null")
+    if "const" in node:
+        return f"`{node['const']}`"
+    if "enum" in node:
+        return ", ".join(f"`{each}`" for each in node["enum"])
+    if "$comment" in node:
+        return str(node["$comment"])
+    if node["type"] == "array":
+        return f"list, each {_words(node['items'], paths)}"
+    if node["type"] == "object":
+        each = _by_key(node)
+        return f"mapping of {_key_of(node)}s, each {_words(each, paths)}" if each else "mapping of text to text"
+    if node["type"] == "integer":
+        most = f" to {node['maximum']}" if "maximum" in node else " or more"
+        return f"whole number, {node['minimum']}{most}" if "minimum" in node else "whole number"
+    return {"boolean": "true or false", "string": "text"}[node["type"]]
+
+
+def _by_key(node: _Schema) -> _Schema | None:
+    """What a mapping has for each key, if it is a model; others are of text."""
+    found = [each for each in node.get("patternProperties", {}).values() if "$ref" in each]
+    return found[0] if found else None
+
+
+def _key_of(node: _Schema) -> str:
+    """What the keys of such a mapping are."""
+    return "device" if next(iter(node["patternProperties"])).startswith("^((/dev/") else "region"
+
+
+def anchor(path: str) -> str:
+    """GitHub's anchor of a heading."""
+    return re.sub(r"[^\w -]", "", path.lower()).replace(" ", "-")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

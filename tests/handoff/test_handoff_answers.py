@@ -1,0 +1,413 @@
+"""The hand-off and answers that cannot be read, lack something or are about something else.
+
+What comes over the wire enters below botocore, which raises something else for nearly each; what AWS's models allow to
+be absent is taken out of its answers. One such answer never stops the others, and the line is always written.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+
+from lambda_src.ami_handoff.builds import Build
+from lambda_src.ami_handoff.failures import Failures
+from lambda_src.ami_handoff.handler import respond
+from lambda_src.ami_handoff.outputs import Amis, Usable
+from lambda_src.ami_handoff.reconciler import Target
+from local_aws.server import LocalAws
+from tests.support.handoff_world import (
+    ABROAD,
+    BY,
+    HOME,
+    PARENT,
+    REGIONS,
+    ContainerWeb,
+    Web,
+    intercepted,
+    refused,
+    retold,
+    sent,
+)
+
+
+@pytest.fixture
+def web(local_aws: LocalAws) -> Web:
+    return Web(local_aws)
+
+
+PAGE = b"<html><body>Please log in to this network</body></html>"
+JSON = {
+    "cut off": b'{"Parameters": [{"Name": "/imagebuilder/acme/web/latest", "Va',
+    "not UTF-8": b'{"Parameters": "\xff\xfe"}',
+    "nothing": b"",
+    "null": b"null",
+    "a list": b"[]",
+    "a text": b'"Parameters"',
+    "a page": PAGE,
+    "no members": b"{}",
+    "members of other types": b'{"Parameters": 7, "Parameter": 7, "Version": "x", "imageDetails": 7}',
+    "entries of other types": b'{"Parameters": [null, 7], "Parameter": [], "Version": [], "imageDetails": [null]}',
+    "entries without members": b'{"Parameters": [{}], "Parameter": {}, "Version": null, "imageDetails": [{}]}',
+    "deeper than a parser goes": b"[" * 100_000,
+}
+IMAGES = b"<DescribeImagesResponse><imagesSet>%s</imagesSet></DescribeImagesResponse>"
+XML = {
+    "cut off": IMAGES[:40],
+    "not UTF-8": IMAGES % b"\xff\xfe",
+    "a page": PAGE,
+    "no members": b"<DescribeImagesResponse/>",
+    "entries without members": IMAGES % b"<item/>",
+}
+CALLS = [
+    ("ssm", "GetParametersByPath", JSON),
+    ("ssm", "GetParameterHistory", JSON),
+    ("ssm", "PutParameter", JSON),
+    ("ssm", "GetParameter", JSON),
+    ("ec2", "DescribeImages", XML),
+]
+
+
+@pytest.mark.parametrize(("service", "operation", "bodies"), CALLS, ids=[operation for _, operation, _ in CALLS])
+def test_answer_that_cannot_be_read_stays_in_its_region(
+    web: Web, service: str, operation: str, bodies: dict[str, bytes]
+) -> None:
+    build = web.build()
+    for name, body in bodies.items():
+        for region in REGIONS:
+            _point(web, region, value="ami-0f0f0f0f", record="by hand")
+
+        with intercepted(web.abroad(service), operation, partial(sent, body)):
+            run = web.run()
+
+        assert web.latest()[HOME] == web.amis(build)[HOME], name
+        assert run.error.startswith(f"acme/{web.name} needs another run: {ABROAD}: "), name
+        assert HOME not in run.error, name
+        assert (run.line["Unfinished"], run.line["Problems"]) == (1, 0), name
+
+    again = web.run()
+    assert (web.latest(), again.error) == (web.amis(build), "")
+
+
+def test_registry_whose_answer_cannot_be_read_stops_its_region_alone(local_aws: LocalAws) -> None:
+    web = ContainerWeb(local_aws)
+    build = web.build()
+    for name, body in JSON.items():
+        with intercepted(web.abroad("ecr"), "DescribeImages", partial(sent, body)):
+            run = web.run()
+        assert web.latest() == {HOME: web.values(build)[HOME]}, name
+        assert run.error.startswith(f"acme/{web.name} needs another run: {ABROAD}: "), name
+    assert (web.run().error, web.latest()) == ("", web.values(build))
+
+
+def test_list_of_builds_that_cannot_be_read_changes_nothing_and_is_raised_after_the_line(web: Web) -> None:
+    older = web.build()
+    web.run()
+    newest, tags = web.build(), web.tags(older)
+    for name, body in JSON.items():
+        with intercepted(web.imagebuilder, "ListImagePipelineImages", partial(sent, body)):
+            run = web.run(web.message(newest))
+        assert (web.latest(), web.tags(older), web.tags(newest)) == (web.amis(older), tags, {}), name
+        assert run.error.startswith(f"acme/{web.name} needs another run: Image Builder: "), name
+        assert (run.line["Unfinished"], run.line["latest"]) == (1, web.amis(older)), name
+    assert (web.run().error, web.latest()) == ("", web.amis(newest))
+
+
+def test_build_that_cannot_be_read_is_released_without_its_parent(web: Web) -> None:
+    build = web.build()
+    for name, body in JSON.items():
+        for region in REGIONS:
+            _point(web, region, value="ami-0f0f0f0f", record="by hand")
+        with intercepted(web.imagebuilder, "GetImage", partial(sent, body)):
+            run = web.run()
+        assert web.latest() == web.amis(build), name
+        assert f"parent of {build}: " in run.error, name
+
+
+@pytest.mark.parametrize("body", [b"", PAGE, b'"x"', b"\xff"])
+def test_tagging_that_is_answered_in_riddles_is_tried_again(web: Web, body: bytes) -> None:
+    build = web.build()
+    with intercepted(web.imagebuilder, "TagResource", lambda: sent(body)):
+        web.run()
+    assert web.latest() == web.amis(build)
+    assert web.run().error == ""
+    assert web.tags(build)["goldsmith:in-use"] == "true"
+
+
+def test_refusal_without_a_code_is_a_refusal(web: Web) -> None:
+    web.build()
+    with intercepted(web.abroad("ec2"), "DescribeImages", lambda: sent(b"<Response/>", status=400)):
+        run = web.run()
+    assert (set(web.latest()), run.line["Problems"], run.error) == ({HOME}, 1, "")
+
+
+def test_mistake_of_the_program_is_raised_and_the_line_written_before(web: Web) -> None:
+    """Whatever it is, the counts of the run are not lost, and it is not taken for an answer of AWS."""
+
+    class Broken(Amis):
+        def newest_usable(self, builds: Sequence[Build], *, failures: Failures) -> Usable | None:
+            raise KeyError("a mistake")
+
+    build = web.build()
+    ssm = web.targets[1].ssm
+    output = io.StringIO()
+    with redirect_stdout(output), pytest.raises(KeyError, match="a mistake"):
+        respond(
+            web.message(build, status="FAILED"),
+            image=web.image,
+            imagebuilder=web.imagebuilder,
+            targets=[web.targets[0], Target(ABROAD, Broken(web.registry[ABROAD], ABROAD, "x86_64"), ssm)],
+            by=BY,
+        )
+    line = json.loads(output.getvalue())
+    assert (line["mistake"], line["FailedBuilds"]) == ("KeyError: 'a mistake'", 1)
+    assert [metric["Name"] for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]] == ["FailedBuilds"]
+
+
+def test_line_stays_short_enough_for_its_metrics_however_much_goes_wrong(web: Web) -> None:
+    builds = [web.build() for _ in range(3)]
+
+    def multiply(answer: Any) -> None:
+        (image,) = [each for each in answer["imageSummaryList"] if each["arn"] == builds[0]]
+        answer["imageSummaryList"] = [
+            {**image, "arn": f"{image['arn'].rpartition('/')[0]}/{number}", "tags": {}} for number in range(1, 101)
+        ]
+
+    with (
+        retold(web.imagebuilder, "ListImagePipelineImages", multiply),
+        intercepted(web.registry[HOME], "DescribeImages", lambda: sent(IMAGES % b"")),
+    ):
+        run = web.run()
+    assert run.line["Problems"] >= 100
+    assert (len(run.line["problems"]), run.line["problems"][-1]) == (51, f"and {run.line['Problems'] - 50} more")
+
+
+# Members that are absent.
+
+
+def _ami(answer: Any, arn: str, region: str) -> Any:
+    images = answer.get("imageSummaryList") or [answer["image"]]
+    (image,) = [each for each in images if each["arn"] == arn]
+    (ami,) = [each for each in image["outputResources"]["amis"] if each["region"] == region]
+    return ami
+
+
+INCOMPLETE: dict[str, Callable[[Any], None]] = {
+    "no region": lambda ami: ami.pop("region"),
+    "no image": lambda ami: ami.pop("image"),
+    "an empty image": lambda ami: ami.update(image=""),
+    "nothing": lambda ami: ami.clear(),
+}
+
+
+@pytest.mark.parametrize("name", INCOMPLETE)
+def test_output_that_lacks_something_is_skipped_and_said(web: Web, name: str) -> None:
+    older = web.build()
+    web.run()
+    newest = web.build()
+
+    with retold(
+        web.imagebuilder, "ListImagePipelineImages", lambda answer: INCOMPLETE[name](_ami(answer, newest, ABROAD))
+    ):
+        run = web.run()
+
+    assert web.latest() == {HOME: web.amis(newest)[HOME], ABROAD: web.amis(older)[ABROAD]}
+    assert run.line["problems"] == [f"{ABROAD}: {newest} cannot be used: it has no AMI in this region"]
+    assert run.error == ""
+
+
+@pytest.mark.parametrize("name", INCOMPLETE)
+def test_latest_does_not_move_back_because_an_output_lacks_something(web: Web, name: str) -> None:
+    web.build()
+    newest = web.build()
+    web.run()
+
+    with retold(
+        web.imagebuilder, "ListImagePipelineImages", lambda answer: INCOMPLETE[name](_ami(answer, newest, ABROAD))
+    ):
+        run = web.run()
+
+    assert web.latest() == web.amis(newest)
+    assert f"what Image Builder says about {newest} is incomplete" in run.line["problems"][-1]
+    assert run.line["problems"][-1].startswith(f"{ABROAD}: latest does not move back to ")
+
+
+@pytest.mark.parametrize("member", ["state", "dateCreated", "outputResources"])
+def test_latest_does_not_move_back_because_a_build_lacks_something(web: Web, member: str) -> None:
+    web.build()
+    newest = web.build()
+    web.run()
+
+    def forget(answer: Any) -> None:
+        for image in answer["imageSummaryList"]:
+            if image["arn"] == newest:
+                del image[member]
+
+    with retold(web.imagebuilder, "ListImagePipelineImages", forget):
+        run = web.run()
+        assert (web.latest(), run.error) == (web.amis(newest), "")
+        last = web.build()
+        web.run()
+    assert web.latest() == web.amis(last), "to a newer one it does"
+
+
+@pytest.mark.parametrize(
+    "arn", [None, "", 7, "arn:aws:imagebuilder:us-east-1:000000000000:image/acme-web/1.0.7", "x/1"]
+)
+def test_entry_without_the_arn_of_a_build_is_left_out_and_said(web: Web, arn: object) -> None:
+    build = web.build()
+
+    with retold(
+        web.imagebuilder,
+        "ListImagePipelineImages",
+        lambda answer: answer["imageSummaryList"].insert(0, {**answer["imageSummaryList"][0], "arn": arn}),
+    ):
+        run = web.run()
+
+    assert (web.latest(), run.error) == (web.amis(build), "")
+    assert run.line["problems"] == [
+        "Image Builder: its list has an entry without the ARN of a build, which is left out"
+    ]
+
+
+def test_container_image_without_uris_is_skipped(local_aws: LocalAws) -> None:
+    web = ContainerWeb(local_aws)
+    build = web.build()
+
+    def forget(answer: Any) -> None:
+        for image in answer["imageSummaryList"]:
+            for container in image["outputResources"]["containers"]:
+                if container["region"] == ABROAD:
+                    container["imageUris"] = [None, ""]
+
+    with retold(web.imagebuilder, "ListImagePipelineImages", forget):
+        run = web.run()
+    assert (web.latest(), run.error) == ({HOME: web.values(build)[HOME]}, "")
+
+
+@pytest.mark.parametrize("member", ["OwnerId", "Architecture", "State", "ImageId"])
+def test_ami_of_which_ec2_does_not_say_enough_is_neither_chosen_nor_gone(web: Web, member: str) -> None:
+    older = web.build()
+    web.run()
+    web.build()
+
+    def forget(answer: Any) -> None:
+        for image in answer["Images"]:
+            del image[member]
+
+    with retold(web.registry[ABROAD], "DescribeImages", forget):
+        run = web.run()
+
+    assert web.latest()[ABROAD] == web.amis(older)[ABROAD]
+    assert run.error == f"acme/{web.name} needs another run: {ABROAD}: an answer of AWS has no {member}"
+
+
+# Records that are not the hand-off's own.
+
+
+def _point(web: Web, region: str, *, value: str, record: object) -> None:
+    description = record if isinstance(record, str) else json.dumps(record)
+    web.other_ssm[region].put_parameter(
+        Name=f"{web.path}/latest",
+        Value=value,
+        Type="String",
+        DataType="aws:ec2:image",
+        Description=description,
+        Overwrite=True,
+    )
+
+
+FOREIGN = {
+    "of another image": "arn:aws:imagebuilder:us-east-1:000000000000:image/acme-db/1.0.0/1",
+    "of an image whose name goes on": "arn:aws:imagebuilder:us-east-1:000000000000:image/%s-admin/1.0.0/1",
+    "of another account": "arn:aws:imagebuilder:us-east-1:111111111111:image/%s/1.0.0/1",
+    "of another region": "arn:aws:imagebuilder:eu-west-1:000000000000:image/%s/1.0.0/1",
+    "of another partition": "arn:aws-cn:imagebuilder:us-east-1:000000000000:image/%s/1.0.0/1",
+    "no build": "arn:aws:imagebuilder:us-east-1:000000000000:image/%s/1.0.x/1",
+    "digits of another script": "arn:aws:imagebuilder:us-east-1:000000000000:image/%s/1.0.0/\N{ARABIC-INDIC DIGIT ONE}",
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_record_of_another_image_is_not_asked_for_and_holds_nothing_back(web: Web, name: str) -> None:
+    """A copied parameter, or one that was restored; the function's role may not look at that build."""
+    build = web.build()
+    web.run()
+    foreign = FOREIGN[name].replace("%s", f"acme-{web.name}")
+    record = {"build": foreign, "created": "2099-01-01T00:00:00+00:00", "by": "a copy"}
+    _point(web, ABROAD, value="ami-0f0f0f0f", record=record)
+
+    with intercepted(web.imagebuilder, "GetImage", lambda: refused("AccessDeniedException", status=403)) as asked:
+        run = web.run()
+
+    assert len(asked) == 1, "only for the parent"
+    assert (web.latest(), run.error) == (web.amis(build), "")
+    latest = web.channels(ABROAD)["latest"]
+    assert (latest.record["build"], latest.record["previous"]) == (build, "ami-0f0f0f0f")
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "ThrottlingException", ""])
+def test_build_that_is_not_shown_is_the_matter_of_the_regions_whose_record_names_it(web: Web, code: str) -> None:
+    build = web.build()
+    arn = f"{build.rpartition('/')[0]}/99"
+    record = {"build": arn, "created": web.details(build)["dateCreated"]}
+    _point(web, ABROAD, value="ami-0f0f0f0f", record=record)
+
+    with intercepted(web.imagebuilder, "GetImage", lambda: refused(code, status=403) if code else sent(PAGE)):
+        run = web.run()
+
+    assert web.latest() == {HOME: web.amis(build)[HOME], ABROAD: "ami-0f0f0f0f"}
+    said = run.line["problems"] if code == "AccessDeniedException" else run.line["unfinished"]
+    assert said[0].startswith(f"{ABROAD}: ")
+    assert not [each for each in said if each.startswith((HOME, "Image Builder"))]
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "ThrottlingException"])
+def test_build_that_is_not_shown_gives_way_to_a_newer_one(web: Web, code: str) -> None:
+    build = web.build()
+    before = datetime.fromisoformat(web.details(build)["dateCreated"]) - timedelta(seconds=1)
+    record = {"build": f"{build.rpartition('/')[0]}/99", "created": before.isoformat()}
+    _point(web, ABROAD, value="ami-0f0f0f0f", record=record)
+
+    with intercepted(web.imagebuilder, "GetImage", lambda: refused(code)):
+        web.run()
+
+    assert web.latest() == web.amis(build)
+
+
+LONG = 4000
+"""Characters; Parameter Store takes 4,096 as a value."""
+
+
+@pytest.mark.parametrize("text", ["x" * LONG, "ゴールド" * (LONG // 4), '"\\' * (LONG // 2), "x" * 700, "\n" * 600])
+@pytest.mark.parametrize("long_parent", [False, True])
+def test_record_fits_whatever_was_there(local_aws: LocalAws, text: str, long_parent: bool) -> None:
+    web = Web(local_aws, parent=f"ssm:{_long_parent(local_aws)}" if long_parent else PARENT)
+    build = web.build()
+    for region in REGIONS:
+        _point(web, region, value=text, record="by hand")
+
+    run = web.run()
+
+    assert (web.latest(), run.line["Problems"], run.error) == (web.amis(build), 0, "")
+    record = web.channels(HOME)["latest"].record
+    created = datetime.fromisoformat(web.details(build)["dateCreated"]).isoformat()
+    assert (record["build"], record["created"], record["by"]) == (build, created, BY)
+    assert record.get("parent") == (None if long_parent else PARENT), "as little as possible is left out"
+    *_, version = web.other_ssm[HOME].get_parameter_history(Name=f"{web.path}/latest")["Parameters"]
+    assert len(version["Description"]) <= 1024, "what PutParameter takes"
+
+
+def _long_parent(aws: LocalAws) -> str:
+    name = "/long-name" * 95
+    ssm = aws.client("ssm", region=HOME)
+    public = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
+    ami = ssm.get_parameter(Name=public)["Parameter"]["Value"]
+    ssm.put_parameter(Name=name, Value=ami, Type="String", Overwrite=True)
+    return name

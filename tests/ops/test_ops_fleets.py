@@ -1,0 +1,303 @@
+"""What `python -m ops status` says of fleets: what they should run, what they run, and why that is not the same."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local_aws.server import LocalAws
+from tests.support.handoff_world import Web
+from tests.support.ops_world import Answer, only, refusing, run_ops
+
+REGION = "eu-west-1"
+FIELDS = f"""
+    channel: prod
+    region: {REGION}
+    instance_type: t3.micro
+    subnets: [subnet-0a1b2c3d]
+    security_group_ids: [sg-0a1b2c3d]
+    instance_profile_arn: arn:aws:iam::000000000000:instance-profile/web
+    capacity: {{min: 4, max: 4}}"""
+START = (
+    "aws autoscaling start-instance-refresh --region eu-west-1 --auto-scaling-group-name acme_{fleet} --preferences "
+    """'{{"MinHealthyPercentage":90,"MaxHealthyPercentage":100,"SkipMatching":true}}'"""
+)
+
+
+@dataclass
+class World:
+    """A fleet and its image: declared, and as far as a test makes them, in AWS."""
+
+    aws: LocalAws
+    web: Web
+    config: Path
+    ops: Callable[..., Answer]
+    has_template: bool = False
+
+    @property
+    def fleet(self) -> str:
+        return f"{self.web.name}-dev"
+
+    @property
+    def group(self) -> str:
+        return f"acme_{self.fleet}"
+
+    @property
+    def template(self) -> str:
+        ec2 = self.aws.client("ec2", region=REGION)
+        (found,) = ec2.describe_launch_templates(LaunchTemplateNames=[self.group])["LaunchTemplates"]
+        return str(found["LaunchTemplateId"])
+
+    def declare(self, fields: str = FIELDS, settings: str = "") -> None:
+        image = "{os: amazon-linux-2023, build: [update-os], regions: [us-east-1, eu-west-1], channels: [prod]}"
+        lines = ["settings:", "  namespace: acme", settings, "images:", f"  {self.web.name}: {image}", "fleets:"]
+        self.config.write_text("\n".join([*lines, f"  {self.fleet}:", f"    image: {self.web.name}{fields}"]))
+
+    def build(self) -> str:
+        """A build; its AMI in the fleet's region."""
+        return self.web.amis(self.web.build())[REGION]
+
+    def point(self, ami: str) -> None:
+        self.web.other_ssm[REGION].put_parameter(Name=f"{self.web.path}/prod", Value=ami, Type="String", Overwrite=True)
+
+    def add_version(self, ami: str) -> None:
+        """What Terraform does first: a new version of the launch template, the default one."""
+        ec2 = self.aws.client("ec2", region=REGION)
+        make = ec2.create_launch_template_version if self.has_template else ec2.create_launch_template
+        make(LaunchTemplateName=self.group, LaunchTemplateData={"ImageId": ami})
+        self.has_template = True
+
+    def create_group(self) -> None:
+        self.aws.client("autoscaling", region=REGION).create_auto_scaling_group(
+            AutoScalingGroupName=self.group,
+            MinSize=4,
+            MaxSize=4,
+            LaunchTemplate={"LaunchTemplateId": self.template, "Version": "1"},
+            AvailabilityZones=[f"{REGION}a"],
+        )
+
+    def update_group(self, version: str) -> None:
+        """What Terraform does next."""
+        self.aws.client("autoscaling", region=REGION).update_auto_scaling_group(
+            AutoScalingGroupName=self.group,
+            LaunchTemplate={"LaunchTemplateId": self.template, "Version": version},
+        )
+
+    def refresh(self, **end: Any) -> None:
+        """And last."""
+        if end:
+            self.aws.end_next_refresh(self.group, **end)
+        self.aws.client("autoscaling", region=REGION).start_instance_refresh(AutoScalingGroupName=self.group)
+
+    def deploy(self) -> str:
+        """A fleet on the first build, rolled out; the AMI."""
+        ami = self.build()
+        self.point(ami)
+        self.add_version(ami)
+        self.create_group()
+        return ami
+
+    def second_build(self) -> tuple[str, str]:
+        """A fleet whose group launches the second build, and whose instances run the first; the AMIs."""
+        return self.deploy(), self.move_on()
+
+    def move_on(self) -> str:
+        """The second build, as far as the group: no refresh; the AMI."""
+        ami = self.build()
+        self.point(ami)
+        self.add_version(ami)
+        self.update_group("2")
+        return ami
+
+    def status(self, *arguments: str) -> tuple[int, dict[str, Any]]:
+        """Exit status and JSON of the fleet."""
+        answer = self.ops("status", self.fleet, "--json", *arguments)
+        (fleet,) = json.loads(answer.out)["fleets"]
+        return answer.status, fleet
+
+    def gaps(self) -> list[str]:
+        """What a person reads; `--check` must say that there is something."""
+        answer = self.ops("status", self.fleet, "--check")
+        lines = [line for line in answer.out.splitlines() if line.startswith(f"fleet {self.fleet}: ")]
+        assert answer.status == (1 if lines else 0)
+        return [line.partition(": ")[2] for line in lines]
+
+
+@pytest.fixture
+def world(
+    local_aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[World]:
+    config = tmp_path / "estate.yaml"
+    only(local_aws.environment() | {"AWS_MAX_ATTEMPTS": "1"}, monkeypatch)
+
+    def ops(*arguments: str) -> Answer:
+        return run_ops([*arguments, "--config", str(config)], capsys)
+
+    world = World(local_aws, Web(local_aws), config, ops)
+    world.declare()
+    yield world
+
+
+def test_a_fleet_that_runs_what_its_channel_says_has_no_gap(world: World) -> None:
+    ami = world.deploy()
+    status, fleet = world.status("--check")
+    assert fleet == {
+        "fleet": world.fleet,
+        "image": world.web.name,
+        "channel": "prod",
+        "region": REGION,
+        "group": world.group,
+        "deployed": True,
+        "wanted": {"ami": ami, "build": "1.0.7/1"},
+        "template": {"newest_version": "1", "ami": ami, "build": "1.0.7/1", "group_version": "1"},
+        "instances": [{"template_version": "1", "ami": ami, "build": "1.0.7/1", "count": 4}],
+        "refresh": None,
+        "progress": None,
+        "gaps": [],
+        "errors": [],
+    }
+    assert status == 0
+    assert world.gaps() == []
+
+
+def test_a_refresh_that_never_began_is_said_with_the_command_that_starts_it(world: World) -> None:
+    """StartInstanceRefresh refused, or Terraform killed before it: the next plan is empty."""
+    world.second_build()
+    world.aws.end_next_refresh(world.group, status="Refused")
+    autoscaling = world.aws.client("autoscaling", region=REGION)
+    with pytest.raises(autoscaling.exceptions.ClientError, match="cannot be started"):
+        world.refresh()
+    (gap,) = world.gaps()
+    assert gap == (
+        "4 of 4 instances run 1.0.7/1 (version 1), and the group launches 1.0.7/2 (version 2): no instance refresh was "
+        f"started; start one: {START.format(fleet=world.fleet)}"
+    )
+    assert world.ops("status", world.fleet).status == 0, "without --check a report is a report"
+    world.refresh()
+    assert world.gaps() == []
+
+
+def test_a_refresh_of_before_is_not_taken_for_one_of_the_new_version(world: World) -> None:
+    world.deploy()
+    world.refresh()
+    time.sleep(1.1)  # EC2 tells the time of a version to the second
+    world.move_on()
+    (gap,) = world.gaps()
+    assert ": no instance refresh was started since version 2 was made; start one: aws autoscaling " in gap
+
+
+@pytest.mark.parametrize("ended", ["Failed", "Cancelled", "RollbackSuccessful", "RollbackFailed"])
+def test_a_refresh_that_ended_badly_is_said_with_its_reason(world: World, ended: str) -> None:
+    old, new = world.second_build()
+    world.refresh(status=ended, percentage=50, reason="1 instance did not become\nhealthy.")
+    (gap,) = world.gaps()
+    assert gap.startswith(
+        "2 of 4 instances run 1.0.7/1 (version 1), and the group launches 1.0.7/2 (version 2): the last instance "
+        f"refresh ended {ended} at 50%: 1 instance did not become healthy; start one: aws autoscaling "
+    )
+    _, fleet = world.status()
+    assert (fleet["refresh"]["status"], fleet["refresh"]["percentage"]) == (ended, 50)
+    assert fleet["refresh"]["reason"] == "1 instance did not become healthy."
+    assert [(each["count"], each["ami"]) for each in fleet["instances"]] == [(2, old), (2, new)]
+
+
+@pytest.mark.parametrize("going", ["Pending", "InProgress", "Baking"])
+def test_a_refresh_that_is_on_its_way_is_progress_and_no_gap(world: World, going: str) -> None:
+    world.second_build()
+    world.refresh(status=going, percentage=25)
+    status, fleet = world.status("--check")
+    assert (status, fleet["gaps"]) == (0, [])
+    assert fleet["progress"] == f"instance refresh is {going} at 25%, 3 instances left"
+    assert f"fleet {world.fleet}: {fleet['progress']}\n" in world.ops("status").out
+
+
+def test_a_rollback_that_goes_on_is_a_gap(world: World) -> None:
+    world.second_build()
+    world.refresh(status="RollbackInProgress", percentage=25, reason="alarm web-5xx")
+    (gap,) = world.gaps()
+    assert gap.endswith("the last instance refresh is RollbackInProgress at 25%: alarm web-5xx; wait for its end")
+
+
+def test_a_build_that_was_not_applied_and_a_group_left_behind_are_two_gaps(world: World) -> None:
+    world.deploy()
+    world.add_version(world.build())
+    world.point(world.build())
+    deploy = f"make deploy STACK=fleet-{world.fleet}"
+    assert world.gaps() == [
+        f"channel prod of image {world.web.name} points to 1.0.7/3, and the launch template has 1.0.7/2: {deploy} "
+        "takes it",
+        f"the group launches version 1 of the launch template, and 2 is the newest: run {deploy}",
+    ]
+
+
+def test_what_is_not_there_is_said(world: World) -> None:
+    deploy = f"run make deploy STACK=fleet-{world.fleet}"
+    channel = f"channel prod of image {world.web.name}"
+    assert world.gaps() == [
+        f"fleet-{world.fleet} is not deployed: {deploy}",
+        f"{channel} has no build in {REGION} yet",
+    ]
+    ami = world.build()
+    assert world.gaps()[1:] == [f"{channel} is not set in {REGION}"]
+    world.point(ami)
+    world.add_version(ami)
+    assert world.gaps() == [f"group {world.group} does not exist: {deploy}"]
+    world.create_group()
+    world.aws.client("ec2", region=REGION).delete_launch_template(LaunchTemplateName=world.group)
+    assert world.gaps()[0] == f"launch template {world.group} does not exist: {deploy}"
+
+
+def test_a_channel_that_holds_rubbish_is_a_gap_of_its_fleets(world: World) -> None:
+    world.deploy()
+    world.point("ami-tpyo")
+    assert world.gaps() == [f"channel prod of image {world.web.name}: 'ami-tpyo' is not the ID of an AMI"]
+
+
+def test_a_fleet_is_shown_with_its_image_and_alone(world: World) -> None:
+    world.deploy()
+    with_image = world.ops("status", world.web.name).out
+    assert f"\n{world.fleet}" in with_image
+    assert f"\n{world.web.name} " in with_image
+    assert world.ops("status", world.fleet).out.splitlines()[0].split()[0] == "FLEET"
+    unknown = world.ops("status", "dev")
+    assert (unknown.status, unknown.err.splitlines()[0][:28]) == (2, "unknown image or fleet 'dev'")
+
+
+@pytest.mark.parametrize("service", ["AUTO_SCALING", "EC2", "SSM"])
+def test_what_may_not_be_read_is_an_error_beside_what_can(
+    world: World, monkeypatch: pytest.MonkeyPatch, service: str
+) -> None:
+    world.deploy()
+    with refusing("AccessDenied", "no.") as endpoint:
+        monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", endpoint)
+        answer = world.ops("status", world.fleet)
+        status, fleet = world.status("--check")
+    assert (answer.status, status) == (1, 1)
+    assert fleet["errors"], "and no traceback"
+    assert not [gap for gap in fleet["gaps"] if "not deployed" in gap or "no build" in gap], "which nobody knows"
+    for line in answer.err.splitlines():
+        assert line.startswith(f"fleet {world.fleet}: AWS ")
+
+
+def test_a_fleet_under_another_role_or_profile_says_what_cannot_be_read(world: World) -> None:
+    role = "arn:aws:iam::111122223333:role/deploy"
+    world.declare(f"{FIELDS}\n    provider: {{profile: nowhere}}")
+    _, fleet = world.status()
+    assert fleet["errors"] == [
+        "The config profile (nowhere) could not be found: AWS_PROFILE or settings.provider.profile names it; aws "
+        "configure makes it"
+    ]
+    fields = FIELDS.replace("000000000000", "111122223333")
+    world.declare(fields, settings=f"  provider: {{assume_role: {{role_arn: '{role}'}}}}")
+    status, fleet = world.status("--check")
+    assert fleet["errors"] == [
+        f"fleet-{world.fleet} is in account 111122223333 ({role}), and these credentials are of account 000000000000: "
+        "set AWS_PROFILE to a profile of account 111122223333"
+    ]
+    assert (status, fleet["gaps"], fleet["deployed"]) == (1, [], None)

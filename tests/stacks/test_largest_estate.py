@@ -1,0 +1,107 @@
+"""The largest estate that the rules allow, held against what AWS takes, resource by resource."""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import stacks
+from estate.load import assemble
+from estate.models.settings import Settings
+from scripts import terraform
+from tests.support.aws_limits import LIMITS, MOST_TAGS, tags_of, too_much
+from tests.support.estates import ESTATES, synthesize
+from tests.support.largest_estate import write
+from tests.support.models import image
+
+Stacks = Mapping[str, Mapping[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("largest")
+
+
+@pytest.fixture(scope="module")
+def largest(folder: Path) -> Stacks:
+    return synthesize(write(folder), folder / "cdktf.out")
+
+
+def test_aws_takes_every_resource_of_the_largest_estate(largest: Stacks) -> None:
+    found = [
+        f"{stack}: {kind}.{name}: {words}"
+        for stack, terraform in largest.items()
+        for kind, resources in terraform["resource"].items()
+        for name, resource in resources.items()
+        for words in too_much(kind, resource)
+    ]
+    assert found == []
+
+
+def test_no_resource_of_the_largest_estate_has_more_tags_than_aws_takes(largest: Stacks) -> None:
+    for stack, made in largest.items():
+        provider = made["provider"]["aws"][0]
+        for kind, resources in made["resource"].items():
+            for name, resource in resources.items():
+                tags = tags_of(resource, provider)
+                most = 10 if kind == "aws_s3_object" else MOST_TAGS
+                assert len(tags) <= most, f"{stack}: {kind}.{name}"
+                assert all(len(key) <= 128 and len(value) <= 256 for key, value in tags.items())
+
+
+def test_every_kind_of_resource_that_the_stacks_make_is_in_the_largest_estate(largest: Stacks, tmp_path: Path) -> None:
+    made = {kind for stack in largest.values() for kind in stack["resource"]}
+    others = [synthesize(folder, tmp_path / name) for name, folder in ESTATES.items()]
+    assert {kind for stacks in others for stack in stacks.values() for kind in stack["resource"]} <= made
+    assert made <= LIMITS.keys()
+
+
+def test_the_provider_takes_every_resource_of_the_largest_estate(
+    largest: Stacks, terraform_environment: Mapping[str, str], tmp_path: Path
+) -> None:
+    resources: dict[str, dict[str, Any]] = {}
+    for stack, made in largest.items():
+        for kind, named in made["resource"].items():
+            for name, resource in named.items():
+                resources.setdefault(kind, {})[f"{stack}_{name}"] = _alone(resource)
+    together = {
+        # one configuration instead of one a stack: the provider needs seconds to say what it knows
+        "terraform": {"required_providers": {"aws": terraform.PROVIDER}},
+        "variable": {"unknown": {}},
+        "resource": resources,
+    }
+    (tmp_path / "main.tf.json").write_text(json.dumps(together))
+    terraform.run("init", "-backend=false", folder=tmp_path, environ=terraform_environment)
+    verdict = json.loads(terraform.run("validate", "-json", folder=tmp_path, environ=terraform_environment))
+    assert verdict["diagnostics"] == []
+
+
+def _alone(value: Any) -> Any:
+    """A resource without its relations: what Terraform would put for a reference is a value that is not known yet."""
+    if isinstance(value, dict):
+        relations = ("lifecycle", "depends_on", "provider", "for_each", "//")
+        return {key: _alone(each) for key, each in value.items() if key not in relations}
+    if isinstance(value, list):
+        return [_alone(each) for each in value]
+    return re.sub(r"(?<!\$)\$\{[^}]*\}", "${var.unknown}", value) if isinstance(value, str) else value
+
+
+def test_more_images_than_a_dashboard_takes_have_several(tmp_path: Path) -> None:
+    images = [image(name=f"image-{number}", notifications={"no_new_image_for": "1 day"}) for number in range(801)]
+    estate = assemble(settings=Settings(namespace="acme", dashboards=True), images=images)
+    app = stacks.App(outdir=str(tmp_path))
+    stacks.OverviewStack(app, estate=estate, region="eu-west-1")
+    app.synth()
+    made = json.loads((tmp_path / "stacks" / "overview-eu-west-1" / "cdk.tf.json").read_text())
+    dashboards = made["resource"]["aws_cloudwatch_dashboard"]
+    assert {each["dashboard_name"] for each in dashboards.values()} == {
+        "acme_images",
+        "acme_images_2",
+        "acme_images_3",
+    }
+    assert [words for each in dashboards.values() for words in too_much("aws_cloudwatch_dashboard", each)] == []
+    shown = "".join(each["dashboard_body"] for each in dashboards.values())
+    assert all(f'"acme/image-{number}"' in shown for number in range(801))

@@ -1,0 +1,205 @@
+"""A container image from the estate to its channel: the real Terraform, a build and the hand-off, on the local AWS."""
+
+import json
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local_aws.server import LocalAws
+from scripts import terraform
+from tests.support.estates import PROJECT, synthesize
+
+HOME, ABROAD = "eu-west-1", "eu-central-1"
+NAMESPACE = "boxes"
+PAGE = PROJECT / "docs" / "containers.md"
+ESTATE = """
+settings:
+  namespace: boxes
+  kms_key: arn:aws:kms:eu-west-1:000000000000:key/0a1b2c3d-0000-0000-0000-000000000000
+images:
+  web:
+    kind: container
+    parent: nginx:1.29
+    dockerfile: Dockerfile
+    repository: {force_delete: true, keep: 20}
+    build: [update-os]
+    regions: [eu-west-1, eu-central-1]
+    channels: [prod]
+"""
+MUTABLE = ESTATE.replace("keep: 20", "keep: 20, image_tag_mutability: MUTABLE")
+TEMPLATE = """\
+FROM {{{ imagebuilder:parentImage }}}
+{{{ imagebuilder:environments }}}
+{{{ imagebuilder:components }}}
+# letter for letter: ${PORT} is the Dockerfile's, not Terraform's, and so is %{http_code}
+ENV PORT=80 HEALTH="curl --write-out '%{http_code}' localhost:${PORT}"
+"""
+
+
+@dataclass(frozen=True)
+class World:
+    """The stack, and what Image Builder and ECR have of it."""
+
+    aws: LocalAws
+    environment: Mapping[str, str]
+    stack: Path
+    synthesized: dict[str, Any]
+
+    def terraform(self, *arguments: str) -> str:
+        return terraform.run(*arguments, folder=self.stack, environ=self.environment)
+
+    def build(self) -> str:
+        """Starts a build; gives the digest that the channel `latest` has in both regions once it is over."""
+        image_builder = self.aws.client("imagebuilder", region=HOME)
+        arn = f"arn:aws:imagebuilder:{HOME}:000000000000:image-pipeline/{NAMESPACE}-web"
+        before = self.latest()
+        image_builder.start_image_pipeline_execution(imagePipelineArn=arn)
+        until = time.monotonic() + 30
+        while time.monotonic() < until:
+            now = self.latest()
+            if now.keys() == {HOME, ABROAD} and not now.items() & before.items():
+                digests = {value.partition("@")[2] for value in now.values()}
+                assert len(digests) == 1, now
+                return digests.pop()
+            time.sleep(0.2)
+        raise AssertionError(f"latest is {self.latest()}")
+
+    def latest(self) -> dict[str, str]:
+        """What the channel holds, by region."""
+        name = f"/imagebuilder/{NAMESPACE}/web/latest"
+        found = {
+            region: self.aws.client("ssm", region=region).get_parameters(Names=[name]) for region in (HOME, ABROAD)
+        }
+        return {region: each["Value"] for region, answer in found.items() for each in answer["Parameters"]}
+
+    def recipes(self) -> list[dict[str, Any]]:
+        client = self.aws.client("imagebuilder", region=HOME)
+        pages = client.get_paginator("list_container_recipes").paginate()
+        arns = [each["arn"] for page in pages for each in page["containerRecipeSummaryList"]]
+        named = [arn for arn in arns if f"/{NAMESPACE}-web/" in arn]
+        return [client.get_container_recipe(containerRecipeArn=arn)["containerRecipe"] for arn in named]
+
+    def repositories(self) -> dict[str, dict[str, Any]]:
+        found = {}
+        for region in (HOME, ABROAD):
+            pages = self.aws.client("ecr", region=region).get_paginator("describe_repositories").paginate()
+            for repository in (each for page in pages for each in page["repositories"]):
+                if repository["repositoryName"].startswith(NAMESPACE):
+                    found[region] = repository
+        return found
+
+
+@pytest.fixture
+def world_of(local_aws: LocalAws, terraform_environment: Mapping[str, str], tmp_path: Path) -> Callable[..., World]:
+    """Synthesizes the estate with a template and other changes and gives the world of its stack."""
+
+    def synthesized(template: str = TEMPLATE, estate: str = ESTATE) -> World:
+        (tmp_path / "config").mkdir(exist_ok=True)
+        (tmp_path / "config" / "estate.yaml").write_text(estate)
+        (tmp_path / "config" / "Dockerfile").write_text(template)
+        stacks = synthesize(tmp_path / "config", tmp_path / "cdktf.out")
+        folder = tmp_path / "cdktf.out" / "stacks" / "image-web"
+        return World(local_aws, terraform_environment, folder, stacks["image-web"])
+
+    return synthesized
+
+
+ECR = f"arn:aws:ecr:{HOME}"
+PARENTS = {
+    # a registry that asks nobody who he is
+    "hub": ("nginx:1.29", None),
+    "gallery": ("public.ecr.aws/docker/library/nginx:1.29", None),
+    "team": (
+        "123456789012.dkr.ecr.us-east-1.amazonaws.com/team/base:v1",
+        "arn:aws:ecr:us-east-1:123456789012:repository/team/base",
+    ),
+    "fips": (
+        f"123456789012.dkr.ecr-fips.us-east-1.amazonaws.com/team/base@sha256:{'0a' * 32}",
+        "arn:aws:ecr:us-east-1:123456789012:repository/team/base",
+    ),
+    # an ARN does not say in which repository
+    "built": (f"arn:aws:imagebuilder:{HOME}:123456789012:image/base/1.x.x", f"{ECR}:123456789012:repository/*"),
+    "managed": (f"arn:aws:imagebuilder:{HOME}:aws:image/amazon-linux-x86-latest/x.x.x", f"{ECR}:*:repository/*"),
+}
+
+
+def test_build_may_pull_its_parent_where_it_has_to_log_in(tmp_path: Path) -> None:
+    images = "".join(
+        f'  {name}: {{kind: container, parent: "{parent}", build: [update-os], regions: [{HOME}]}}\n'
+        for name, (parent, _) in PARENTS.items()
+    )
+    (tmp_path / "estate.yaml").write_text(f"settings: {{namespace: boxes}}\nimages:\n{images}")
+    stacks = synthesize(tmp_path, tmp_path / "cdktf.out")
+    for name, (_, repository) in PARENTS.items():
+        policy = json.loads(stacks[f"image-{name}"]["resource"]["aws_iam_role_policy"]["instance_policy"]["policy"])
+        pulls = [each for each in policy["Statement"] if each["Sid"] == "PullParent"]
+        assert [each["Resource"] for each in pulls] == ([repository] if repository else []), name
+        assert all("ecr:PutImage" not in each["Action"] for each in pulls), name
+
+
+def test_terraform_makes_changes_replaces_and_destroys_with_nothing_left_to_do(
+    world_of: Callable[..., World],
+) -> None:
+    world = world_of()
+    world.terraform("init")
+    world.terraform("apply", "-auto-approve")
+    (recipe,) = world.recipes()
+    assert recipe["dockerfileTemplateData"] == TEMPLATE
+    assert recipe["targetRepository"] == {"service": "ECR", "repositoryName": f"{NAMESPACE}/web"}
+    assert {region: each["imageTagMutability"] for region, each in world.repositories().items()} == {
+        HOME: "IMMUTABLE",
+        ABROAD: "IMMUTABLE",
+    }
+    plan = world.terraform("plan")
+    assert "No changes." in plan, plan
+
+    # the message, the function, the parameter: nothing here but what Terraform made
+    first = world.build()
+    ecr = world.aws.client("ecr", region=ABROAD)
+    (image,) = ecr.describe_images(repositoryName=f"{NAMESPACE}/web")["imageDetails"]
+    assert (image["imageDigest"], len(image["imageTags"])) == (first, 1)
+
+    check_page(world, digest=first)
+
+    # in place: what ECR lets change
+    world = world_of(estate=MUTABLE)
+    changed = world.terraform("apply", "-auto-approve")
+    assert "Resources: 0 added, 2 changed, 0 destroyed." in changed, changed
+    assert {each["imageTagMutability"] for each in world.repositories().values()} == {"MUTABLE"}
+
+    # replaced: a recipe never changes; the pipeline moves over in between
+    long = TEMPLATE + "#" * 20_000
+    world = world_of(template=long, estate=MUTABLE)
+    replaced = world.terraform("apply", "-auto-approve")
+    assert "Resources: 2 added, 1 changed, 1 destroyed." in replaced, replaced
+    (now,) = world.recipes()
+    assert now["dockerfileTemplateData"] == long, "through the bucket, letter for letter"
+    assert now["arn"] != recipe["arn"]
+    plan = world.terraform("plan")
+    assert "No changes." in plan, plan
+
+    second = world.build()
+    assert second != first
+
+    world.terraform("destroy", "-auto-approve")
+    assert (world.recipes(), world.repositories()) == ([], {})
+
+
+def check_page(world: World, *, digest: str) -> None:
+    """The page's Terraform takes what the channel holds, and says so when that is gone."""
+    (shown,) = re.findall(r"```terraform\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    folder = world.stack.parent / "consumer"
+    folder.mkdir()
+    provider = f'provider "aws" {{\n  region = "{ABROAD}"\n}}\n'
+    source = '{ source = "hashicorp/aws", version = ">= 5.100.0, < 7.0.0" }'
+    required = f"terraform {{\n  required_providers {{\n    aws = {source}\n  }}\n}}\n"
+    (folder / "main.tf").write_text(required + provider + shown.replace("acme/toolbox", f"{NAMESPACE}/web"))
+    terraform.run("init", folder=folder, environ=world.environment)
+    planned = terraform.run("plan", "-no-color", folder=folder, environ=world.environment)
+    registry = f"000000000000.dkr.ecr.{ABROAD}.amazonaws.com"
+    assert f'image     = "{registry}/{NAMESPACE}/web@{digest}"' in planned, planned
