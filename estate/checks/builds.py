@@ -38,7 +38,7 @@ _Placed = tuple[Stage, Key, WorkflowUse]
 
 
 def check_build(image: AnyImage, parts: Parts) -> Iterator[Problem]:
-    """What of an image's workflows does not fit together, or not with its other fields."""
+    """Workflows of an image that do not fit together, or not with its other fields."""
     key: Key = ("images", image.name)
     if parts.sound(key, "infrastructure"):
         yield from _hops(image, key)

@@ -17,7 +17,7 @@ _LARGEST_EXPORTED = 1024
 
 
 def check_distribution(image: Image, parts: Parts) -> Iterator[Problem]:
-    """What of an image's distribution and export cannot work, or not as it is meant."""
+    """Distribution and export of an image that cannot work, or not as they are meant."""
     key: Key = ("images", image.name)
     if parts.sound(key, "distribution"):
         for region, distribution in image.distribution.items():

@@ -140,7 +140,7 @@ def _elsewhere(image: AnyImage, key: Key, parts: Parts) -> Iterator[Problem]:
 
 
 def _settings_elsewhere(parts: Parts) -> Iterator[Problem]:
-    """What of the settings is in another region than an image's home: once for each home, however many have it."""
+    """Settings that are in another region than an image's home: once for each home, however many have it."""
     if parts.settings is None:
         return
     homes: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""What of a configuration is sound, for rules that look across it."""
+"""The sound parts of a configuration, for rules that look across it."""
 
 from collections.abc import Mapping, Set
 from dataclasses import dataclass

@@ -33,7 +33,7 @@ def check_system(image: Image, parts: Parts) -> Iterator[Problem]:
 
 
 def check_fleet_system(fleet: Fleet, image: Image, parts: Parts) -> Iterator[Problem]:
-    """What of a fleet does not go with the operating system of its image."""
+    """Fields of a fleet that do not go with the operating system of its image."""
     key: Key = ("fleets", fleet.name)
     if not parts.sound(("images", image.name), "os", "architecture"):
         return

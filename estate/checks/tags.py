@@ -19,7 +19,7 @@ _Level = tuple[Key, Mapping[str, str]]
 
 
 def check_image_tags(image: AnyImage, parts: Parts) -> Iterator[Problem]:
-    """What of an image's tags does not go with those of the settings, or of its AMIs in a region."""
+    """Tags of an image that do not go with those of the settings, or of its AMIs in a region."""
     key: Key = ("images", image.name)
     levels = [*_of_settings(parts), *_sound((*key, "tags"), image.tags, parts)]
     yield from _count(levels, (*key, "tags"), f"image and settings have at most {MOST_TAGS} tags together", MOST_TAGS)
@@ -30,7 +30,7 @@ def check_image_tags(image: AnyImage, parts: Parts) -> Iterator[Problem]:
 
 
 def check_fleet_tags(fleet: Fleet, parts: Parts) -> Iterator[Problem]:
-    """What of a fleet's tags does not go with those of the settings."""
+    """Tags of a fleet that do not go with those of the settings."""
     key: Key = ("fleets", fleet.name, "tags")
     levels = [*_of_settings(parts), *_sound(key, fleet.tags, parts)]
     rule = f"fleet and settings have at most {MOST_TAGS_OF_A_FLEET} tags together"

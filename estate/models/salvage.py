@@ -1,4 +1,4 @@
-"""What of a broken declaration is sound, so that one run finds the other problems of the estate too."""
+"""The sound part of a broken declaration, so that one run finds the other problems of the estate too."""
 
 from collections.abc import Mapping
 from typing import Any, TypeVar

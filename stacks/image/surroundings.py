@@ -1,4 +1,4 @@
-"""What of its stack an image's workflows touch, for the policies of the role that runs them."""
+"""The parts of its stack that an image's workflows touch, for the policies of the role that runs them."""
 
 from dataclasses import dataclass
 

@@ -168,7 +168,7 @@ _PLACEHOLDERS = ((r"data\.aws_caller_identity\.[a-z.]*account_id", "0" * 12), (r
 
 
 def too_much(kind: str, resource: Mapping[str, Any]) -> Iterator[str]:
-    """What of a resource is more than AWS takes, in words."""
+    """Everything in a resource that is more than AWS takes, in words."""
     for path, limit in (LIMITS[kind] or {}).items():
         for value in _values(resource, path.split(".")):
             size = limit.size(_resolved(value))
