@@ -50,7 +50,7 @@ class Yaml:
 def read(text: str, *, source: str) -> Yaml:
     """Reads a text; `source` is how problems name the file.
 
-    Raises `EstateError` if it is no YAML. What can be understood all the same, such as a key that is there twice,
+    Raises `EstateError` if it is no YAML. What can be understood all the same, such as a key that is written twice,
     is among the `problems`.
     """
     reader = _Reader(source)

@@ -32,7 +32,7 @@ def main() -> int:
         listener = socket.create_server(("127.0.0.1", options.port))
     except (OSError, OverflowError) as error:
         reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
-        _fail(f"port {options.port} of 127.0.0.1 cannot be had: {reason}")
+        _fail(f"port {options.port} of 127.0.0.1 is not available: {reason}")
     port = listener.getsockname()[1]
     entry.raise_on_interrupt()  # so that the folder goes
     with tempfile.TemporaryDirectory(prefix="local-aws-") as folder:

@@ -149,7 +149,7 @@ class RegionalDistribution(BaseModel):
         for index, each in enumerate(self.launch_templates):
             if each.launch_template_id in seen:
                 got, key = shown(each.launch_template_id), ("launch_templates", index, "launch_template_id")
-                raise RuleError("is there twice", got=got, remedy="delete one", key=key)
+                raise RuleError("is listed twice", got=got, remedy="delete one", key=key)
             seen.add(each.launch_template_id)
         return self
 

@@ -50,7 +50,7 @@ class Distinct:
         seen: set[Any] = set()
         for index, value in enumerate(values):
             if value in seen:
-                raise RuleError("is there twice", got=shown(value), remedy="delete one", key=(index,))
+                raise RuleError("is listed twice", got=shown(value), remedy="delete one", key=(index,))
             seen.add(value)
         return values
 

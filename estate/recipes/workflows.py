@@ -2,42 +2,25 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import PurePosixPath
+from typing import ClassVar
 
 from estate import names
 from estate.estate import Estate
-from estate.limits import INLINE
 from estate.models.ami_image import Image, ImageBase
 from estate.models.workflows import WorkflowTest, WorkflowUse
-from estate.versions import patch_of
+from estate.recipes.document import MadeDocument
 from estate.workflow_documents.actions import Stage
 from estate.workflow_documents.document import WorkflowDocument
 
 
-@dataclass(frozen=True)
-class Workflow:
-    """A workflow that the stack makes. Each field is an argument of the resource and enters its version."""
+@dataclass(frozen=True, kw_only=True)
+class Workflow(MadeDocument):
+    """A workflow that the stack makes."""
 
-    name: str
+    folder: ClassVar[str] = "workflows"
+
     type: str
-    description: str
-    data: str
-
-    @property
-    def is_inline(self) -> bool:
-        """Whether Image Builder takes the document in the request; if not, it reads it from a bucket."""
-        return INLINE.fits(self.data)
-
-    @property
-    def object_key(self) -> str:
-        """Where in a bucket the document lies: addressed by its content, so an object never changes."""
-        return f"workflows/{sha256(self.data.encode()).hexdigest()}.yaml"
-
-    @property
-    def version(self) -> str:
-        """`1.0.<patch>`. A document has the same version wherever it lies."""
-        return f"1.0.{patch_of(self)}"
 
 
 @dataclass(frozen=True)

@@ -713,7 +713,7 @@ def test_port_that_is_taken_is_said_in_one_line(local_aws: LocalAws) -> None:
     with pytest.raises(LocalAwsError) as refused, LocalAws(port=port):
         pass
     assert str(refused.value) == (
-        f"the local AWS did not start: local AWS: port {port} of 127.0.0.1 cannot be had: Address already in use"
+        f"the local AWS did not start: local AWS: port {port} of 127.0.0.1 is not available: Address already in use"
     )
 
 

@@ -18,7 +18,7 @@ from estate.load import load
 from estate.recipes.container import any_recipe_of
 from local_aws.server import LocalAws
 from tests.support.handoff_world import ContainerWeb, Web
-from tests.support.ops_world import Answer, Shell, World, only, refusing, run_ops
+from tests.support.ops_world import Shell, World, impatient_shell, refusing
 
 STATES = ["PENDING", "CREATING", "BUILDING", "TESTING", "DISTRIBUTING", "INTEGRATING", "AVAILABLE"]
 
@@ -27,14 +27,7 @@ STATES = ["PENDING", "CREATING", "BUILDING", "TESTING", "DISTRIBUTING", "INTEGRA
 def shell(
     local_aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Shell:
-    config = tmp_path / "estate.yaml"
-    environment = local_aws.environment() | {"AWS_MAX_ATTEMPTS": "1", "FORCE_COLOR": "1"}
-    only(environment, monkeypatch)
-
-    def ops(*arguments: str) -> Answer:
-        return run_ops([*arguments, "--config", str(config)], capsys)
-
-    shell = Shell(config=config, environment=environment, ops=ops)
+    shell = impatient_shell(local_aws, tmp_path / "estate.yaml", monkeypatch, capsys, FORCE_COLOR="1")
     shell.declare("web", "api")
     return shell
 

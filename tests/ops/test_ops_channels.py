@@ -11,7 +11,7 @@ import pytest
 
 from local_aws.server import LocalAws
 from tests.support.handoff_world import ContainerWeb, Web
-from tests.support.ops_world import Answer, Shell, World, only, run_ops
+from tests.support.ops_world import Shell, World, impatient_shell
 
 REGION = "us-east-1"
 
@@ -20,14 +20,7 @@ REGION = "us-east-1"
 def shell(
     local_aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Shell:
-    config = tmp_path / "estate.yaml"
-    environment = local_aws.environment() | {"AWS_MAX_ATTEMPTS": "1"}
-    only(environment, monkeypatch)
-
-    def ops(*arguments: str) -> Answer:
-        return run_ops([*arguments, "--config", str(config)], capsys)
-
-    return Shell(config=config, environment=environment, ops=ops)
+    return impatient_shell(local_aws, tmp_path / "estate.yaml", monkeypatch, capsys)
 
 
 @pytest.fixture

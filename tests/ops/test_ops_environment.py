@@ -9,7 +9,7 @@ import pytest
 
 from local_aws.server import LocalAws
 from tests.support.handoff_world import Web
-from tests.support.ops_world import Answer, Shell, answering, only, run_ops
+from tests.support.ops_world import Shell, answering, impatient_shell
 
 IDENTITY = "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>{}</Account></GetCallerIdentityResult>{}"
 CHECK = (
@@ -22,14 +22,7 @@ CHECK = (
 def shell(
     local_aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Shell:
-    config = tmp_path / "estate.yaml"
-    environment = local_aws.environment() | {"AWS_MAX_ATTEMPTS": "1"}
-    only(environment, monkeypatch)
-
-    def ops(*arguments: str) -> Answer:
-        return run_ops([*arguments, "--config", str(config)], capsys)
-
-    shell = Shell(config=config, environment=environment, ops=ops)
+    shell = impatient_shell(local_aws, tmp_path / "estate.yaml", monkeypatch, capsys)
     shell.declare("web", regions="us-east-1")
     return shell
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from local_aws.server import LocalAws
 from ops.command_line import main
 from tests.support.handoff_world import Web
 
@@ -99,6 +100,23 @@ class Shell:
                 pass
             process.wait(timeout=30)
         return written.decode()
+
+
+def impatient_shell(
+    aws: LocalAws,
+    config: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    **variables: str,
+) -> Shell:
+    """A shell whose commands ask AWS once, in no other environment than the local AWS's and these variables."""
+    environment = aws.environment() | {"AWS_MAX_ATTEMPTS": "1"} | variables
+    only(environment, monkeypatch)
+    return Shell(
+        config=config,
+        environment=environment,
+        ops=lambda *arguments: run_ops([*arguments, "--config", str(config)], capsys),
+    )
 
 
 @dataclass(frozen=True)
