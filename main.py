@@ -86,7 +86,7 @@ def _write(estate: "Estate", out: Path) -> None:
     for fleet in estate.fleets.values():
         stacks.Ec2FleetStack(app, estate=estate, fleet=fleet)
     for region in estate.overviews:
-        stacks.OverviewStack(app, estate=estate, region=region)
+        stacks.DashboardStack(app, estate=estate, region=region)
 
     namespace = estate.settings.namespace
     for line in cdktf_out.used_by_others(out, namespace=namespace).values():

@@ -7,20 +7,20 @@ Nothing here imports cdktf or boto3, so that commands and documentation load in 
 
 from estate.estate import Estate
 from estate.load import assemble, load
-from estate.models.ami_image import ComponentUse, Image
+from estate.models.ami_image import AmiImage, ComponentUse
 from estate.models.container_image import ContainerImage
 from estate.models.fleet import Capacity, Fleet, Subnets
 from estate.models.settings import Settings
 from estate.problems import EstateError, Problem
 
 __all__ = [
+    "AmiImage",
     "Capacity",
     "ComponentUse",
     "ContainerImage",
     "Estate",
     "EstateError",
     "Fleet",
-    "Image",
     "Problem",
     "Settings",
     "Subnets",

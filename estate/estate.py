@@ -8,10 +8,10 @@ from pydantic.json_schema import SkipJsonSchema
 from estate import names
 from estate.catalogue.operating_systems import Platform
 from estate.component_documents.document import Document
-from estate.models.ami_image import Image
+from estate.models.ami_image import AmiImage
 from estate.models.container_image import DEFAULT_DOCKERFILE, ContainerImage
 from estate.models.fleet import Fleet
-from estate.models.images import AnyImage
+from estate.models.images import Image
 from estate.models.settings import Settings
 from estate.workflow_documents.actions import Stage
 from estate.workflow_documents.document import WorkflowDocument
@@ -27,7 +27,7 @@ class Estate(BaseModel):
 
     settings: Settings
     """What holds for the whole estate."""
-    images: dict[str, AnyImage] = {}
+    images: dict[str, Image] = {}
     """Golden images by name."""
     fleets: dict[str, Fleet] = {}
     """Fleets by name."""
@@ -38,10 +38,10 @@ class Estate(BaseModel):
     dockerfiles: SkipJsonSchema[Mapping[str, str]] = Field(default={}, exclude=True)
     """Dockerfile templates by their paths in the configuration."""
 
-    def image_of(self, fleet: Fleet) -> Image:
+    def image_of(self, fleet: Fleet) -> AmiImage:
         """The image that a fleet runs."""
         image = self.images[fleet.image]
-        if not isinstance(image, Image):
+        if not isinstance(image, AmiImage):
             raise ValueError(f"fleet {fleet.name} runs a container image: the checks refuse that")
         return image
 
@@ -56,7 +56,7 @@ class Estate(BaseModel):
         made = image.repository if isinstance(image.repository, str) else None
         return made or names.repository(self.settings.namespace, image.name)
 
-    def tags_of(self, image: AnyImage) -> dict[str, str]:
+    def tags_of(self, image: Image) -> dict[str, str]:
         """The tags of an image's AMIs, parameters and builds: the settings', its own, and the one it is found by."""
         return {**self.settings.tags, **image.tags, **names.owner_tag(self.settings.namespace, image.name)}
 
@@ -79,13 +79,13 @@ class Estate(BaseModel):
             **{names.overview_stack(region): region for region in self.overviews},
         }
 
-    def children(self, image: AnyImage) -> list[AnyImage]:
+    def children(self, image: Image) -> list[Image]:
         """The images that are built on this one."""
         path = f"ssm:{names.image_path(self.settings.namespace, image.name)}/"
         found = ((each, each.parent_reference(namespace=self.settings.namespace)) for each in self.images.values())
         return [each for each, parent in found if parent and parent.startswith(path)]
 
-    def parameters(self, image: AnyImage) -> dict[str, str]:
+    def parameters(self, image: Image) -> dict[str, str]:
         """The SSM parameter of each channel of an image."""
         namespace = self.settings.namespace
         return {channel: names.parameter(namespace, image.name, channel) for channel in (names.LATEST, *image.channels)}

@@ -16,7 +16,7 @@ from estate.component_documents import document as documents
 from estate.component_documents.document import Document
 from estate.models.ami_image import ComponentUse
 from estate.models.container_image import ContainerImage
-from estate.models.images import AnyImage
+from estate.models.images import Image
 from estate.problems import EstateError, Key, Problem, did_you_mean, shown
 from estate.reading import DOCKERFILE, DOCUMENT, FileKind, is_below, lack_of, text_of
 from estate.workflow_documents.actions import Stage
@@ -41,7 +41,7 @@ class NamedFiles:
 
 
 def read_named(
-    images: Iterable[AnyImage], *, folder: Path, problems: list[Problem], broken: Set[Key] = frozenset()
+    images: Iterable[Image], *, folder: Path, problems: list[Problem], broken: Set[Key] = frozenset()
 ) -> NamedFiles:
     """All files that images name; `folder` is where their paths begin, and `problems` gets what is wrong with them.
 
@@ -65,7 +65,7 @@ def platforms_of(component: str) -> list[Platform]:
 
 
 def _documents(
-    images: Iterable[AnyImage], folder: Path, problems: list[Problem], broken: Set[Key]
+    images: Iterable[Image], folder: Path, problems: list[Problem], broken: Set[Key]
 ) -> dict[tuple[str, Platform], Document]:
     """The documents that the images use, each read once for each platform."""
     found: dict[tuple[Path, Platform], Document | None] = {}
@@ -87,7 +87,7 @@ def _documents(
     return texts
 
 
-def _dockerfiles(images: Iterable[AnyImage], folder: Path, problems: list[Problem], broken: Set[Key]) -> dict[str, str]:
+def _dockerfiles(images: Iterable[Image], folder: Path, problems: list[Problem], broken: Set[Key]) -> dict[str, str]:
     """The Dockerfile templates that images name by their paths, each read once."""
     texts: dict[str, str] = {}
     read: set[str] = set()
@@ -108,7 +108,7 @@ def _dockerfiles(images: Iterable[AnyImage], folder: Path, problems: list[Proble
 
 
 def _workflows(
-    images: Iterable[AnyImage], folder: Path, problems: list[Problem]
+    images: Iterable[Image], folder: Path, problems: list[Problem]
 ) -> dict[tuple[str, Stage], WorkflowDocument]:
     """The workflow documents that images name by their paths, each read once for each stage. What is wrong with one
     for every stage is told once."""

@@ -12,10 +12,10 @@ from estate.checks import estate as checks
 from estate.checks.parts import Parts
 from estate.estate import Estate
 from estate.files import NamedFiles, read_named
-from estate.models.ami_image import Image
+from estate.models.ami_image import AmiImage
 from estate.models.container_image import ContainerImage
 from estate.models.fleet import Fleet
-from estate.models.images import AnyImage
+from estate.models.images import Image
 from estate.models.salvage import model_of
 from estate.models.settings import Settings
 from estate.problems import EstateError, Key, Problem, Words, did_you_mean, shown
@@ -25,7 +25,7 @@ from estate.yaml import Marks, read
 _SECTIONS = ("images", "fleets")
 _SHARED = "x-"
 """How the top-level keys begin that only hold anchors for the rest of their file, as in Compose files."""
-_Named = TypeVar("_Named", Image | ContainerImage, Fleet)
+_Named = TypeVar("_Named", AmiImage | ContainerImage, Fleet)
 
 
 @dataclass
@@ -65,7 +65,7 @@ def load(path: Path) -> Estate:
     elif declared.complete:
         remedy = "write settings: {namespace: …}"
         problems.append(Problem(("settings",), "is required", remedy=remedy, place=str(path)))
-    images: dict[str, AnyImage] = dict(_models(_kind_of_image, "images", declared, broken))
+    images: dict[str, Image] = dict(_models(_kind_of_image, "images", declared, broken))
     fleets: dict[str, Fleet] = dict(_models(lambda *_: Fleet, "fleets", declared, broken))
     files = read_named(images.values(), folder=folder, problems=problems, broken=broken)
     known = Words(declared.values["images"]) if declared.complete else None
@@ -76,7 +76,7 @@ def load(path: Path) -> Estate:
 
 
 def assemble(
-    *, settings: Settings, images: Iterable[AnyImage] = (), fleets: Iterable[Fleet] = (), folder: Path = Path()
+    *, settings: Settings, images: Iterable[Image] = (), fleets: Iterable[Fleet] = (), folder: Path = Path()
 ) -> Estate:
     """The same estate from models made in Python; `folder` is where paths of documents begin.
 
@@ -92,7 +92,7 @@ def assemble(
     return _estate(settings, by_name, fleets_by_name, files)
 
 
-def _estate(settings: Settings, images: dict[str, AnyImage], fleets: dict[str, Fleet], files: NamedFiles) -> Estate:
+def _estate(settings: Settings, images: dict[str, Image], fleets: dict[str, Fleet], files: NamedFiles) -> Estate:
     return Estate(
         settings=settings,
         images=images,
@@ -202,7 +202,7 @@ def _declare(key: Key, source: _Source, declared: _Declared) -> bool:
 
 def _kind_of_image(value: Any, key: Key, problems: list[Problem]) -> type[BaseModel] | None:
     if not isinstance(value, dict) or "kind" not in value:
-        return Image
+        return AmiImage
     if (kind := value["kind"]) == "container":
         return ContainerImage
     remedy = "write container, or delete it: without it, an image is an AMI"

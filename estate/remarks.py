@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from datetime import date
 
 from estate.estate import Estate
-from estate.models.ami_image import Image
-from estate.models.images import AnyImage
+from estate.models.ami_image import AmiImage
+from estate.models.images import Image
 from estate.models.retention import Retention
 from estate.support import past_support
 
@@ -16,16 +16,16 @@ def remarks(estate: Estate, *, today: date) -> list[str]:
     return [*past_support(estate, today=today), *idle]
 
 
-def _idle_retention(image: AnyImage, estate: Estate) -> Iterator[str]:
+def _idle_retention(image: Image, estate: Estate) -> Iterator[str]:
     """Retention whose exclusions spare every AMI of the image, so that nothing ever goes."""
     retention = image.retention
-    if not isinstance(image, Image) or retention is None:
+    if not isinstance(image, AmiImage) or retention is None:
         return
     for why, remedy in _what_spares_all(image, retention, estate):
         yield f"images.{image.name}.retention: nothing will go, because {why}; {remedy}"
 
 
-def _what_spares_all(image: Image, retention: Retention, estate: Estate) -> Iterator[tuple[str, str]]:
+def _what_spares_all(image: AmiImage, retention: Retention, estate: Estate) -> Iterator[tuple[str, str]]:
     rules, shared = retention.exclusion_rules, image.launch_permissions
     sharing = shared.accounts if shared else ()
     if sparing := [each for each in sharing if rules.shared_accounts is None or each in rules.shared_accounts]:

@@ -16,8 +16,8 @@ from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
 from estate.models.settings import Provider
-from lambda_src.ami_handoff.answers import GarbledAnswer
-from lambda_src.ami_handoff.failures import is_transient
+from lambda_src.handoff.answers import GarbledAnswer
+from lambda_src.handoff.failures import is_transient
 
 if TYPE_CHECKING:  # boto3's stubs are for development only
     from mypy_boto3_ec2 import EC2Client

@@ -29,9 +29,9 @@ from rich.text import Text
 
 from estate import names
 from estate.estate import Estate
-from estate.models.images import AnyImage
+from estate.models.images import Image
 from estate.recipes.container import any_recipe_of
-from lambda_src.ami_handoff.builds import list_builds
+from lambda_src.handoff.builds import list_builds
 from ops.aws import Aws, OpsError, asking
 from ops.follow import ENDED, UNFINISHED, Arrival, Outcome, follow
 from ops.pipeline import Pipeline, check_deployed, pipeline_of, version_of
@@ -39,7 +39,7 @@ from ops.screen import duration, open_console, short
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wish:
+class Options:
     """How a person wants to see a build; `handoff_timeout` is in seconds. `command` makes a whole command line of
     `follow web 1.0.912/3`."""
 
@@ -47,12 +47,12 @@ class Wish:
     handoff_timeout: float
     command: Callable[[str], str]
 
-    def follow_command(self, image: AnyImage, arn: str) -> str:
+    def follow_command(self, image: Image, arn: str) -> str:
         """What follows the build again."""
         return self.command(f"follow {image.name} {version_of(arn)}")
 
 
-def run_build(estate: Estate, *, image: AnyImage, follows: bool, wish: Wish) -> int:
+def run_build(estate: Estate, *, image: Image, follows: bool, wish: Options) -> int:
     """`ops build`: start a build of the image's pipeline, whatever else it is building; the exit status.
 
     A build that is on its way already may lack what was changed meanwhile, so it is named and never joined.
@@ -84,7 +84,7 @@ def run_build(estate: Estate, *, image: AnyImage, follows: bool, wish: Wish) -> 
     return 0
 
 
-def run_follow(estate: Estate, *, image: AnyImage, build: str | None, wish: Wish) -> int:
+def run_follow(estate: Estate, *, image: Image, build: str | None, wish: Options) -> int:
     """`ops follow`: follow a build that was started before, without `build` the newest; the exit status."""
     aws = Aws(provider=estate.settings.provider, home=image.home)
     pipeline = pipeline_of(image, estate=estate, aws=aws)
@@ -103,7 +103,7 @@ def run_follow(estate: Estate, *, image: AnyImage, build: str | None, wish: Wish
     return _follow(pipeline, arn=arn, aws=aws, console=console, just_started=False, wish=wish)
 
 
-def _follow(pipeline: Pipeline, *, arn: str, aws: Aws, console: Console, just_started: bool, wish: Wish) -> int:
+def _follow(pipeline: Pipeline, *, arn: str, aws: Aws, console: Console, just_started: bool, wish: Options) -> int:
     again = wish.follow_command(pipeline.image, arn)
     label = f"{pipeline.image.name} {version_of(arn)}"
     try:
@@ -130,7 +130,7 @@ def _follow(pipeline: Pipeline, *, arn: str, aws: Aws, console: Console, just_st
     return 0
 
 
-def _check(outcome: Outcome, *, pipeline: Pipeline, label: str, wish: Wish) -> None:
+def _check(outcome: Outcome, *, pipeline: Pipeline, label: str, wish: Options) -> None:
     """Raises `OpsError` that says what a person has to look at."""
     if not outcome.is_good and outcome.status not in UNFINISHED:
         raise OpsError(f"{label} {outcome.status}: it was built, and withdrawn later")

@@ -126,10 +126,10 @@ def _status(options: argparse.Namespace, *, estate: Estate) -> int:
 
 def _build_or_follow(options: argparse.Namespace, *, estate: Estate) -> int:
     from ops.aws import OpsError  # after the checks: boto3 takes a moment to load
-    from ops.build import Wish, run_build, run_follow
+    from ops.build import Options, run_build, run_follow
 
     image = estate.images[options.image]
-    wish = Wish(as_json=options.json, handoff_timeout=options.handoff_timeout, command=_command(options))
+    wish = Options(as_json=options.json, handoff_timeout=options.handoff_timeout, command=_command(options))
     entry.raise_on_interrupt()  # a build that is followed goes on, which is said
     try:
         if options.command == "follow":

@@ -17,8 +17,8 @@ from botocore.exceptions import ClientError
 from estate import names
 from estate.estate import Estate
 from estate.models.fleet import Fleet
-from lambda_src.ami_handoff.builds import Build, good_builds
-from lambda_src.ami_handoff.channels import Channel, read_channels
+from lambda_src.handoff.builds import Build, good_builds
+from lambda_src.handoff.channels import Channel, read_channels
 from ops.aws import Aws, OpsError, asking
 from ops.pipeline import Pipeline, pipeline_of, version_of
 from ops.values import Meaning, build_of, meaning_of, read_amis, read_outputs

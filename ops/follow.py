@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
-from lambda_src.ami_handoff.builds import Build, get_build
-from lambda_src.ami_handoff.channels import LATEST, Channel, read_channels
+from lambda_src.handoff.builds import Build, get_build
+from lambda_src.handoff.channels import LATEST, Channel, read_channels
 from ops.aws import Aws, asking
 from ops.pipeline import Pipeline, version_of
 from ops.progress import Progress

@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import TypeVar
 
 from estate.estate import Estate
-from estate.models.images import AnyImage
-from lambda_src.ami_handoff.builds import Build, list_builds, newest_good
-from lambda_src.ami_handoff.channels import Channel, read_channels
+from estate.models.images import Image
+from lambda_src.handoff.builds import Build, list_builds, newest_good
+from lambda_src.handoff.channels import Channel, read_channels
 from ops.aws import Aws, OpsError, asking
 from ops.pipeline import Pipeline, deployed_recipe, pipeline_of, version_of
 from ops.values import Meaning, Output, meaning_of, read_outputs
@@ -75,7 +75,7 @@ class _Region:
 class ImageReading:
     """An image that is being read, in several threads."""
 
-    def __init__(self, image: AnyImage, *, estate: Estate, aws: Aws, pool: Executor) -> None:
+    def __init__(self, image: Image, *, estate: Estate, aws: Aws, pool: Executor) -> None:
         """Raises `OpsError` when AWS does not know the operator."""
         self._image = image
         self._pipeline = pipeline = pipeline_of(image, estate=estate, aws=aws)

@@ -12,8 +12,8 @@ from botocore.exceptions import ClientError
 from estate import names
 from estate.estate import Estate
 from estate.models.container_image import ContainerImage
-from estate.models.images import AnyImage
-from lambda_src.ami_handoff.outputs import Amis, Containers, Outputs
+from estate.models.images import Image
+from lambda_src.handoff.outputs import Amis, Containers, Outputs
 from ops.aws import Aws, OpsError, asking
 
 
@@ -21,7 +21,7 @@ from ops.aws import Aws, OpsError, asking
 class Pipeline:
     """The pipeline that an image of the estate has, if it is deployed."""
 
-    image: AnyImage
+    image: Image
     namespace: str
     account: str
     repository: str | None
@@ -74,7 +74,7 @@ class Pipeline:
         return f"{home}:image/{name}/{build}"
 
 
-def pipeline_of(image: AnyImage, *, estate: Estate, aws: Aws) -> Pipeline:
+def pipeline_of(image: Image, *, estate: Estate, aws: Aws) -> Pipeline:
     """The pipeline of an image, deployed or not."""
     repository = estate.repository_of(image) if isinstance(image, ContainerImage) else None
     return Pipeline(image=image, namespace=estate.settings.namespace, account=aws.account, repository=repository)

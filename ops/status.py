@@ -46,7 +46,7 @@ from datetime import datetime
 from estate import names
 from estate.estate import Estate
 from estate.models.fleet import Fleet
-from estate.models.images import AnyImage
+from estate.models.images import Image
 from estate.models.settings import Provider
 from ops.aws import Aws, OpsError
 from ops.fleet import Facts, read_fleet
@@ -62,7 +62,7 @@ _AT_ONCE = 8
 def run_status(
     estate: Estate,
     *,
-    images: Sequence[AnyImage],
+    images: Sequence[Image],
     fleets: Sequence[Fleet],
     as_json: bool,
     checks: bool,
@@ -87,7 +87,7 @@ def run_status(
 
 
 def read_status(
-    estate: Estate, *, images: Sequence[AnyImage], fleets: Sequence[Fleet]
+    estate: Estate, *, images: Sequence[Image], fleets: Sequence[Fleet]
 ) -> tuple[list[ImageStatus], list[FleetStatus]]:
     """Builds, channels and fleets, read several at a time.
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from estate import names
-from lambda_src.ami_handoff.builds import Build
-from lambda_src.ami_handoff.channels import Channel
+from lambda_src.handoff.builds import Build
+from lambda_src.handoff.channels import Channel
 from ops.aws import Aws, asking
 from ops.pipeline import Pipeline, created_in, version_of
 

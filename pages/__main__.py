@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
-from estate.models.ami_image import Image
+from estate.models.ami_image import AmiImage
 from estate.models.container_image import ContainerImage
 from estate.models.fleet import Fleet
 from estate.models.settings import Settings
@@ -75,7 +75,7 @@ config/web.yaml:6 images.web.os: unknown operating system, got 'amazon-linux-203
 _CONTAINER = "images.NAME with kind: container"
 _MODELS: Mapping[str, type[BaseModel]] = {
     "settings": Settings,
-    "images.NAME": Image,
+    "images.NAME": AmiImage,
     _CONTAINER: ContainerImage,
     "fleets.NAME": Fleet,
 }

@@ -16,17 +16,17 @@ from bindings import fast
 if TYPE_CHECKING:
     from cdktf import App
 
-    from stacks.dashboard import OverviewStack
+    from stacks.dashboard import DashboardStack
     from stacks.ec2_fleet import Ec2FleetStack
     from stacks.image_pipeline import ImagePipelineStack
 
-__all__ = ["App", "Ec2FleetStack", "ImagePipelineStack", "OverviewStack"]
+__all__ = ["App", "DashboardStack", "Ec2FleetStack", "ImagePipelineStack"]
 
 _MODULES = {
     "App": "cdktf",
     "Ec2FleetStack": "stacks.ec2_fleet",
     "ImagePipelineStack": "stacks.image_pipeline",
-    "OverviewStack": "stacks.dashboard",
+    "DashboardStack": "stacks.dashboard",
 }
 
 fast.install()  # before the first import of a provider binding, and of cdktf

@@ -15,7 +15,7 @@ from constructs import Construct
 
 from estate import names
 from estate.estate import Estate
-from estate.models.images import AnyImage
+from estate.models.images import Image
 from stacks.terraform import add_terraform
 
 _WIDTH = 24
@@ -28,7 +28,7 @@ _MOST_IMAGES = 400
 _ALARMS = ("failed_builds", "problems", "errors", "dead_letters")
 
 
-class OverviewStack(TerraformStack):
+class DashboardStack(TerraformStack):
     """The stack `overview-<region>`. Its output is the dashboard's name."""
 
     def __init__(self, scope: Construct, *, estate: Estate, region: str) -> None:
@@ -48,7 +48,7 @@ class OverviewStack(TerraformStack):
             TerraformOutput(self, f"dashboard_name{suffix}", value=dashboard.dashboard_name)
 
 
-def _widgets(estate: Estate, images: Sequence[AnyImage], *, region: str, account: str) -> list[dict[str, Any]]:
+def _widgets(estate: Estate, images: Sequence[Image], *, region: str, account: str) -> list[dict[str, Any]]:
     """From the top: alarms of all images, what happened to each, and how the functions fare."""
     namespace = estate.settings.namespace
     title = f"Alarms of the images of {namespace}"
@@ -101,5 +101,5 @@ def _widgets(estate: Estate, images: Sequence[AnyImage], *, region: str, account
     ]
 
 
-def _kinds(image: AnyImage) -> tuple[str, ...]:
+def _kinds(image: Image) -> tuple[str, ...]:
     return (*_ALARMS, "overdue") if image.notifications.no_new_image_for else _ALARMS

@@ -17,7 +17,7 @@ from cdktf_cdktf_provider_aws.data_aws_ssm_parameters_by_path import DataAwsSsmP
 
 from estate import names
 from estate.estate import Estate
-from estate.models.ami_image import Image
+from estate.models.ami_image import AmiImage
 from estate.models.fleet import Fleet
 from stacks.terraform import stopping
 
@@ -114,7 +114,7 @@ def _how_to_fill(fleet: Fleet) -> str:
     return f"Move the channel to a build first; {names.LATEST} is the only one that moves by itself.{where}"
 
 
-def _identity_guards(subject: str, *, namespace: str, image: Image) -> tuple[_Guard, ...]:
+def _identity_guards(subject: str, *, namespace: str, image: AmiImage) -> tuple[_Guard, ...]:
     prefix = names.ami_prefix(namespace, image.name)
     name_in_arn = names.in_arn(names.image_builder(namespace, image.name))
     # of any region: the image may have had another home when it was built

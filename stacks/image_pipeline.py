@@ -7,7 +7,7 @@ from constructs import Construct
 from estate import names
 from estate.estate import Estate
 from estate.models.container_image import ContainerImage
-from estate.models.images import AnyImage
+from estate.models.images import Image
 from estate.recipes.ami import recipe_of
 from estate.recipes.container import container_recipe_of
 from stacks.image.alarms import add_alarms
@@ -36,7 +36,7 @@ class ImagePipelineStack(TerraformStack):
     and the parameter of each channel.
     """
 
-    def __init__(self, scope: Construct, *, estate: Estate, image: AnyImage) -> None:
+    def __init__(self, scope: Construct, *, estate: Estate, image: Image) -> None:
         super().__init__(scope, names.image_stack(image.name))
         add_terraform(
             self,

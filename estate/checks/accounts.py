@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from estate.checks.parts import Parts
 from estate.models.fleet import Fleet
-from estate.models.images import AnyImage
+from estate.models.images import Image
 from estate.models.types import account_of
 from estate.problems import Key, Problem, shown
 
@@ -43,7 +43,7 @@ def _of_roles(parts: Parts) -> frozenset[str]:
     return _of_provider(parts) or (_of_arn(boundary) if boundary and sound else frozenset())
 
 
-def _of_image(image: AnyImage | None, parts: Parts) -> frozenset[str]:
+def _of_image(image: Image | None, parts: Parts) -> frozenset[str]:
     """AWS takes only an execution role of the account of the pipeline."""
     role = image.workflows.execution_role if image else None
     sound = image and parts.sound(("images", image.name), "workflows")

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from estate import names
 from estate.checks.parts import Parts
 from estate.limits import WORKFLOW_VALUE
-from estate.models.ami_image import Image
-from estate.models.images import AnyImage
+from estate.models.ami_image import AmiImage
+from estate.models.images import Image
 from estate.models.workflows import MOST_WORKFLOWS, WorkflowUse
 from estate.problems import Key, Problem, did_you_mean, shown
-from estate.recipes.workflows import workflow_name
 from estate.workflow_documents.actions import STEP_ACTIONS, Stage
 from estate.workflow_documents.document import WorkflowDocument
 
@@ -37,7 +36,7 @@ TARGETS = {
 _Placed = tuple[Stage, Key, WorkflowUse]
 
 
-def check_build(image: AnyImage, parts: Parts) -> Iterator[Problem]:
+def check_build(image: Image, parts: Parts) -> Iterator[Problem]:
     """Workflows of an image that do not fit together, or not with its other fields."""
     key: Key = ("images", image.name)
     if parts.sound(key, "infrastructure"):
@@ -69,7 +68,7 @@ def check_build(image: AnyImage, parts: Parts) -> Iterator[Problem]:
             for value in document.values_of(action, name, use.with_):
                 if value is not None and not re.fullmatch(pattern, value):
                     yield Problem(place, f"{name} of {action} must be {words}", shown(value))
-        if stage == "build" and isinstance(image, Image) and AMI_OUTPUT not in document.outputs:
+        if stage == "build" and isinstance(image, AmiImage) and AMI_OUTPUT not in document.outputs:
             rule = f"Image Builder takes the AMI from the output {AMI_OUTPUT}, which {use.use} lacks"
             remedy = f"write outputs: [{{name: {AMI_OUTPUT}, value: $.stepOutputs.….imageId}}]"
             yield Problem(place, rule, remedy=remedy)
@@ -85,7 +84,7 @@ def check_workflow_arns(parts: Parts) -> Iterator[Problem]:
         if parts.sound(("images", image.name), "workflows"):
             for stage, place, use in image.workflows.placed:
                 if use.is_own:
-                    name = names.in_arn(names.workflow("", image.name, workflow_name(use)))
+                    name = names.in_arn(names.workflow("", image.name, use.short_name))
                     owner = owners.setdefault((stage, name), image.name)
                     if owner != image.name:
                         rule = f"Image Builder cannot tell this workflow from one of image {owner}"
@@ -93,18 +92,22 @@ def check_workflow_arns(parts: Parts) -> Iterator[Problem]:
                         yield Problem(key, rule, shown(use.use), "rename the image or the workflow's file")
 
 
-def _hops(image: AnyImage, key: Key) -> Iterator[Problem]:
+def _hops(image: Image, key: Key) -> Iterator[Problem]:
     """The container that is built asks for metadata from inside the instance (botocore, InstanceMetadataOptions)."""
     options = image.infrastructure.instance_metadata_options
-    if not isinstance(image, Image) and options.http_tokens == "required" and options.http_put_response_hop_limit == 1:
+    if (
+        not isinstance(image, AmiImage)
+        and options.http_tokens == "required"
+        and options.http_put_response_hop_limit == 1
+    ):
         place: Key = (*key, "infrastructure", "instance_metadata_options", "http_put_response_hop_limit")
         yield Problem(place, "must be at least 2 to build a container image", "1", "delete it")
 
 
-def _scanning(image: AnyImage, key: Key, parts: Parts) -> Iterator[Problem]:
+def _scanning(image: Image, key: Key, parts: Parts) -> Iterator[Problem]:
     if not image.image_scanning.image_scanning_enabled:
         return
-    if isinstance(image, Image) and image.image_scanning.ecr_configuration:
+    if isinstance(image, AmiImage) and image.image_scanning.ecr_configuration:
         where: Key = (*key, "image_scanning", "ecr_configuration")
         yield Problem(where, "is for container images, and this image is an AMI", remedy="delete it")
     place: Key = (*key, "image_scanning", "image_scanning_enabled")
@@ -114,7 +117,7 @@ def _scanning(image: AnyImage, key: Key, parts: Parts) -> Iterator[Problem]:
         return
     if parts.sound(key, "os") and image.platform == "macOS":
         yield Problem(place, "Image Builder collects no findings of macOS", remedy="delete it")
-    if not parts.sound(key, "workflows") or not image.workflows.test or not isinstance(image, Image):
+    if not parts.sound(key, "workflows") or not image.workflows.test or not isinstance(image, AmiImage):
         return
     for use in image.workflows.test:
         document = parts.files.workflow_documents.get((use.use, "test"))
@@ -129,7 +132,7 @@ def _names(placed: list[_Placed]) -> Iterator[Problem]:
     """Each name is one document of one stage."""
     sources: dict[str, tuple[Stage, str]] = {}
     for stage, place, use in placed:
-        name = workflow_name(use)
+        name = use.short_name
         if not use.is_own:
             continue
         if sources.setdefault(name, (stage, use.use)) != (stage, use.use):
@@ -140,7 +143,7 @@ def _names(placed: list[_Placed]) -> Iterator[Problem]:
             yield Problem(place, f"{rule}, at most {names.LONGEST_WORKFLOW} of them", shown(use.use))
 
 
-def _elsewhere(placed: list[_Placed], image: AnyImage, parts: Parts) -> Iterator[Problem]:
+def _elsewhere(placed: list[_Placed], image: Image, parts: Parts) -> Iterator[Problem]:
     if parts.sound(("images", image.name), "regions"):
         for _, place, use in placed:
             if not use.is_own and use.use.split(":")[3] != image.home:
@@ -165,14 +168,14 @@ def _values(use: WorkflowUse, document: WorkflowDocument, place: Key) -> Iterato
             yield Problem(place, f"{use.use} needs a value for {name}", remedy=remedy)
 
 
-def _needs_own_role(image: AnyImage, document: WorkflowDocument, place: Key) -> Iterator[Problem]:
+def _needs_own_role(image: Image, document: WorkflowDocument, place: Key) -> Iterator[Problem]:
     for step in document.steps:
         if STEP_ACTIONS[step.action].needs_own_role and not image.workflows.execution_role:
             rule = f"AWS does not say what {step.action} must be allowed"
             yield Problem(place, rule, remedy="write workflows.execution_role: arn:aws:iam::…:role/…")
 
 
-def _components_run(image: AnyImage, placed: list[_Placed], parts: Parts) -> Iterator[Problem]:
+def _components_run(image: Image, placed: list[_Placed], parts: Parts) -> Iterator[Problem]:
     """Components that no step would run, and nobody would know."""
     stages: tuple[tuple[Stage, bool], ...] = (("build", bool(image.build)), ("test", bool(image.test)))
     for stage, wanted in stages:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from estate import names
 from estate.checks.parts import Parts
-from estate.models.ami_image import Image
+from estate.models.ami_image import AmiImage
 from estate.models.distribution import RegionalDistribution
 from estate.models.settings import Settings
 from estate.problems import Key, Problem, did_you_mean, shown
@@ -16,7 +16,7 @@ _LARGEST_EXPORTED = 1024
 """GiB of a volume ("Considerations for image export" in the user guide of VM Import/Export)."""
 
 
-def check_distribution(image: Image, parts: Parts) -> Iterator[Problem]:
+def check_distribution(image: AmiImage, parts: Parts) -> Iterator[Problem]:
     """Distribution and export of an image that cannot work, or not as they are meant."""
     key: Key = ("images", image.name)
     if parts.sound(key, "distribution"):
@@ -41,7 +41,7 @@ def own_account(settings: Settings) -> str | None:
     return allowed[0] if len(allowed) == 1 else None
 
 
-def _region(region: str, distribution: RegionalDistribution, image: Image, parts: Parts) -> Iterator[Problem]:
+def _region(region: str, distribution: RegionalDistribution, image: AmiImage, parts: Parts) -> Iterator[Problem]:
     image_key: Key = ("images", image.name)
     key: Key = (*image_key, "distribution", region)
     if parts.sound(image_key, "regions") and region not in image.regions:
@@ -69,7 +69,7 @@ def _region(region: str, distribution: RegionalDistribution, image: Image, parts
         yield Problem((*key, "fast_launch"), rule, remedy="delete it")
 
 
-def _encryption(image: Image, key: Key) -> Iterator[Problem]:
+def _encryption(image: AmiImage, key: Key) -> Iterator[Problem]:
     keys = {region: arn for region in image.regions if (arn := image.distribution_in(region).kms_key_id)}
     if image.is_public:
         if image.root_volume.encrypted:
@@ -93,10 +93,10 @@ def _encryption(image: Image, key: Key) -> Iterator[Problem]:
         yield Problem((*key, field), rule, remedy=f"write distribution: {{{wanted}}}")
 
 
-def _encrypted_base(image: Image, parts: Parts) -> Iterator[Problem]:
+def _encrypted_base(image: AmiImage, parts: Parts) -> Iterator[Problem]:
     """EC2's API reference, EbsBlockDevice: "In no case can you remove encryption from an encrypted volume"."""
     base = parts.images.get(image.base.image) if image.base else None
-    if image.root_volume.encrypted or not isinstance(base, Image):
+    if image.root_volume.encrypted or not isinstance(base, AmiImage):
         return
     sound = parts.sound(("images", base.name), "root_volume", "distribution")
     if sound and (base.root_volume.encrypted or base.distribution_in(image.home).kms_key_id):
@@ -105,7 +105,7 @@ def _encrypted_base(image: Image, parts: Parts) -> Iterator[Problem]:
         yield Problem(key, rule, "false", f"delete it, or leave {base.name} unencrypted, too")
 
 
-def _own_account(own: str, image: Image, parts: Parts) -> Iterator[Problem]:
+def _own_account(own: str, image: AmiImage, parts: Parts) -> Iterator[Problem]:
     key: Key = ("images", image.name)
     permitted = image.launch_permissions.accounts if image.launch_permissions else ()
     for field, place, accounts in (
@@ -119,7 +119,7 @@ def _own_account(own: str, image: Image, parts: Parts) -> Iterator[Problem]:
         yield from _templates(own, image, parts)
 
 
-def _templates(own: str, image: Image, parts: Parts) -> Iterator[Problem]:
+def _templates(own: str, image: AmiImage, parts: Parts) -> Iterator[Problem]:
     """Launch templates of accounts that cannot use the AMI, or need not be named."""
     key: Key = ("images", image.name)
     permission = image.launch_permissions
@@ -136,7 +136,7 @@ def _templates(own: str, image: Image, parts: Parts) -> Iterator[Problem]:
                 yield Problem(place, "this account may not use the AMI", shown(got), remedy)
 
 
-def _export(image: Image, key: Key, parts: Parts) -> Iterator[Problem]:
+def _export(image: AmiImage, key: Key, parts: Parts) -> Iterator[Problem]:
     place = (*key, "export")
     if parts.sound(key, "os") and image.system.platform != "Linux":
         rule = f"AWS exports Linux only, and {image.os} is not"

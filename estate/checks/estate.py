@@ -18,11 +18,10 @@ from estate.checks.tags import check_fleet_tags, check_image_tags
 from estate.checks.volumes import check_fleet_volumes, check_volumes
 from estate.component_documents.document import Document
 from estate.component_documents.references import BUILD_STAGE, TEST_STAGE
-from estate.models.ami_image import ComponentUse, Image
+from estate.models.ami_image import AmiImage, ComponentUse
 from estate.models.fleet import Fleet
-from estate.models.images import AnyImage
+from estate.models.images import Image
 from estate.problems import Key, Problem, did_you_mean, shown
-from estate.recipes.ami import component_name
 
 MOST_COMPONENTS = 20
 """Components of one recipe (AWS's service quotas for EC2 Image Builder)."""
@@ -52,7 +51,7 @@ def _tokens(parts: Parts) -> Iterator[Problem]:
         yield from tokens_in_model(fleet, ("fleets", name))
 
 
-def _image(image: AnyImage, parts: Parts) -> Iterator[Problem]:
+def _image(image: Image, parts: Parts) -> Iterator[Problem]:
     key: Key = ("images", image.name)
     if parts.sound(key, "build", "test"):
         yield from _count(image, key)
@@ -63,8 +62,8 @@ def _image(image: AnyImage, parts: Parts) -> Iterator[Problem]:
     if parts.sound(key, "test", "image_tests") and image.test and not image.image_tests.image_tests_enabled:
         yield Problem((*key, "test"), "would not run: image_tests_enabled is false", remedy="delete one of them")
     yield from check_image_tags(image, parts)
-    yield from check_system(image, parts) if isinstance(image, Image) else check_container(image, parts)
-    if isinstance(image, Image):
+    yield from check_system(image, parts) if isinstance(image, AmiImage) else check_container(image, parts)
+    if isinstance(image, AmiImage):
         yield from check_distribution(image, parts)
         yield from check_volumes(image, parts)
     if parts.sound(key, "retention", "regions"):
@@ -74,14 +73,14 @@ def _image(image: AnyImage, parts: Parts) -> Iterator[Problem]:
     yield from check_room(image, parts)
 
 
-def _count(image: AnyImage, key: Key) -> Iterator[Problem]:
+def _count(image: Image, key: Key) -> Iterator[Problem]:
     if not image.uses:
         yield Problem(key, "needs at least one component", remedy="begin with build: [update-os]")
     if len(image.uses) > MOST_COMPONENTS:
         yield Problem(key, f"an image has at most {MOST_COMPONENTS} components", str(len(image.uses)), "merge some")
 
 
-def _components(image: AnyImage, parts: Parts) -> Iterator[Problem]:
+def _components(image: Image, parts: Parts) -> Iterator[Problem]:
     sources: dict[str, str] = {}
     used: set[str] = set()
     for place, use in image.placed_uses:
@@ -95,7 +94,7 @@ def _components(image: AnyImage, parts: Parts) -> Iterator[Problem]:
         used.add(use.without_version)
         if use.is_managed:
             continue
-        name = component_name(use)
+        name = use.short_name
         if sources.setdefault(name, use.use) != use.use:
             yield Problem(place, f"component {name} stands for two documents", shown(use.use), "rename one file")
         document = parts.files.documents.get((use.use, image.platform))
@@ -121,7 +120,7 @@ def _in_its_list(use: ComponentUse, document: Document, place: Key) -> Iterator[
         yield Problem(place, f"{use.use} has only the phase test, so it builds nothing", remedy="write it in test")
 
 
-def _elsewhere(image: AnyImage, key: Key, parts: Parts) -> Iterator[Problem]:
+def _elsewhere(image: Image, key: Key, parts: Parts) -> Iterator[Problem]:
     """What must be in the region of the image's stack, and is not."""
     for place, use in image.placed_uses:
         if use.is_managed and place not in parts.broken:
@@ -166,14 +165,14 @@ def _same_in_arns(parts: Parts) -> Iterator[Problem]:
     for image in parts.images.values():
         for place, use in image.placed_uses:
             if not use.is_managed and place not in parts.broken:
-                name = names.in_arn(names.component("", image.name, component_name(use)))
+                name = names.in_arn(names.component("", image.name, use.short_name))
                 owner = owners.setdefault(name, image.name)
                 if owner != image.name:
                     rule = f"Image Builder cannot tell this component from one of image {owner}"
                     yield Problem(place, rule, shown(use.use), "rename the image or the component's file")
 
 
-def _never_fires(image: AnyImage, key: Key) -> Iterator[Problem]:
+def _never_fires(image: Image, key: Key) -> Iterator[Problem]:
     """Dependency updates fire for wildcard versions and `ssm:` parents, not for one fixed image."""
     schedule = image.schedule
     if schedule is None or schedule.when != "dependency-updates":
@@ -224,7 +223,7 @@ def _fleet(fleet: Fleet, parts: Parts) -> Iterator[Problem]:
     image = parts.images.get(fleet.image)
     if not parts.sound(key, "image"):
         return
-    if isinstance(image, Image):
+    if isinstance(image, AmiImage):
         yield from _fits(fleet, image, parts)
     elif image:
         rule = "a fleet runs an AMI, and this is a container image"
@@ -234,7 +233,7 @@ def _fleet(fleet: Fleet, parts: Parts) -> Iterator[Problem]:
         yield Problem((*key, "image"), "no such image", shown(fleet.image), remedy)
 
 
-def _fits(fleet: Fleet, image: Image, parts: Parts) -> Iterator[Problem]:
+def _fits(fleet: Fleet, image: AmiImage, parts: Parts) -> Iterator[Problem]:
     """Whether image and fleet go together."""
     key: Key = ("fleets", fleet.name)
     image_key: Key = ("images", image.name)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from estate.files import NamedFiles
 from estate.models.fleet import Fleet
-from estate.models.images import AnyImage
+from estate.models.images import Image
 from estate.models.settings import Settings
 from estate.problems import Key, Words
 
@@ -15,7 +15,7 @@ class Parts:
     """What is sound so far, so that the rest is checked too, and nobody is told what follows from another problem."""
 
     settings: Settings | None
-    images: Mapping[str, AnyImage]
+    images: Mapping[str, Image]
     fleets: Mapping[str, Fleet]
     files: NamedFiles
     declared: Words | None

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
-from estate.models.ami_image import Image
+from estate.models.ami_image import AmiImage
 from estate.models.container_image import ContainerImage
-from estate.models.images import AnyImage
+from estate.models.images import Image
 from estate.models.retention import Retention
 from estate.problems import Key, Problem, shown
 
 
-def check_retention(image: AnyImage) -> Iterator[Problem]:
+def check_retention(image: Image) -> Iterator[Problem]:
     """Every broken rule between an image and its retention."""
     retention = image.retention
     if retention is None:
@@ -17,7 +17,7 @@ def check_retention(image: AnyImage) -> Iterator[Problem]:
     key: Key = ("images", image.name, "retention")
     if isinstance(image, ContainerImage):
         yield from _container(image, retention, key)
-    if isinstance(image, Image):
+    if isinstance(image, AmiImage):
         yield from _amis(image, retention, key)
 
 
@@ -35,7 +35,7 @@ def _container(image: ContainerImage, retention: Retention, key: Key) -> Iterato
         yield Problem(place, rule, str(image.made_repository.keep), "delete it")
 
 
-def _amis(image: Image, retention: Retention, key: Key) -> Iterator[Problem]:
+def _amis(image: AmiImage, retention: Retention, key: Key) -> Iterator[Problem]:
     rules = retention.exclusion_rules
     if image.is_public:
         yield Problem(key, "public AMIs always stay, so nothing would go", remedy="delete it, or launch_permission")

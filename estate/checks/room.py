@@ -8,7 +8,7 @@ from estate.checks.builds import TARGETS
 from estate.checks.parts import Parts
 from estate.limits import CONTAINER_RECIPE
 from estate.models.container_image import DEFAULT_DOCKERFILE, ContainerImage
-from estate.models.images import AnyImage
+from estate.models.images import Image
 from estate.problems import Key, Problem, shown
 
 MOST_ALARM_ACTIONS = 5
@@ -22,7 +22,7 @@ _LONGEST_START = 60
 """Characters before the name in an ARN."""
 
 
-def check_room(image: AnyImage, parts: Parts) -> Iterator[Problem]:
+def check_room(image: Image, parts: Parts) -> Iterator[Problem]:
     """What is too much for one policy, one alarm, or one recipe."""
     key: Key = ("images", image.name)
     if parts.settings and parts.sound(("settings",), "alarm_actions") and parts.sound(key, "notifications"):
@@ -38,7 +38,7 @@ def check_room(image: AnyImage, parts: Parts) -> Iterator[Problem]:
         yield from _targets(image, key, parts)
 
 
-def _objects(image: AnyImage, parts: Parts) -> Iterator[Problem]:
+def _objects(image: Image, parts: Parts) -> Iterator[Problem]:
     room, seen = ROOM_FOR_OBJECTS, set[str]()
     for place, use in image.placed_uses:
         for name, value in use.with_.items() if place not in parts.broken else ():
@@ -51,7 +51,7 @@ def _objects(image: AnyImage, parts: Parts) -> Iterator[Problem]:
                     return
 
 
-def _targets(image: AnyImage, key: Key, parts: Parts) -> Iterator[Problem]:
+def _targets(image: Image, key: Key, parts: Parts) -> Iterator[Problem]:
     arns: set[str] = set()
     for stage, place, use in image.workflows.placed:
         document = parts.files.workflow_documents.get((use.use, stage)) if use.is_own else None

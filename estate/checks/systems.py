@@ -6,16 +6,16 @@ from estate import names
 from estate.catalogue.instance_types import architecture_of, is_mac
 from estate.catalogue.operating_systems import instance_types
 from estate.checks.parts import Parts
-from estate.models.ami_image import Image
+from estate.models.ami_image import AmiImage
 from estate.models.fleet import Fleet
-from estate.models.images import AnyImage, amis
+from estate.models.images import Image, amis
 from estate.problems import Key, Problem, did_you_mean, nearest, shown
 
 _PLATFORMS = {"linux": "Linux", "windows": "Windows", "macos": "macOS"}
 """As AWS's own components have them in their names."""
 
 
-def check_system(image: Image, parts: Parts) -> Iterator[Problem]:
+def check_system(image: AmiImage, parts: Parts) -> Iterator[Problem]:
     """What does not go with the image's operating system."""
     key: Key = ("images", image.name)
     if parts.sound(key, "os", "architecture", "parent", "regions"):
@@ -32,7 +32,7 @@ def check_system(image: Image, parts: Parts) -> Iterator[Problem]:
         yield from _base(image, parts)
 
 
-def check_fleet_system(fleet: Fleet, image: Image, parts: Parts) -> Iterator[Problem]:
+def check_fleet_system(fleet: Fleet, image: AmiImage, parts: Parts) -> Iterator[Problem]:
     """Fields of a fleet that do not go with the operating system of its image."""
     key: Key = ("fleets", fleet.name)
     if not parts.sound(("images", image.name), "os", "architecture"):
@@ -46,7 +46,7 @@ def check_fleet_system(fleet: Fleet, image: Image, parts: Parts) -> Iterator[Pro
         yield Problem((*key, "placement"), rule, remedy=remedy)
 
 
-def check_instance_types(image: AnyImage) -> Iterator[Problem]:
+def check_instance_types(image: Image) -> Iterator[Problem]:
     """Instance types of builds on which the image does not run."""
     for index, instance_type in enumerate(image.infrastructure.instance_types):
         yield from _instance_type(
@@ -54,7 +54,7 @@ def check_instance_types(image: AnyImage) -> Iterator[Problem]:
         )
 
 
-def check_managed_components(image: AnyImage, parts: Parts) -> Iterator[Problem]:
+def check_managed_components(image: Image, parts: Parts) -> Iterator[Problem]:
     """AWS's own components say in their names what they are for: `update-linux`, `stig-build-windows-high`."""
     for place, use in image.placed_uses:
         if not use.is_managed or place in parts.broken or not use.use.split(":")[4].startswith("aws"):
@@ -71,7 +71,7 @@ def check_circles(parts: Parts) -> Iterator[Problem]:
     images = amis(parts.images)
     for image in images.values():
         path: list[str] = []
-        current: Image | None = image
+        current: AmiImage | None = image
         while current and current.name not in seen:
             seen.add(current.name)
             path.append(current.name)
@@ -86,7 +86,7 @@ def check_circles(parts: Parts) -> Iterator[Problem]:
             )
 
 
-def _needs_parent(image: Image, key: Key) -> Iterator[Problem]:
+def _needs_parent(image: AmiImage, key: Key) -> Iterator[Problem]:
     if image.parent is None and image.system.parent(region=image.home, architecture=image.architecture) is None:
         command = f"python -m ops parent {image.os} --region {image.home}"
         if image.architecture != "x86_64":
@@ -95,11 +95,11 @@ def _needs_parent(image: Image, key: Key) -> Iterator[Problem]:
         yield Problem((*key, "parent"), rule, remedy=f"write an AMI ID, which {command} finds")
 
 
-def _system(image: AnyImage) -> str:
-    return image.os if isinstance(image, Image) else f"a container of {image.platform}"
+def _system(image: Image) -> str:
+    return image.os if isinstance(image, AmiImage) else f"a container of {image.platform}"
 
 
-def _instance_type(instance_type: str, image: AnyImage, key: Key) -> Iterator[Problem]:
+def _instance_type(instance_type: str, image: Image, key: Key) -> Iterator[Problem]:
     examples = " or ".join(instance_types(image.platform, image.architecture))
     got, remedy = shown(instance_type), f"write for instance {examples}"
     if (image.platform == "macOS") != is_mac(instance_type):
@@ -110,7 +110,7 @@ def _instance_type(instance_type: str, image: AnyImage, key: Key) -> Iterator[Pr
         yield Problem(key, rule, got, remedy)
 
 
-def _base(image: Image, parts: Parts) -> Iterator[Problem]:
+def _base(image: AmiImage, parts: Parts) -> Iterator[Problem]:
     """Whether the base is there, and the child can be built from it."""
     if image.base is None:
         return
@@ -123,7 +123,7 @@ def _base(image: Image, parts: Parts) -> Iterator[Problem]:
             remedy = f"did you mean {near!r}?" if near and near != image.name else otherwise
             yield Problem(key, "no such image", shown(image.base.image), remedy)
         return
-    if not isinstance(base, Image):
+    if not isinstance(base, AmiImage):
         yield Problem(key, f"image {base.name} is a container image, and this one an AMI", shown(base.name))
         return
     here, there = ("images", image.name), ("images", base.name)

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from estate.checks.parts import Parts
-from estate.models.ami_image import Image
+from estate.models.ami_image import AmiImage
 from estate.models.fleet import Fleet
-from estate.models.images import AnyImage
+from estate.models.images import Image
 from estate.problems import Key, Problem, shown
 
 MOST_TAGS = 29
@@ -18,13 +18,13 @@ _Level = tuple[Key, Mapping[str, str]]
 """Tags and where they stand."""
 
 
-def check_image_tags(image: AnyImage, parts: Parts) -> Iterator[Problem]:
+def check_image_tags(image: Image, parts: Parts) -> Iterator[Problem]:
     """Tags of an image that do not go with those of the settings, or of its AMIs in a region."""
     key: Key = ("images", image.name)
     levels = [*_of_settings(parts), *_sound((*key, "tags"), image.tags, parts)]
     yield from _count(levels, (*key, "tags"), f"image and settings have at most {MOST_TAGS} tags together", MOST_TAGS)
     yield from _one_case(levels)
-    for region, distribution in image.distribution.items() if isinstance(image, Image) else ():
+    for region, distribution in image.distribution.items() if isinstance(image, AmiImage) else ():
         if parts.sound(key, "distribution"):
             yield from _one_case([*levels, ((*key, "distribution", region, "ami_tags"), distribution.ami_tags)])
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from estate.catalogue.operating_systems import Platform
 from estate.checks.parts import Parts
-from estate.models.ami_image import Image
+from estate.models.ami_image import AmiImage
 from estate.models.data_volumes import FleetVolume, ImageVolume, same_device
 from estate.models.fleet import Fleet
 from estate.models.images import base_of, volumes_of
@@ -12,7 +12,7 @@ from estate.models.volumes import IOPS_OF_AN_AMI
 from estate.problems import Key, Problem, shown
 
 
-def check_volumes(image: Image, parts: Parts) -> Iterator[Problem]:
+def check_volumes(image: AmiImage, parts: Parts) -> Iterator[Problem]:
     """What is wrong with the volumes of an image."""
     key: Key = ("images", image.name)
     if parts.settings and parts.sound(("settings",), "provider_version") and parts.settings.provider_version < 6:
@@ -33,7 +33,7 @@ def check_volumes(image: Image, parts: Parts) -> Iterator[Problem]:
             yield from _size(name, volume, known, (*key, "volumes", name), f"image {base.name}" if base else None)
 
 
-def check_fleet_volumes(fleet: Fleet, image: Image, parts: Parts) -> Iterator[Problem]:
+def check_fleet_volumes(fleet: Fleet, image: AmiImage, parts: Parts) -> Iterator[Problem]:
     """What is wrong with the volumes of a fleet of a sound image."""
     key: Key = ("fleets", fleet.name)
     size, least = fleet.root_volume.volume_size, image.root_volume.volume_size

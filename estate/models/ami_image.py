@@ -1,5 +1,6 @@
 """A golden image and the pipeline that builds it: the `images:` of an estate."""
 
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -78,6 +79,11 @@ class ComponentUse(BaseModel):
         return self.use.startswith("arn:")
 
     @property
+    def short_name(self) -> str:
+        """The name of a shipped component, or of the file of a document of your own."""
+        return PurePosixPath(self.use).stem if self.is_own else self.use
+
+    @property
     def without_version(self) -> str:
         """Its name, its path, or its ARN without the version."""
         return "/".join(self.use.split("/")[:2]) if self.is_managed else self.use
@@ -124,7 +130,7 @@ class ImageTests(BaseModel):
 
 
 class ImageBase(BaseModel):
-    """What every golden image has, whatever Image Builder makes of it: an AMI (`Image`) or a container image."""
+    """What every golden image has, whatever Image Builder makes of it: an AMI (`AmiImage`) or a container image."""
 
     model_config = FROZEN
 
@@ -188,7 +194,7 @@ class ImageBase(BaseModel):
         )
 
 
-class Image(ImageBase):
+class AmiImage(ImageBase):
     """A golden image of EC2, an AMI: what it is made of, when it is built, and where it goes."""
 
     os: Annotated[str, Field(json_schema_extra={"enum": list(CATALOGUE)}), AfterValidator(_check_system)]

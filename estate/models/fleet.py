@@ -124,7 +124,7 @@ class Rollout(BaseModel):
         return self
 
 
-class RootVolume(BaseModel):
+class FleetRootVolume(BaseModel):
     """The root volume of the instances. Always encrypted. The limits are those of EBS and of AWS's provider."""
 
     model_config = FROZEN
@@ -207,7 +207,7 @@ class Fleet(BaseModel):
     """How instances are replaced when their AMI changes. Without it: a tenth at a time."""
     notifications: FleetNotifications = FleetNotifications()
     """Who hears of rollouts that did not end well. Without it: nobody."""
-    root_volume: RootVolume = RootVolume()
+    root_volume: FleetRootVolume = FleetRootVolume()
     """The root volume. Without it: gp3 of the AMI's size, encrypted."""
     volumes: dict[DeviceName, FleetVolume] = {}
     """Volumes beside the root, by their device names. Without it: those of the AMI."""

@@ -2,26 +2,26 @@
 
 from collections.abc import Mapping
 
-from estate.models.ami_image import Image
+from estate.models.ami_image import AmiImage
 from estate.models.container_image import ContainerImage
 from estate.models.data_volumes import ImageVolume
 
-AnyImage = Image | ContainerImage
+Image = AmiImage | ContainerImage
 """An AMI, or a container image."""
 
 
-def amis(images: Mapping[str, AnyImage]) -> dict[str, Image]:
+def amis(images: Mapping[str, Image]) -> dict[str, AmiImage]:
     """The AMIs among images by name: fleets run them, and other images are built from them."""
-    return {name: image for name, image in images.items() if isinstance(image, Image)}
+    return {name: image for name, image in images.items() if isinstance(image, AmiImage)}
 
 
-def base_of(image: Image | None, images: Mapping[str, AnyImage]) -> Image | None:
+def base_of(image: AmiImage | None, images: Mapping[str, Image]) -> AmiImage | None:
     """The image that another is built from, if it is one of the estate's AMIs."""
     base = images.get(image.base.image) if image and image.base else None
-    return base if isinstance(base, Image) else None
+    return base if isinstance(base, AmiImage) else None
 
 
-def volumes_of(image: Image | None, images: Mapping[str, AnyImage]) -> dict[str, ImageVolume]:
+def volumes_of(image: AmiImage | None, images: Mapping[str, Image]) -> dict[str, ImageVolume]:
     """The volumes beside the root that the AMIs of an image have, as far as the estate says: its own and its bases'."""
     found: dict[str, ImageVolume] = {}
     seen: set[str] = set()

@@ -5,6 +5,7 @@ other, so where a stage of an image has none of its own, Goldsmith names Image B
 """
 
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -55,6 +56,11 @@ class WorkflowUse(BaseModel):
     def is_own(self) -> bool:
         """Whether it is a document of the configuration's folder."""
         return not self.use.startswith("arn:")
+
+    @property
+    def short_name(self) -> str:
+        """The name of the file of a document of your own."""
+        return PurePosixPath(self.use).stem
 
 
 class WorkflowTest(WorkflowUse):

@@ -5,14 +5,13 @@ Components and recipes cannot change once made: their versions follow from their
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import ClassVar
 
 from estate import names
 from estate.catalogue.operating_systems import Platform
 from estate.estate import Estate
-from estate.models.ami_image import ComponentUse, Image
-from estate.models.images import AnyImage
+from estate.models.ami_image import AmiImage, ComponentUse
+from estate.models.images import Image
 from estate.recipes.document import MadeDocument
 from estate.versions import patch_of
 
@@ -27,7 +26,7 @@ class Component(MadeDocument):
 
 
 @dataclass(frozen=True)
-class Step:
+class RecipeComponent:
     """One component of the recipe: one that the stack makes, or one known by its ARN."""
 
     component: Component | str
@@ -58,7 +57,7 @@ class Recipe:
     description: str
     parent_image: str
     root_device: Device
-    steps: tuple[Step, ...]
+    steps: tuple[RecipeComponent, ...]
     keeps_agent: bool
     """Whether the recipe says that the Systems Manager agent stays, should Image Builder install it for the build.
 
@@ -78,13 +77,13 @@ class Recipe:
         return components_of(self.steps)
 
 
-def components_of(steps: Iterable[Step]) -> dict[str, Component]:
+def components_of(steps: Iterable[RecipeComponent]) -> dict[str, Component]:
     """The components that the stack makes for steps, each once, by their short name in the order of first use."""
     made = (step.component for step in steps if isinstance(step.component, Component))
     return {component.name.rpartition("_")[2]: component for component in made}
 
 
-def recipe_of(image: Image, estate: Estate) -> Recipe:
+def recipe_of(image: AmiImage, estate: Estate) -> Recipe:
     """The recipe of an image of a checked estate."""
     namespace = estate.settings.namespace
     parent = image.parent_reference(namespace=namespace)
@@ -119,32 +118,27 @@ def recipe_of(image: Image, estate: Estate) -> Recipe:
     )
 
 
-def _keeps_agent(image: Image) -> bool:
+def _keeps_agent(image: AmiImage) -> bool:
     """Where the parent lacks the agent, or may: minimal AMIs do. Windows takes no such argument. A base has what its
     own recipe says, and the newest AMI of a system in the catalogue what its publisher puts in."""
     may_lack_it = isinstance(image.parent, str) or image.disk_image is not None or not image.system.has_agent
     return may_lack_it and image.platform != "Windows"
 
 
-def steps_of(image: AnyImage, estate: Estate) -> tuple[Step, ...]:
+def steps_of(image: Image, estate: Estate) -> tuple[RecipeComponent, ...]:
     """The components of an image's recipe, in order."""
     return tuple(_step(use, image, estate) for use in image.uses)
 
 
-def component_name(use: ComponentUse) -> str:
-    """The short name of a shipped component or of a document of your own."""
-    return PurePosixPath(use.use).stem if use.is_own else use.use
-
-
-def _step(use: ComponentUse, image: AnyImage, estate: Estate) -> Step:
+def _step(use: ComponentUse, image: Image, estate: Estate) -> RecipeComponent:
     parameters = tuple(sorted(use.with_.items()))
     if use.is_managed:
-        return Step(use.use, parameters)
-    name, document = component_name(use), estate.documents[use.use, image.platform]
+        return RecipeComponent(use.use, parameters)
+    name, document = use.short_name, estate.documents[use.use, image.platform]
     component = Component(
         name=names.component(estate.settings.namespace, image.name, name),
         platform=image.platform,
         description=document.description or f"{name}, for image {image.name}",
         data=document.text,
     )
-    return Step(component, parameters)
+    return RecipeComponent(component, parameters)

@@ -11,12 +11,12 @@ from estate.catalogue.operating_systems import Platform
 from estate.estate import Estate
 from estate.limits import INLINE
 from estate.models.container_image import ContainerImage
-from estate.models.images import AnyImage
+from estate.models.images import Image
 from estate.recipes.ami import (
     Component,
     Device,
     Recipe,
-    Step,
+    RecipeComponent,
     components_of,
     recipe_of,
     steps_of,
@@ -42,7 +42,7 @@ class ContainerRecipe:
     working_directory: str | None
     instance_image: str | None
     root_device: Device
-    steps: tuple[Step, ...]
+    steps: tuple[RecipeComponent, ...]
 
     @property
     def version(self) -> str:
@@ -90,7 +90,7 @@ def container_recipe_of(image: ContainerImage, estate: Estate) -> ContainerRecip
     )
 
 
-def any_recipe_of(image: AnyImage, estate: Estate) -> Recipe | ContainerRecipe:
+def any_recipe_of(image: Image, estate: Estate) -> Recipe | ContainerRecipe:
     """The recipe of an image of either kind."""
     return container_recipe_of(image, estate) if isinstance(image, ContainerImage) else recipe_of(image, estate)
 

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import ClassVar
 
 from estate import names
 from estate.estate import Estate
-from estate.models.ami_image import Image, ImageBase
+from estate.models.ami_image import AmiImage, ImageBase
 from estate.models.workflows import WorkflowTest, WorkflowUse
 from estate.recipes.document import MadeDocument
 from estate.workflow_documents.actions import Stage
@@ -57,21 +56,16 @@ def runs_of(image: ImageBase, estate: Estate) -> tuple[WorkflowRun, ...]:
     return tuple(runs)
 
 
-def workflow_name(use: WorkflowUse) -> str:
-    """The short name of a document of your own."""
-    return PurePosixPath(use.use).stem
-
-
 def _default(stage: Stage, image: ImageBase) -> Iterator[WorkflowRun]:
     """Image Builder's own workflow of a stage. It distributes without one, by the distribution configuration."""
-    made = "image" if isinstance(image, Image) else "container"
+    made = "image" if isinstance(image, AmiImage) else "container"
     if stage == "build" or (stage == "test" and image.image_tests.image_tests_enabled):
         yield WorkflowRun(stage, names.managed_workflow(image.home, stage, f"{stage}-{made}"))
 
 
 def _run(stage: Stage, use: WorkflowUse, image: ImageBase, estate: Estate) -> WorkflowRun:
     document = estate.workflow_documents[use.use, stage] if use.is_own else None
-    name = workflow_name(use)
+    name = use.short_name
     workflow: Workflow | str = use.use
     if document:
         workflow = Workflow(

@@ -13,7 +13,7 @@ from cdktf_cdktf_provider_aws.launch_template import (
 
 from estate.estate import Estate
 from estate.models.data_volumes import FleetVolume
-from estate.models.fleet import Fleet, RootVolume
+from estate.models.fleet import Fleet, FleetRootVolume
 from estate.models.images import volumes_of
 
 _GP3_IOPS, _GP3_THROUGHPUT = 3000, 125
@@ -30,7 +30,7 @@ def mappings(fleet: Fleet, *, estate: Estate, root_device_name: str) -> list[Lau
 
 def kept_throughputs(fleet: Fleet, *, estate: Estate) -> Iterator[tuple[str, str]]:
     """Stops where the provider would keep a throughput that is left out, and what to do."""
-    volumes: list[tuple[str, RootVolume | FleetVolume]] = [("root volume", fleet.root_volume)]
+    volumes: list[tuple[str, FleetRootVolume | FleetVolume]] = [("root volume", fleet.root_volume)]
     volumes += [(f"volume {name}", volume) for name, volume in _data_volumes(fleet, estate).items()]
     for index, (what, volume) in enumerate(volumes):
         if _throughput(volume) is None:
@@ -61,7 +61,7 @@ def _data_volumes(fleet: Fleet, estate: Estate) -> Mapping[str, FleetVolume]:
     return dict(sorted(every.items(), key=lambda each: (_throughput(each[1]) is None, each[0])))
 
 
-def _mapping(device_name: str, volume: RootVolume | FleetVolume) -> LaunchTemplateBlockDeviceMappings:
+def _mapping(device_name: str, volume: FleetRootVolume | FleetVolume) -> LaunchTemplateBlockDeviceMappings:
     data = volume if isinstance(volume, FleetVolume) else None
     return LaunchTemplateBlockDeviceMappings(
         device_name=device_name,
@@ -80,6 +80,6 @@ def _mapping(device_name: str, volume: RootVolume | FleetVolume) -> LaunchTempla
     )
 
 
-def _throughput(volume: RootVolume | FleetVolume) -> int | None:
+def _throughput(volume: FleetRootVolume | FleetVolume) -> int | None:
     of_data = isinstance(volume, FleetVolume)
     return volume.throughput or (_GP3_THROUGHPUT if of_data and volume.volume_type == "gp3" else None)

@@ -6,12 +6,12 @@ from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 
 from estate import names
 from estate.estate import Estate
-from estate.models.images import AnyImage
+from estate.models.images import Image
 from stacks.function import Function
 
 
 def add_alarms(
-    stack: TerraformStack, *, estate: Estate, image: AnyImage, handoff: Function, emails: SnsTopic | None
+    stack: TerraformStack, *, estate: Estate, image: Image, handoff: Function, emails: SnsTopic | None
 ) -> None:
     """The alarms; each tells `settings.alarm_actions`, and by e-mail those whom nothing else tells."""
     subject = f"{estate.settings.namespace}/{image.name}"

@@ -12,7 +12,7 @@ from cdktf_cdktf_provider_aws.s3_object import (
     S3ObjectOverrideProviderDefaultTags,
 )
 
-from estate.recipes.ami import Component, Step
+from estate.recipes.ami import Component, RecipeComponent
 from stacks.terraform import literal
 
 NEW_BEFORE_OLD = TerraformResourceLifecycle(create_before_destroy=True)
@@ -25,7 +25,7 @@ class Components:
 
     made: Mapping[Component, ImagebuilderComponent]
 
-    def arn(self, step: Step) -> str:
+    def arn(self, step: RecipeComponent) -> str:
         """The ARN of a step's component, made here or not."""
         return step.component if isinstance(step.component, str) else self.made[step.component].arn
 

@@ -12,7 +12,7 @@ from cdktf_cdktf_provider_aws.imagebuilder_container_recipe import (
 )
 from cdktf_cdktf_provider_aws.s3_bucket import S3Bucket
 
-from estate.recipes.ami import Device, Step
+from estate.recipes.ami import Device, RecipeComponent
 from estate.recipes.container import ContainerRecipe
 from stacks.image.components import NEW_BEFORE_OLD, add_components, add_document
 from stacks.terraform import literal
@@ -27,7 +27,7 @@ def add_container_recipe(
     """
     made = add_components(stack, components=recipe.components, bucket=bucket, kms_key=kms_key)
 
-    def used(step: Step) -> ImagebuilderContainerRecipeComponent:
+    def used(step: RecipeComponent) -> ImagebuilderContainerRecipeComponent:
         return ImagebuilderContainerRecipeComponent(
             component_arn=made.arn(step),
             parameter=[

@@ -13,14 +13,14 @@ from cdktf_cdktf_provider_aws.ebs_snapshot_import import (
 from estate import names
 from estate.estate import Estate
 from estate.limits import AMI_DESCRIPTION
-from estate.models.ami_image import Image
+from estate.models.ami_image import AmiImage
 from estate.recipes.ami import Recipe
 from stacks.image.components import NEW_BEFORE_OLD
 from stacks.image.vm_import_export import add_service_role
 from stacks.policy import Statement
 
 
-def add_parent(stack: TerraformStack, *, estate: Estate, image: Image, recipe: Recipe, account: str) -> str:
+def add_parent(stack: TerraformStack, *, estate: Estate, image: AmiImage, recipe: Recipe, account: str) -> str:
     """What the recipe is built from, as Image Builder takes it: for a disk image the ID of an AMI that is made here."""
     disk = image.disk_image
     if disk is None:
@@ -73,7 +73,7 @@ def _identity(*of: str) -> str:
     return sha256("\n".join(of).encode()).hexdigest()[:12]
 
 
-def _statements(image: Image, bucket: str, key: str) -> list[Statement]:
+def _statements(image: AmiImage, bucket: str, key: str) -> list[Statement]:
     partition = names.partition(image.home)
     return [
         {

@@ -15,13 +15,13 @@ from cdktf_cdktf_provider_aws.imagebuilder_distribution_configuration import (
 
 from estate import names
 from estate.estate import Estate
-from estate.models.ami_image import Image
+from estate.models.ami_image import AmiImage
 from estate.models.distribution import FastLaunch
 from stacks.image.export import Destination
 
 
 def add_distribution(
-    stack: TerraformStack, *, estate: Estate, image: Image, account: str, export: Destination | None
+    stack: TerraformStack, *, estate: Estate, image: AmiImage, account: str, export: Destination | None
 ) -> ImagebuilderDistributionConfiguration:
     """An AMI in each region of the image, and copies of it for other accounts; `export` is of the home region's."""
     namespace = estate.settings.namespace
@@ -38,7 +38,7 @@ def add_distribution(
 
 
 def _distribution(
-    region: str, *, estate: Estate, image: Image, account: str, export: Destination | None
+    region: str, *, estate: Estate, image: AmiImage, account: str, export: Destination | None
 ) -> ImagebuilderDistributionConfigurationDistribution:
     here, namespace = image.distribution_in(region), estate.settings.namespace
     return ImagebuilderDistributionConfigurationDistribution(
@@ -73,7 +73,7 @@ def _distribution(
 
 
 def _launch_permission(
-    image: Image,
+    image: AmiImage,
 ) -> ImagebuilderDistributionConfigurationDistributionAmiDistributionConfigurationLaunchPermission | None:
     if image.is_public:
         return ImagebuilderDistributionConfigurationDistributionAmiDistributionConfigurationLaunchPermission(

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 
 from estate import names
 from estate.estate import Estate
-from estate.models.ami_image import Image
-from estate.models.images import AnyImage
+from estate.models.ami_image import AmiImage
+from estate.models.images import Image
 from stacks.policy import Statement
 
 CROSS_ACCOUNT_ROLE = "EC2ImageBuilderDistributionCrossAccountRole"
@@ -23,9 +23,9 @@ _TAGGED = {"ec2:ResourceTag/CreatedBy": "EC2 Image Builder"}
 _TAGGING = {"aws:RequestTag/CreatedBy": ["EC2 Image Builder", "EC2 Fast Launch"]}
 
 
-def distribution_permissions(image: AnyImage, estate: Estate, account: str) -> list[Statement]:
+def distribution_permissions(image: Image, estate: Estate, account: str) -> list[Statement]:
     """The statements; none for a container image, which its build instance pushes."""
-    if not isinstance(image, Image):
+    if not isinstance(image, AmiImage):
         return []
     return [
         *_copies(image),
@@ -36,7 +36,7 @@ def distribution_permissions(image: AnyImage, estate: Estate, account: str) -> l
     ]
 
 
-def _copies(image: Image) -> Iterator[Statement]:
+def _copies(image: AmiImage) -> Iterator[Statement]:
     partition = names.partition(image.home)
     images, snapshots = (f"arn:{partition}:ec2:*::{what}/*" for what in ("image", "snapshot"))
     # tags of what is copied are no condition that EC2 knows here
@@ -88,7 +88,7 @@ def _encryption() -> Iterator[Statement]:
     }
 
 
-def _others(image: Image, account: str) -> Iterator[Statement]:
+def _others(image: AmiImage, account: str) -> Iterator[Statement]:
     """Other accounts, launch templates and license configurations."""
     partition = names.partition(image.home)
     templates = [(region, each) for region in image.regions for each in image.distribution_in(region).launch_templates]
@@ -136,7 +136,7 @@ def _named(arns: Iterable[str], *, otherwise: str) -> list[str]:
     return each if len(each) <= _MOST_NAMED else [otherwise]
 
 
-def _fast_launch(image: Image, account: str) -> Iterator[Statement]:
+def _fast_launch(image: AmiImage, account: str) -> Iterator[Statement]:
     partition = names.partition(image.home)
     enabled = [each for region in image.regions if (each := image.distribution_in(region).fast_launch)]
     if not enabled:
@@ -185,7 +185,7 @@ def _fast_launch(image: Image, account: str) -> Iterator[Statement]:
     }
 
 
-def _export(image: Image, estate: Estate, account: str) -> Iterator[Statement]:
+def _export(image: AmiImage, estate: Estate, account: str) -> Iterator[Statement]:
     if image.export is None:
         return
     partition, home = names.partition(image.home), image.home

@@ -6,12 +6,12 @@ from cdktf_cdktf_provider_aws.kms_key import KmsKey
 
 from estate import names
 from estate.estate import Estate
-from estate.models.images import AnyImage
+from estate.models.images import Image
 from stacks.image.notifications import key_statements_of_emails
 from stacks.policy import Statement, policy
 
 
-def add_key(stack: TerraformStack, *, estate: Estate, image: AnyImage, account: str) -> str:
+def add_key(stack: TerraformStack, *, estate: Estate, image: Image, account: str) -> str:
     """The ARN of the key: the one that the settings name, or one of the stack's own, rotated every year."""
     settings = estate.settings
     if settings.kms_key:
@@ -34,7 +34,7 @@ def add_key(stack: TerraformStack, *, estate: Estate, image: AnyImage, account: 
     return key.arn
 
 
-def _log_groups(estate: Estate, image: AnyImage) -> list[str]:
+def _log_groups(estate: Estate, image: Image) -> list[str]:
     namespace, name = estate.settings.namespace, image.name
     groups = [names.function_log(names.handoff(namespace, name))]
     if estate.settings.provider_version >= 6:
@@ -42,7 +42,7 @@ def _log_groups(estate: Estate, image: AnyImage) -> list[str]:
     return groups
 
 
-def _statements(image: AnyImage, log_groups: list[str], account: str) -> list[Statement]:
+def _statements(image: Image, log_groups: list[str], account: str) -> list[Statement]:
     region, partition = image.home, names.partition(image.home)
     # in a key's own policy the resource "*" is that key
     return [

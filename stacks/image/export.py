@@ -6,7 +6,7 @@ from cdktf import TerraformStack
 
 from estate import names
 from estate.estate import Estate
-from estate.models.ami_image import Image
+from estate.models.ami_image import AmiImage
 from stacks.bucket import add_private_bucket
 from stacks.image.vm_import_export import add_service_role
 from stacks.policy import Statement
@@ -24,7 +24,7 @@ class Destination:
     s3_prefix: str
 
 
-def add_export(stack: TerraformStack, *, estate: Estate, image: Image, account: str) -> Destination | None:
+def add_export(stack: TerraformStack, *, estate: Estate, image: AmiImage, account: str) -> Destination | None:
     """Where the disk images of an image's builds go, if there are any.
 
     VM Import/Export writes into no bucket that a KMS key encrypts, so S3's own keys do.

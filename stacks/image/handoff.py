@@ -16,8 +16,8 @@ from estate import names
 from estate.estate import Estate
 from estate.models.ages import in_days
 from estate.models.container_image import ContainerImage
-from estate.models.images import AnyImage
-from lambda_src.ami_handoff.configuration import FILE, PIPELINE_ARN, Configuration
+from estate.models.images import Image
+from lambda_src.handoff.configuration import FILE, PIPELINE_ARN, Configuration
 from stacks.function import Function, add_function
 from stacks.image.container_role import on_repositories
 from stacks.policy import Statement, any_of, only_in
@@ -30,9 +30,7 @@ _LONGEST_PATTERN = 2048
 """Characters of an event pattern ("Amazon EventBridge quotas" in its user guide)."""
 
 
-def add_handoff_topic(
-    stack: TerraformStack, *, estate: Estate, image: AnyImage, account: str, kms_key: str
-) -> SnsTopic:
+def add_handoff_topic(stack: TerraformStack, *, estate: Estate, image: Image, account: str, kms_key: str) -> SnsTopic:
     """The topic to which Image Builder publishes finished and failed builds.
 
     Its service-linked role may publish to any topic of the account ("AWS managed policies" in its user guide); an
@@ -51,7 +49,7 @@ def add_handoff(
     stack: TerraformStack,
     *,
     estate: Estate,
-    image: AnyImage,
+    image: Image,
     account: str,
     kms_key: str,
     topic: SnsTopic,
@@ -61,7 +59,7 @@ def add_handoff(
     settings = estate.settings
     function = add_function(
         stack,
-        source="ami_handoff",
+        source="handoff",
         name=names.handoff(settings.namespace, image.name),
         role_name=names.global_name(settings.namespace, image.name, "handoff", image.home),
         description=f"Moves the channel latest of image {settings.namespace}/{image.name} to its newest good build",
@@ -104,7 +102,7 @@ def add_handoff(
     return function
 
 
-def _configuration(estate: Estate, image: AnyImage) -> Configuration:
+def _configuration(estate: Estate, image: Image) -> Configuration:
     """What the function knows about the image, of what is known at synthesis."""
     overdue = image.notifications.no_new_image_for
     return Configuration(
@@ -120,7 +118,7 @@ def _configuration(estate: Estate, image: AnyImage) -> Configuration:
     )
 
 
-def _moves_of_channels(estate: Estate, image: AnyImage) -> str:
+def _moves_of_channels(estate: Estate, image: Image) -> str:
     """What Parameter Store says in the home region of each channel but latest, which the function itself moves; of all
     of them where their names are more than EventBridge takes. Another look changes nothing."""
     parameters = estate.parameters(image)
@@ -187,7 +185,7 @@ def _add_rule(
     CloudwatchEventTarget(stack, f"{what}_target", rule=rule.name, arn=function.function.arn)
 
 
-def _statements(estate: Estate, image: AnyImage, account: str, pipeline: ImagebuilderImagePipeline) -> list[Statement]:
+def _statements(estate: Estate, image: Image, account: str, pipeline: ImagebuilderImagePipeline) -> list[Statement]:
     namespace, region, partition = estate.settings.namespace, image.home, names.partition(image.home)
     own = names.in_arn(names.image_builder(namespace, image.name))
     path = names.image_path(namespace, image.name)
@@ -216,7 +214,7 @@ def _statements(estate: Estate, image: AnyImage, account: str, pipeline: Imagebu
     ]
 
 
-def _tag_builds(namespace: str, image: AnyImage, builds: str) -> Iterator[Statement]:
+def _tag_builds(namespace: str, image: Image, builds: str) -> Iterator[Statement]:
     """The function's own tags, in words about this image only: lifecycle policies select and spare by them."""
     owner, passing = names.owner_tag(namespace, image.name), [*names.IN_USE_TAG, *names.NEWEST_TAG, names.RETENTION_TAG]
     yield {
@@ -239,7 +237,7 @@ def _tag_builds(namespace: str, image: AnyImage, builds: str) -> Iterator[Statem
     }
 
 
-def _look_at_outputs(estate: Estate, image: AnyImage, account: str) -> Statement:
+def _look_at_outputs(estate: Estate, image: Image, account: str) -> Statement:
     if isinstance(image, ContainerImage):
         return on_repositories("LookAtContainerImages", "ecr:DescribeImages", image, estate=estate, account=account)
     # EC2's DescribeImages knows no resources

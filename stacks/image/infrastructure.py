@@ -16,7 +16,7 @@ from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 from estate import names
 from estate.estate import Estate
 from estate.models.container_image import ContainerImage
-from estate.models.images import AnyImage
+from estate.models.images import Image
 from estate.recipes.container import any_recipe_of
 from stacks.image.container_role import container_build_statements
 from stacks.image.logs import PREFIX, build_log_arns
@@ -29,7 +29,7 @@ def add_infrastructure(
     stack: TerraformStack,
     *,
     estate: Estate,
-    image: AnyImage,
+    image: Image,
     account: str,
     kms_key: str,
     logs: S3Bucket,
@@ -78,7 +78,7 @@ def add_infrastructure(
     )
 
 
-def _statements(estate: Estate, image: AnyImage, account: str, kms_key: str, logs: S3Bucket) -> list[Statement]:
+def _statements(estate: Estate, image: Image, account: str, kms_key: str, logs: S3Bucket) -> list[Statement]:
     """What a build needs: AWS's EC2InstanceProfileForImageBuilder, narrowed to this image."""
     region, partition = image.home, names.partition(image.home)
     here = f"arn:{partition}:imagebuilder:{region}:{account}"
@@ -131,13 +131,13 @@ def _statements(estate: Estate, image: AnyImage, account: str, kms_key: str, log
     ]
 
 
-def _container_build(image: AnyImage, estate: Estate, account: str) -> list[Statement]:
+def _container_build(image: Image, estate: Estate, account: str) -> list[Statement]:
     if isinstance(image, ContainerImage):
         return container_build_statements(image, estate=estate, account=account)
     return []
 
 
-def _given_objects(image: AnyImage, partition: str) -> list[Statement]:
+def _given_objects(image: Image, partition: str) -> list[Statement]:
     """What components are told to fetch: values that are the address of an object in S3, as `deploy-app` takes one."""
     values = {value for use in image.uses for value in use.with_.values()}
     objects = sorted(match[1] for value in values if (match := re.fullmatch(r"s3://([a-z0-9.-]+/.+)", value)))

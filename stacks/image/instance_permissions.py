@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Set
 
 from estate import names
-from estate.models.ami_image import Image
+from estate.models.ami_image import AmiImage
 from estate.models.image_scanning import SCANNING_REPOSITORY
 from stacks.image.surroundings import Surroundings
 from stacks.policy import Statement
@@ -207,7 +207,7 @@ def _findings(around: Surroundings) -> Iterator[Statement]:
         ],
         "Resource": around.arn("events", "rule/ImageBuilder-*"),
     }
-    if not isinstance(around.image, Image) and around.image.image_scanning.repository_name == SCANNING_REPOSITORY:
+    if not isinstance(around.image, AmiImage) and around.image.image_scanning.repository_name == SCANNING_REPOSITORY:
         # where Image Builder puts a container image to be scanned, if no repository is named
         made = {"StringEquals": {"aws:RequestTag/CreatedBy": _MADE_BY_IMAGE_BUILDER}}
         repositories = around.arn("ecr", "repository/image-builder-*")

@@ -9,7 +9,7 @@ from cdktf_cdktf_provider_aws.s3_bucket import S3Bucket
 
 from estate import names
 from estate.estate import Estate
-from estate.models.images import AnyImage
+from estate.models.images import Image
 from stacks.bucket import add_private_bucket
 
 PREFIX = "logs/"
@@ -27,7 +27,7 @@ class LogGroups:
     pipeline: CloudwatchLogGroup
 
 
-def add_log_bucket(stack: TerraformStack, *, estate: Estate, image: AnyImage, kms_key: str) -> S3Bucket:
+def add_log_bucket(stack: TerraformStack, *, estate: Estate, image: Image, kms_key: str) -> S3Bucket:
     """A private, encrypted bucket whose logs expire; it goes with the stack, logs and all.
 
     What else is in it, the documents of components, stays as long as the stack says.
@@ -43,7 +43,7 @@ def add_log_bucket(stack: TerraformStack, *, estate: Estate, image: AnyImage, km
     )
 
 
-def build_log_arns(*, estate: Estate, image: AnyImage, account: str) -> list[str]:
+def build_log_arns(*, estate: Estate, image: Image, account: str) -> list[str]:
     """The log groups that builds write to, and what is in them: no others whose names begin alike."""
     return _arns(
         estate,
@@ -54,7 +54,7 @@ def build_log_arns(*, estate: Estate, image: AnyImage, account: str) -> list[str
     )
 
 
-def pipeline_log_arns(*, estate: Estate, image: AnyImage, account: str) -> list[str]:
+def pipeline_log_arns(*, estate: Estate, image: Image, account: str) -> list[str]:
     """The log groups that say what the pipeline does, and what is in them."""
     return _arns(
         estate,
@@ -67,7 +67,7 @@ def pipeline_log_arns(*, estate: Estate, image: AnyImage, account: str) -> list[
 
 def _arns(
     estate: Estate,
-    image: AnyImage,
+    image: Image,
     account: str,
     *,
     named: Callable[[str, str], str],
@@ -85,7 +85,7 @@ def _arns(
     return [f"arn:{names.partition(home)}:logs:{home}:{account}:log-group:{group}:*" for group in groups]
 
 
-def add_log_groups(stack: TerraformStack, *, estate: Estate, image: AnyImage, kms_key: str) -> LogGroups | None:
+def add_log_groups(stack: TerraformStack, *, estate: Estate, image: Image, kms_key: str) -> LogGroups | None:
     """Encrypted log groups that expire and go with the stack; none where AWS's provider cannot name them."""
     if estate.settings.provider_version < 6:
         return None

@@ -5,7 +5,7 @@ from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 
 from estate import names
 from estate.estate import Estate
-from estate.models.images import AnyImage
+from estate.models.images import Image
 from stacks.happenings import Happening, add_rule, subscribe
 from stacks.policy import Statement
 from stacks.topic import ALARMS, EVENTS, add_topic, key_statements
@@ -14,7 +14,7 @@ _PUBLISHERS = (EVENTS, ALARMS)
 
 
 def add_notifications(
-    stack: TerraformStack, *, estate: Estate, image: AnyImage, account: str, kms_key: str
+    stack: TerraformStack, *, estate: Estate, image: Image, account: str, kms_key: str
 ) -> SnsTopic | None:
     """The topic of the e-mails, if there are any, and the rules that find what failed, if somebody is told."""
     told = image.notifications
@@ -25,7 +25,7 @@ def add_notifications(
     return topic
 
 
-def _happenings(estate: Estate, image: AnyImage, *, account: str) -> tuple[Happening, ...]:
+def _happenings(estate: Estate, image: Image, *, account: str) -> tuple[Happening, ...]:
     """Events as Image Builder's user guide has them ("Event messages that Image Builder sends")."""
     namespace, home = estate.settings.namespace, image.home
     own = names.in_arn(names.image_builder(namespace, image.name))
@@ -63,13 +63,13 @@ def _happenings(estate: Estate, image: AnyImage, *, account: str) -> tuple[Happe
     )
 
 
-def key_statements_of_emails(*, estate: Estate, image: AnyImage, account: str) -> list[Statement]:
+def key_statements_of_emails(*, estate: Estate, image: Image, account: str) -> list[Statement]:
     """What the key must allow for the topic of the e-mails."""
     name = names.failures(estate.settings.namespace, image.name)
     return key_statements(_PUBLISHERS, name=name, region=image.home, account=account)
 
 
-def _add_topic(stack: TerraformStack, *, estate: Estate, image: AnyImage, account: str, kms_key: str) -> SnsTopic:
+def _add_topic(stack: TerraformStack, *, estate: Estate, image: Image, account: str, kms_key: str) -> SnsTopic:
     topic = add_topic(
         stack,
         "failures_topic",

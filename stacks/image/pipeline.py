@@ -19,9 +19,9 @@ from cdktf_cdktf_provider_aws.imagebuilder_infrastructure_configuration import (
 
 from estate import names
 from estate.estate import Estate
-from estate.models.ami_image import Image
+from estate.models.ami_image import AmiImage
 from estate.models.image_scanning import SCANNING_REPOSITORY, ImageScanning
-from estate.models.images import AnyImage
+from estate.models.images import Image
 from estate.models.schedule import Schedule
 from stacks.image.logs import LogGroups
 from stacks.image.workflows import PipelineWorkflows
@@ -37,7 +37,7 @@ def add_pipeline(
     stack: TerraformStack,
     *,
     estate: Estate,
-    image: AnyImage,
+    image: Image,
     recipe: ImagebuilderImageRecipe | ImagebuilderContainerRecipe,
     infrastructure: ImagebuilderInfrastructureConfiguration,
     distribution: ImagebuilderDistributionConfiguration,
@@ -88,19 +88,19 @@ def _scanning(scanning: ImageScanning) -> ImagebuilderImagePipelineImageScanning
     )
 
 
-def _kept(image: AnyImage, workflows: PipelineWorkflows) -> TerraformResourceLifecycle | None:
+def _kept(image: Image, workflows: PipelineWorkflows) -> TerraformResourceLifecycle | None:
     """Stops where AWS's provider would keep what the estate names no more: the blocks `workflow` and
     `ecr_configuration` are optional and computed, in provider 5.100 as in 6."""
     rules = [] if workflows.blocks else [_workflows_gone(image)]
     scanning = image.image_scanning
-    if not isinstance(image, Image) and scanning.image_scanning_enabled and not scanning.ecr_configuration:
+    if not isinstance(image, AmiImage) and scanning.image_scanning_enabled and not scanning.ecr_configuration:
         rules.append(_repository_gone(image))
     return stopping(*rules) if rules else None
 
 
-def _workflows_gone(image: AnyImage) -> tuple[str, str]:
+def _workflows_gone(image: Image) -> tuple[str, str]:
     """AWS refuses the workflows that stay, because their role is gone."""
-    made = "image" if isinstance(image, Image) else "container"
+    made = "image" if isinstance(image, AmiImage) else "container"
     known = r":aws:workflow/(build/build|test/test|distribution/distribute)-(image|container)/"
     build, test = (names.managed_workflow(image.home, stage, f"{stage}-{made}") for stage in ("build", "test"))
     return (
@@ -110,7 +110,7 @@ def _workflows_gone(image: AnyImage) -> tuple[str, str]:
     )
 
 
-def _repository_gone(image: AnyImage) -> tuple[str, str]:
+def _repository_gone(image: Image) -> tuple[str, str]:
     """Builds would go on to push where they may not any more."""
     return (
         # a pipeline that was changed by hand may lack the block; an index that fails would stop a destroy, too

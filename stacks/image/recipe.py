@@ -11,7 +11,7 @@ from cdktf_cdktf_provider_aws.imagebuilder_image_recipe import (
 )
 from cdktf_cdktf_provider_aws.s3_bucket import S3Bucket
 
-from estate.recipes.ami import Device, Recipe, Step
+from estate.recipes.ami import Device, Recipe, RecipeComponent
 from stacks.image.components import NEW_BEFORE_OLD, add_components
 from stacks.terraform import literal
 
@@ -25,7 +25,7 @@ def add_recipe(
     """
     made = add_components(stack, components=recipe.components, bucket=bucket, kms_key=kms_key)
 
-    def used(step: Step) -> ImagebuilderImageRecipeComponent:
+    def used(step: RecipeComponent) -> ImagebuilderImageRecipeComponent:
         return ImagebuilderImageRecipeComponent(
             component_arn=made.arn(step),
             parameter=[

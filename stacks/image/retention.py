@@ -16,9 +16,9 @@ from cdktf_cdktf_provider_aws.imagebuilder_lifecycle_policy import (
 from estate import names
 from estate.estate import Estate
 from estate.models.ages import in_aws_words
-from estate.models.ami_image import Image
+from estate.models.ami_image import AmiImage
 from estate.models.container_image import ContainerImage
-from estate.models.images import AnyImage
+from estate.models.images import Image
 from estate.models.retention import Retention
 from stacks.image.container_role import on_repositories
 from stacks.policy import Statement, any_of, for_account, only_in
@@ -33,7 +33,7 @@ _ACTIONS = {
 }
 
 
-def add_retention(stack: TerraformStack, *, estate: Estate, image: AnyImage, account: str) -> None:
+def add_retention(stack: TerraformStack, *, estate: Estate, image: Image, account: str) -> None:
     """The lifecycle policy of an image that has `retention:`; of another, nothing."""
     retention, settings = image.retention, estate.settings
     if retention is None:
@@ -53,7 +53,7 @@ def add_retention(stack: TerraformStack, *, estate: Estate, image: AnyImage, acc
         name=names.image_builder(settings.namespace, image.name),
         description=f"Old builds of image {settings.namespace}/{image.name}",
         execution_role=role.arn,
-        resource_type="AMI_IMAGE" if isinstance(image, Image) else "CONTAINER_IMAGE",
+        resource_type="AMI_IMAGE" if isinstance(image, AmiImage) else "CONTAINER_IMAGE",
         policy_detail=[_rule(image, retention, action=action, age=age) for action, age in retention.rules.items()],
         # By a tag: recipes would have to be named with their versions. By this one, because AWS may run a policy at
         # once, and the function that protects the newest looks within the hour.
@@ -66,10 +66,10 @@ def add_retention(stack: TerraformStack, *, estate: Estate, image: AnyImage, acc
     )
 
 
-def _rule(image: AnyImage, retention: Retention, *, action: str, age: str) -> ImagebuilderLifecyclePolicyPolicyDetail:
+def _rule(image: Image, retention: Retention, *, action: str, age: str) -> ImagebuilderLifecyclePolicyPolicyDetail:
     """One of AWS's rules. Without `retain_at_least`, which AWS counts for each version of the recipe by itself."""
     value, unit = in_aws_words(age)
-    amis, deletes = isinstance(image, Image), action == "DELETE"
+    amis, deletes = isinstance(image, AmiImage), action == "DELETE"
     return ImagebuilderLifecyclePolicyPolicyDetail(
         action=[
             ImagebuilderLifecyclePolicyPolicyDetailAction(
@@ -85,13 +85,13 @@ def _rule(image: AnyImage, retention: Retention, *, action: str, age: str) -> Im
         exclusion_rules=[
             ImagebuilderLifecyclePolicyPolicyDetailExclusionRules(
                 tag_map={**retention.exclusion_rules.tag_map, **names.IN_USE_TAG, **names.NEWEST_TAG},
-                amis=[_excluded_amis(image, retention)] if isinstance(image, Image) else None,
+                amis=[_excluded_amis(image, retention)] if isinstance(image, AmiImage) else None,
             )
         ],
     )
 
 
-def _excluded_amis(image: Image, retention: Retention) -> ImagebuilderLifecyclePolicyPolicyDetailExclusionRulesAmis:
+def _excluded_amis(image: AmiImage, retention: Retention) -> ImagebuilderLifecyclePolicyPolicyDetailExclusionRulesAmis:
     rules = retention.exclusion_rules
     value, unit = in_aws_words(rules.last_launched)
     return ImagebuilderLifecyclePolicyPolicyDetailExclusionRulesAmis(
@@ -103,13 +103,13 @@ def _excluded_amis(image: Image, retention: Retention) -> ImagebuilderLifecycleP
     )
 
 
-def _spared_accounts(image: Image, retention: Retention) -> tuple[str, ...]:
+def _spared_accounts(image: AmiImage, retention: Retention) -> tuple[str, ...]:
     """Accounts whose share in an AMI lets it stay: those that are written, or all that the image shares with."""
     written, shared = retention.exclusion_rules.shared_accounts, image.launch_permissions
     return written if written is not None else shared.accounts if shared else ()
 
 
-def _statements(estate: Estate, image: AnyImage, retention: Retention, account: str) -> list[Statement]:
+def _statements(estate: Estate, image: Image, retention: Retention, account: str) -> list[Statement]:
     """AWS's EC2ImageBuilderLifecycleExecutionPolicy, narrowed to the rules' actions and to what this image made."""
     namespace, partition = estate.settings.namespace, names.partition(image.home)
     own = names.in_arn(names.image_builder(namespace, image.name))

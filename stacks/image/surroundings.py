@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from estate import names
 from estate.estate import Estate
-from estate.models.images import AnyImage
+from estate.models.images import Image
 
 
 @dataclass(frozen=True)
@@ -12,7 +12,7 @@ class Surroundings:
     """The image, and what of its stack a workflow touches: ARNs and the account, as tokens."""
 
     estate: Estate
-    image: AnyImage
+    image: Image
     account: str
     kms_key: str
     log_bucket: str

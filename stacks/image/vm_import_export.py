@@ -8,7 +8,7 @@ from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
 
 from estate import names
 from estate.estate import Estate
-from estate.models.ami_image import Image
+from estate.models.ami_image import AmiImage
 from stacks.policy import Statement
 from stacks.role import add_role
 
@@ -18,7 +18,7 @@ def add_service_role(
     whose: Literal["export", "import"],
     *,
     estate: Estate,
-    image: Image,
+    image: AmiImage,
     account: str,
     statements: list[Statement],
 ) -> tuple[IamRole, IamRolePolicy]:

@@ -8,8 +8,8 @@ image's regions.
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from estate.models.ami_image import Image
-from estate.models.images import AnyImage
+from estate.models.ami_image import AmiImage
+from estate.models.images import Image
 from estate.recipes.workflows import WorkflowRun
 from estate.workflow_documents.actions import Stage
 from stacks.image.distribution_permissions import distribution_permissions
@@ -49,7 +49,7 @@ def permissions(runs: Sequence[WorkflowRun], around: Surroundings) -> list[State
     ]
 
 
-def _only_in_regions(image: AnyImage) -> Statement:
+def _only_in_regions(image: Image) -> Statement:
     """Whatever the other statements allow without a region is for those of the image."""
     return {
         "Sid": "OnlyInRegionsOfTheImage",
@@ -107,7 +107,7 @@ def _state_machines(runs: Sequence[WorkflowRun]) -> Iterator[Statement]:
 def _parent(around: Surroundings) -> Iterator[Statement]:
     """A parent that is named by a parameter is looked up when a build starts."""
     image = around.image
-    parent = image.parent_reference(namespace=around.estate.settings.namespace) if isinstance(image, Image) else None
+    parent = image.parent_reference(namespace=around.estate.settings.namespace) if isinstance(image, AmiImage) else None
     if parent and parent.startswith("ssm:"):
         # AWS's own parameters belong to no account
         owner = "" if parent.startswith("ssm:/aws/") else around.account

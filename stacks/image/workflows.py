@@ -16,7 +16,7 @@ from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 
 from estate import names
 from estate.estate import Estate
-from estate.models.images import AnyImage
+from estate.models.images import Image
 from estate.recipes.workflows import Workflow, WorkflowRun, runs_of
 from stacks.image.components import NEW_BEFORE_OLD, add_document
 from stacks.image.surroundings import Surroundings
@@ -40,7 +40,7 @@ def add_workflows(
     stack: TerraformStack,
     *,
     estate: Estate,
-    image: AnyImage,
+    image: Image,
     account: str,
     kms_key: str,
     logs: S3Bucket,

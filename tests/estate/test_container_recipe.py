@@ -11,7 +11,7 @@ from estate.estate import Estate
 from estate.load import assemble, load
 from estate.models.container_image import DEFAULT_DOCKERFILE, ContainerImage
 from estate.models.settings import Settings
-from estate.recipes.ami import Component, Device, Step
+from estate.recipes.ami import Component, Device, RecipeComponent
 from estate.recipes.container import ContainerRecipe, any_recipe_of, container_recipe_of
 from tests.support.estates import PROJECT
 from tests.support.mutations import mutations
@@ -31,7 +31,7 @@ RECIPE = ContainerRecipe(
     root_device=Device(
         device_name="/dev/xvda", volume_type="gp3", volume_size=None, iops=None, throughput=None, encrypted=True
     ),
-    steps=(Step(UPDATE, ()),),
+    steps=(RecipeComponent(UPDATE, ()),),
 )
 IMAGE = {"kind": "container", "parent": "nginx:1.29", "build": "[update-os]", "regions": "[eu-west-1]"}
 

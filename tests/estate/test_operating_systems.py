@@ -10,7 +10,7 @@ from estate.catalogue.instance_types import architecture_of, is_mac
 from estate.catalogue.operating_systems import CATALOGUE, Architecture, ManagedImage, OperatingSystem, Published
 from estate.estate import Estate
 from estate.load import assemble
-from estate.models.ami_image import Image
+from estate.models.ami_image import AmiImage
 from estate.models.settings import Settings
 from estate.problems import EstateError
 from estate.recipes.ami import Recipe, recipe_of
@@ -27,14 +27,14 @@ EACH = pytest.mark.parametrize(
 )
 
 
-def image(system: str, *, region: str = "eu-west-1", **fields: Any) -> Image:
+def image(system: str, *, region: str = "eu-west-1", **fields: Any) -> AmiImage:
     if CATALOGUE[system].platform == "macOS":
         fields.setdefault("infrastructure", {"placement": {"tenancy": "host", "host_id": "h-0a"}})
     build = (ANY_PLATFORM.format(region=region),)
-    return Image.model_validate({"name": "web", "os": system, "build": build, "regions": (region,), **fields})
+    return AmiImage.model_validate({"name": "web", "os": system, "build": build, "regions": (region,), **fields})
 
 
-def estate(*images: Image) -> Estate:
+def estate(*images: AmiImage) -> Estate:
     return assemble(settings=Settings(namespace="acme"), images=images)
 
 

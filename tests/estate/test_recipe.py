@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from estate.estate import Estate
 from estate.load import load
-from estate.models.ami_image import Image
+from estate.models.ami_image import AmiImage
 from estate.models.images import amis
-from estate.recipes.ami import Component, Device, Recipe, Step, recipe_of
+from estate.recipes.ami import Component, Device, Recipe, RecipeComponent, recipe_of
 from tests.support.broken_estates import smallest
 from tests.support.estates import PROJECT
 from tests.support.mutations import mutations
@@ -50,7 +50,7 @@ RECIPE = Recipe(
     root_device=Device(
         device_name="/dev/xvda", volume_type="gp3", volume_size=20, iops=3000, throughput=None, encrypted=True
     ),
-    steps=(Step(APP, (("path", "/"), ("port", "80"))), Step(MANAGED, ())),
+    steps=(RecipeComponent(APP, (("path", "/"), ("port", "80"))), RecipeComponent(MANAGED, ())),
     keeps_agent=False,
 )
 
@@ -132,7 +132,7 @@ CHANGES: dict[str, tuple[str, set[str]]] = {
 }
 
 
-@pytest.mark.parametrize("field", sorted(Image.model_fields.keys() - {"name"}))
+@pytest.mark.parametrize("field", sorted(AmiImage.model_fields.keys() - {"name"}))
 def test_each_field_of_an_image_changes_what_it_must_and_nothing_else(field: str, tmp_path: Path) -> None:
     text, expected = CHANGES[field]
     kept = "".join(line for line in IMAGE.splitlines(keepends=True) if not line.startswith(f"{field}:"))
@@ -208,7 +208,7 @@ def test_components_are_in_the_order_that_is_written(tmp_path: Path) -> None:
 
 
 def test_a_component_that_is_used_twice_is_made_once() -> None:
-    twice = replace(RECIPE, steps=(*RECIPE.steps, Step(APP, ())))
+    twice = replace(RECIPE, steps=(*RECIPE.steps, RecipeComponent(APP, ())))
     assert twice.components == {"app": APP}
 
 

@@ -17,8 +17,8 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
-from lambda_src.ami_handoff.builds import list_builds, newest_good
-from lambda_src.ami_handoff.handler import CONFIG
+from lambda_src.handoff.builds import list_builds, newest_good
+from lambda_src.handoff.handler import CONFIG
 from local_aws.server import LocalAws
 from tests.support.handoff_world import (
     ABROAD,

@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
-from lambda_src.ami_handoff.builds import Build
-from lambda_src.ami_handoff.failures import Failures
-from lambda_src.ami_handoff.handler import respond
-from lambda_src.ami_handoff.outputs import Amis, Usable
-from lambda_src.ami_handoff.reconciler import Target
+from lambda_src.handoff.builds import Build
+from lambda_src.handoff.failures import Failures
+from lambda_src.handoff.handler import respond
+from lambda_src.handoff.outputs import Amis, Usable
+from lambda_src.handoff.reconciler import Target
 from local_aws.server import LocalAws
 from tests.support.handoff_world import (
     ABROAD,

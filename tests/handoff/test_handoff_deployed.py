@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lambda_src.ami_handoff.configuration import FILE, PIPELINE_ARN, Configuration
+from lambda_src.handoff.configuration import FILE, PIPELINE_ARN, Configuration
 from local_aws.server import LocalAws
 from stacks.function import SOURCES, archive
 from tests.support.handoff_world import HOME, REGIONS, ContainerWeb, Web
@@ -30,8 +30,8 @@ def _deployed(web: Web, **judged: str) -> dict[str, Any]:
         FunctionName=f"acme_{web.name}_handoff",
         Runtime="python3.13",
         Role="arn:aws:iam::000000000000:role/acme_web_handoff",
-        Handler="ami_handoff.handler.handle",
-        Code={"ZipFile": archive(SOURCES / "ami_handoff", files={FILE: configuration.to_json()})},
+        Handler="handoff.handler.handle",
+        Code={"ZipFile": archive(SOURCES / "handoff", files={FILE: configuration.to_json()})},
         Environment={"Variables": {PIPELINE_ARN: web.image.pipeline_arn}},
         Timeout=300,
     )

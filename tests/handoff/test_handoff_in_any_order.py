@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-from lambda_src.ami_handoff.channels import Channel
+from lambda_src.handoff.channels import Channel
 from local_aws.server import LocalAws
 from tests.support.handoff_world import HOME, REGIONS, ContainerWeb, Web, intercepted, refused, retold, sent, sns_event
 

@@ -93,7 +93,7 @@ def test_more_images_than_a_dashboard_takes_have_several(tmp_path: Path) -> None
     images = [image(name=f"image-{number}", notifications={"no_new_image_for": "1 day"}) for number in range(801)]
     estate = assemble(settings=Settings(namespace="acme", dashboards=True), images=images)
     app = stacks.App(outdir=str(tmp_path))
-    stacks.OverviewStack(app, estate=estate, region="eu-west-1")
+    stacks.DashboardStack(app, estate=estate, region="eu-west-1")
     app.synth()
     made = json.loads((tmp_path / "stacks" / "overview-eu-west-1" / "cdk.tf.json").read_text())
     dashboards = made["resource"]["aws_cloudwatch_dashboard"]

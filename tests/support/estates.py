@@ -8,7 +8,7 @@ from typing import Any
 from unittest import mock
 
 import main
-from lambda_src.ami_handoff.configuration import FILE, Configuration
+from lambda_src.handoff.configuration import FILE, Configuration
 
 PROJECT = Path(__file__).parents[2]
 ESTATES = {"sample": PROJECT / "config"} | {
@@ -32,8 +32,8 @@ def synthesize(config: Path, out: Path) -> dict[str, dict[str, Any]]:
 
 def configuration(stack: Path) -> Configuration | None:
     """That of the hand-off in the archive of a synthesized stack's folder; None for a stack without."""
-    archive = stack / "ami_handoff.zip"
+    archive = stack / "handoff.zip"
     if not archive.exists():
         return None
     with zipfile.ZipFile(archive) as zipped:
-        return Configuration.from_json(zipped.read(f"ami_handoff/{FILE}").decode())
+        return Configuration.from_json(zipped.read(f"handoff/{FILE}").decode())

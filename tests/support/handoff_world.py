@@ -20,11 +20,11 @@ from botocore.compat import HTTPHeaders
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from lambda_src.ami_handoff.channels import Channel, read_channels
-from lambda_src.ami_handoff.failures import Unfinished
-from lambda_src.ami_handoff.handler import respond
-from lambda_src.ami_handoff.outputs import Amis, Containers, Outputs
-from lambda_src.ami_handoff.reconciler import Image, Target
+from lambda_src.handoff.channels import Channel, read_channels
+from lambda_src.handoff.failures import Unfinished
+from lambda_src.handoff.handler import respond
+from lambda_src.handoff.outputs import Amis, Containers, Outputs
+from lambda_src.handoff.reconciler import Image, Target
 from local_aws.server import LocalAws
 
 REGIONS = ("us-east-1", "eu-west-1")

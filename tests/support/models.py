@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from estate.models.ami_image import Image
+from estate.models.ami_image import AmiImage
 from estate.models.fleet import Capacity, Fleet, Subnets
 
 
-def image(**fields: Any) -> Image:
+def image(**fields: Any) -> AmiImage:
     fields = {"name": "web", "os": "amazon-linux-2023", "build": ("update-os",), "regions": ("eu-west-1",), **fields}
-    return Image.model_validate(fields)
+    return AmiImage.model_validate(fields)
 
 
 def fleet(**fields: Any) -> Fleet:

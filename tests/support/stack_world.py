@@ -17,10 +17,10 @@ from typing import Any
 from botocore import xform_name
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
-from lambda_src.ami_handoff.configuration import PIPELINE_ARN
-from lambda_src.ami_handoff.handler import image_of, respond
-from lambda_src.ami_handoff.outputs import Amis
-from lambda_src.ami_handoff.reconciler import Target
+from lambda_src.handoff.configuration import PIPELINE_ARN
+from lambda_src.handoff.handler import image_of, respond
+from lambda_src.handoff.outputs import Amis
+from lambda_src.handoff.reconciler import Target
 from local_aws.server import LocalAws
 from tests.support.estates import configuration
 from tests.support.handoff_world import SCHEDULE

@@ -42,7 +42,7 @@ ENV PORT=80 HEALTH="curl --write-out '%{http_code}' localhost:${PORT}"
 
 
 @dataclass(frozen=True)
-class World:
+class DeployedStack:
     """The stack, and what Image Builder and ECR have of it."""
 
     aws: LocalAws
@@ -95,16 +95,18 @@ class World:
 
 
 @pytest.fixture
-def world_of(local_aws: LocalAws, terraform_environment: Mapping[str, str], tmp_path: Path) -> Callable[..., World]:
+def world_of(
+    local_aws: LocalAws, terraform_environment: Mapping[str, str], tmp_path: Path
+) -> Callable[..., DeployedStack]:
     """Synthesizes the estate with a template and other changes and gives the world of its stack."""
 
-    def synthesized(template: str = TEMPLATE, estate: str = ESTATE) -> World:
+    def synthesized(template: str = TEMPLATE, estate: str = ESTATE) -> DeployedStack:
         (tmp_path / "config").mkdir(exist_ok=True)
         (tmp_path / "config" / "estate.yaml").write_text(estate)
         (tmp_path / "config" / "Dockerfile").write_text(template)
         stacks = synthesize(tmp_path / "config", tmp_path / "cdktf.out")
         folder = tmp_path / "cdktf.out" / "stacks" / "image-web"
-        return World(local_aws, terraform_environment, folder, stacks["image-web"])
+        return DeployedStack(local_aws, terraform_environment, folder, stacks["image-web"])
 
     return synthesized
 
@@ -143,7 +145,7 @@ def test_build_may_pull_its_parent_where_it_has_to_log_in(tmp_path: Path) -> Non
 
 
 def test_terraform_makes_changes_replaces_and_destroys_with_nothing_left_to_do(
-    world_of: Callable[..., World],
+    world_of: Callable[..., DeployedStack],
 ) -> None:
     world = world_of()
     world.terraform("init")
@@ -190,7 +192,7 @@ def test_terraform_makes_changes_replaces_and_destroys_with_nothing_left_to_do(
     assert (world.recipes(), world.repositories()) == ([], {})
 
 
-def check_page(world: World, *, digest: str) -> None:
+def check_page(world: DeployedStack, *, digest: str) -> None:
     """The page's Terraform takes what the channel holds, and says so when that is gone."""
     (shown,) = re.findall(r"```terraform\n(.*?)```", PAGE.read_text(), re.DOTALL)
     folder = world.stack.parent / "consumer"

@@ -36,7 +36,7 @@ images:
 
 
 @dataclass(frozen=True)
-class World:
+class DeployedStack:
     """The stack and what it makes."""
 
     aws: LocalAws
@@ -87,15 +87,15 @@ class World:
 
 
 @pytest.fixture
-def world(local_aws: LocalAws, terraform_environment: Mapping[str, str], tmp_path: Path) -> World:
+def world(local_aws: LocalAws, terraform_environment: Mapping[str, str], tmp_path: Path) -> DeployedStack:
     s3 = local_aws.client("s3", region=REGION)
     s3.create_bucket(Bucket=f"{NAMESPACE}-disks", CreateBucketConfiguration={"LocationConstraint": REGION})
     for disk in ("noble/1.vmdk", "noble/2.vmdk"):
         s3.put_object(Bucket=f"{NAMESPACE}-disks", Key=disk, Body=b"a disk image")
-    return World(local_aws, terraform_environment, tmp_path)
+    return DeployedStack(local_aws, terraform_environment, tmp_path)
 
 
-def test_disk_image_becomes_the_parent_and_builds_become_disk_images(world: World) -> None:
+def test_disk_image_becomes_the_parent_and_builds_become_disk_images(world: DeployedStack) -> None:
     world.apply(disk="noble/1.vmdk")
     (parent,) = world.parents()
     assert (parent["BootMode"], parent["RootDeviceName"], parent["EnaSupport"]) == ("uefi", "/dev/sda1", True)

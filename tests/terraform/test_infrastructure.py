@@ -36,7 +36,7 @@ HOSTS_OF_A_GROUP = f"""
 """
 
 
-class World:
+class DeployedStack:
     """The infrastructure configuration of one image, and what it needs."""
 
     def __init__(self, aws: LocalAws, environment: Mapping[str, str], folder: Path) -> None:
@@ -71,11 +71,11 @@ class World:
 
 
 @pytest.fixture
-def world(local_aws: LocalAws, terraform_environment: Mapping[str, str], tmp_path: Path) -> World:
-    return World(local_aws, terraform_environment, tmp_path)
+def world(local_aws: LocalAws, terraform_environment: Mapping[str, str], tmp_path: Path) -> DeployedStack:
+    return DeployedStack(local_aws, terraform_environment, tmp_path)
 
 
-def test_infrastructure_is_made_changed_in_place_and_destroyed(world: World) -> None:
+def test_infrastructure_is_made_changed_in_place_and_destroyed(world: DeployedStack) -> None:
     world.apply(ONE_HOST)
     (made,) = world.configurations()
     assert made["placement"] == {

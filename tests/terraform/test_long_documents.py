@@ -54,7 +54,7 @@ phases:
 
 
 @dataclass(frozen=True)
-class World:
+class DeployedStack:
     """The stack and what it makes."""
 
     aws: LocalAws
@@ -101,23 +101,25 @@ class World:
 
 
 @pytest.fixture
-def world_of(local_aws: LocalAws, terraform_environment: Mapping[str, str], tmp_path: Path) -> Callable[[str], World]:
+def world_of(
+    local_aws: LocalAws, terraform_environment: Mapping[str, str], tmp_path: Path
+) -> Callable[[str], DeployedStack]:
     """Synthesizes the estate with a document and gives the world of its stack."""
     stack = tmp_path / "cdktf.out" / "stacks" / "image-web"
 
-    def synthesized(document: str) -> World:
+    def synthesized(document: str) -> DeployedStack:
         (tmp_path / "config" / "components").mkdir(parents=True, exist_ok=True)
         (tmp_path / "config" / "estate.yaml").write_text(ESTATE)
         (tmp_path / "config" / "components" / "app.yaml").write_text(document)
         (tmp_path / "config" / "workflows").mkdir(exist_ok=True)
         (tmp_path / "config" / "workflows" / "flow.yaml").write_text(WORKFLOW)
         stacks = synthesize(tmp_path / "config", tmp_path / "cdktf.out")
-        return World(local_aws, terraform_environment, stack, stacks["image-web"])
+        return DeployedStack(local_aws, terraform_environment, stack, stacks["image-web"])
 
     return synthesized
 
 
-def test_long_document_reaches_image_builder_letter_for_letter(world_of: Callable[[str], World]) -> None:
+def test_long_document_reaches_image_builder_letter_for_letter(world_of: Callable[[str], DeployedStack]) -> None:
     long = DOCUMENT + "#" * 20_000
     world = world_of(long)
     terraform.run("init", folder=world.stack, environ=world.environment)
@@ -150,7 +152,7 @@ def test_long_document_reaches_image_builder_letter_for_letter(world_of: Callabl
     assert (world.components(), world.workflows(), world.objects("")) == ([], [], [])
 
 
-def test_build_may_read_exactly_the_object_that_it_is_told_to_fetch(world_of: Callable[[str], World]) -> None:
+def test_build_may_read_exactly_the_object_that_it_is_told_to_fetch(world_of: Callable[[str], DeployedStack]) -> None:
     policy = world_of(DOCUMENT).synthesized["resource"]["aws_iam_role_policy"]["instance_policy"]["policy"]
     # Terraform reads $${ as ${, and IAM ${*} and ${$} as the characters themselves
     statement = (

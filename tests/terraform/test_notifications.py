@@ -28,7 +28,7 @@ TARGETS = ("failed_builds", "disabled_pipeline")
 
 
 @dataclass(frozen=True)
-class World:
+class DeployedStack:
     """The notifications of an image's stack, and nothing else of it."""
 
     aws: LocalAws
@@ -60,8 +60,8 @@ class World:
 
 
 @pytest.fixture
-def world(local_aws: LocalAws, terraform_environment: Mapping[str, str], tmp_path: Path) -> World:
-    return World(local_aws, terraform_environment, tmp_path)
+def world(local_aws: LocalAws, terraform_environment: Mapping[str, str], tmp_path: Path) -> DeployedStack:
+    return DeployedStack(local_aws, terraform_environment, tmp_path)
 
 
 def state_change(arn: str, status: str) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def state_change(arn: str, status: str) -> dict[str, Any]:
     }
 
 
-def test_failed_builds_of_the_image_and_no_others_are_told(world: World) -> None:
+def test_failed_builds_of_the_image_and_no_others_are_told(world: DeployedStack) -> None:
     targets = (
         *(f"aws_cloudwatch_event_target.{kind}_{whom}" for kind in TARGETS for whom in ("emails", "topic")),
         "aws_sns_topic_policy.failures_topic_policy",
@@ -106,7 +106,7 @@ def test_failed_builds_of_the_image_and_no_others_are_told(world: World) -> None
     assert world.matching(state_change(arn, "FAILED")) == []
 
 
-def test_nobody_is_told_twice_of_a_failed_build(world: World) -> None:
+def test_nobody_is_told_twice_of_a_failed_build(world: DeployedStack) -> None:
     stack = world.declare("{emails: [team@example.com], no_new_image_for: 2 weeks}")["image-web"]
     alarms = stack["resource"]["aws_cloudwatch_metric_alarm"]
     by_mail = {name for name, alarm in alarms.items() if alarm.get("alarm_actions")}
@@ -200,7 +200,7 @@ def test_dashboard_of_many_images_shows_no_more_alarms_at_once_than_cloudwatch_t
     assert len(places) == sum(each["width"] * each["height"] for each in widgets), "one lies on another"
 
 
-def test_region_has_a_dashboard_with_alarms_that_the_images_have(world: World) -> None:
+def test_region_has_a_dashboard_with_alarms_that_the_images_have(world: DeployedStack) -> None:
     stacks = world.declare("{no_new_image_for: 2 weeks}")
     world.terraform("init", stack=f"overview-{REGION}")
     world.terraform("apply", "-auto-approve", stack=f"overview-{REGION}")

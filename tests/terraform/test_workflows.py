@@ -47,7 +47,7 @@ steps:
 
 
 @dataclass(frozen=True)
-class World:
+class DeployedStack:
     """The stack and what it makes."""
 
     aws: LocalAws
@@ -79,20 +79,22 @@ class World:
 
 
 @pytest.fixture
-def world_of(local_aws: LocalAws, terraform_environment: Mapping[str, str], tmp_path: Path) -> Callable[..., World]:
+def world_of(
+    local_aws: LocalAws, terraform_environment: Mapping[str, str], tmp_path: Path
+) -> Callable[..., DeployedStack]:
     """Synthesizes the estate with a document and gives the world of its stack."""
 
-    def synthesized(estate: str, document: str = LOOK) -> World:
+    def synthesized(estate: str, document: str = LOOK) -> DeployedStack:
         (tmp_path / "config" / "workflows").mkdir(parents=True, exist_ok=True)
         (tmp_path / "config" / "estate.yaml").write_text(estate)
         (tmp_path / "config" / "workflows" / "look.yaml").write_text(document)
         synthesize(tmp_path / "config", tmp_path / "cdktf.out")
-        return World(local_aws, terraform_environment, tmp_path / "cdktf.out" / "stacks" / "image-web")
+        return DeployedStack(local_aws, terraform_environment, tmp_path / "cdktf.out" / "stacks" / "image-web")
 
     return synthesized
 
 
-def test_workflows_are_made_moved_to_and_gone(world_of: Callable[..., World]) -> None:
+def test_workflows_are_made_moved_to_and_gone(world_of: Callable[..., DeployedStack]) -> None:
     world = world_of(ESTATE + WORKFLOWS)
     terraform.run("init", folder=world.stack, environ=world.environment)
     world.terraform("apply", "-auto-approve")
@@ -146,8 +148,8 @@ def test_workflows_are_made_moved_to_and_gone(world_of: Callable[..., World]) ->
     terraform.run("destroy", "-auto-approve", folder=world.stack, environ=world.environment)
 
 
-def test_repository_for_scans_is_taken_up_and_not_left_behind(world_of: Callable[..., World]) -> None:
-    def world(scanning: str) -> World:
+def test_repository_for_scans_is_taken_up_and_not_left_behind(world_of: Callable[..., DeployedStack]) -> None:
+    def world(scanning: str) -> DeployedStack:
         image = f"{{kind: container, parent: 'nginx:1.29', build: [update-os], regions: [{REGION}], {scanning}}}"
         return world_of(ESTATE.partition("  web:")[0] + f"  web: {image}\n")
 

@@ -46,7 +46,7 @@ LONGEST_TEXT = 1000
 
 
 def handle(event: Any, context: Any) -> None:
-    """Lambda's entry point, `ami_handoff.handler.handle`, in the archive that the image's stack writes."""
+    """Lambda's entry point, `handoff.handler.handle`, in the archive that the image's stack writes."""
     configuration = read_configuration()
     image = image_of(configuration, pipeline_arn=os.environ[PIPELINE_ARN])
     respond(
