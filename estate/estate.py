@@ -1,20 +1,27 @@
-"""Everything that one configuration declares."""
+"""Everything that one configuration declares, and each image and fleet in it."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from estate import names
+from estate.arns import Arn, arn_in, partition
 from estate.catalogue.operating_systems import Platform
 from estate.component_documents.document import Document
 from estate.models.ami_image import AmiImage
-from estate.models.container_image import DEFAULT_DOCKERFILE, ContainerImage
+from estate.models.container_image import ContainerImage
 from estate.models.fleet import Fleet
 from estate.models.images import Image
 from estate.models.settings import Settings
+from estate.names import FleetNames, ImageNames
 from estate.workflow_documents.actions import Stage
 from estate.workflow_documents.document import WorkflowDocument
+
+Kind = TypeVar("Kind", bound=Image, covariant=True)
 
 
 class Estate(BaseModel):
@@ -38,31 +45,38 @@ class Estate(BaseModel):
     dockerfiles: SkipJsonSchema[Mapping[str, str]] = Field(default={}, exclude=True)
     """Dockerfile templates by their paths in the configuration."""
 
+    @property
+    def namespace(self) -> str:
+        """What the names of the estate's resources in AWS begin with."""
+        return self.settings.namespace
+
+    def image(self, name: str) -> "EstateImage[Image]":
+        """An image by its name. Raises `KeyError`."""
+        return EstateImage(self, self.images[name])
+
+    def fleet(self, name: str) -> "EstateFleet":
+        """A fleet by its name. Raises `KeyError`."""
+        return EstateFleet(self, self.fleets[name])
+
     def image_of(self, fleet: Fleet) -> AmiImage:
         """The image that a fleet runs."""
-        image = self.images[fleet.image]
-        if not isinstance(image, AmiImage):
-            raise ValueError(f"fleet {fleet.name} runs a container image: the checks refuse that")
-        return image
-
-    def dockerfile_of(self, image: ContainerImage) -> str:
-        """The Dockerfile template of a container image."""
-        return (
-            self.dockerfiles[image.own_dockerfile] if image.own_dockerfile else image.dockerfile or DEFAULT_DOCKERFILE
-        )
+        return EstateFleet(self, fleet).image.image
 
     def repository_of(self, image: ContainerImage) -> str:
         """The name of the repository that a container image goes to."""
-        made = image.repository if isinstance(image.repository, str) else None
-        return made or names.repository(self.settings.namespace, image.name)
+        return image.repository_name(namespace=self.namespace)
 
     def tags_of(self, image: Image) -> dict[str, str]:
         """The tags of an image's AMIs, parameters and builds: the settings', its own, and the one it is found by."""
-        return {**self.settings.tags, **image.tags, **names.owner_tag(self.settings.namespace, image.name)}
+        return EstateImage(self, image).tags
 
     def tags_of_fleet(self, fleet: Fleet) -> dict[str, str]:
         """The tags of everything in a fleet's stack: the settings', its own, and the one of the image that it runs."""
-        return {**self.settings.tags, **fleet.tags, **names.owner_tag(self.settings.namespace, fleet.image)}
+        return EstateFleet(self, fleet).tags
+
+    def parameters(self, image: Image) -> dict[str, str]:
+        """The SSM parameter of each channel of an image."""
+        return EstateImage(self, image).parameters
 
     @property
     def overviews(self) -> tuple[str, ...]:
@@ -79,13 +93,90 @@ class Estate(BaseModel):
             **{names.overview_stack(region): region for region in self.overviews},
         }
 
-    def children(self, image: Image) -> list[Image]:
-        """The images that are built on this one."""
-        path = f"ssm:{names.image_path(self.settings.namespace, image.name)}/"
-        found = ((each, each.parent_reference(namespace=self.settings.namespace)) for each in self.images.values())
-        return [each for each, parent in found if parent and parent.startswith(path)]
 
-    def parameters(self, image: Image) -> dict[str, str]:
-        """The SSM parameter of each channel of an image."""
-        namespace = self.settings.namespace
-        return {channel: names.parameter(namespace, image.name, channel) for channel in (names.LATEST, *image.channels)}
+@dataclass(frozen=True)
+class EstateImage(Generic[Kind]):
+    """An image in its estate: what follows from both, such as its names, tags and parameters."""
+
+    estate: Estate
+    image: Kind
+
+    @cached_property
+    def names(self) -> ImageNames:
+        """The names of what belongs to it."""
+        return ImageNames(self.estate.namespace, self.image.name)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the estate."""
+        return self.estate.settings
+
+    @cached_property
+    def tags(self) -> dict[str, str]:
+        """The tags of its AMIs, parameters and builds: the settings', its own, and the one it is found by."""
+        return {**self.settings.tags, **self.image.tags, **self.names.owner_tag}
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The SSM parameter of each channel."""
+        return {channel: self.names.parameter(channel) for channel in (names.LATEST, *self.image.channels)}
+
+    @property
+    def parent(self) -> str | None:
+        """The parent image as Image Builder takes it."""
+        return self.image.parent_reference(namespace=self.estate.namespace)
+
+    @property
+    def repository(self) -> str | None:
+        """The ECR repository that a container image is pushed to; None for an AMI."""
+        return self.image.repository_name(namespace=self.estate.namespace)
+
+    @property
+    def children(self) -> tuple[Image, ...]:
+        """The images that are built on this one."""
+        images = (self.estate.image(name) for name in self.estate.images)
+        return tuple(each.image for each in images if (each.parent or "").startswith(f"ssm:{self.names.path}/"))
+
+    def arn(self, service: str, resource: str, *, account: str = "", region: str | None = None) -> str:
+        """An ARN in the image's partition; of the home region, unless another one, or none, is given."""
+        home = self.image.home
+        return str(Arn(partition(home), service, home if region is None else region, account, resource))
+
+    def image_builder_arn(self, kind: str, *, account: str) -> str:
+        """The ARN of what Image Builder has by the image's name: `image-pipeline`, `image`, `container-recipe`."""
+        return self.arn("imagebuilder", f"{kind}/{names.in_arn(self.names.image_builder)}", account=account)
+
+
+@dataclass(frozen=True)
+class EstateFleet:
+    """A fleet in its estate: what follows from both, such as its names, tags and image."""
+
+    estate: Estate
+    fleet: Fleet
+
+    @cached_property
+    def names(self) -> FleetNames:
+        """The names of what belongs to it."""
+        return FleetNames(self.estate.namespace, self.fleet.name)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the estate."""
+        return self.estate.settings
+
+    @property
+    def image(self) -> EstateImage[AmiImage]:
+        """The image that it runs."""
+        image = self.estate.images[self.fleet.image]
+        if not isinstance(image, AmiImage):
+            raise ValueError(f"fleet {self.fleet.name} runs a container image: the checks refuse that")
+        return EstateImage(self.estate, image)
+
+    @cached_property
+    def tags(self) -> dict[str, str]:
+        """The tags of everything in its stack: the settings', its own, and the one of the image that it runs."""
+        return {**self.settings.tags, **self.fleet.tags, **self.image.names.owner_tag}
+
+    def arn(self, service: str, resource: str, *, account: str) -> str:
+        """An ARN of the fleet's region."""
+        return arn_in(self.fleet.region, service, resource, account=account)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import date
 
-from estate.estate import Estate
+from estate.estate import Estate, EstateImage
 from estate.models.ami_image import AmiImage
 from estate.models.images import Image
 from estate.models.retention import Retention
@@ -35,9 +35,8 @@ def _what_spares_all(image: AmiImage, retention: Retention, estate: Estate) -> I
         )
     if set(rules.regions) >= set(image.regions):
         yield "exclusion_rules.regions has every region of the image", "delete those that are to be tidied"
-    everywhere = [
-        {**estate.tags_of(image), **image.distribution_in(region).ami_tags}.items() for region in image.regions
-    ]
+    own = EstateImage(estate, image).tags
+    everywhere = [{**own, **image.distribution_in(region).ami_tags}.items() for region in image.regions]
     for key, value in rules.tag_map.items():
         if all((key, value) in tags for tags in everywhere):
             yield (

@@ -30,7 +30,7 @@ from rich.text import Text
 from estate import names
 from estate.estate import Estate
 from estate.models.images import Image
-from estate.recipes.container import any_recipe_of
+from estate.recipes import recipe_of
 from lambda_src.handoff.builds import list_builds
 from ops.aws import Aws, OpsError, asking
 from ops.follow import ENDED, UNFINISHED, Arrival, Outcome, follow
@@ -59,7 +59,7 @@ def run_build(estate: Estate, *, image: Image, follows: bool, wish: Options) -> 
     """
     aws = Aws(provider=estate.settings.provider, home=image.home)
     pipeline = pipeline_of(image, estate=estate, aws=aws)
-    deployed, declared = check_deployed(pipeline, aws=aws), any_recipe_of(image, estate).version
+    deployed, declared = check_deployed(pipeline, aws=aws), recipe_of(estate.image(image.name)).version
     console = open_console(to_stderr=wish.as_json)
     if deployed != declared:
         stack = names.image_stack(image.name)

@@ -46,7 +46,7 @@ def main(arguments: Sequence[str]) -> int:
             _say(_about_undeclared(estate, word, states=states, action=action))
         return 2
     stacks = [name for name in estate.stacks if any(fnmatch.fnmatch(name, word) for word in words)]
-    others = cdktf_out.used_by_others(cdktf_out.folder(), namespace=estate.settings.namespace)
+    others = cdktf_out.used_by_others(cdktf_out.folder(), namespace=estate.namespace)
     for stack in stacks:
         if stack in others:
             _say(others[stack])
@@ -70,7 +70,7 @@ def _kept(estate: Estate, word: str) -> Path | None:
     """The folder that still has the Terraform of a stack of this estate."""
     out = cdktf_out.folder()
     for folder in (cdktf_out.stack(out, word), cdktf_out.removed(out, word)):
-        ours = cdktf_out.namespace_in(folder) in (None, estate.settings.namespace)
+        ours = cdktf_out.namespace_in(folder) in (None, estate.namespace)
         if _may_be_a_stack(word) and ours and (folder / "cdk.tf.json").is_file():
             return folder
     return None
@@ -109,7 +109,7 @@ def _left(estate: Estate, word: str, states: States) -> State | None:
     """The state of a stack that is not declared any more, if it can be seen."""
     if not _may_be_a_stack(word):
         return None
-    namespace = estate.settings.namespace
+    namespace = estate.namespace
     for prefix in (f"{namespace}/{word}.", f"{word}."):
         try:
             found = states.beginning_with(prefix)
@@ -132,7 +132,7 @@ def _uses(estate: Estate, stacks: Sequence[str]) -> Iterator[str]:
         if names.image_stack(image.name) not in stacks:
             continue
         fleets = [fleet.name for fleet in estate.fleets.values() if fleet.image == image.name]
-        children = [child.name for child in estate.children(image)]
+        children = [child.name for child in estate.image(image.name).children]
         if fleets:
             yield (
                 f"{names.image_stack(image.name)}: in use by {_counted('fleet', fleets)}. Instances, AMIs and channels "
@@ -154,7 +154,7 @@ def _counted(noun: str, found: Sequence[str]) -> str:
 
 def _has_to_move(estate: Estate, stack: str, *, states: States, action: str) -> bool:
     """Whether a stack's state is still at its old place only. Says so, and how to move it."""
-    namespace, region = estate.settings.namespace, estate.stacks[stack]
+    namespace, region = estate.namespace, estate.stacks[stack]
     before, now = names.state_before_namespaces(stack, region), names.state(namespace, stack, region)
     try:
         old = states.read(before)

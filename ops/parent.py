@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from estate import names
+from estate.arns import partition
 from estate.catalogue.operating_systems import Architecture, ManagedImage, OperatingSystem, PublicParameter, Published
 from ops.aws import Aws, OpsError, asking
 from ops.screen import open_console
@@ -123,7 +123,7 @@ def _published(
     system: OperatingSystem, source: Published, *, aws: Aws, region: str, architecture: Architecture
 ) -> ImageTypeDef:
     """The newest AMI that the publisher has. A lower version that it mended later is not newer."""
-    owner = source.owners.get(names.partition(region))
+    owner = source.owners.get(partition(region))
     if owner is None:
         raise OpsError(f"no account is known that publishes {system.title} in {region}: write an AMI ID of your own")
     images = _images(

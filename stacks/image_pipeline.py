@@ -5,10 +5,10 @@ from cdktf_cdktf_provider_aws.data_aws_caller_identity import DataAwsCallerIdent
 from constructs import Construct
 
 from estate import names
-from estate.estate import Estate
+from estate.estate import Estate, EstateImage
 from estate.models.container_image import ContainerImage
 from estate.models.images import Image
-from estate.recipes.ami import recipe_of
+from estate.recipes.ami import ami_recipe_of
 from estate.recipes.container import container_recipe_of
 from stacks.image.alarms import add_alarms
 from stacks.image.container_distribution import add_container_distribution
@@ -53,14 +53,14 @@ class ImagePipelineStack(TerraformStack):
             repositories = add_repositories(self, estate=estate, image=image)
             container_recipe = add_container_recipe(
                 self,
-                recipe=container_recipe_of(image, estate),
+                recipe=container_recipe_of(EstateImage(estate, image)),
                 repository=repositories[image.home],
                 bucket=logs,
                 kms_key=key,
             )
             distribution = add_container_distribution(self, estate=estate, image=image, repositories=repositories)
         else:
-            contents = recipe_of(image, estate)
+            contents = ami_recipe_of(EstateImage(estate, image))
             parent = add_parent(self, estate=estate, image=image, recipe=contents, account=account)
             recipe = add_recipe(self, recipe=contents, parent_image=parent, bucket=logs, kms_key=key)
             export = add_export(self, estate=estate, image=image, account=account)

@@ -10,7 +10,7 @@ from cdktf import TerraformStack
 from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 from cdktf_cdktf_provider_aws.sns_topic_policy import SnsTopicPolicy
 
-from estate import names
+from estate.arns import partition
 from stacks.policy import Statement, only_over_tls, policy
 
 _ACTIONS = (
@@ -59,7 +59,7 @@ def add_topic(
 
 def key_statements(publishers: Iterable[str], *, name: str, region: str, account: str) -> list[Statement]:
     """What the key of the topic `name` must allow, in its own policy, for the services that publish to it."""
-    arn = f"arn:{names.partition(region)}:sns:{region}:{account}:{name}"
+    arn = f"arn:{partition(region)}:sns:{region}:{account}:{name}"
     return [
         {
             "Sid": _SIDS[service],

@@ -87,7 +87,7 @@ class OperatingSystem:
         """The parent image as Image Builder takes it, a reference to the newest one; None if there is only a list."""
         match self.parents[architecture]:
             case ManagedImage(name):
-                return f"arn:{names.partition(region)}:imagebuilder:{region}:aws:image/{name}/x.x.x"
+                return names.managed_image(region, name)
             case PublicParameter(path):
                 return f"ssm:{path}"
             case Published():

@@ -6,10 +6,10 @@ evidence: keys, topics, host resource groups, license configurations.
 
 from collections.abc import Iterator
 
+from estate.arns import Arn
 from estate.checks.parts import Parts
 from estate.models.fleet import Fleet
 from estate.models.images import Image
-from estate.models.types import account_of
 from estate.problems import Key, Problem, shown
 
 
@@ -51,7 +51,7 @@ def _of_image(image: Image | None, parts: Parts) -> frozenset[str]:
 
 
 def _of_arn(arn: str) -> frozenset[str]:
-    account = account_of(arn)
+    account = Arn.parse(arn).account_id
     return frozenset({account} if account else ())
 
 

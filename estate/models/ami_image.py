@@ -1,7 +1,7 @@
 """A golden image and the pipeline that builds it: the `images:` of an estate."""
 
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -16,6 +16,7 @@ from pydantic import (
 from pydantic.json_schema import SkipJsonSchema
 
 from estate import names
+from estate.arns import partition
 from estate.catalogue.operating_systems import CATALOGUE, Architecture, OperatingSystem, Platform
 from estate.limits import DESCRIPTION
 from estate.models.data_volumes import DeviceName, ImageVolume
@@ -41,6 +42,7 @@ from estate.models.types import (
     Text,
 )
 from estate.models.workflows import Workflows
+from estate.names import ImageNames
 from estate.problems import Key, RuleError, did_you_mean, shown
 
 ComponentName = Annotated[
@@ -105,7 +107,7 @@ Use = Annotated[ComponentUse, BeforeValidator(_from_name, json_schema_input_type
 
 def _together(regions: tuple[str, ...]) -> tuple[str, ...]:
     for index, region in enumerate(regions):
-        if names.partition(region) != names.partition(regions[0]):
+        if partition(region) != partition(regions[0]):
             rule = f"AWS keeps it apart from {regions[0]}: no image can be copied there"
             raise RuleError(rule, got=shown(region), remedy="declare an image of its own for it", key=(index,))
     return regions
@@ -133,6 +135,11 @@ class ImageBase(BaseModel):
     """What every golden image has, whatever Image Builder makes of it: an AMI (`AmiImage`) or a container image."""
 
     model_config = FROZEN
+
+    output: ClassVar[Literal["image", "container"]]
+    """What Image Builder makes of it, as the names of its own workflows say it: `build-image`, `test-container`."""
+    least_hop_limit: ClassVar[int]
+    """The fewest hops that the metadata of the instance must reach for a build."""
 
     name: SkipJsonSchema[Name]
     """The key under `images:`."""
@@ -175,6 +182,15 @@ class ImageBase(BaseModel):
     `latest` when it is made, beside those of the settings; 29 at most together. Without it: none."""
 
     @property
+    def own_dockerfile(self) -> str | None:
+        """The path of a Dockerfile template of the configuration's folder, if it has one."""
+        return None
+
+    def repository_name(self, *, namespace: str) -> str | None:
+        """The ECR repository that a container image is pushed to."""
+        return None
+
+    @property
     def home(self) -> str:
         """The region of the stack."""
         return self.regions[0]
@@ -196,6 +212,9 @@ class ImageBase(BaseModel):
 
 class AmiImage(ImageBase):
     """A golden image of EC2, an AMI: what it is made of, when it is built, and where it goes."""
+
+    output: ClassVar[Literal["image", "container"]] = "image"
+    least_hop_limit: ClassVar[int] = 1
 
     os: Annotated[str, Field(json_schema_extra={"enum": list(CATALOGUE)}), AfterValidator(_check_system)]
     """The operating system, one of the catalogue."""
@@ -271,7 +290,7 @@ class AmiImage(ImageBase):
         """The parent image as Image Builder takes it: a stable reference, resolved when an image is built. None when
         the system has none and none is written."""
         if isinstance(self.parent, Base):
-            return f"ssm:{names.parameter(namespace, self.parent.image, self.parent.channel)}"
+            return f"ssm:{ImageNames(namespace, self.parent.image).parameter(self.parent.channel)}"
         if isinstance(self.parent, DiskImage):
             # an AMI of the stack takes its place; this says when it is another one
             how = [self.parent.format, self.architecture, self.parent.boot_mode]

@@ -1,10 +1,11 @@
 """A container image and the pipeline that builds it: an image of the estate with `kind: container`."""
 
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, Discriminator, Field, StrictBool, StrictInt, Tag, model_validator
 
+from estate.arns import Arn
 from estate.catalogue.operating_systems import Architecture, instance_types
 from estate.limits import PARENT
 from estate.models.ami_image import ImageBase
@@ -21,6 +22,7 @@ from estate.models.types import (
     RepositoryName,
     Text,
 )
+from estate.names import ImageNames
 from estate.problems import UNSEEN, RuleError, shown
 
 DEFAULT_DOCKERFILE = """\
@@ -113,6 +115,11 @@ class Instance(BaseModel):
 class ContainerImage(ImageBase):
     """A container image in Amazon ECR: what it is made of, when it is built, and where it goes."""
 
+    output: ClassVar[Literal["image", "container"]] = "container"
+    least_hop_limit: ClassVar[int] = 2
+    """A container asks for metadata from inside the instance (botocore, InstanceMetadataOptions: "container image
+    builds need a minimum of two hops")."""
+
     kind: Literal["container"]
     """`container`. An image without `kind` is an AMI."""
     parent: ContainerParent
@@ -151,6 +158,10 @@ class ContainerImage(ImageBase):
         """The path of a Dockerfile template of the configuration's folder, if it has one."""
         return self.dockerfile if self.dockerfile and "\n" not in self.dockerfile else None
 
+    def repository_name(self, *, namespace: str) -> str:
+        """The ECR repository that it is pushed to: the named one, or the one that the stack makes."""
+        return self.repository if isinstance(self.repository, str) else ImageNames(namespace, self.name).repository
+
     @property
     def made_repository(self) -> Repository | None:
         """The repository that the stack makes, if it makes one."""
@@ -166,8 +177,8 @@ class ContainerImage(ImageBase):
             account, region, name = match.groups()
             return account, region, name
         if self.parent.startswith("arn:"):
-            region, owner = self.parent.split(":")[3:5]
-            return owner if owner.isdigit() else "*", region, "*"
+            parent = Arn.parse(self.parent)
+            return parent.account_id or "*", parent.region, "*"
         return None
 
     @model_validator(mode="after")

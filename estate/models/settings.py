@@ -4,10 +4,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, Discriminator, Field, StrictBool, Tag, model_validator
 
+from estate.arns import Arn
 from estate.models.types import (
     FROZEN,
     AccountId,
-    Arn,
+    AnyArn,
     BucketName,
     ExternalId,
     FolderPath,
@@ -21,7 +22,6 @@ from estate.models.types import (
     SessionName,
     StateKey,
     Tags,
-    account_of,
     exactly_one,
 )
 from estate.problems import UNSEEN, RuleError, shown
@@ -126,7 +126,7 @@ class Provider(BaseModel):
 
     @model_validator(mode="after")
     def _role_allowed(self) -> Self:
-        account = account_of(self.assume_role.role_arn) if self.assume_role else None
+        account = Arn.parse(self.assume_role.role_arn).account_id if self.assume_role else None
         if account and self.allowed_account_ids and account not in self.allowed_account_ids:
             remedy = "add it to allowed_account_ids, or name a role of an account that is there"
             rule = "the role is of an account that allowed_account_ids does not have, so every plan would stop"
@@ -136,7 +136,7 @@ class Provider(BaseModel):
     @property
     def accounts(self) -> frozenset[str]:
         """The accounts in one of which Terraform must work, as far as it is written; empty where nothing shows it."""
-        role = account_of(self.assume_role.role_arn) if self.assume_role else None
+        role = Arn.parse(self.assume_role.role_arn).account_id if self.assume_role else None
         return frozenset({role} if role else self.allowed_account_ids)
 
 
@@ -177,7 +177,7 @@ class Settings(BaseModel):
     use it, EventBridge and CloudWatch, too, where an image has `notifications.emails`, and EventBridge where a fleet of
     the key's region has. Without it: each image stack makes a key of its own, and so does, without a key of its region,
     the stack of a fleet with `notifications.emails`."""
-    alarm_actions: Annotated[tuple[Arn, ...], Field(max_length=5)] = ()
+    alarm_actions: Annotated[tuple[AnyArn, ...], Field(max_length=5)] = ()
     """What alarms tell, for instance the ARN of a topic. Without it: alarms only show in CloudWatch."""
     dashboards: StrictBool = False
     """Whether each region that is an image's home gets a dashboard in CloudWatch of all its images, in a stack of its

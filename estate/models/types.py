@@ -112,12 +112,6 @@ def _arn(service: str, resource: str, rule: str, remedy: str) -> Matching:
     return Matching(rf"arn:aws[a-z-]*:{service}:[a-z0-9-]*:([0-9]{{12}}|aws)?:{resource}{_PLAIN}+", rule, remedy)
 
 
-def account_of(arn: str) -> str | None:
-    """The account in an ARN; None where it is AWS's own or has none."""
-    account = arn.split(":")[4]
-    return account if account.isdigit() else None
-
-
 # nothing that Terraform reads as a template: providers and backends must not have any
 _PLAIN = "[A-Za-z0-9_+=,.@:/-]"
 
@@ -210,7 +204,7 @@ ImageTag = Annotated[
     Text,
     Matching(IMAGE_TAG, "must be an image's tag: 1 to 128 letters, digits, _, . and -, starting with none of . and -"),
 ]
-Arn = Annotated[str, ARN, _arn("[a-z0-9-]+", "", "must be an ARN", "write it as arn:aws:…")]
+AnyArn = Annotated[str, ARN, _arn("[a-z0-9-]+", "", "must be an ARN", "write it as arn:aws:…")]
 RoleArn = Annotated[
     str, ARN, _arn("iam", "role/", "must be a role's ARN", "write it as arn:aws:iam::123456789012:role/…")
 ]

@@ -7,11 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from estate import names
 from estate.catalogue.operating_systems import Platform
-from estate.estate import Estate
+from estate.estate import EstateImage, Kind
 from estate.models.ami_image import AmiImage, ComponentUse
-from estate.models.images import Image
 from estate.recipes.document import MadeDocument
 from estate.versions import patch_of
 
@@ -83,15 +81,14 @@ def components_of(steps: Iterable[RecipeComponent]) -> dict[str, Component]:
     return {component.name.rpartition("_")[2]: component for component in made}
 
 
-def recipe_of(image: AmiImage, estate: Estate) -> Recipe:
-    """The recipe of an image of a checked estate."""
-    namespace = estate.settings.namespace
-    parent = image.parent_reference(namespace=namespace)
+def ami_recipe_of(declared: EstateImage[AmiImage]) -> Recipe:
+    """The recipe of an AMI of a checked estate."""
+    image, parent = declared.image, declared.parent
     if parent is None:
         raise ValueError(f"image {image.name} has no parent: the checks refuse that")
     volume, kms_key = image.root_volume, image.distribution_in(image.home).kms_key_id
     return Recipe(
-        name=names.image_builder(namespace, image.name),
+        name=declared.names.image_builder,
         major_minor=image.version,
         description=image.description or f"{image.name}, built from {image.os}",
         parent_image=parent,
@@ -104,7 +101,7 @@ def recipe_of(image: AmiImage, estate: Estate) -> Recipe:
             encrypted=volume.encrypted,
             kms_key_id=kms_key,
         ),
-        steps=steps_of(image, estate),
+        steps=steps_of(declared),
         keeps_agent=_keeps_agent(image),
         volumes=tuple(
             Device(
@@ -125,18 +122,19 @@ def _keeps_agent(image: AmiImage) -> bool:
     return may_lack_it and image.platform != "Windows"
 
 
-def steps_of(image: Image, estate: Estate) -> tuple[RecipeComponent, ...]:
+def steps_of(declared: EstateImage[Kind]) -> tuple[RecipeComponent, ...]:
     """The components of an image's recipe, in order."""
-    return tuple(_step(use, image, estate) for use in image.uses)
+    return tuple(_step(use, declared) for use in declared.image.uses)
 
 
-def _step(use: ComponentUse, image: Image, estate: Estate) -> RecipeComponent:
+def _step(use: ComponentUse, declared: EstateImage[Kind]) -> RecipeComponent:
+    image = declared.image
     parameters = tuple(sorted(use.with_.items()))
     if use.is_managed:
         return RecipeComponent(use.use, parameters)
-    name, document = use.short_name, estate.documents[use.use, image.platform]
+    name, document = use.short_name, declared.estate.documents[use.use, image.platform]
     component = Component(
-        name=names.component(estate.settings.namespace, image.name, name),
+        name=declared.names.component(name),
         platform=image.platform,
         description=document.description or f"{name}, for image {image.name}",
         data=document.text,

@@ -6,19 +6,15 @@ A container recipe cannot change once made, either: its version follows from its
 from dataclasses import dataclass
 from hashlib import sha256
 
-from estate import names
 from estate.catalogue.operating_systems import Platform
-from estate.estate import Estate
+from estate.estate import EstateImage
 from estate.limits import INLINE
-from estate.models.container_image import ContainerImage
-from estate.models.images import Image
+from estate.models.container_image import DEFAULT_DOCKERFILE, ContainerImage
 from estate.recipes.ami import (
     Component,
     Device,
-    Recipe,
     RecipeComponent,
     components_of,
-    recipe_of,
     steps_of,
 )
 from estate.versions import patch_of
@@ -65,17 +61,18 @@ class ContainerRecipe:
         return f"dockerfiles/{sha256(self.dockerfile.encode()).hexdigest()}"
 
 
-def container_recipe_of(image: ContainerImage, estate: Estate) -> ContainerRecipe:
+def container_recipe_of(declared: EstateImage[ContainerImage]) -> ContainerRecipe:
     """The recipe of a container image of a checked estate."""
+    image, names = declared.image, declared.names
     volume = image.instance.root_volume
     return ContainerRecipe(
-        name=names.image_builder(estate.settings.namespace, image.name),
+        name=names.image_builder,
         major_minor=image.version,
         description=image.description or f"{image.name}, built from {image.parent}",
         parent_image=image.parent,
         platform_override=None if image.parent.startswith("arn:") else image.platform,
-        dockerfile=estate.dockerfile_of(image),
-        repository=estate.repository_of(image),
+        dockerfile=_dockerfile(declared),
+        repository=image.repository_name(namespace=names.namespace),
         working_directory=image.working_directory,
         instance_image=image.instance.image or _instance_image(image),
         root_device=Device(
@@ -86,13 +83,13 @@ def container_recipe_of(image: ContainerImage, estate: Estate) -> ContainerRecip
             throughput=volume.throughput,
             encrypted=volume.encrypted,
         ),
-        steps=steps_of(image, estate),
+        steps=steps_of(declared),
     )
 
 
-def any_recipe_of(image: Image, estate: Estate) -> Recipe | ContainerRecipe:
-    """The recipe of an image of either kind."""
-    return container_recipe_of(image, estate) if isinstance(image, ContainerImage) else recipe_of(image, estate)
+def _dockerfile(declared: EstateImage[ContainerImage]) -> str:
+    path = declared.image.own_dockerfile
+    return declared.estate.dockerfiles[path] if path else declared.image.dockerfile or DEFAULT_DOCKERFILE
 
 
 def _instance_image(image: ContainerImage) -> str | None:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from estate import names
-from estate.estate import Estate
-from estate.models.ami_image import AmiImage, ImageBase
+from estate.estate import EstateImage, Kind
+from estate.models.ami_image import ImageBase
 from estate.models.workflows import WorkflowTest, WorkflowUse
 from estate.recipes.document import MadeDocument
 from estate.workflow_documents.actions import Stage
@@ -40,38 +40,37 @@ class WorkflowRun:
         return self.workflow.name.rpartition("_")[2] if isinstance(self.workflow, Workflow) else self.workflow
 
 
-def runs_of(image: ImageBase, estate: Estate) -> tuple[WorkflowRun, ...]:
+def runs_of(declared: EstateImage[Kind]) -> tuple[WorkflowRun, ...]:
     """All workflows of a checked estate's image in the order in which they run; none where it names none.
 
     A pipeline that names workflows runs no other, and one without a build workflow gives out its parent as its image
     (AWS's own guide to agents, "custom image workflows"). So stages without any are filled up.
     """
-    named = [(stage, use) for stage, _, use in image.workflows.placed]
+    named = [(stage, use) for stage, _, use in declared.image.workflows.placed]
     if not named:
         return ()
     runs: list[WorkflowRun] = []
     for stage in ("build", "test", "distribution"):
-        found = [_run(stage, use, image, estate) for each, use in named if each == stage]
-        runs += found or _default(stage, image)
+        found = [_run(stage, use, declared) for each, use in named if each == stage]
+        runs += found or _default(stage, declared.image)
     return tuple(runs)
 
 
 def _default(stage: Stage, image: ImageBase) -> Iterator[WorkflowRun]:
     """Image Builder's own workflow of a stage. It distributes without one, by the distribution configuration."""
-    made = "image" if isinstance(image, AmiImage) else "container"
     if stage == "build" or (stage == "test" and image.image_tests.image_tests_enabled):
-        yield WorkflowRun(stage, names.managed_workflow(image.home, stage, f"{stage}-{made}"))
+        yield WorkflowRun(stage, names.managed_workflow(image.home, stage, f"{stage}-{image.output}"))
 
 
-def _run(stage: Stage, use: WorkflowUse, image: ImageBase, estate: Estate) -> WorkflowRun:
-    document = estate.workflow_documents[use.use, stage] if use.is_own else None
+def _run(stage: Stage, use: WorkflowUse, declared: EstateImage[Kind]) -> WorkflowRun:
+    document = declared.estate.workflow_documents[use.use, stage] if use.is_own else None
     name = use.short_name
     workflow: Workflow | str = use.use
     if document:
         workflow = Workflow(
-            name=names.workflow(estate.settings.namespace, image.name, name),
+            name=declared.names.workflow(name),
             type=stage.upper(),
-            description=document.description or f"{name}, for image {image.name}",
+            description=document.description or f"{name}, for image {declared.image.name}",
             data=document.text,
         )
     return WorkflowRun(

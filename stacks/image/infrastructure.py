@@ -14,10 +14,10 @@ from cdktf_cdktf_provider_aws.s3_bucket import S3Bucket
 from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 
 from estate import names
-from estate.estate import Estate
+from estate.estate import Estate, EstateImage
 from estate.models.container_image import ContainerImage
 from estate.models.images import Image
-from estate.recipes.container import any_recipe_of
+from estate.recipes import recipe_of
 from stacks.image.container_role import container_build_statements
 from stacks.image.logs import PREFIX, build_log_arns
 from stacks.policy import MANAGED_BY_SYSTEMS_MANAGER, Statement
@@ -82,7 +82,7 @@ def _statements(estate: Estate, image: Image, account: str, kms_key: str, logs: 
     """What a build needs: AWS's EC2InstanceProfileForImageBuilder, narrowed to this image."""
     region, partition = image.home, names.partition(image.home)
     here = f"arn:{partition}:imagebuilder:{region}:{account}"
-    components = any_recipe_of(image, estate).components.values()
+    components = recipe_of(EstateImage(estate, image)).components.values()
     made = [f"{here}:component/{names.in_arn(each.name)}/*" for each in components]
     # any version, because it is resolved only when an image is built
     managed = [f"{use.without_version}/*" for use in image.uses if use.is_managed]

@@ -15,7 +15,7 @@ from cdktf_cdktf_provider_aws.s3_bucket import S3Bucket
 from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 
 from estate import names
-from estate.estate import Estate
+from estate.estate import Estate, EstateImage
 from estate.models.images import Image
 from estate.recipes.workflows import Workflow, WorkflowRun, runs_of
 from stacks.image.components import NEW_BEFORE_OLD, add_document
@@ -47,7 +47,7 @@ def add_workflows(
     topic: SnsTopic,
 ) -> PipelineWorkflows:
     """Each document of the image's workflows, and a role that may do what they say."""
-    runs = runs_of(image, estate)
+    runs = runs_of(EstateImage(estate, image))
     if not runs:
         return PipelineWorkflows()
     made = {

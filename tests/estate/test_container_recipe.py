@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from estate.estate import Estate
+from estate.estate import Estate, EstateImage
 from estate.load import assemble, load
 from estate.models.container_image import DEFAULT_DOCKERFILE, ContainerImage
 from estate.models.settings import Settings
+from estate.recipes import recipe_of
 from estate.recipes.ami import Component, Device, RecipeComponent
-from estate.recipes.container import ContainerRecipe, any_recipe_of, container_recipe_of
+from estate.recipes.container import ContainerRecipe, container_recipe_of
 from tests.support.estates import PROJECT
 from tests.support.mutations import mutations
 
@@ -58,7 +59,7 @@ def estate_of(folder: Path, **changes: str) -> Estate:
 
 def recipe(folder: Path, **changes: str) -> ContainerRecipe:
     estate = estate_of(folder, **changes)
-    made = any_recipe_of(estate.images["web"], estate)
+    made = recipe_of(estate.image("web"))
     assert isinstance(made, ContainerRecipe)
     return made
 
@@ -148,7 +149,7 @@ def test_estate_assembled_in_python_is_the_one_that_files_declare(tmp_path: Path
     image = ContainerImage.model_validate({**fields, "name": "web", "dockerfile": "Dockerfile"})
     assembled = assemble(settings=Settings(namespace="acme"), images=[image], folder=tmp_path)
     assert assembled == declared
-    assert container_recipe_of(image, assembled).dockerfile == TEMPLATE
+    assert container_recipe_of(EstateImage(assembled, image)).dockerfile == TEMPLATE
 
 
 def test_page_shows_an_estate_that_is_sound(tmp_path: Path) -> None:

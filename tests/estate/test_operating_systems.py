@@ -8,12 +8,12 @@ import pytest
 
 from estate.catalogue.instance_types import architecture_of, is_mac
 from estate.catalogue.operating_systems import CATALOGUE, Architecture, ManagedImage, OperatingSystem, Published
-from estate.estate import Estate
+from estate.estate import Estate, EstateImage
 from estate.load import assemble
 from estate.models.ami_image import AmiImage
 from estate.models.settings import Settings
 from estate.problems import EstateError
-from estate.recipes.ami import Recipe, recipe_of
+from estate.recipes.ami import Recipe, ami_recipe_of
 from estate.support import past_support
 from tests.support.estates import ESTATES, synthesize
 
@@ -40,7 +40,7 @@ def estate(*images: AmiImage) -> Estate:
 
 def recipe(system: str, **fields: Any) -> Recipe:
     made = image(system, **fields)
-    return recipe_of(made, estate(made))
+    return ami_recipe_of(EstateImage(estate(made), made))
 
 
 def test_every_system_has_its_one_clear_name() -> None:
@@ -125,7 +125,8 @@ def test_an_ami_of_a_mac_has_an_architecture_of_its_own() -> None:
 def test_a_child_is_built_from_what_the_channel_of_its_base_says(parent: Any, channel: str) -> None:
     base = image("amazon-linux-2023", name="base", channels=("approved",))
     child = image("amazon-linux-2023", parent=parent, schedule={"rate": "1 day"})
-    assert recipe_of(child, estate(base, child)).parent_image == f"ssm:/imagebuilder/acme/base/{channel}"
+    made = ami_recipe_of(EstateImage(estate(base, child), child))
+    assert made.parent_image == f"ssm:/imagebuilder/acme/base/{channel}"
 
 
 def test_a_schedule_of_dependency_updates_fires_for_a_base_alone() -> None:
@@ -171,7 +172,7 @@ def test_an_agent_that_the_parent_lacks_or_may_lack_stays_in_the_image() -> None
 def test_a_base_says_itself_whether_its_agent_stays() -> None:
     images = (image("amazon-linux-2023", name="base", parent=AMI), image("amazon-linux-2023", parent="base"))
     declared = estate(*images)
-    assert [recipe_of(each, declared).keeps_agent for each in images] == [True, False]
+    assert [ami_recipe_of(EstateImage(declared, each)).keeps_agent for each in images] == [True, False]
 
 
 # --- Support
@@ -190,7 +191,7 @@ def test_a_system_past_the_end_of_its_support_works_and_is_told_in_one_line() ->
         "security holes"
         for name in ("web", "lab")
     ]
-    assert recipe_of(images[0], old).parent_image == AMI
+    assert ami_recipe_of(EstateImage(old, images[0])).parent_image == AMI
 
 
 def test_synthesis_says_so_on_standard_error(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

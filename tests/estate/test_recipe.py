@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from estate.estate import Estate
+from estate.estate import Estate, EstateImage
 from estate.load import load
 from estate.models.ami_image import AmiImage
 from estate.models.images import amis
-from estate.recipes.ami import Component, Device, Recipe, RecipeComponent, recipe_of
+from estate.recipes.ami import Component, Device, Recipe, RecipeComponent, ami_recipe_of
 from tests.support.broken_estates import smallest
 from tests.support.estates import PROJECT
 from tests.support.mutations import mutations
@@ -89,7 +89,7 @@ def written(folder: Path, image: str = IMAGE, document: str = USING, settings: s
 
 def recipe(folder: Path, image: str = IMAGE, **files: str) -> Recipe:
     estate = written(folder, image, **files)
-    return recipe_of(amis(estate.images)["web"], estate)
+    return ami_recipe_of(EstateImage(estate, amis(estate.images)["web"]))
 
 
 def versions(made: Recipe) -> dict[str, str]:
@@ -143,7 +143,7 @@ def test_each_field_of_an_image_changes_what_it_must_and_nothing_else(field: str
     before = versions(recipe(tmp_path))
     (tmp_path / "estate.yaml").write_text(estate_file)
     estate = load(tmp_path)
-    after = versions(recipe_of(amis(estate.images)["web"], estate))
+    after = versions(ami_recipe_of(EstateImage(estate, amis(estate.images)["web"])))
     assert before.keys() == after.keys()
     assert {name for name in before if before[name] != after[name]} == expected
 
@@ -177,7 +177,7 @@ def test_tags_of_the_settings_change_nothing_and_the_namespace_all(tmp_path: Pat
     assert recipe(tmp_path, settings="  tags: {team: platform}\n") == before
     estate = written(tmp_path)
     other = estate.model_copy(update={"settings": estate.settings.model_copy(update={"namespace": "other"})})
-    after = versions(recipe_of(amis(other.images)["web"], other))
+    after = versions(ami_recipe_of(EstateImage(other, amis(other.images)["web"])))
     assert not versions(before).items() & after.items()
 
 
@@ -185,8 +185,8 @@ def test_versions_are_the_same_in_every_process(tmp_path: Path) -> None:
     expected = versions(recipe(tmp_path))
     program = (
         "import sys; from pathlib import Path; from estate.load import load\n"
-        "from estate.recipes.container import any_recipe_of\n"
-        "estate = load(Path(sys.argv[1])); made = any_recipe_of(estate.images['web'], estate)\n"
+        "from estate.recipes import recipe_of\n"
+        "estate = load(Path(sys.argv[1])); made = recipe_of(estate.image('web'))\n"
         "print({'recipe': made.version} | {name: each.version for name, each in made.components.items()})"
     )
     for seed in ("0", "4711"):
@@ -225,7 +225,8 @@ def test_the_order_of_parameters_does_not_matter_and_their_values_do(tmp_path: P
 def test_images_share_no_component(tmp_path: Path) -> None:
     estate = written(tmp_path)
     image = amis(estate.images)["web"]
-    web, other = (recipe_of(each, estate) for each in (image, image.model_copy(update={"name": "twin"})))
+    twins = (image, image.model_copy(update={"name": "twin"}))
+    web, other = (ami_recipe_of(EstateImage(estate, each)) for each in twins)
     assert not {each.name for each in web.components.values()} & {each.name for each in other.components.values()}
     assert not versions(web).items() & versions(other).items()
 
@@ -259,7 +260,7 @@ images:
 """
     (tmp_path / "estate.yaml").write_text(text)
     estate = load(tmp_path)
-    assert recipe_of(amis(estate.images)["web"], estate).parent_image == f"{parent}/x.x.x"
+    assert ami_recipe_of(EstateImage(estate, amis(estate.images)["web"])).parent_image == f"{parent}/x.x.x"
 
 
 def test_a_parent_that_is_named_is_taken_as_it_is(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from estate.load import load
-from estate.recipes.container import any_recipe_of
+from estate.recipes import recipe_of
 from local_aws.server import LocalAws
 from tests.support.handoff_world import ContainerWeb, Web
 from tests.support.ops_world import Shell, World, impatient_shell, refusing
@@ -67,7 +67,7 @@ def test_build_starts_one_and_says_how_to_follow_it(world: World) -> None:
 
 def test_build_says_when_it_builds_something_else_than_what_is_declared(world: World) -> None:
     estate = load(world.config)
-    declared = any_recipe_of(estate.images[world.name], estate).version
+    declared = recipe_of(estate.image(world.name)).version
     words = (
         f"{world.name} is deployed as 1.0.7 and declared as {declared}; this builds 1.0.7, and after make deploy "
         f"STACK=image-{world.name} what is declared"

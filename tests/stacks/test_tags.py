@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from estate.estate import EstateImage
 from estate.load import load
 from tests.support.estates import ESTATES, reviewed
 
@@ -89,7 +90,7 @@ def stacks() -> list[Stack]:
     for name, folder in ESTATES.items():
         estate = load(folder)
         wanted = (
-            {f"image-{each.name}": estate.tags_of(each) for each in estate.images.values()}
+            {f"image-{each.name}": EstateImage(estate, each).tags for each in estate.images.values()}
             | {
                 f"fleet-{each.name}": {
                     **estate.settings.tags,

@@ -183,7 +183,7 @@ def runs(folder: Path, image: str) -> list[str]:
     (folder / "workflows" / "look.yaml").write_text(LOOK.replace("type: string", "type: string, default: none"))
     (folder / "estate.yaml").write_text(smallest("image", image))
     estate = load(folder)
-    return [run.short_name.removeprefix(f"{MANAGED}/") for run in runs_of(estate.images["web"], estate)]
+    return [run.short_name.removeprefix(f"{MANAGED}/") for run in runs_of(estate.image("web"))]
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_container_images_are_built_by_the_workflows_for_containers(tmp_path: Pa
         f"{{settings: {{namespace: acme}}, images: {{web: {{{image}, {workflows}}}}}}}"
     )
     estate = load(tmp_path)
-    assert [run.short_name for run in runs_of(estate.images["web"], estate)] == [
+    assert [run.short_name for run in runs_of(estate.image("web"))] == [
         f"{MANAGED}/build/express-build-container/x.x.x",
         f"{MANAGED}/test/test-container/x.x.x",
     ]
