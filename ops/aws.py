@@ -17,7 +17,7 @@ from botocore.parsers import ResponseParserError
 
 from estate.models.settings import Provider
 from lambda_src.handoff.answers import GarbledAnswer
-from lambda_src.handoff.failures import is_transient
+from lambda_src.handoff.failures import is_retryable
 
 if TYPE_CHECKING:  # boto3's stubs are for development only
     from mypy_boto3_ec2 import EC2Client
@@ -162,7 +162,7 @@ def _refusal(error: ClientError, region: str) -> str:
         )
     if code in _DENIED:
         return f"AWS does not allow {what}: {message or code}; ask for this permission"
-    if is_transient(error):
+    if is_retryable(error):
         return f"AWS failed at {what} ({code}: {message}): try again in a moment"
     return f"AWS refused {what}: {code}: {message}"
 

@@ -1,8 +1,21 @@
-"""The hand-off: moves an image's `latest` channel to the newest good build, in every region.
+"""The hand-off: a Lambda function that moves an image's channel `latest` to the newest good build, in every region.
 
-`handler` reads the event and writes the one log line; `configuration` is what the stack gives it; `reconciler` holds
-the rules, over `builds` (what Image Builder made), `outputs` (what of it can be used in a region: AMIs, or container
-images), `channels` (what Parameter Store says) and `tags` (what lifecycle policies go by). `answers` is the edge to
-AWS, and `failures` says what another run may not meet again. Commands that a person runs use the same modules. Only
-boto3 is needed, which the Lambda runtime has.
+    configuration  what the stack tells the function about its image
+    handler        the entry point: an event comes in, one log line goes out
+    messages       what the events of SNS say
+    log_line       the log line, with the metrics that the alarms watch
+    reconciler     the order of the steps in one run
+    run            what all steps of a run share: the image, its regions, the time left, the report
+    known_builds   the builds that a run decides from
+    latest         which build `latest` should point to in a region
+    moves          writes a channel, and reads it back until the value is there
+    tags           the tags on builds that lifecycle policies select by
+    builds         what Image Builder made
+    outputs        what a build left in a region: an AMI, or a container image
+    channels       a channel in Parameter Store, with its history
+    answers        calls AWS, and reads its answers
+    failures       collects what fails, and knows which failures a retry can fix
+
+`python -m ops` uses `builds`, `outputs`, `channels`, `answers` and `failures` as well. Nothing but boto3 is needed,
+which the Lambda runtime has.
 """

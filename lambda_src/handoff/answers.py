@@ -1,10 +1,12 @@
-"""AWS's answers, read once at the edge: whatever cannot be read raises one error, `GarbledAnswer`.
+"""Calls to AWS, and its answers: an answer that cannot be read raises one error, `GarbledAnswer`.
 
-In AWS's service models nearly every member may be absent, and what comes over the wire may be cut off or of somebody
-else (a proxy's page with status 200). botocore then raises whatever its parsers come across (ResponseParserError,
-UnicodeDecodeError, AttributeError, …), or answers without the members that could not be read. `ask` and `pages` make
-calls, `member` and `entries` read what has to be there, `text` and `texts` what may be absent. So nothing else in this
-package has to expect a KeyError of AWS's making, and one that does come is a mistake of ours.
+In AWS's service models nearly every member may be absent, and an answer may be cut off or come from something else,
+such as a proxy that sends a page with status 200. botocore then raises whatever happens in its parsers
+(ResponseParserError, UnicodeDecodeError, AttributeError, …), or returns an answer without the members that it could
+not read.
+
+`ask` and `pages` make calls. `member` and `entries` read what must be present, `text`, `texts` and `part` what may be
+absent. So the other modules need not handle a KeyError that an answer caused; a KeyError is a bug of this program.
 """
 
 from __future__ import annotations
@@ -17,26 +19,26 @@ from botocore.exceptions import BotoCoreError, ClientError
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
-_LONGEST_QUOTATION = 200  # characters of what a parser says; it may quote the whole answer
+_LONGEST_QUOTATION = 200  # characters of a parser's message, which may quote the whole answer
 
 
 class GarbledAnswer(Exception):
-    """What came is no answer of the operation. The same call may be answered a little later."""
+    """The answer is not one of this operation. The same call may succeed a little later."""
 
 
 def ask(call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-    """The answer to a call of a client's method. Raises GarbledAnswer, and what botocore raises on purpose."""
+    """Call a client's method; its answer. Raises GarbledAnswer, BotoCoreError and ClientError."""
     try:
         return call(*args, **kwargs)
     except (BotoCoreError, ClientError):
         raise
-    except Exception as error:  # inside of this call runs nothing of ours
+    except Exception as error:  # from botocore: no code of this program runs inside the call
         name = getattr(call, "__name__", "a call")
         raise GarbledAnswer(f"{name}: {type(error).__name__}: {error}"[:_LONGEST_QUOTATION]) from error
 
 
 def pages(client: Any, operation: str, **params: Any) -> Iterator[Mapping[str, Any]]:
-    """The answers to one call after another, until the last page; raises as `ask` does."""
+    """The answers of an operation with pages, one after the other. Raises what `ask` raises."""
     answers = iter(client.get_paginator(operation).paginate(**params))
 
     def next_page() -> Mapping[str, Any] | None:
@@ -48,7 +50,7 @@ def pages(client: Any, operation: str, **params: Any) -> Iterator[Mapping[str, A
 
 
 def member(answer: Mapping[str, Any], name: str, kind: type[_T]) -> _T:
-    """A member that has to be there. Raises GarbledAnswer when it is absent or of another type."""
+    """A member that must be present. Raises GarbledAnswer when it is absent or has another type."""
     value = answer.get(name)
     if not isinstance(value, kind):
         raise GarbledAnswer(f"an answer of AWS has {'no' if value is None else 'another kind of'} {name}")
@@ -56,26 +58,26 @@ def member(answer: Mapping[str, Any], name: str, kind: type[_T]) -> _T:
 
 
 def entries(answer: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    """The structures in a list that has to be there; raises GarbledAnswer when it is not.
+    """The structures in a list that must be present. Raises GarbledAnswer when it is absent.
 
-    What is no structure has no members, so that whoever reads it decides whether one bad entry spoils the rest.
+    An entry that is no structure becomes one without members, so the caller decides what a bad entry means.
     """
     return [entry if isinstance(entry, Mapping) else {} for entry in member(answer, name, list)]
 
 
 def text(answer: Mapping[str, Any], name: str) -> str | None:
-    """A text that may be absent; None, too, for what is no text or an empty one."""
+    """A text that may be absent. None also for an empty text, and for a value of another type."""
     value = answer.get(name)
     return value if isinstance(value, str) and value else None
 
 
 def texts(answer: Mapping[str, Any], name: str) -> list[str]:
-    """The texts of a list that may be absent."""
+    """The texts in a list that may be absent, without empty ones and other values."""
     value = answer.get(name)
     return [each for each in value if isinstance(each, str) and each] if isinstance(value, list) else []
 
 
 def part(answer: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """A structure that may be absent; then it has no members."""
+    """A structure that may be absent; then one without members."""
     value = answer.get(name)
     return value if isinstance(value, Mapping) else {}

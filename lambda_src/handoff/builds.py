@@ -1,8 +1,8 @@
-"""What Image Builder has made: a pipeline's builds, and what they put into which region.
+"""What Image Builder made: a pipeline's builds, and what they left in which region.
 
-Image Builder is the hand-off's only source of truth. Its list promises no order, and a new image can take
-two minutes to appear in it (so AWS says of ListImages), so builds are ordered here, and one that a channel
-names is asked for by its ARN before it is believed to be gone.
+The hand-off decides from Image Builder's answers only. Its list has no promised order, so the builds are sorted here.
+A new image can be missing from the list for two minutes (ListImages in the API reference), so that alone does not
+mean that a build is gone.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _BUILD_ARN = re.compile(f"arn:aws[^:]*:imagebuilder:[^:]+:[^:]+:image/[a-z0-9_-]
 class Build:
     """One image build version.
 
-    `outputs` maps a region to what the build put there for the account that owns it: the ID of an AMI, or the URI of a
-    container image with the tag that Image Builder gave it. `unclear` says that Image Builder's answer lacked
-    something: the status, the creation time, or a part of an output, which is left out then.
+    `outputs` maps a region to the build's output there, in the account that owns the build: the ID of an AMI, or the
+    URI of a container image with the tag that Image Builder gave it. `unclear` means that Image Builder's answer was
+    incomplete: the status, the creation time or a part of an output is missing. That output is left out then.
     """
 
     arn: str
     status: str
-    created: datetime | None  # None when AWS's text could not be read: such a build is never chosen
+    created: datetime | None  # None when AWS's text could not be read; the build is never chosen then
     outputs: Mapping[str, str]
     tags: Mapping[str, str]
     unclear: bool = False
@@ -48,17 +48,17 @@ class Build:
 
     @property
     def order(self) -> tuple[datetime, int, str]:
-        """Creation time, build version, and the ARN so that two runs agree; the newest is the greatest."""
+        """The sort key, greatest for the newest: creation time, build version, and the ARN so that two runs agree."""
         return self.created or datetime.min.replace(tzinfo=UTC), int(self.arn.rsplit("/", 1)[-1]), self.arn
 
 
 def list_builds(
     imagebuilder: ImagebuilderClient, *, pipeline_arn: str, failures: Failures | None = None
 ) -> list[Build]:
-    """Every build of the pipeline in every state, newest first; none for a pipeline that does not exist.
+    """All builds of the pipeline in any status, newest first. Empty for a pipeline that does not exist.
 
-    An entry without the ARN of a build is left out, and noted in `failures`. Raises GarbledAnswer, and what boto3
-    raises, when a page cannot be read: a list with a hole in it would look as if builds were gone.
+    An entry without the ARN of a build is left out and added to `failures`. Raises GarbledAnswer, and what boto3
+    raises, when a page cannot be read: with a part of the list, builds would seem to be gone.
     """
     builds = []
     for page in pages(imagebuilder, "list_image_pipeline_images", imagePipelineArn=pipeline_arn):
@@ -66,18 +66,20 @@ def list_builds(
             if build := _build(summary):
                 builds.append(build)
             elif failures:
-                failures.problem("Image Builder", "its list has an entry without the ARN of a build, which is left out")
+                failures.add_problem(
+                    "Image Builder", "its list has an entry without the ARN of a build, which is left out"
+                )
     return sorted(builds, key=lambda build: build.order, reverse=True)
 
 
 def is_build_of(pipeline_arn: str, *, arn: str) -> bool:
-    """Whether this is an ARN of a build of the pipeline's own image: the only ones that its hand-off may ask for."""
+    """Whether this is the ARN of a build of the pipeline's image. The function's role may read no others."""
     home, _, image = pipeline_arn.partition(":image-pipeline/")
     return re.fullmatch(f"{re.escape(home)}:image/{re.escape(image)}/{_VERSION}", arn) is not None
 
 
 def get_build(imagebuilder: ImagebuilderClient, *, arn: str, pipeline_arn: str) -> Build | None:
-    """The build with this ARN; None when it is gone, another pipeline's, or `arn` is no ARN of a build of its image.
+    """The build with this ARN. None when it does not exist, or is not a build of this pipeline.
 
     Raises GarbledAnswer, and what boto3 raises.
     """
@@ -96,9 +98,9 @@ def get_build(imagebuilder: ImagebuilderClient, *, arn: str, pipeline_arn: str) 
 
 
 def parent_of(imagebuilder: ImagebuilderClient, *, arn: str) -> str | None:
-    """The parent image of a build's recipe, in the recipe's words: an ARN, an AMI ID, `ssm:…` or a registry's URI.
+    """The parent image of a build, as its recipe names it: an ARN, an AMI ID, `ssm:…` or the URI of a container image.
 
-    Raises as `get_build` does.
+    Raises what `get_build` raises.
     """
     image = _image(imagebuilder, arn)
     recipes = (part(image, "imageRecipe"), part(image, "containerRecipe"))
@@ -106,18 +108,21 @@ def parent_of(imagebuilder: ImagebuilderClient, *, arn: str) -> str | None:
 
 
 def newest_good(builds: Iterable[Build]) -> Build | None:
-    """The newest AVAILABLE build, whatever became of its outputs."""
+    """The newest AVAILABLE build. Its outputs are not looked at."""
     return next(iter(good_builds(builds)), None)
 
 
 def good_builds(builds: Iterable[Build]) -> list[Build]:
-    """Those that may be chosen, newest first."""
+    """The builds that may be chosen, newest first: AVAILABLE, with a creation time."""
     good = [build for build in builds if build.status == "AVAILABLE" and build.created]
     return sorted(good, key=lambda build: build.order, reverse=True)
 
 
 def time_in(written: str | None) -> datetime | None:
-    """The API's ISO 8601, with or without a fraction: compared as text, 01Z would come after 01.5Z. None for others."""
+    """A time in the API's form, ISO 8601; None for any other text.
+
+    Compared as texts, 01Z would come after 01.5Z, because the fraction of a second can be absent.
+    """
     try:
         time = datetime.fromisoformat(written or "")
     except ValueError:
@@ -130,7 +135,7 @@ def _image(imagebuilder: ImagebuilderClient, arn: str) -> Mapping[str, Any]:
 
 
 def _build(image: Mapping[str, Any]) -> Build | None:
-    """From an Image or an ImageSummary of the API, which name these members alike; None without a build's ARN."""
+    """From an Image or an ImageSummary of the API, whose members have the same names; None without a build's ARN."""
     arn, status = text(image, "arn") or "", text(part(image, "state"), "status") or ""
     if not _BUILD_ARN.fullmatch(arn):
         return None
@@ -149,11 +154,11 @@ def _build(image: Mapping[str, Any]) -> Build | None:
 
 
 def _outputs(resources: Mapping[str, Any], *, arn: str) -> tuple[dict[str, str], bool]:
-    """By region, and whether every entry could be read. Of several tags of a container image the one that Image
-    Builder gives, because the others may move on.
+    """The outputs by region, and whether every entry could be read.
 
-    That is `1.0.7-1` for build 1 of version 1.0.7: so says what answers for images in CloudFormation, in its source
-    (aws-cloudformation-resource-providers-imagebuilder, image/…/Translator.java).
+    A container image can have several tags. The one that Image Builder gave it is taken, because the others may be
+    moved to another image. It is `1.0.7-1` for build 1 of version 1.0.7: so in the source of CloudFormation's
+    resource (aws-cloudformation-resource-providers-imagebuilder, image/…/Translator.java).
     """
     account, tag = arn.split(":")[4], "-".join(arn.split("/")[-2:])
     found: list[tuple[str | None, str | None]] = []

@@ -1,9 +1,8 @@
-"""A channel in Parameter Store: its name, what it points to, its history, and how to move it and be sure.
+"""A channel in Parameter Store: its name, what it points to, its history, and how to move it.
 
-A channel is a parameter `/imagebuilder/<namespace>/<image>/<channel>` of type String in each region, of data type
-aws:ec2:image, or text for a container image. The description of each of its versions is a small JSON record of the
-build that it points to, so one write moves value and record together, and the parameter's history is the audit
-trail.
+A channel is a parameter `/imagebuilder/<namespace>/<image>/<channel>` of type String in each region. Its data type is
+aws:ec2:image, or text for a container image. The description of each version is a small JSON record of the build that
+it points to, so one write changes value and record together, and the parameter's history is the audit trail.
 """
 
 from __future__ import annotations
@@ -28,26 +27,29 @@ LATEST = "latest"
 DESCRIPTION_LIMIT = 1024  # characters, PutParameter
 
 _LEFT_OUT_OF_LONG_RECORDS = ((), ("parent",), ("previous",), ("parent", "previous"), ("parent", "previous", "by"))
-"""What may go, the first that suffices: Image Builder knows the parent, and Parameter Store the value before."""
+"""Which members are left out of a record that is too long; the first entry that makes it short enough. Image Builder
+knows the parent, and Parameter Store's history has the previous value."""
 
 
 @dataclass(frozen=True)
 class Channel:
-    """A channel in one region: now, and in its history, of which Parameter Store keeps 100 versions."""
+    """A channel in one region, with its history, of which Parameter Store keeps 100 versions."""
 
     value: str
     version: int
     modified: datetime
-    record: Mapping[str, str]  # build, created, parent, previous, by; empty when somebody else wrote the value
-    history: tuple[str, ...]  # every value that is known, oldest first, ending in the present one
+    record: Mapping[str, str]
+    """build, created, parent, previous, by; empty when the parameter's description is not a record."""
+    history: tuple[str, ...]
+    """The known values, oldest first; the last one is the present value."""
 
 
 def in_use(channels: Mapping[str, Channel]) -> set[str]:
-    """The values that must stay: those that a channel points to or, as far as its history goes, pointed to before.
+    """The values that must be kept: those that a channel points to, or pointed to as far back as its history goes.
 
-    Of `latest`, which passes over every build, only the present value and the one before, however often each was
-    written (two runs at once may write the same): a fleet that follows it may not have been applied since. Its
-    earlier ones are generations like any other.
+    `latest` moves to every good build in turn, so only its present value and the one before it count: a fleet that
+    follows `latest` may not have been applied since the last move. The same value can be in the history twice in a
+    row, when two runs wrote it at the same time; it counts once.
     """
     found: set[str] = set()
     for name, channel in channels.items():
@@ -57,15 +59,15 @@ def in_use(channels: Mapping[str, Channel]) -> set[str]:
 
 
 def channel_path(*, namespace: str, image: str) -> str:
-    """The path of an image's channels, below the one prefix that Image Builder's own role may read."""
+    """The path of an image's channels. Image Builder's own role may read parameters below `/imagebuilder/` only."""
     return f"/imagebuilder/{namespace}/{image}"
 
 
 def read_channels(ssm: SSMClient, *, path: str, known: Mapping[str, Channel] | None = None) -> dict[str, Channel]:
-    """Every channel of an image in the region of `ssm`, by its name; none before the first good build.
+    """Every channel of an image in the region of `ssm`, by its name; empty before the first good build.
 
-    One call for all of them, and one for the history of each, but of those of `known`, an earlier answer, whose version
-    is still the same. Raises GarbledAnswer, and what boto3 raises.
+    One call for all parameters, and one for the history of each. The history of a channel that is unchanged since
+    `known`, an earlier answer, is not read again. Raises GarbledAnswer, and what boto3 raises.
     """
     channels = {}
     for parameter in _entries(ssm, "get_parameters_by_path", Path=path):
@@ -76,7 +78,7 @@ def read_channels(ssm: SSMClient, *, path: str, known: Mapping[str, Channel] | N
         if before and (before.version, before.value, before.modified) == (version, value, modified):
             channels[channel] = before
             continue
-        # From the history, because DescribeParameters cannot be allowed for one image's parameters only.
+        # The description comes from the history, because DescribeParameters cannot be allowed for one image only.
         history = {member(each, "Version", int): each for each in _entries(ssm, "get_parameter_history", Name=name)}
         past = [member(history[each], "Value", str) for each in sorted(history) if each < version]
         description = text(history.get(version, {}), "Description")
@@ -94,11 +96,11 @@ def write_channel(
     tags: Mapping[str, str],
     exists: bool,
 ) -> int:
-    """Point the parameter `name` to an output; answers the version that Parameter Store promises for it.
+    """Write an output into the parameter `name`; the version that it will have, as Parameter Store answers.
 
-    Only a new parameter gets the tags: PutParameter refuses them together with Overwrite. The answer says
-    nothing about the value: an aws:ec2:image is validated afterwards and, when it is bad, dropped in silence.
-    So `confirm_channel` follows.
+    Only a new parameter gets the tags, because PutParameter refuses them together with Overwrite. The answer does not
+    mean that the value is accepted: an aws:ec2:image is validated later, and a bad one is dropped without an error.
+    So `confirm_channel` has to follow.
     """
     put = partial(
         _put,
@@ -114,14 +116,14 @@ def write_channel(
             return put(Tags=[{"Key": key, "Value": value} for key, value in tags.items()])
         except ClientError as error:
             if code_of(error) != "ParameterAlreadyExists":
-                raise  # otherwise another run was faster, and made it with the same tags
+                raise  # otherwise another run has created it meanwhile, with the same tags
     return put(Overwrite=True)
 
 
 def confirm_channel(ssm: SSMClient, *, name: str, value: str, version: int, until: float) -> None:
-    """Read until the parameter shows this value at this version; NotYet when time.monotonic() is at `until`.
+    """Read until the parameter has this value at this version. Raises NotYet when time.monotonic() reaches `until`.
 
-    A later version is an answer too: another run wrote meanwhile, and the next evaluation judges it.
+    A later version ends the wait too: another run wrote meanwhile, and the next look decides whether it is right.
     """
     wait = 0.1  # seconds
     while True:
@@ -143,7 +145,7 @@ def confirm_channel(ssm: SSMClient, *, name: str, value: str, version: int, unti
 
 
 def _entries(ssm: SSMClient, operation: str, **params: str) -> Iterator[Mapping[str, Any]]:
-    """The parameters, or versions of one, on all pages."""
+    """The parameters, or the versions of one parameter, on all pages."""
     return (entry for page in pages(ssm, operation, **params) for entry in entries(page, "Parameters"))
 
 
@@ -152,8 +154,8 @@ def _put(ssm: SSMClient, **params: Any) -> int:
 
 
 def _description(record: Mapping[str, str | None]) -> str:
-    """The record as JSON, which is ASCII, so that characters are bytes; of what is too long, as little as possible is
-    left out, null in its place: `build` and `created` always stay."""
+    """The record as JSON in ASCII, so that each character is one byte. In a record that is too long, as few members as
+    possible are replaced by null, never `build` and `created`."""
     for left_out in _LEFT_OUT_OF_LONG_RECORDS:
         description = json.dumps({**record, **dict.fromkeys(left_out)})
         if len(description) <= DESCRIPTION_LIMIT:
@@ -162,7 +164,7 @@ def _description(record: Mapping[str, str | None]) -> str:
 
 
 def _record(description: str) -> dict[str, str]:
-    """The record in a parameter's description; empty when it holds something else."""
+    """The record in a parameter's description; empty when the description is something else."""
     try:
         record = json.loads(description)
     except (ValueError, RecursionError):

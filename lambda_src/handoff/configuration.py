@@ -1,8 +1,9 @@
-"""What the function knows about its image: `configuration.json` beside it, in the archive that it is deployed from.
+"""What the function knows about its image: the contract between the stack, which writes it, and the function.
 
-The stack writes the file and the function reads it, both through `Configuration`. A file, because Lambda's environment
-has 4,096 bytes altogether, which a few long tags exceed. Only what Terraform makes stands in the environment: the
-pipeline's ARN, `PIPELINE_ARN`. The standard library is all that this module needs, so that synthesis can import it.
+Everything that is known at synthesis is in `configuration.json`, a file in the function's archive: a few long tags
+would not fit into Lambda's environment, which takes 4,096 bytes in total. What only Terraform knows, the pipeline's
+ARN, is in the environment. This module needs nothing but the standard library, so that synthesis can import it
+without boto3.
 """
 
 from __future__ import annotations
@@ -13,39 +14,60 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 FILE = "configuration.json"
+"""The name of the file, which is in the same folder as this module."""
+
 PIPELINE_ARN = "GOLDSMITH_PIPELINE_ARN"
-"""The name of the variable in the function's environment."""
+"""The name of the environment variable that holds the ARN of the image's pipeline."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Configuration:
-    """The image whose `latest` is moved, and how its builds are judged.
-
-    `tags` are for new parameters. A container image has a `repository`, an AMI an `architecture` (x86_64 or arm64); the
-    other one is empty. `keep_newest` is how many builds a lifecycle policy spares as the newest, 0 where there is none;
-    after `overdue_after_days` a new build is missed, never if 0.
-    """
+    """An image, as far as it is known at synthesis."""
 
     namespace: str
     image: str
+    """The image's name."""
     regions: tuple[str, ...]
+    """The regions with a channel `latest`."""
     tags: Mapping[str, str] = field(default_factory=dict)
+    """For parameters that the function creates."""
     repository: str = ""
+    """The ECR repository of a container image; empty for an AMI."""
     architecture: str = ""
+    """The architecture of an AMI, x86_64 or arm64; empty for a container image."""
     keep_newest: int = 0
+    """How many of the newest builds the lifecycle policy keeps; 0 when there is no policy."""
     overdue_after_days: int = 0
+    """After how many days without a good build the metric `Overdue` is 1; 0 for never."""
+
+    @property
+    def label(self) -> str:
+        """The name in tags, metrics and messages."""
+        return f"{self.namespace}/{self.image}"
 
     def to_json(self) -> str:
         """The file's text: ASCII, and the same for equal configurations."""
         return json.dumps(asdict(self), indent=2, sort_keys=True) + "\n"
 
-    @classmethod
-    def from_json(cls, text: str) -> Configuration:
+    @staticmethod
+    def from_json(text: str) -> Configuration:
         """From the file's text. Raises KeyError, TypeError or ValueError for any other text."""
         members = json.loads(text)
-        return cls(**{**members, "regions": tuple(members["regions"])})
+        return Configuration(**{**members, "regions": tuple(members["regions"])})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image(Configuration):
+    """An image as the deployed function knows it: with what only Terraform knows."""
+
+    pipeline_arn: str
+
+
+def image_of(configuration: Configuration, *, environment: Mapping[str, str]) -> Image:
+    """The image of a configuration in the function's environment."""
+    return Image(**vars(configuration), pipeline_arn=environment[PIPELINE_ARN])
 
 
 def read_configuration() -> Configuration:
-    """That of the function in which this runs. Raises OSError where there is no file, as in a checkout."""
+    """The configuration of the function that runs. Raises OSError where there is no file, as in a checkout."""
     return Configuration.from_json(Path(__file__).with_name(FILE).read_text(encoding="utf-8"))

@@ -1,16 +1,17 @@
-"""Which failures another run may not meet again, and how one place's failure leaves the others alone.
+"""What fails in a run: one failure does not stop the rest of the run, and each is one of two kinds.
 
-Unfinished, raised once at the end of the run, so that Lambda tries the event again, twice, and then hands
-it to the dead-letter queue: throttling, HTTP 429 and 5xx, time-outs and broken connections, an answer that
-cannot be read, credentials that expired on the way, two writers at one parameter, an AMI that is still
-pending, a write that Parameter Store does not show yet, a region for which the run's time did not suffice.
+Retryable: the same run may succeed a little later. Throttling, HTTP status 429 and 5xx, timeouts and broken
+connections, an answer that cannot be read, credentials that expired during the run, two writers of one parameter, an
+AMI that is still pending, a write that Parameter Store does not show yet, a region for which no time was left. At the
+end of the run these are raised together, once, as `Unfinished`. Lambda then retries the event twice, and sends it to
+the dead-letter queue.
 
-A problem, logged and counted, never raised, because a retry would only fail again; an alarm watches the
-count, and every run of the schedule looks anew: every other refusal of AWS (access denied, a parameter of
-another data type, a full history, ...), an AMI that is missing, of the wrong architecture or of another
-account, a creation time or an output that cannot be read.
+Problem: a retry would fail in the same way. Every other refusal of AWS (access denied, a parameter of another data
+type, a full history, …), an AMI that is missing, has the wrong architecture or belongs to another account, a creation
+time or an output that cannot be read. Problems are logged and counted, and not raised; an alarm watches the count,
+and each scheduled run tries again.
 
-Anything else is a mistake in this program and is raised where it happens.
+Any other exception is a bug in this program and is raised where it occurs.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from botocore.exceptions import ConnectionError as NoConnectionError
 
 from .answers import GarbledAnswer
 
-# What AWS's SDKs take for throttling comes with status 400 from most services, so it has to be known by name.
-_TRANSIENT_CODES = frozenset(
+# Most services answer throttling with HTTP status 400, so it is recognised by its code, as AWS's SDKs do.
+_RETRYABLE_CODES = frozenset(
     {
         "BandwidthLimitExceeded",
         "EC2ThrottledException",
@@ -41,7 +42,7 @@ _TRANSIENT_CODES = frozenset(
         "ThrottlingException",
         "TooManyRequestsException",
         "TransactionInProgressException",
-        "TooManyUpdates",  # Parameter Store: two writers at once
+        "TooManyUpdates",  # Parameter Store: two writers at the same time
         "ExpiredToken",  # the next run has new credentials
         "ExpiredTokenException",
     }
@@ -49,57 +50,83 @@ _TRANSIENT_CODES = frozenset(
 
 
 class NotYet(Exception):
-    """AWS accepted something and has not finished it, or the run's time is over; a later run finishes it."""
+    """AWS has accepted something and not finished it, or no time is left in this run; a later run can finish it."""
 
 
 class Unfinished(Exception):
-    """Raised once, at the end of a run: names everything that a later run has to finish."""
+    """Raised once, at the end of a run: lists everything that a retry can fix."""
 
 
-FAILURES = (BotoCoreError, ClientError, GarbledAnswer, NotYet)
-"""What a place may fail with; anything else is a mistake in this program."""
+@dataclass(frozen=True)
+class Failure:
+    """What failed, and where: in a region, in Image Builder, at the tags of one build."""
+
+    place: str
+    reason: str
+    retryable: bool
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.reason}"
+
+
+@dataclass
+class Attempt:
+    """The outcome of a `with failures.collected(place) as attempt:` block, to be read after the block."""
+
+    failed: bool = False
+    retryable: bool = False
+    """Whether it failed and a retry can fix that."""
 
 
 @dataclass
 class Failures:
-    """What went wrong in a run, each as `place: what`, in the order in which it happened."""
+    """Everything that failed in a run, in the order in which it happened, each failure once."""
 
-    unfinished: list[str] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-    stopped: set[str] = field(default_factory=set)  # the places where something failed
+    collection: list[Failure] = field(default_factory=list)
+
+    @property
+    def unfinished(self) -> list[str]:
+        """The failures that a retry can fix."""
+        return [str(failure) for failure in self.collection if failure.retryable]
+
+    @property
+    def problems(self) -> list[str]:
+        """The failures that a retry cannot fix."""
+        return [str(failure) for failure in self.collection if not failure.retryable]
 
     @contextmanager
-    def collected(self, place: str) -> Iterator[None]:
-        """Keep what AWS refuses inside from stopping the rest of the run; the block itself ends there."""
+    def collected(self, *places: str) -> Iterator[Attempt]:
+        """An attempt. When AWS fails inside, the block ends there, the failure is added, and nothing is raised.
+
+        Several places are for one attempt that matters to each of them.
+        """
+        attempt = Attempt()
         try:
-            yield
-        except FAILURES as error:
-            self.stopped.add(place)
-            self.note(place, error)
+            yield attempt
+        except (BotoCoreError, ClientError, GarbledAnswer, NotYet) as error:
+            attempt.failed, attempt.retryable = True, is_retryable(error)
+            for place in places:
+                self._add(Failure(place, str(error), attempt.retryable))
 
-    def note(self, place: str, error: Exception) -> None:
-        """Note one of FAILURES that does not stop the place."""
-        if not is_transient(error):
-            self.problem(place, str(error))
-        elif (text := f"{place}: {error}") not in self.unfinished:
-            self.unfinished.append(text)
+    def add_problem(self, place: str, reason: str) -> None:
+        """Add something that is wrong although no call to AWS failed. A retry cannot fix it."""
+        self._add(Failure(place, reason, retryable=False))
 
-    def problem(self, place: str, what: str) -> None:
-        """Note what a retry would only meet again, once, however often the run comes across it."""
-        if (text := f"{place}: {what}") not in self.problems:
-            self.problems.append(text)
+    def _add(self, failure: Failure) -> None:
+        if failure not in self.collection:
+            self.collection.append(failure)
 
 
-def is_transient(error: Exception) -> bool:
+def is_retryable(error: Exception) -> bool:
     """Whether the same call may succeed a little later."""
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return status == 429 or status >= 500 or code_of(error) in _TRANSIENT_CODES
+        return status == 429 or status >= 500 or code_of(error) in _RETRYABLE_CODES
     return isinstance(
         error, NotYet | GarbledAnswer | NoConnectionError | HTTPClientError | IncompleteReadError | PaginationError
     )
 
 
 def code_of(error: ClientError) -> str:
-    """AWS's name for its refusal; empty when the refusal does not say."""
+    """AWS's code for a refusal; empty when the answer has none."""
     return str(error.response.get("Error", {}).get("Code", ""))

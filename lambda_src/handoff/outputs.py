@@ -1,8 +1,8 @@
-"""What builds put into a region: what can be used there, and what a channel's parameter holds of it.
+"""The outputs of builds in a region: which of them can be used, and what a channel's parameter holds for them.
 
-A build's output is named by Image Builder: an AMI by its ID, a container image by its URI with a tag. An AMI's ID is
-what the channel holds. A tag can move, so of a container image the channel holds the URI by digest, which never
-means another image.
+Image Builder names an AMI by its ID, and that is the channel's value. It names a container image by its URI with a
+tag. A tag can move to another image, so the channel's value is the URI with the digest, which always means the same
+image.
 """
 
 from __future__ import annotations
@@ -21,36 +21,38 @@ if TYPE_CHECKING:  # the Lambda runtime has no type stubs
     from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_ecr import ECRClient
 
-LOOK_BACK = 100  # builds; DescribeImages of EC2 takes 200 values in a filter
+LOOK_BACK = 100
+"""How many builds are looked at to find one that can be used; DescribeImages of EC2 takes 200 values in a filter."""
 
 
 @dataclass(frozen=True)
 class Usable:
-    """A build whose output in a region can be used, and what a channel holds of it."""
+    """A build whose output can be used in a region, and the value of a channel that points to it."""
 
     build: Build
     value: str
 
 
 class Outputs(Protocol):
-    """The outputs of one region, of one kind."""
+    """The outputs in one region: AMIs, or container images."""
 
     @property
     def data_type(self) -> str:
-        """Of the parameters that hold them, in Parameter Store's words."""
+        """The data type of the channels' parameters."""
 
     def newest_usable(self, builds: Sequence[Build], *, failures: Failures) -> Usable | None:
-        """The first of good builds, newest first, whose output can be used in the region.
+        """The first of these builds, newest first, whose output can be used in the region.
 
-        A newer one that cannot is a problem. A region that no build has reached yet is none. Raises NotYet when the
-        one that would be chosen is not finished, GarbledAnswer, and what boto3 raises, as the other methods do.
+        Each newer build that cannot be used is added to `failures`. None, without a failure, when no build went to
+        the region. Raises NotYet when the output of the build is not finished, GarbledAnswer, and what boto3 raises;
+        the other methods raise the latter two.
         """
 
     def value_of(self, build: Build) -> str | None:
-        """What a channel that points to the build holds; None when it has no output here, or that is gone."""
+        """The value of a channel that points to the build; None when the build has no output here."""
 
     def named(self, values: Iterable[str]) -> set[str]:
-        """The outputs, as Image Builder names them, that a channel's values mean."""
+        """The outputs that values of channels point to, as Image Builder names them."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Amis:
         amis = [build.outputs[self.region] for build in builds[:LOOK_BACK] if self.region in build.outputs]
         if not amis:
             return None
-        # By a filter, because one AMI in ImageIds that is gone is an error that hides the others.
+        # a filter, because ImageIds with one AMI that does not exist returns an error instead of the others
         answer = ask(self.ec2.describe_images, Filters=[{"Name": "image-id", "Values": amis}])
         images = {member(image, "ImageId", str): image for image in entries(answer, "Images")}
         for build in builds[:LOOK_BACK]:
@@ -77,11 +79,11 @@ class Amis:
                 fault = "it has no AMI in this region"
             if ami and not fault:
                 return Usable(build, ami)
-            failures.problem(self.region, f"{build.arn} cannot be used: {fault}")
+            failures.add_problem(self.region, f"{build.arn} cannot be used: {fault}")
         return None
 
     def value_of(self, build: Build) -> str | None:
-        """As `Outputs` says; whether the AMI is still there is not asked."""
+        """As `Outputs` says. Whether the AMI still exists is not checked."""
         return build.outputs.get(self.region)
 
     def named(self, values: Iterable[str]) -> set[str]:
@@ -89,7 +91,7 @@ class Amis:
         return set(values)
 
     def _fault(self, ami: str, image: Mapping[str, Any] | None, *, owner: str) -> str:
-        """Why the AMI, as DescribeImages tells it, cannot be launched; empty when it can."""
+        """Why an AMI, which `image` describes, cannot be launched; empty when it can."""
         if image is None:
             return f"{ami} does not exist"
         if (account := member(image, "OwnerId", str)) != owner:
@@ -125,7 +127,7 @@ class Containers:
                 return Usable(build, value)
             else:
                 fault = f"{uri} does not exist"
-            failures.problem(self.region, f"{build.arn} cannot be used: {fault}")
+            failures.add_problem(self.region, f"{build.arn} cannot be used: {fault}")
         return None
 
     def value_of(self, build: Build) -> str | None:
@@ -144,11 +146,11 @@ class Containers:
         return next((f"{name}@{digest}" for digest in digests), None)
 
     def named(self, values: Iterable[str]) -> set[str]:
-        """As `Outputs` says; an image that is gone has no name any more."""
+        """As `Outputs` says. An image that does not exist any more has no name."""
         wanted = {(uri, digest) for uri, at, digest in (value.partition("@") for value in values) if at}
         if not wanted:
             return set()
-        # all of the repository, because one digest in imageIds that is gone is an error that hides the others
+        # the whole repository, because imageIds with one digest that does not exist returns an error
         tags = {
             member(detail, "imageDigest", str): member(detail, "imageTags", list)
             for page in pages(
@@ -163,7 +165,7 @@ class Containers:
         return {f"{uri}:{tag}" for uri, digest in wanted for tag in tags.get(digest, ())}
 
     def _is_here(self, uri: str, build: Build) -> bool:
-        """Whether the URI is of this repository in the registry of the build's account and the region."""
+        """Whether the URI is in this repository, in the registry of the build's account in the region."""
         registry, _, path = uri.partition("/")
         return path.rpartition(":")[0] == self.repository and registry.startswith(
             f"{build.account}.dkr.ecr.{self.region}."

@@ -1,116 +1,108 @@
-"""The tags of builds in Image Builder, by which lifecycle policies select some builds and spare others.
+"""The tags on builds in Image Builder, by which lifecycle policies select some builds and keep others.
 
-`goldsmith:image` says whose every build is; `goldsmith:in-use` that a channel points or pointed to it;
-`goldsmith:newest` that it is among the newest that can be used; `goldsmith:retention`, by which the policy selects,
-that it is done and that how many are kept was known. Its value says how many, and it is written together with the
-build's other tags: so a policy that is new, or keeps another number, touches nothing that was not looked at in its
-light.
+`goldsmith:image` names the image of every build. `goldsmith:in-use` means that a channel points to the build or
+pointed to it before. `goldsmith:newest` means that it is one of the newest builds that can be used.
+`goldsmith:retention` is what the policy selects by: the build is finished, and its other tags were written by a
+function that knew how many builds the policy keeps. That number is in the tag's value, and the tag is written in the
+same call as the other tags. So a policy that is new, or keeps another number, does not touch a build before the
+function has looked at it with that number.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from .answers import ask
 from .builds import Build
-from .failures import Failures
-
-if TYPE_CHECKING:  # the Lambda runtime has no type stubs
-    from mypy_boto3_imagebuilder import ImagebuilderClient
+from .channels import in_use
+from .run import Run
 
 IMAGE_TAG = "goldsmith:image"
 IN_USE_TAG = "goldsmith:in-use"
 NEWEST_TAG = "goldsmith:newest"
 RETENTION_TAG = "goldsmith:retention"
 
-_DONE = ("AVAILABLE", "DEPRECATED", "DISABLED", "FAILED", "CANCELLED")
-"""The states in which nothing more happens to a build by itself."""
+_FINISHED = ("AVAILABLE", "DEPRECATED", "DISABLED", "FAILED", "CANCELLED")
+"""The statuses that do not change without a request."""
 
-_REFUSALS = 10
-"""Builds whose tags AWS refuses before the others are not tried any more in this run."""
+_MOST_REFUSALS = 10
+"""After so many builds whose tags AWS refuses to change, the run does not try the others."""
 
 
 @dataclass(frozen=True)
-class Sight:
-    """What the tags follow from: `used` are the outputs in use, as Image Builder names them, and `keep_newest` how
-    many builds the policy spares as the newest, 0 where there is none.
+class TagRules:
+    """What the tags of an image's builds depend on."""
 
-    All channels were read in the regions `read`, and in those of `unread` not, although the image goes there.
-    """
-
-    image: str  # namespace/name
-    used: Collection[str]
+    image: str
+    """namespace/name"""
+    outputs_in_use: Collection[str]
+    """The outputs that a channel points to or pointed to, as Image Builder names them."""
     keep_newest: int
-    read: Collection[str]
-    unread: Collection[str]
+    """How many of the newest builds the policy keeps; 0 when there is no policy."""
+    regions_read: Collection[str]
+    regions_not_read: Collection[str]
+    """The regions of the image whose channels could not all be read: what is in use there is not known."""
 
-    def tags(self, builds: Sequence[Build]) -> dict[str, dict[str, str]]:
-        """The tags that each build should have, by its ARN; none for one that has no output.
+    def wanted(self, builds: Sequence[Build]) -> dict[str, dict[str, str]]:
+        """The tags that each build should have, by its ARN; no tags for a build without outputs.
 
-        What is not known counts as in use: so does a build about which Image Builder's answer was unclear. And one that
-        went to a region which was not read is not handed to the policy, unless other tags spare it.
+        A finished build about which Image Builder's answer was unclear counts as in use. A build that went to a region
+        that could not be read is not selected for the policy, unless another tag protects it.
         """
-        wanted: dict[str, dict[str, str]] = {build.arn: {} for build in builds}
         newest = self._newest(builds)
-        for build in builds:
-            if not (build.outputs or build.unclear):
-                continue
-            tags = wanted[build.arn]
-            tags[IMAGE_TAG] = self.image
-            done = build.status in _DONE  # one that is not may be among the newest soon
-            if not set(self.used).isdisjoint(build.outputs.values()) or (done and build.unclear):
-                tags[IN_USE_TAG] = "true"
-            if build.arn in newest:
-                tags[NEWEST_TAG] = "true"
-            if self.keep_newest and done:
-                spared = not tags.keys().isdisjoint((IN_USE_TAG, NEWEST_TAG))
-                if spared or build.outputs.keys().isdisjoint(self.unread):
-                    tags[RETENTION_TAG] = f"{self.image}/{self.keep_newest}"
-                elif RETENTION_TAG in build.tags:
-                    tags[RETENTION_TAG] = build.tags[RETENTION_TAG]
-        return wanted
+        return {build.arn: self._wanted(build, is_newest=build.arn in newest) for build in builds}
 
-    def stale(self, build: Build, *, wanted: Mapping[str, str]) -> list[str]:
-        """The tags that no longer apply: of an unclear build none, and `in-use` only where all regions that the build
-        went to were read."""
+    def _wanted(self, build: Build, *, is_newest: bool) -> dict[str, str]:
+        if not (build.outputs or build.unclear):
+            return {}
+        tags = {IMAGE_TAG: self.image}
+        finished = build.status in _FINISHED
+        if not set(self.outputs_in_use).isdisjoint(build.outputs.values()) or (finished and build.unclear):
+            tags[IN_USE_TAG] = "true"
+        if is_newest:
+            tags[NEWEST_TAG] = "true"
+        if self.keep_newest and finished:  # a build that is not finished may become one of the newest
+            protected = IN_USE_TAG in tags or is_newest
+            if protected or build.outputs.keys().isdisjoint(self.regions_not_read):
+                tags[RETENTION_TAG] = f"{self.image}/{self.keep_newest}"
+            elif RETENTION_TAG in build.tags:
+                tags[RETENTION_TAG] = build.tags[RETENTION_TAG]
+        return tags
+
+    def outdated(self, build: Build, *, wanted: Mapping[str, str]) -> list[str]:
+        """The keys of tags that no longer apply. None for an unclear build, and `in-use` only when every region that
+        the build went to was read."""
         if build.unclear:
             return []
         keys = [key for key in (IN_USE_TAG, NEWEST_TAG, RETENTION_TAG) if key in build.tags and key not in wanted]
-        unknown = not build.outputs.keys() <= set(self.read)
-        return [key for key in keys if not (key == IN_USE_TAG and unknown)]
+        all_read = build.outputs.keys() <= set(self.regions_read)
+        return [key for key in keys if key != IN_USE_TAG or all_read]
 
     def _newest(self, builds: Sequence[Build]) -> set[str]:
-        """The newest that can be used; one that is unclear, and may not be usable, takes no other's place."""
+        """The newest builds that can be used. An unclear build may not be usable, so it does not count as one of
+        them."""
         usable = [build for build in builds if build.outputs and build.status in ("AVAILABLE", "DEPRECATED")]
         clear = sorted((build for build in usable if not build.unclear), key=lambda build: build.order, reverse=True)
         return {build.arn for build in clear[: self.keep_newest]}
 
 
-def tag_builds(
-    imagebuilder: ImagebuilderClient,
-    *,
-    builds: Sequence[Build],
-    sight: Sight,
-    failures: Failures,
-    seconds_left: Callable[[], float],
-) -> int:
-    """Write the tags that the list does not show; how many builds are left for the next run.
+def tag_builds(run: Run, builds: Sequence[Build]) -> int:
+    """Write the tags that are missing, then take away those that no longer apply; how many builds are left for later.
 
-    A call for each build that needs one, none for the others: first those that a policy may take now and must not,
-    then the others that stay, then the rest, the newest first. Tags that no longer apply are taken away only after
-    everything was tagged. Ends when no time is left, at the first failure that is transient, and when one build
-    after the other is refused; a refusal alone leaves the next builds alone.
+    One call for each build that needs a change. Builds that the policy could delete now although it must not come
+    first, then the others that stay, then the rest, each from the newest to the oldest. Tags are taken away only when
+    no tag is missing any more.
     """
-    wanted = sight.tags(builds)
+    rules = _rules(run)
+    wanted = rules.wanted(builds)
     missing = {
         build.arn: tags
         for build in sorted(builds, key=lambda build: build.order, reverse=True)
         if (tags := {key: value for key, value in wanted[build.arn].items() if build.tags.get(key) != value})
     }
+    outdated = {build.arn: keys for build in builds if (keys := rules.outdated(build, wanted=wanted[build.arn]))}
     selected = {build.arn for build in builds if RETENTION_TAG in build.tags}
-    stale = {build.arn: keys for build in builds if (keys := sight.stale(build, wanted=wanted[build.arn]))}
 
     def urgency(arn: str) -> int:
         if missing[arn].keys().isdisjoint((IN_USE_TAG, NEWEST_TAG)):
@@ -118,30 +110,48 @@ def tag_builds(
         return 0 if arn in selected else 1
 
     def add(arn: str) -> None:
-        ask(imagebuilder.tag_resource, resourceArn=arn, tags=missing[arn])
+        ask(run.imagebuilder.tag_resource, resourceArn=arn, tags=missing[arn])
 
     def remove(arn: str) -> None:
-        ask(imagebuilder.untag_resource, resourceArn=arn, tagKeys=stale[arn])
+        ask(run.imagebuilder.untag_resource, resourceArn=arn, tagKeys=outdated[arn])
 
-    untagged = _each(sorted(missing, key=urgency), add, failures=failures, seconds_left=seconds_left)
+    untagged = _change_each(run, sorted(missing, key=urgency), add)
     if untagged:
-        return len(untagged.union(stale))
-    return len(_each(stale, remove, failures=failures, seconds_left=seconds_left))
+        return len(untagged.union(outdated))
+    return len(_change_each(run, outdated, remove))
 
 
-def _each(
-    arns: Collection[str], change: Callable[[str], None], *, failures: Failures, seconds_left: Callable[[], float]
-) -> set[str]:
-    """Change one build after the other; those that were not changed."""
-    left, refused = set(arns), 0
+def _rules(run: Run) -> TagRules:
+    outputs_in_use: set[str] = set()
+    for region in run.regions:
+        with run.attempt_in(region):
+            outputs_in_use |= region.target.outputs.named(in_use(region.channels) | region.moved)
+    read = {region.name for region in run.working_regions}
+    return TagRules(
+        image=run.image.label,
+        outputs_in_use=outputs_in_use,
+        keep_newest=run.image.keep_newest,
+        regions_read=read,
+        regions_not_read={region.name for region in run.regions} - read,
+    )
+
+
+def _change_each(run: Run, arns: Collection[str], change: Callable[[str], None]) -> set[str]:
+    """Change the tags of one build after the other; the builds whose tags were not changed.
+
+    Ends when no time is left, when AWS throttles or does not answer, because the next call would meet the same, and
+    after many refusals. A refusal alone does not end it: the other builds may be accepted.
+    """
+    left, refusals = set(arns), 0
     for arn in arns:
-        if seconds_left() <= 0 or refused == _REFUSALS:
+        if run.seconds_left() <= 0 or refusals == _MOST_REFUSALS:
             break
-        place, unfinished = f"tags of {arn}", len(failures.unfinished)
-        with failures.collected(place):
+        with run.failures.collected(f"tags of {arn}") as attempt:
             change(arn)
-            left.remove(arn)
-        if len(failures.unfinished) > unfinished:
+        if attempt.retryable:
             break
-        refused += arn in left
+        if attempt.failed:
+            refusals += 1
+        else:
+            left.remove(arn)
     return left

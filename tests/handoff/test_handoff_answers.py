@@ -20,7 +20,7 @@ from lambda_src.handoff.builds import Build
 from lambda_src.handoff.failures import Failures
 from lambda_src.handoff.handler import respond
 from lambda_src.handoff.outputs import Amis, Usable
-from lambda_src.handoff.reconciler import Target
+from lambda_src.handoff.run import Target
 from local_aws.server import LocalAws
 from tests.support.handoff_world import (
     ABROAD,

@@ -21,15 +21,16 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from lambda_src.handoff.channels import Channel, read_channels
+from lambda_src.handoff.configuration import Image
 from lambda_src.handoff.failures import Unfinished
 from lambda_src.handoff.handler import respond
 from lambda_src.handoff.outputs import Amis, Containers, Outputs
-from lambda_src.handoff.reconciler import Image, Target
+from lambda_src.handoff.run import Target
 from local_aws.server import LocalAws
 
 REGIONS = ("us-east-1", "eu-west-1")
 HOME, ABROAD = REGIONS
-BY = "arn:aws:lambda:us-east-1:000000000000:function:acme_web_ami_handoff"
+BY = "arn:aws:lambda:us-east-1:000000000000:function:acme_web_handoff"
 COMPONENT = "arn:aws:imagebuilder:us-east-1:aws:component/update-linux/x.x.x"
 PARENT = "arn:aws:imagebuilder:us-east-1:aws:image/amazon-linux-2023-x86/x.x.x"
 SCHEDULE = {"source": "aws.scheduler", "detail-type": "Scheduled Event", "resources": [], "detail": {}}
@@ -74,9 +75,10 @@ class Web:
         self.pipeline = self._create_pipeline()
         self.image = Image(
             namespace="acme",
-            name=self.name,
-            pipeline_arn=self.pipeline["imagePipelineArn"],
+            image=self.name,
+            regions=REGIONS,
             tags={"team": "platform"},
+            pipeline_arn=self.pipeline["imagePipelineArn"],
         )
 
     def _create_pipeline(self) -> dict[str, str]:

@@ -17,10 +17,10 @@ from typing import Any
 from botocore import xform_name
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
-from lambda_src.handoff.configuration import PIPELINE_ARN
-from lambda_src.handoff.handler import image_of, respond
+from lambda_src.handoff.configuration import image_of
+from lambda_src.handoff.handler import respond
 from lambda_src.handoff.outputs import Amis
-from lambda_src.handoff.reconciler import Target
+from lambda_src.handoff.run import Target
 from local_aws.server import LocalAws
 from tests.support.estates import configuration
 from tests.support.handoff_world import SCHEDULE
@@ -63,7 +63,7 @@ class Stack:
         with redirect_stdout(written):
             respond(
                 SCHEDULE,
-                image=image_of(self._configuration, pipeline_arn=environment[PIPELINE_ARN]),
+                image=image_of(self._configuration, environment=environment),
                 imagebuilder=self._image_builder,
                 targets=[
                     self._target(region, architecture=self._configuration.architecture)

@@ -1,0 +1,57 @@
+"""The builds that a run decides from: those that Image Builder lists, and those that a channel points to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .builds import Build, get_build, is_build_of, list_builds
+from .channels import LATEST
+from .run import Run
+
+
+@dataclass(frozen=True)
+class KnownBuilds:
+    """The pipeline's builds, newest first."""
+
+    builds: Sequence[Build]
+    unknown: frozenset[str]
+    """The ARNs of builds that a channel points to and about which Image Builder's answer could not be read."""
+
+    def get(self, arn: str) -> Build | None:
+        """The build with this ARN; None when it is unknown or does not exist."""
+        return next((build for build in self.builds if build.arn == arn), None)
+
+
+def read_builds(run: Run) -> KnownBuilds:
+    """Read the builds. Raises GarbledAnswer, and what boto3 raises, when Image Builder's list cannot be read.
+
+    A new build can be missing from the list for two minutes, so a build that a channel points to is read by its ARN. If
+    that fails, it is a failure of the regions whose channel points to it.
+    """
+    image, failures = run.image, run.failures
+    builds = list_builds(run.imagebuilder, pipeline_arn=image.pipeline_arn, failures=failures)
+    listed, unknown = {build.arn for build in builds}, set()
+    for arn, regions in sorted(_builds_in_channels(run).items()):
+        if arn in listed:
+            continue
+        with failures.collected(*regions) as attempt:
+            build = get_build(run.imagebuilder, arn=arn, pipeline_arn=image.pipeline_arn)
+            builds += [build] if build else []
+        if attempt.failed:
+            unknown.add(arn)
+    for build in builds:
+        if build.status == "AVAILABLE" and not build.created:
+            failures.add_problem("Image Builder", f"{build.arn} has no creation time that can be read")
+    return KnownBuilds(sorted(builds, key=lambda build: build.order, reverse=True), frozenset(unknown))
+
+
+def _builds_in_channels(run: Run) -> dict[str, list[str]]:
+    """The ARNs of this image's builds in the records of `latest`, each with the regions that have it."""
+    regions_by_arn: dict[str, list[str]] = {}
+    for region in run.working_regions:
+        if latest := region.channels.get(LATEST):
+            arn = latest.record.get("build", "")
+            if is_build_of(run.image.pipeline_arn, arn=arn):
+                regions_by_arn.setdefault(arn, []).append(region.name)
+    return regions_by_arn
