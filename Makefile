@@ -3,11 +3,9 @@
 PYTHON ?= python3
 STACK ?=
 ARGS ?=
-AWS_CDK ?=
 
 PIP_TOOLS := pip-tools==7.6.2
 PIPENV := pipenv==2026.10.3
-AWS_CDK_LIB := aws-cdk-lib==2.275.0
 CODE := main.py entry.py cdktf_out.py estate stacks lambda_src ops local_aws demo \
 	scripts pages bindings bench tests
 SNAPSHOTS := tests/stacks/test_snapshots.py
@@ -87,7 +85,7 @@ scan: terraform setup .venv/scan/installed ## checkov and tf-nag over the exampl
 plan deploy destroy: stack-named terraform setup ## cdktf's plan, deploy or destroy of STACK=...
 	@.venv/bin/python -m scripts.cdktf node_modules/.bin/cdktf $@ $(STACK) -- $(ARGS)
 
-bench: setup $(if $(AWS_CDK),.venv/aws-cdk/installed) ## Measure synthesis into docs/performance.md; AWS_CDK=1 compares
+bench: setup ## Measure synthesis, and write docs/performance.md
 	@.venv/bin/python -m bench $(ARGS)
 
 lock: setup ## Resolve the dependencies anew into Pipfile.lock, package-lock.json and those of scan
@@ -138,13 +136,6 @@ stack-named:
 	@grep -vxFf .venv/names $@ 2>/dev/null | xargs -r .venv/bin/python -m pip uninstall -qq --yes
 	@$(PIP_INSTALL) -r .venv/python.txt
 	@mv .venv/names $@
-
-# Only for the comparison, in an environment of its own.
-.venv/aws-cdk/installed: | .venv/bin/python
-	@echo 'bench: AWS CDK for Python, into .venv/aws-cdk'
-	@.venv/bin/python -m venv .venv/aws-cdk
-	@.venv/aws-cdk/bin/python -m pip install -qq --disable-pip-version-check --no-input --no-compile $(AWS_CDK_LIB)
-	@touch $@
 
 # In an environment of their own: what checkov needs does not agree with what the rest needs.
 .venv/scan/installed: scripts/scan-requirements.txt | .venv/bin/python

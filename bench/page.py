@@ -1,97 +1,139 @@
-"""The page of a benchmark, `docs/performance.md`: its prose stands here, its figures come from the run."""
+"""The page `docs/performance.md`: its text is here, its figures are from one run."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
-from bench.results import Results
+from bench.processes import Run
 
-_HOW = """\
+EMPTY = "An empty CDKTF program"
+SAMPLE = "The sample estate"
+STOCK = "The same, with stock bindings"
+COLD = "The same, making its cache of bindings"
+
+_TEXT = """\
 # Performance
 
-Written by `make bench`; do not edit. The words stand in `bench/page.py`, the figures are of one run.
+Written by `make bench`; do not edit. The text is in `bench/page.py`, the figures are from one run.
 
-![Time and memory of synthesis](performance.svg)
+Every program runs as a new process, {rounds} times, in rounds: each round runs every program once, so that other work
+of the machine affects all of them alike. Figures are medians; a first round is not counted. Compare ratios of one run,
+not seconds of two.
 
-## What is measured, and how
-
-Every program runs as a fresh process, {rounds} times, in rounds: each round runs every program once, so whatever else
-the machine does meets all of them. Figures are medians. One round before warms bytecode and caches and is not counted.
-Nothing here depends on the absolute figures: another machine has others, and ratios of one run are what to compare.
-
-- **Time** is from the start of the process to its end, **CPU** user and system time of all its processes together.
-- **Memory** is the most that all its processes had together. Runs of their own are watched for it, a look every 10 ms,
-  because looking slows them; pages that processes share count once on Linux.
-- *An empty CDKTF program* is an app with one stack and nothing in it: what CDKTF in Python costs anyone.
-- *The sample estate* is `python main.py` with `config/`: an image pipeline and a fleet. *Stock bindings* are as
-  they were installed, with `GOLDSMITH_STOCK_BINDINGS=1`. *Making its cache* is the first run after an installation.
-- *AWS CDK for Python* is `bench/other_cdk.py`: the same resources as far as CloudFormation has them, of the
-  classes that are generated from CloudFormation. It checks its templates in the end; *unchecked* is with
-  `CDK_VALIDATION=false`, which spares that. It runs in an environment of its own.
-- *Growth* is of estates with the sample's image and fleet many times over, in equal numbers. *Each resource* is what an
-  estate takes longer than that of one stack, divided by the resources and data sources that it has more: the start is
-  paid once, and would hide everything in a plain quotient.
+- **Time** is from the start of the process to its end, **CPU** the user and system time of all its processes together,
+  **memory** the peak of the larger one of Python and Node.
+- *An empty CDKTF program* is an app with one empty stack: what CDKTF in Python costs everybody.
+- *The sample estate* is `python main.py` with `config/`: an image pipeline and a fleet. *Stock bindings* are the AWS
+  bindings as they are installed, with `GOLDSMITH_STOCK_BINDINGS=1`.
 
 This run: {machine}.
-"""
 
-_PHASES = """\
-Measured from outside by `bench/phases.py`, which does what `main.py` does and looks at the clock between; calls
-to Node are counted at jsii's own connection. The first phases overlap: Node starts and reads its assemblies in the
-background, while Python imports. What is left of that, Python waits for where the app is made. In the end it tells Node
-to end, and waits for it.
-"""
+{programs}
+Estates with the sample's image and fleet many times, in equal numbers; *each resource* is the time that an estate takes
+longer than one with one stack, divided by the resources and data sources that it has more:
 
-_CDKTF = """\
-## What the `cdktf` command adds
+{growth}
+## Targets
 
-`cdktf synth` took {cdktf:.1f} s where `python main.py` took {fast:.1f} s. It runs the same program, so {added:.1f} s
-are the command's own, and every `cdktf` command pays them. Read in its source, and seen in a profile of version 0.21:
+{targets}
+## Where the time is spent
 
-- More than half is Node reading the command's own code: one bundle has the handlers of all its commands, so `synth`
-  loads the converter from HCL with jsii-rosetta, TypeScript and prettier, two WebAssembly programs, and the layout
-  engine of its screen. No setting leaves them out. `NODE_COMPILE_CACHE` keeps what V8 compiled of it, and saves
-  {saved:.1f} s.
-- Four runs of `terraform version`, and one each of `node --version` and `python3 --version`, 0.1 to 0.2 s. No setting
-  leaves them out.
-- Calls home. `CHECKPOINT_DISABLE=1` leaves out the report of each synthesis, for which it waits a second where the
-  network swallows it; `DISABLE_VERSION_CHECK=1` leaves out the `npm view cdktf-cli version` that it runs on a terminal
-  once a day; `sendCrashReports` in `cdktf.json` spares the question. None of them was made in the runs here.
+{phases}
+`bench/phases.py` does what `main.py` does and notes the time between the steps; calls to Node are counted at jsii's own
+connection. Node starts and reads its assemblies in the background while Python imports: where the app is made, Python
+waits only for what is left of that.
 
-So `make synth` does not go through it.
-"""
-
-_NOT_KEPT = """\
 ## What was tried and not kept
 
 - V8's compile cache for the modules that jsii loads saves 30 ms at most, and jsii's random folder names would let it
   grow with each run.
 - Postponed annotations in the bindings save 55 ms of import and cost as much in type checks.
 - Leaving out jsii's type checks by `python -O` saves nothing that could be measured.
+- `make synth` does not use the `cdktf` command, which runs the same program and takes three seconds more: it loads all
+  of its own code, with a converter from HCL and a TypeScript compiler, and runs `terraform version` four times.
 """
 
 
+class Phase(NamedTuple):
+    """A part of one run: its seconds, those of them in calls to Node, and the number of these calls."""
+
+    name: str
+    seconds: float
+    in_node: float = 0.0
+    calls: int = 0
+
+
+class Growth(NamedTuple):
+    """An estate of so many stacks; `resources` includes data sources."""
+
+    stacks: int
+    resources: int
+    run: Run
+
+
+class Results(NamedTuple):
+    """All figures of one run."""
+
+    machine: str
+    rounds: int
+    programs: Mapping[str, Run]
+    growth: Sequence[Growth]
+    phases: Sequence[Phase]
+
+    def each_resource(self, growth: Growth) -> float:
+        """Seconds that each further resource takes, compared with the estate of one stack."""
+        least = self.growth[0]
+        return (growth.run.wall - least.run.wall) / (growth.resources - least.resources)
+
+
 def page(results: Results) -> str:
-    """The whole page."""
-    tables = {title: _table(header, rows) for title, header, rows in results.tables()}
-    wall = {name: measured.wall for name, measured in results.programs.items()}
-    cdktf = _CDKTF.format(
-        cdktf=wall["cdktf"],
-        fast=wall["fast"],
-        added=wall["cdktf"] - wall["fast"],
-        saved=wall["cdktf"] - wall["cdktf, compiled"],
-    )
-    return "\n".join(
-        [
-            _HOW.format(rounds=results.rounds, machine=results.machine),
-            tables["Programs"],
-            tables["Growth"],
-            f"## Targets\n\n{tables['Targets']}",
-            f"## Where the last milliseconds go\n\n{tables['One run, phase by phase']}\n{_PHASES}",
-            cdktf,
-            _NOT_KEPT,
-        ]
+    """The whole page, from the figures of a run."""
+    return _TEXT.format(
+        rounds=results.rounds,
+        machine=results.machine,
+        programs=_table(("", "time", "CPU", "memory", "times empty"), _program_rows(results)),
+        growth=_table(("stacks", "resources", "time", "CPU", "memory", "each resource"), _growth_rows(results)),
+        targets=_table(("ratio", "target", "measured", ""), _target_rows(results)),
+        phases=_table(("until", "ms", "%", "calls to Node", "ms in them"), _phase_rows(results)),
     )
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _program_rows(results: Results) -> Iterator[Sequence[str]]:
+    for name, run in results.programs.items():
+        yield name, *_figures(run), f"{run.wall / results.programs[EMPTY].wall:.2f}"
+
+
+def _growth_rows(results: Results) -> Iterator[Sequence[str]]:
+    for growth in results.growth:
+        each = "" if growth is results.growth[0] else f"{results.each_resource(growth) * 1000:.2f} ms"
+        yield str(growth.stacks), f"{growth.resources:,}", *_figures(growth.run), each
+
+
+def _target_rows(results: Results) -> Iterator[Sequence[str]]:
+    empty, sample, stock = (results.programs[name] for name in (EMPTY, SAMPLE, STOCK))
+    few, most = results.growth[1], results.growth[-1]
+    each = f"each resource at {most.stacks} stacks : at {few.stacks}, time"
+    yield _target("sample estate : empty program, time", sample.wall / empty.wall, at_most=1.5)
+    yield _target("stock bindings : sample estate, time", stock.wall / sample.wall, at_least=12)
+    yield _target("stock bindings : sample estate, memory", stock.memory / sample.memory, at_least=6)
+    yield _target(each, results.each_resource(most) / results.each_resource(few), at_most=1.2)
+
+
+def _target(name: str, ratio: float, *, at_most: float = float("inf"), at_least: float = 0) -> Sequence[str]:
+    limit = f"at least {at_least:g}" if at_least else f"at most {at_most:g}"
+    return name, limit, f"{ratio:.2f}", "met" if at_least <= ratio <= at_most else "missed"
+
+
+def _phase_rows(results: Results) -> Iterator[Sequence[str]]:
+    total = sum(phase.seconds for phase in results.phases)
+    for phase in results.phases:
+        calls = (str(phase.calls), f"{phase.in_node * 1000:.0f}") if phase.calls else ("", "")
+        yield phase.name, f"{phase.seconds * 1000:.0f}", f"{phase.seconds / total:.0%}", *calls
+
+
+def _figures(run: Run) -> tuple[str, str, str]:
+    return f"{run.wall:.2f} s", f"{run.cpu:.2f} s", f"{run.memory / 1e6:,.0f} MB"
+
+
+def _table(header: Sequence[str], rows: Iterator[Sequence[str]]) -> str:
     lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
     return "".join("| " + " | ".join(cells) + " |\n" for cells in lines)
