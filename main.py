@@ -47,7 +47,10 @@ def main(arguments: Sequence[str] = ()) -> int:
         allow_abbrev=False,
     ).parse_args(arguments)
 
-    import stacks  # noqa: F401  # first: Node starts while the estate is loaded
+    import bindings
+
+    bindings.start()  # Node starts while the estate is loaded
+
     from estate.load import load
     from estate.problems import EstateError
     from estate.remarks import remarks

@@ -45,8 +45,9 @@ def main() -> None:
         watched.seconds, watched.calls = 0.0, 0
 
     ended("Python has started")
-    import stacks
+    import bindings
 
+    bindings.start()
     ended("jsii is imported, and Node is starting")
     import jsii
 
@@ -56,17 +57,16 @@ def main() -> None:
     ended("the estate's models are imported")
     estate = load(Path("config"))
     ended("the estate is loaded and checked")
-    new_app = stacks.App
-    ended("cdktf is imported")
-    app = new_app(outdir=os.environ["CDKTF_OUTDIR"])
+    import stacks
+
+    ended("cdktf, the stacks and their bindings are imported")
+    app = stacks.App(outdir=os.environ["CDKTF_OUTDIR"])
     ended("Node is ready, with an empty app")
-    image_stack, fleet_stack = stacks.ImagePipelineStack, stacks.Ec2FleetStack
-    ended("the stacks and their bindings are imported")
     for image in estate.images.values():
-        image_stack(app, estate=estate, image=image)
+        stacks.ImagePipelineStack(app, estate=estate, image=image)
     ended("the image's stack is built")
     for fleet in estate.fleets.values():
-        fleet_stack(app, estate=estate, fleet=fleet)
+        stacks.Ec2FleetStack(app, estate=estate, fleet=fleet)
     ended("the fleet's stack is built")
     app.synth()
     ended("the JSON is written")

