@@ -1,8 +1,8 @@
-"""The folder that a synthesis writes, `cdktf.out`: stacks, and what they were of stacks that are not declared any more.
+"""The folder that a synthesis writes, `cdktf.out`: the declared stacks, and those that are not declared any more.
 
-A stack whose lines were deleted may still have something in AWS. Its last Terraform is kept in `removed/`, as deep
-as it was in `stacks/`, because the path of a local state is relative to it: `terraform destroy` works there. It goes
-when the stack is declared again.
+A stack whose lines were deleted may still have resources in AWS. Its last Terraform is kept in `removed/`, at the
+same depth as in `stacks/`, because the path of a local state is relative to it. So `terraform destroy` works there.
+The copy is deleted when the stack is declared again.
 """
 
 import json
@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 def folder() -> Path:
-    """`cdktf.out`, or what CDKTF_OUTDIR names."""
+    """The folder in CDKTF_OUTDIR. Default: `cdktf.out`."""
     return Path(os.environ.get("CDKTF_OUTDIR") or "cdktf.out")
 
 
@@ -23,12 +23,12 @@ def stack(out: Path, name: str) -> Path:
 
 
 def removed(out: Path, name: str) -> Path:
-    """Where the last Terraform of a stack is kept that is not declared any more."""
+    """The folder with the last Terraform of a stack that is not declared any more."""
     return out / "removed" / name
 
 
 def namespace_in(folder: Path) -> str | None:
-    """Whose Terraform is in a stack's folder; None where there is none, or where it does not say."""
+    """The namespace of the Terraform in a stack's folder; None without Terraform, or when it does not name one."""
     try:
         stack = json.loads((folder / "cdk.tf.json").read_text())
         return str(stack["resource"]["terraform_data"]["estate"]["input"])
@@ -37,7 +37,7 @@ def namespace_in(folder: Path) -> str | None:
 
 
 def used_by_others(out: Path, *, namespace: str) -> dict[str, str]:
-    """By name, the stacks in whose folders Terraform has worked for another estate: what to know of each."""
+    """The stacks in whose folders Terraform was used for another estate: a message for each, by name."""
     found = {}
     for folder in sorted((out / "stacks").glob("*")):
         owner = namespace_in(folder)
@@ -51,20 +51,21 @@ def used_by_others(out: Path, *, namespace: str) -> dict[str, str]:
 
 
 def forget_others(out: Path, *, namespace: str) -> None:
-    """Has Terraform begin anew in the folders in which it worked for another estate.
+    """Make Terraform start afresh in the folders where it was used for another estate.
 
-    It remembers where the state was, and stops when that has changed; its advice, `init -migrate-state`, would give
-    one estate the state of the other. Where a backend changes within an estate, that advice is right.
+    Terraform remembers where the state was, and stops when that changes. Its advice, `init -migrate-state`, would
+    give one estate the state of the other. When the backend of the same estate changes, that advice is right.
     """
     for name in used_by_others(out, namespace=namespace):
         _remembered_backend(stack(out, name)).unlink()
 
 
 def set_aside(out: Path, *, declared: Collection[str], namespace: str) -> list[str]:
-    """Moves stacks that are not declared out of `stacks/`, where nobody should plan them by accident.
+    """Move stacks that are not declared from `stacks/` to `removed/`, so that nobody plans them by accident.
 
-    Answers those of this estate in whose folder Terraform has worked. The cdktf command wants to delete what it has
-    listed before, and stops when that is gone: for it, the empty folders stay.
+    Returns the stacks of this estate in whose folder Terraform was used. The cdktf command lists the folders before
+    the synthesis, deletes the undeclared ones after it, and fails when one is missing; so the empty folders are kept
+    for it.
     """
     was_used = []
     for old in sorted(each for each in (out / "stacks").iterdir() if each.is_dir()):
@@ -78,7 +79,7 @@ def set_aside(out: Path, *, declared: Collection[str], namespace: str) -> list[s
             shutil.rmtree(kept, ignore_errors=True)
             shutil.copytree(old, kept, ignore=shutil.ignore_patterns(".terraform"))
         shutil.rmtree(old)
-        if "CDKTF_CONTINUE_SYNTH_ON_ERROR_ANNOTATIONS" in os.environ:  # which cdktf sets for its app
+        if "CDKTF_CONTINUE_SYNTH_ON_ERROR_ANNOTATIONS" in os.environ:  # the cdktf command sets it
             old.mkdir()
     return was_used
 

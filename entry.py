@@ -1,6 +1,6 @@
-"""The edge of every program here: what a person sees when something is wrong that no command expects.
+"""What every program here does at its start and end: Ctrl-C, standard output, and unexpected errors.
 
-Imports next to nothing, so that it is there before anything else is.
+It imports very little, so that it works before anything else is imported.
 """
 
 import io
@@ -11,21 +11,22 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
-if TYPE_CHECKING:  # Python has it from 3.12 on
+if TYPE_CHECKING:  # Python 3.12 and newer have it
     from typing_extensions import Buffer
 
 INTERRUPTED = 130
-"""The exit status after Ctrl-C, as shells have it."""
+"""The exit status after Ctrl-C, the same as in shells."""
 
 
 def run(program: str, main: Callable[[], int]) -> NoReturn:
     """Run `main`, which also imports what it needs, and end with its exit status. `program` is what follows `python`.
 
-    No traceback: an error that `main` does not know, and standard output that is closed, full or no longer read, are
-    one line on standard error and status 1. Python's development mode (`python -X dev`) shows the traceback.
+    There is no traceback: after an unexpected error, or when standard output is closed, full or no longer read, the
+    program prints one line to standard error and ends with status 1. Python's development mode (`python -X dev`) shows
+    the traceback.
 
     Ctrl-C ends the program at once with status 130, until `main` calls `raise_on_interrupt`: an exception that is
-    raised while modules are imported would be lost in Python's own callbacks, or shown by them.
+    raised while modules are imported could be lost in Python's own callbacks, or printed by them.
     """
     output = _open_streams()
     _end_on_interrupt()
@@ -46,7 +47,7 @@ def run(program: str, main: Callable[[], int]) -> NoReturn:
 
 
 def raise_on_interrupt() -> None:
-    """From now on Ctrl-C raises KeyboardInterrupt, for a program that has something to put in order first."""
+    """From now on Ctrl-C raises KeyboardInterrupt, for a program that has to clean up or print something first."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -55,12 +56,12 @@ def _end_on_interrupt() -> None:
 
 
 class _Output(io.FileIO):
-    """Standard output that remembers why it could not be written, for argparse and others keep it to themselves."""
+    """Standard output that remembers why it could not be written, because argparse and others hide such errors."""
 
     fault = ""
 
     def write(self, data: "Buffer") -> int:
-        """As any file does."""
+        """Write as any file."""
         try:
             return super().write(data)
         except OSError as error:
@@ -69,19 +70,19 @@ class _Output(io.FileIO):
 
 
 def _open_streams() -> _Output:
-    """Standard output. Streams that are closed get stand-ins, or the next file or socket would have their numbers."""
+    """Standard output. Closed streams are replaced, because the next file or socket would get their numbers."""
     for number, mode in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, mode)  # takes the lowest number that is free
+            os.open(os.devnull, mode)  # gets the lowest free number
     if sys.stderr is None:
         sys.stderr = os.fdopen(2, "w", closefd=False)
     output = _Output(1, "w", closefd=False)
     sys.stdout = io.TextIOWrapper(
         io.BufferedWriter(output),
         encoding=sys.stdout.encoding if sys.stdout else None,
-        # names of files can have bytes that are no text, and terminals may know fewer characters than AWS
+        # file names can have bytes that are not text, and some terminals cannot show all characters
         errors="backslashreplace",
         line_buffering=not isinstance(sys.stdout, io.TextIOWrapper)
         or sys.stdout.line_buffering
@@ -93,7 +94,7 @@ def _open_streams() -> _Output:
 def _status(main: Callable[[], int]) -> int:
     try:
         return main()
-    except SystemExit as end:  # argparse's way
+    except SystemExit as end:  # argparse raises it
         if end.code is None or isinstance(end.code, int):
             return end.code or 0
         _say(end.code)
@@ -101,11 +102,11 @@ def _status(main: Callable[[], int]) -> int:
 
 
 def _fault_of(output: _Output) -> str:
-    """Why standard output did not take what was written; empty when it has taken everything."""
+    """Why standard output could not be written; empty when everything was written."""
     with suppress(OSError):
         sys.stdout.flush()
     if output.fault:
-        _into_nothing(1)  # Python tries once more when it ends
+        _into_nothing(1)  # because Python tries again at its end
     return output.fault
 
 
@@ -115,12 +116,9 @@ def _into_nothing(stream: int) -> None:
 
 def _unexpected(error: Exception, program: str) -> str:
     if isinstance(error, ModuleNotFoundError) and not _is_ours(str(error.name)):
-        return (
-            f"this Python has no {error.name}, which Goldsmith's environment has: make setup, then "
-            f".venv/bin/python {program}"
-        )
+        return f"this Python has no module {error.name}: run make setup, then .venv/bin/python {program}"
     kind, hint = type(error).__name__, f"python -X dev {program} shows where it happened"
-    return f"unexpected error, which is a fault of this program: {kind}: {_one_line(error)}; {hint}"
+    return f"unexpected error, a bug in this program: {kind}: {_one_line(error)}; {hint}"
 
 
 def _is_ours(module: str) -> bool:
@@ -135,5 +133,5 @@ def _one_line(error: Exception) -> str:
 def _say(words: object) -> None:
     try:
         print(words, file=sys.stderr, flush=True)
-    except OSError:  # nobody can be reached
+    except OSError:  # standard error is closed too
         _into_nothing(2)

@@ -99,7 +99,7 @@ def _write(estate: "Estate", out: Path) -> None:
     for name in cdktf_out.set_aside(out, declared=estate.stacks, namespace=namespace):
         print(
             f"{name} is not declared any more: its Terraform is kept in {cdktf_out.removed(out, name)}; "
-            f"make destroy STACK={name} destroys what it still has in AWS",
+            f"make destroy STACK={name} destroys its resources in AWS",
             file=sys.stderr,
         )
 

@@ -1,10 +1,10 @@
-"""`python -m ops`: the command line is in `command_line`, which is imported where Ctrl-C is known to end it."""
+"""`python -m ops`. `command_line` is imported late, so that Ctrl-C ends the program during its imports too."""
 
 import entry
 
 
 def main() -> int:
-    """Run the command that the command line names; the exit status."""
+    """Run the command of the command line; the exit status."""
     from ops import command_line
 
     return command_line.main()

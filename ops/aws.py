@@ -1,4 +1,4 @@
-"""AWS under the operator's own identity, and its refusals in one line that says what to do."""
+"""AWS with the operator's own credentials, and its errors as one line that says what to do."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from botocore.parsers import ResponseParserError
 from estate.models.settings import Provider
 from lambda_src.handoff.answers import GarbledAnswer
 from lambda_src.handoff.failures import is_retryable
+from ops.errors import OpsError
 
 if TYPE_CHECKING:  # boto3's stubs are for development only
     from mypy_boto3_ec2 import EC2Client
@@ -25,7 +26,7 @@ if TYPE_CHECKING:  # boto3's stubs are for development only
     from mypy_boto3_imagebuilder import ImagebuilderClient
     from mypy_boto3_ssm import SSMClient
 
-# Retries are as the environment says (AWS_RETRY_MODE, AWS_MAX_ATTEMPTS); a person does not wait for a minute's silence.
+# Retries are as configured (AWS_RETRY_MODE, AWS_MAX_ATTEMPTS). botocore's timeouts of a minute are long for a person.
 _CONFIG = Config(connect_timeout=5, read_timeout=30)
 
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
@@ -37,7 +38,7 @@ _NOT_ACCEPTED = frozenset(
         "InvalidSignatureException",
         "OptInRequired",
         "SignatureDoesNotMatch",
-        "UnrecognizedClientException",  # also of a region that the account has not enabled
+        "UnrecognizedClientException",  # also in a region that is not enabled for the account
     }
 )
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "ForbiddenException", "UnauthorizedOperation"})
@@ -50,21 +51,17 @@ _NO_LOGIN = (
 )
 
 _GARBLED = (AttributeError, GarbledAnswer, LookupError, ResponseParserError, TypeError, UnicodeDecodeError)
-"""What a parser, or whoever reads what was parsed, raises when an answer is cut off or lacks what AWS always sends."""
+"""Raised by parsers, or by code that reads an answer, when the answer is cut off or lacks what AWS always sends."""
 
 _LONGEST_MESSAGE = 500
-"""In characters; a proxy may answer with a page."""
-
-
-class OpsError(Exception):
-    """What went wrong and what to do, as it is printed; exit status 1."""
+"""In characters; a proxy may answer with a whole page."""
 
 
 class Aws:
-    """One session, and one client for each service and region. Clients may be asked for in any thread.
+    """One session, with one client for each service and region. Safe to use in several threads.
 
-    The identity is the environment's, or the profile that `provider` names if there is one. The role that it lets
-    Terraform assume is Terraform's own. Raises `OpsError` when AWS's configuration on this machine cannot be used.
+    The credentials are those of the environment, or of the profile in `provider`. A role in `provider` is for Terraform
+    only. Raises `OpsError` when the AWS configuration of this machine cannot be used.
     """
 
     def __init__(self, *, provider: Provider | None, home: str) -> None:
@@ -77,13 +74,13 @@ class Aws:
 
     @cached_property
     def account(self) -> str:
-        """The account of the operator's identity."""
+        """The account of the operator's credentials."""
         with asking(self._home):
             sts = self._session.client("sts", region_name=self._home, config=_CONFIG)
             account = sts.get_caller_identity()["Account"]
         if self._allowed and account not in self._allowed:
             allowed = ", ".join(self._allowed)
-            raise OpsError(f"these credentials are of account {account}, and the settings allow only {allowed}")
+            raise OpsError(f"these credentials belong to account {account}, and the settings allow only {allowed}")
         return account
 
     def autoscaling(self, region: str) -> Any:
@@ -119,52 +116,52 @@ class Aws:
 
 @contextmanager
 def asking(region: str) -> Iterator[None]:
-    """Turns what boto3 raises inside, and what an answer that lacks something makes its reader raise, into `OpsError`,
-    in words. Whatever reads an answer belongs inside, too."""
+    """Turns errors of boto3, and errors of code that reads an incomplete answer, into `OpsError` with a message. So the
+    code that reads an answer has to be inside the block too."""
     try:
         yield
     except OpsError:
         raise
     except Exception as error:
-        raise OpsError(_words(error, region)) from error
+        raise OpsError(_message(error, region)) from error
 
 
-def _words(error: Exception, region: str) -> str:
+def _message(error: Exception, region: str) -> str:
     if isinstance(error, ClientError):
         return _refusal(error, region)
-    said = _one_line(error)
+    reason = _one_line(error)
     if isinstance(error, exceptions.NoCredentialsError):
         return "there are no AWS credentials: log in (aws sso login, aws configure) or set AWS_PROFILE"
     if isinstance(error, exceptions.ProfileNotFound):
-        return f"{said}: AWS_PROFILE or settings.provider.profile names it; aws configure makes it"
+        return f"{reason}: check AWS_PROFILE and settings.provider.profile, or create it with aws configure"
     if isinstance(error, _NO_LOGIN):
-        return f"there are no AWS credentials: {said}; log in again, for instance by aws sso login"
+        return f"there are no AWS credentials: {reason}; log in again, for example with aws sso login"
     if isinstance(error, exceptions.HTTPClientError | exceptions.ConnectionError):
-        return f"AWS cannot be reached in {region}: {said}; check the network, the proxy and AWS_ENDPOINT_URL"
+        return f"AWS cannot be reached in {region}: {reason}; check the network, the proxy and AWS_ENDPOINT_URL"
     if isinstance(error, _GARBLED):
-        what = said if isinstance(error, GarbledAnswer) else f"{type(error).__name__}: {said}"
+        detail = reason if isinstance(error, GarbledAnswer) else f"{type(error).__name__}: {reason}"
         remedy = "try again, and check the network, the proxy and AWS_ENDPOINT_URL"
-        return f"AWS's answer in {region} cannot be read: {what}; {remedy}"
+        return f"AWS's answer in {region} cannot be read: {detail}; {remedy}"
     where = "~/.aws/config and environment variables such as AWS_ENDPOINT_URL, AWS_MAX_ATTEMPTS or AWS_CA_BUNDLE"
-    return f"AWS cannot be asked in {region}: {said}; check the configuration of AWS on this machine: {where}"
+    return f"AWS cannot be called in {region}: {reason}; check the AWS configuration of this machine: {where}"
 
 
 def _refusal(error: ClientError, region: str) -> str:
     code = error.response["Error"].get("Code") or "no reason"
     message = _one_line(error.response["Error"].get("Message", ""))
-    what = f"{error.operation_name} in {region}"
+    operation = f"{error.operation_name} in {region}"
     if code in _EXPIRED:
-        return "the AWS session has expired: log in again, for instance by aws sso login"
+        return "the AWS session has expired: log in again, for example with aws sso login"
     if code in _NOT_ACCEPTED:
         return (
-            f"AWS does not accept these credentials for {what} ({code}): log in again, and check AWS_PROFILE "
+            f"AWS does not accept these credentials for {operation} ({code}): log in again, and check AWS_PROFILE "
             "and that the region is enabled for the account"
         )
     if code in _DENIED:
-        return f"AWS does not allow {what}: {message or code}; ask for this permission"
+        return f"AWS does not allow {operation}: {message or code}; ask for this permission"
     if is_retryable(error):
-        return f"AWS failed at {what} ({code}: {message}): try again in a moment"
-    return f"AWS refused {what}: {code}: {message}"
+        return f"AWS failed at {operation} ({code}: {message}): try again in a moment"
+    return f"AWS refused {operation}: {code}: {message}"
 
 
 def _one_line(text: object) -> str:

@@ -1,23 +1,22 @@
-"""Starts a build, follows one, and says what came of it.
+"""`ops build` and `ops follow`: start a build, follow a build, and print the result.
 
-`--json` writes one object when all is done, and the progress goes to standard error:
+`--json` writes one object at the end, and the progress is written to standard error:
 
     image     its name in the configuration
     region    its home, where the pipeline is
     build     "1.0.912/3"
     arn       the build's ARN
     status    AVAILABLE, FAILED, CANCELLED, …; null for a build that was only started
-    failed_in the last state that was seen before a bad end, or null
-    reason    Image Builder's words about a bad end, or null
-    logs      "s3://bucket/prefix" of a bad end, or null
-    regions   for a good build one object a region: region, value, latest, latest_build, handed_off; `value` is what
-              `latest` holds of this build: an AMI ID, or the URI of a container image by digest
+    failed_in the last status that was seen before the build failed, or null
+    reason    Image Builder's reason for a failure, or null
+    logs      "s3://bucket/prefix" with the log of a build that failed, or null
+    regions   for a good build, one object for each region: region, value, latest, latest_build, handed_off; `value` is
+              what `latest` holds when it points to this build: an AMI ID, or the URI of a container image with digest
 """
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from uuid import uuid4
@@ -32,7 +31,8 @@ from estate.estate import Estate
 from estate.models.images import Image
 from estate.recipes import recipe_of
 from lambda_src.handoff.builds import list_builds
-from ops.aws import Aws, OpsError, asking
+from ops.aws import Aws, asking
+from ops.errors import Interrupted, OpsError
 from ops.follow import ENDED, UNFINISHED, Arrival, Outcome, follow
 from ops.pipeline import Pipeline, check_deployed, pipeline_of, version_of
 from ops.screen import duration, open_console, short
@@ -40,52 +40,57 @@ from ops.screen import duration, open_console, short
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How a person wants to see a build; `handoff_timeout` is in seconds. `command` makes a whole command line of
-    `follow web 1.0.912/3`."""
+    """The options of both commands; `handoff_timeout` is in seconds.
+
+    `command` completes `follow web 1.0.912/3` to a command line with the same configuration.
+    """
 
     as_json: bool
     handoff_timeout: float
     command: Callable[[str], str]
 
     def follow_command(self, image: Image, arn: str) -> str:
-        """What follows the build again."""
+        """The command line that follows this build."""
         return self.command(f"follow {image.name} {version_of(arn)}")
 
 
-def run_build(estate: Estate, *, image: Image, follows: bool, wish: Options) -> int:
-    """`ops build`: start a build of the image's pipeline, whatever else it is building; the exit status.
+def run_build(estate: Estate, *, image: Image, follows: bool, options: Options) -> int:
+    """`ops build`: start a build of the image's pipeline, and follow it if `follows`; the exit status.
 
-    A build that is on its way already may lack what was changed meanwhile, so it is named and never joined.
+    A build that is running already may lack the latest changes. So it is shown, and a new one is started anyway.
     """
     aws = Aws(provider=estate.settings.provider, home=image.home)
     pipeline = pipeline_of(image, estate=estate, aws=aws)
     deployed, declared = check_deployed(pipeline, aws=aws), recipe_of(estate.image(image.name)).version
-    console = open_console(to_stderr=wish.as_json)
+    console = open_console(to_stderr=options.as_json)
     if deployed != declared:
-        stack = names.image_stack(image.name)
-        words = f"{image.name} is deployed as {deployed} and declared as {declared}; this builds {deployed}, and after"
-        console.print(f"{words} make deploy STACK={stack} what is declared", style="yellow", soft_wrap=True)
+        deploy = f"make deploy STACK={names.image_stack(image.name)}"
+        difference = f"{image.name} is deployed as {deployed} and declared as {declared}"
+        remedy = f"this builds {deployed}; to build {declared}, run {deploy} first"
+        console.print(f"{difference}: {remedy}", style="yellow", soft_wrap=True)
     with asking(image.home):
         imagebuilder = aws.imagebuilder(image.home)
         others = [build for build in list_builds(imagebuilder, pipeline_arn=pipeline.arn) if build.status not in ENDED]
         started = imagebuilder.start_image_pipeline_execution(imagePipelineArn=pipeline.arn, clientToken=str(uuid4()))
         arn = started["imageBuildVersionArn"]
     for build in others:
-        beside = f"{image.name} {version_of(build.arn)} is {build.status}, and goes on beside this one"
-        console.print(beside, style="dim")
+        console.print(f"{image.name} {version_of(build.arn)} is {build.status} and continues in parallel", style="dim")
     console.print(f"{image.name} {version_of(arn)} started in {image.home}")
     if follows:
-        return _follow(pipeline, arn=arn, aws=aws, console=console, just_started=True, wish=wish)
-    if wish.as_json:
+        return _follow(pipeline, arn=arn, aws=aws, console=console, just_started=True, options=options)
+    if options.as_json:
         _print_json(pipeline, arn=arn, outcome=None)
     else:
         console.print(arn, style="dim", soft_wrap=True)
-        console.print(f"follow it with: {wish.follow_command(image, arn)}", soft_wrap=True)
+        console.print(f"follow it with: {options.follow_command(image, arn)}", soft_wrap=True)
     return 0
 
 
-def run_follow(estate: Estate, *, image: Image, build: str | None, wish: Options) -> int:
-    """`ops follow`: follow a build that was started before, without `build` the newest; the exit status."""
+def run_follow(estate: Estate, *, image: Image, build: str | None, options: Options) -> int:
+    """`ops follow`: follow a build that was started before; the exit status.
+
+    `build` is `1.0.912/3`. Default: the newest build.
+    """
     aws = Aws(provider=estate.settings.provider, home=image.home)
     pipeline = pipeline_of(image, estate=estate, aws=aws)
     check_deployed(pipeline, aws=aws)
@@ -93,18 +98,18 @@ def run_follow(estate: Estate, *, image: Image, build: str | None, wish: Options
         with asking(image.home):
             builds = list_builds(aws.imagebuilder(image.home), pipeline_arn=pipeline.arn)
         if not builds:
-            raise OpsError(f"{image.name} has no build yet: {wish.command(f'build {image.name}')}")
+            raise OpsError(f"{image.name} has no build yet: {options.command(f'build {image.name}')}")
         arn = builds[0].arn
     else:
         arn = pipeline.build_arn(build)
-    console = open_console(to_stderr=wish.as_json)
+    console = open_console(to_stderr=options.as_json)
     if console.is_interactive:
         console.print(f"{image.name} {version_of(arn)} in {image.home}")
-    return _follow(pipeline, arn=arn, aws=aws, console=console, just_started=False, wish=wish)
+    return _follow(pipeline, arn=arn, aws=aws, console=console, just_started=False, options=options)
 
 
-def _follow(pipeline: Pipeline, *, arn: str, aws: Aws, console: Console, just_started: bool, wish: Options) -> int:
-    again = wish.follow_command(pipeline.image, arn)
+def _follow(pipeline: Pipeline, *, arn: str, aws: Aws, console: Console, just_started: bool, options: Options) -> int:
+    again = options.follow_command(pipeline.image, arn)
     label = f"{pipeline.image.name} {version_of(arn)}"
     try:
         outcome = follow(
@@ -113,25 +118,24 @@ def _follow(pipeline: Pipeline, *, arn: str, aws: Aws, console: Console, just_st
             aws=aws,
             console=console,
             just_started=just_started,
-            handoff_timeout=wish.handoff_timeout,
+            handoff_timeout=options.handoff_timeout,
         )
     except KeyboardInterrupt:
-        print(f"\n{label} goes on without you; follow it again with: {again}", file=sys.stderr)
-        return 130
+        raise Interrupted(f"\n{label} continues; follow it again with: {again}") from None
     except OpsError as error:
-        raise OpsError(f"{error}\n{label} may still be on its way; follow it again with: {again}") from None
+        raise OpsError(f"{error}\n{label} may still be running; follow it again with: {again}") from None
     if outcome is None:
         raise OpsError(f"{pipeline.image.name} has no build {version_of(arn)}")
-    if wish.as_json:
+    if options.as_json:
         _print_json(pipeline, arn=arn, outcome=outcome)
     else:
         _print_arrivals(outcome.arrivals, noun=pipeline.noun, console=console)
-    _check(outcome, pipeline=pipeline, label=label, wish=wish)
+    _check(outcome, pipeline=pipeline, label=label, options=options)
     return 0
 
 
-def _check(outcome: Outcome, *, pipeline: Pipeline, label: str, wish: Options) -> None:
-    """Raises `OpsError` that says what a person has to look at."""
+def _check(outcome: Outcome, *, pipeline: Pipeline, label: str, options: Options) -> None:
+    """Raises `OpsError` when a person has to do something."""
     if not outcome.is_good and outcome.status not in UNFINISHED:
         raise OpsError(f"{label} {outcome.status}: it was built, and withdrawn later")
     if not outcome.is_good:
@@ -148,8 +152,8 @@ def _check(outcome: Outcome, *, pipeline: Pipeline, label: str, wish: Options) -
         )
     if behind:
         raise OpsError(
-            f"latest did not move to {label} in {', '.join(behind)} within {duration(wish.handoff_timeout)}: look at "
-            f"the function's log {names.function_log(pipeline.handoff)} and at the dead letters in the queue "
+            f"latest did not move to {label} in {', '.join(behind)} within {duration(options.handoff_timeout)}: "
+            f"look at the function's log {names.function_log(pipeline.handoff)} and at the dead letters in the queue "
             f"{names.dead_letters(pipeline.handoff)}, both in {pipeline.image.home}"
         )
 

@@ -1,6 +1,6 @@
-"""A fleet as AWS has it: what its channel says, its launch template, its group, the instances, the last refresh.
+"""A fleet as AWS has it: its channel, launch template, group and instances, and the last instance refresh.
 
-Each is read for itself: what cannot be read is in `errors`, and the rest is shown nevertheless.
+Each of them is read separately: what cannot be read is in `errors`, and the rest is shown anyway.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from estate.estate import Estate
 from estate.models.fleet import Fleet
 from lambda_src.handoff.builds import Build, good_builds
 from lambda_src.handoff.channels import Channel, read_channels
-from ops.aws import Aws, OpsError, asking
+from ops.aws import Aws, asking
+from ops.errors import OpsError
 from ops.pipeline import Pipeline, pipeline_of, version_of
 from ops.values import Meaning, build_of, meaning_of, read_amis, read_outputs
 
@@ -27,18 +28,18 @@ if TYPE_CHECKING:  # boto3's stubs are for development only
     from mypy_boto3_ec2.type_defs import LaunchTemplateVersionTypeDef
 
 _Answer = Mapping[str, Any]
-"""A group or an instance as Auto Scaling says it."""
+"""A group or an instance in an answer of Auto Scaling."""
 
 NEWEST = "$Latest"
 _LEAVING = ("Terminating", "Terminated", "Detaching", "Detached")
-"""The states of instances that are no longer the group's, so their AMI does not matter; some have a suffix."""
+"""The states of instances that leave the group, so their AMI does not matter; AWS adds a suffix to some of them."""
 _MOST_AT_ONCE = 200
 """Values of one filter of EC2."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Version:
-    """A version of a launch template, and the AMI that it launches."""
+    """A version of a launch template, and the AMI in it."""
 
     template: str
     """The template's ID."""
@@ -49,14 +50,14 @@ class Version:
 
 @dataclass(frozen=True, kw_only=True)
 class Running:
-    """Instances that are alike: `version` is of the launch template they come from, empty for those attached."""
+    """Instances with the same template version and AMI. `template` and `version` are empty for attached instances."""
 
     version: str
     ami: str
     build: str | None
     count: int
     kept: bool
-    """Whether they are protected from scale-in or in standby, which refreshes may pass over."""
+    """Whether they are protected from scale-in or in standby; an instance refresh may skip these."""
     template: str
 
 
@@ -73,7 +74,7 @@ class Refresh:
 
 @dataclass(kw_only=True)
 class Facts:
-    """What was read of a fleet; None is for what is not there, or could not be read (then `errors` says so)."""
+    """What was read about a fleet. None means that it does not exist, or could not be read and `errors` says so."""
 
     group_name: str
     channel: Channel | None = None
@@ -95,7 +96,7 @@ class Facts:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """What cannot be read inside ends there, and is in `errors` once."""
+        """An error of AWS ends the block and is added to `errors`, once."""
         try:
             yield
         except OpsError as error:
@@ -104,7 +105,7 @@ class Facts:
 
 
 def read_fleet(fleet: Fleet, *, estate: Estate, aws: Aws, builds: Sequence[Build]) -> Facts:
-    """Read a fleet under an identity of its account. `builds` are those of its image, as far as they are known."""
+    """Read a fleet with credentials of its account. `builds` are the builds of its image that are known."""
     facts = Facts(group_name=names.fleet(estate.settings.namespace, fleet.name))
     with facts.reading():
         _check_account(fleet, estate, aws)
@@ -123,14 +124,14 @@ def read_fleet(fleet: Fleet, *, estate: Estate, aws: Aws, builds: Sequence[Build
 
 
 def _check_account(fleet: Fleet, estate: Estate, aws: Aws) -> None:
-    """The role that Terraform assumes is Terraform's own; but what is in its account cannot be seen from another."""
+    """Raises `OpsError` when the fleet is in another account than the credentials. The role is for Terraform only."""
     role = (fleet.provider or estate.settings.provider).assume_role
     account = role.role_arn.split(":")[4] if role else aws.account
     if account != aws.account:
         assert role
         raise OpsError(
-            f"{names.fleet_stack(fleet.name)} is in account {account} ({role.role_arn}), and these credentials are of "
-            f"account {aws.account}: set AWS_PROFILE to a profile of account {account}"
+            f"{names.fleet_stack(fleet.name)} is in account {account} ({role.role_arn}), and these credentials belong "
+            f"to account {aws.account}: set AWS_PROFILE to a profile of account {account}"
         )
 
 
@@ -166,7 +167,7 @@ def _read_group(facts: Facts, fleet: Fleet, aws: Aws, pipeline: Pipeline) -> Non
 
 
 def _version_of_group(group: _Answer, fleet: Fleet, aws: Aws) -> Version | None:
-    """Also of a group that somebody gave a mixed instances policy by hand."""
+    """The version that a group launches, also when a mixed instances policy was added by hand."""
     mixed = group.get("MixedInstancesPolicy", {}).get("LaunchTemplate", {}).get("LaunchTemplateSpecification", {})
     template = group.get("LaunchTemplate") or mixed
     identity = template.get("LaunchTemplateId")
@@ -197,7 +198,7 @@ def _version(
 
 
 def _running(group: _Answer, facts: Facts, fleet: Fleet, aws: Aws, pipeline: Pipeline) -> tuple[Running, ...]:
-    """The group's instances, those alike together. Those that it is ending do not count."""
+    """The group's instances, counted by template version and AMI, without those that leave the group."""
     instances = [each for each in group["Instances"] if not each["LifecycleState"].startswith(_LEAVING)]
     amis = _amis(instances, facts, fleet, aws)
     known = [version.ami for version in (facts.newest, facts.wanted) if version]
@@ -214,13 +215,13 @@ def _running(group: _Answer, facts: Facts, fleet: Fleet, aws: Aws, pipeline: Pip
 
 
 def _amis(instances: Sequence[_Answer], facts: Facts, fleet: Fleet, aws: Aws) -> dict[str, str]:
-    """The AMI of each instance by ID, by what Auto Scaling, EC2 or its launch template says; empty if none does."""
+    """The AMI of each instance by ID, from Auto Scaling, EC2 or its launch template; empty if none of them has it."""
     amis = {each["InstanceId"]: each.get("ImageId", "") for each in instances}
     with facts.reading(), asking(fleet.region):
         asked = [identity for identity, ami in amis.items() if not ami]
         pages = aws.ec2(fleet.region).get_paginator("describe_instances")
         for start in range(0, len(asked), _MOST_AT_ONCE):
-            # by a filter: an ID that is gone already would refuse the whole call
+            # a filter, because the call fails as a whole for an instance ID that does not exist any more
             filters = [{"Name": "instance-id", "Values": asked[start : start + _MOST_AT_ONCE]}]
             for page in pages.paginate(Filters=filters):  # type: ignore[arg-type]
                 found = [instance for reservation in page["Reservations"] for instance in reservation["Instances"]]
@@ -235,7 +236,7 @@ def _amis(instances: Sequence[_Answer], facts: Facts, fleet: Fleet, aws: Aws) ->
 
 
 def _template(instance: _Answer) -> tuple[str, str]:
-    """The launch template that an instance comes from and its version; empty for one that was attached."""
+    """The launch template of an instance and its version; empty for an attached instance."""
     template = instance.get("LaunchTemplate", {})
     return template.get("LaunchTemplateId", ""), template.get("Version", "")
 
@@ -245,7 +246,7 @@ def _is_kept(instance: _Answer) -> bool:
 
 
 def _refresh(group: str, fleet: Fleet, aws: Aws) -> Refresh | None:
-    """The last one, of which AWS remembers those of six weeks."""
+    """The last instance refresh; AWS keeps them for six weeks."""
     with asking(fleet.region):
         answer = aws.autoscaling(fleet.region).describe_instance_refreshes(AutoScalingGroupName=group, MaxRecords=1)
         last = next(iter(answer["InstanceRefreshes"]), None)

@@ -1,4 +1,4 @@
-"""One fleet as `ops status` shows it: from what was read to what is said."""
+"""One fleet as `ops status` shows it, from the facts that were read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ops.gaps import gaps_of, progress_of
 
 @dataclass(frozen=True, kw_only=True)
 class FleetStatus:
-    """One fleet; `wanted`, `template` and `instances` are as the module `ops.status` says."""
+    """One fleet; the module `ops.status` describes `wanted`, `template` and `instances`."""
 
     fleet: str
     image: str
@@ -31,7 +31,7 @@ class FleetStatus:
 
 
 def fleet_status(fleet: Fleet, facts: Facts, *, estate: Estate) -> FleetStatus:
-    """What was read of a fleet, and what it comes to."""
+    """The status of a fleet from its facts."""
     newest, group = facts.newest, facts.wanted
     there = (facts.group_exists, facts.template_exists)
     return FleetStatus(

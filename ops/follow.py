@@ -1,4 +1,4 @@
-"""A build from its first state until `latest` points to its outputs, or until it fails."""
+"""Following a build from its first status until it fails, or until `latest` points to its outputs."""
 
 from __future__ import annotations
 
@@ -17,16 +17,19 @@ from ops.screen import duration
 
 GOOD = "AVAILABLE"
 UNFINISHED = ("FAILED", "CANCELLED")
-"""The ends of builds that made nothing, of which Image Builder says why."""
+"""The last statuses of builds that made nothing; Image Builder gives a reason for them."""
 ENDED = (GOOD, *UNFINISHED, "DEPRECATED", "DISABLED", "DELETED")
 APPEARS_WITHIN_SECONDS = 30
-"""How long GetImage may not know a build that was started just now."""
+"""How long GetImage may not find a build that has just been started."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arrival:
-    """One region after a good build: what `latest` holds of it there, None when it has nothing there, and what it
-    holds now."""
+    """One region after a good build.
+
+    `value` is what `latest` holds when it points to the build; None when the build has no output in the region.
+    `latest` is what it holds now.
+    """
 
     region: str
     value: str | None
@@ -42,26 +45,26 @@ class Outcome:
 
     status: str
     failed_in: str | None = None
-    """The last state that was seen before a bad end."""
+    """The last status that was seen before it failed."""
     reason: str | None = None
-    """Image Builder's words about a bad end."""
+    """Image Builder's reason, when it failed."""
     logs: str | None = None
-    """Where the build's log lies, `s3://bucket/prefix`."""
+    """Where the build's log is, `s3://bucket/prefix`."""
     arrivals: tuple[Arrival, ...] = ()
 
     @property
     def is_good(self) -> bool:
-        """Whether the build made what can be used."""
+        """Whether the build's outputs can be used."""
         return self.status == GOOD
 
 
 def follow(
     pipeline: Pipeline, *, arn: str, aws: Aws, console: Console, just_started: bool, handoff_timeout: float
 ) -> Outcome | None:
-    """Show the build until it has ended and, when it is good, until `latest` points to it or to a newer one in every
-    region, `handoff_timeout` seconds at most. None when the pipeline has no such build.
+    """Show the build until it has ended; after a good build, until `latest` points to it or to a newer build in every
+    region, `handoff_timeout` seconds at most. None when the pipeline does not have the build.
 
-    Raises `OpsError` when AWS refuses to tell.
+    Raises `OpsError` when AWS refuses.
     """
     build = _first_look(pipeline, arn=arn, aws=aws, patient=just_started)
     if build is None:
@@ -96,7 +99,7 @@ def _build(pipeline: Pipeline, *, arn: str, aws: Aws) -> Build | None:
 
 
 def _walk(pipeline: Pipeline, *, arn: str, aws: Aws, progress: Progress) -> Outcome:
-    """Show each state until the last one."""
+    """Show each status until the last one."""
     imagebuilder = aws.imagebuilder(pipeline.image.home)
     state: str | None = None
     while True:
@@ -107,7 +110,7 @@ def _walk(pipeline: Pipeline, *, arn: str, aws: Aws, progress: Progress) -> Outc
             break
         state = status
         progress.step(status)
-        # So that a state is shown late by a tenth at most, and a long one costs few calls.
+        # a status that lasts long needs few calls, and each is shown late by at most a tenth of its duration
         time.sleep(min(max(0.25, progress.step_seconds / 10), 10.0))
     if status == GOOD:
         return Outcome(status=status)
@@ -123,11 +126,11 @@ def _walk(pipeline: Pipeline, *, arn: str, aws: Aws, progress: Progress) -> Outc
 
 
 def _hand_off(pipeline: Pipeline, build: Build, *, aws: Aws, progress: Progress, timeout: float) -> tuple[Arrival, ...]:
-    """Wait until `latest` has moved in every region that has an output of the build, or the time is over."""
+    """Wait until `latest` has moved in every region that has an output of the build, or until the timeout."""
     until: float | None = None
     while True:
         arrivals = tuple(_arrival(pipeline, build, region=region, aws=aws) for region in pipeline.image.regions)
-        if until is None:  # the first look is no waiting
+        if until is None:  # the first look does not count as waiting
             until = time.monotonic() + timeout
         waiting = [arrival.region for arrival in arrivals if arrival.value and not arrival.handed_off]
         if not waiting or time.monotonic() >= until:
@@ -145,7 +148,7 @@ def _arrival(pipeline: Pipeline, build: Build, *, region: str, aws: Aws) -> Arri
     there = latest is not None and latest.value == value
     named = build if there else _build_in(latest, pipeline, aws=aws) if latest else None
     with asking(region):
-        # a record may be of another value, which somebody wrote by hand
+        # the record may describe an earlier value, when the present one was written by hand
         points_to = named if latest and named and outputs.value_of(named) == latest.value else None
     newer = points_to is not None and points_to.order > build.order
     return Arrival(
@@ -158,6 +161,6 @@ def _arrival(pipeline: Pipeline, build: Build, *, region: str, aws: Aws) -> Arri
 
 
 def _build_in(channel: Channel, pipeline: Pipeline, *, aws: Aws) -> Build | None:
-    """The build that a channel's record names, if it is one of the image's."""
+    """The build that a channel's record names, if it is a build of the image."""
     recorded = channel.record.get("build", "")
     return _build(pipeline, arn=recorded, aws=aws) if pipeline.is_of(recorded) else None

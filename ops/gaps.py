@@ -1,4 +1,4 @@
-"""Why a fleet is not what its channel and its launch template say: one reason for each gap, and what to do."""
+"""Gaps: where a fleet differs from its channel or its launch template, with one reason for each, and what to do."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from estate.estate import Estate
 from estate.models.fleet import Fleet
 from ops.fleet import Facts, Refresh, Running, Version
 
-_ON_ITS_WAY = ("Pending", "InProgress", "Baking")
-"""The states of a refresh that goes on. AWS ends one that gets no further after an hour."""
+_RUNNING = ("Pending", "InProgress", "Baking")
+"""The statuses of a refresh that is running. AWS ends one that makes no progress for an hour."""
 
 
 def gaps_of(fleet: Fleet, facts: Facts, *, estate: Estate) -> tuple[str, ...]:
-    """One line for each gap; none while a refresh that nothing hinders is on its way."""
+    """One line for each gap; no gap for instances that a running refresh will replace."""
     return tuple(_gaps(fleet, facts, estate))
 
 
 def progress_of(facts: Facts) -> str | None:
-    """The refresh that is on its way."""
+    """The progress of the refresh that is running; None when none is."""
     refresh = facts.refresh
-    if refresh is None or refresh.status not in _ON_ITS_WAY:
+    if refresh is None or refresh.status not in _RUNNING:
         return None
     stale = sum(running.count for running in _stale(facts))
     left = f", {_instances(stale)} left" if stale else ""
@@ -57,11 +57,11 @@ def _of_channel(fleet: Fleet, facts: Facts, deploy: str) -> Iterator[str]:
         yield f"{channel}: {facts.meaning.problem}"
     elif facts.channel and facts.newest and facts.channel.value != facts.newest.ami:
         wanted, has = _shown(facts.channel.value, facts.builds), _shown(facts.newest.ami, facts.builds)
-        yield f"{channel} points to {wanted}, and the launch template has {has}: {deploy} takes it"
+        yield f"{channel} points to {wanted}, and the launch template has {has}: run {deploy}"
 
 
 def _of_group(facts: Facts, deploy: str) -> Iterator[str]:
-    """Between the launch template and the version of it that the group launches."""
+    """Between the launch template's newest version and the version that the group launches."""
     newest, wanted = facts.newest, facts.wanted
     if facts.group_exists and newest and wanted is None and not facts.errors:
         yield f"group {facts.group_name} launches a version of a launch template that does not exist: run {deploy}"
@@ -78,7 +78,7 @@ def _of_group(facts: Facts, deploy: str) -> Iterator[str]:
 def _of_instances(fleet: Fleet, facts: Facts, estate: Estate) -> Iterator[str]:
     """Between the version that the group launches and what the instances run."""
     stale = _stale(facts)
-    if not stale or facts.wanted is None or (facts.refresh and facts.refresh.status in _ON_ITS_WAY):
+    if not stale or facts.wanted is None or (facts.refresh and facts.refresh.status in _RUNNING):
         return
     count, whole = (sum(running.count for running in some) for some in (stale, facts.instances))
     verb = "runs" if whole == 1 else "run"
@@ -102,19 +102,20 @@ def _stale(facts: Facts) -> list[Running]:
 
 
 def _why(refresh: Refresh | None, wanted: Version, stale: list[Running]) -> str:
-    """Why instances were not replaced. A refresh that was refused, or whose caller was killed, left no trace."""
+    """Why instances were not replaced. AWS keeps no record of a refresh that it refused, or that was never
+    requested."""
     if refresh is None:
         return "no instance refresh was started"
     started_before = refresh.started and wanted.created and refresh.started < wanted.created
     if started_before and refresh.status == "Successful":
         return f"no instance refresh was started since version {wanted.number} was made"
     if refresh.status == "Successful" and all(running.kept for running in stale):
-        return "they are protected from scale-in or in standby, and the last instance refresh passed them over"
+        return "they are protected from scale-in or in standby, and the last instance refresh skipped them"
     return f"the last instance refresh {_how_it_ended(refresh)}"
 
 
 def _remedy(fleet: Fleet, facts: Facts, estate: Estate) -> str:
-    """Terraform's next plan is empty then, so the refresh is to be started by hand, with the declared preferences."""
+    """The command that starts a refresh with the declared preferences, because Terraform's next plan is empty."""
     if facts.refresh and facts.refresh.status in ("Cancelling", "RollbackInProgress"):
         return "wait for its end"
     preferences = {_camel(key): value for key, value in fleet.rollout.model_dump(exclude_none=True).items()}
@@ -138,12 +139,12 @@ def _how_it_ended(refresh: Refresh) -> str:
 
 def _how_far(refresh: Refresh) -> str:
     at = "" if refresh.percentage is None else f" at {refresh.percentage}%"
-    verb = "is" if refresh.status in (*_ON_ITS_WAY, "Cancelling", "RollbackInProgress") else "ended"
+    verb = "is" if refresh.status in (*_RUNNING, "Cancelling", "RollbackInProgress") else "ended"
     return f"{verb} {refresh.status}{at}"
 
 
 def _with_version(ami: str, version: str, builds: Mapping[str, str]) -> str:
-    return f"{_shown(ami, builds)} ({f'version {version}' if version else 'of no launch template'})"
+    return f"{_shown(ami, builds)} ({f'version {version}' if version else 'not from a launch template'})"
 
 
 def _shown(ami: str, builds: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""One image as `ops status` shows it: its builds, and what its channels hold in each region."""
+"""One image as `ops status` shows it: its builds, and the values of its channels in each region."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from estate.estate import Estate
 from estate.models.images import Image
 from lambda_src.handoff.builds import Build, list_builds, newest_good
 from lambda_src.handoff.channels import Channel, read_channels
-from ops.aws import Aws, OpsError, asking
+from ops.aws import Aws, asking
+from ops.errors import OpsError
 from ops.pipeline import Pipeline, deployed_recipe, pipeline_of, version_of
 from ops.values import Meaning, Output, meaning_of, read_outputs
 
@@ -59,13 +60,13 @@ class ImageStatus:
 
     @property
     def problems(self) -> tuple[ChannelStatus, ...]:
-        """The channels that hold what is no build of the image, or none that can be used."""
+        """The channels whose value is not a build of the image, or not a usable one."""
         return tuple(channel for channel in self.channels if channel.problem)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Region:
-    """What one region says: its channels, and what their values are; `error` if that could not be asked."""
+    """One region: its channels, and what is known about their values; `error` if that could not be read."""
 
     channels: Mapping[str, Channel]
     outputs: Mapping[str, Output]
@@ -76,7 +77,7 @@ class ImageReading:
     """An image that is being read, in several threads."""
 
     def __init__(self, image: Image, *, estate: Estate, aws: Aws, pool: Executor) -> None:
-        """Raises `OpsError` when AWS does not know the operator."""
+        """Raises `OpsError` when AWS does not accept the credentials."""
         self._image = image
         self._pipeline = pipeline = pipeline_of(image, estate=estate, aws=aws)
         self._names = tuple(estate.parameters(image))
@@ -85,11 +86,11 @@ class ImageReading:
 
     @property
     def builds(self) -> Sequence[Build]:
-        """The builds, when all is read; none if they could not be read."""
+        """Waits for the builds; empty if they could not be read."""
         return () if self._builds.exception() else self._builds.result()[1]
 
     def status(self) -> ImageStatus:
-        """The status, when all is read; what could not be read is in its `errors`."""
+        """Waits until everything is read. What could not be read is in `errors`."""
         errors: list[str] = []
         deployed, builds = _result(self._builds, errors) or (None, [])
         rows: list[ChannelStatus] = []
@@ -130,7 +131,8 @@ class ImageReading:
 
 
 def _is_behind(channel: Channel, meaning: Meaning, newest: Build, *, region: str) -> bool:
-    """The list of builds may lag behind the channel, so its newest is not newer because it is another."""
+    """Whether the newest build is newer than the channel's. Image Builder's list may lack the channel's build, so
+    another build is not newer for that alone."""
     if newest.arn == meaning.arn or newest.outputs[region] == channel.value:
         return False
     return not meaning.created or newest.order[0] > meaning.created

@@ -1,7 +1,7 @@
-"""`make plan`, `make deploy` and `make destroy`: what to know before cdktf runs, and then cdktf.
+"""`make plan`, `make deploy` and `make destroy`: checks, and then cdktf.
 
-They stop where they would do something else than they seem to: at a stack that is not declared, and at one whose state
-is still where it was before namespaces were part of its key. A destroy names who uses what it destroys.
+They stop when the result would be a surprise: for a stack that is not declared, and for one whose state is still at its
+place from before namespaces were part of its key. A destroy lists what uses the stack.
 """
 
 from __future__ import annotations
@@ -19,32 +19,35 @@ from pathlib import Path
 import cdktf_out
 from estate import names
 from estate.estate import Estate
-from estate.load import load
-from estate.problems import EstateError, did_you_mean
+from estate.problems import did_you_mean
+from ops.configuration import load_estate
+from ops.errors import OpsError, UsageError
 from ops.states import CannotLook, State, States, states_of
 
 
 def main(arguments: Sequence[str]) -> int:
-    """`CDKTF plan|deploy|destroy STACK... -- OPTION...`, of which CDKTF is the command's path.
+    """`CDKTF plan|deploy|destroy STACK... -- OPTION...`; CDKTF is the path of the command.
 
-    The exit status, unless cdktf takes this process over.
+    The exit status, unless cdktf replaces this process.
     """
-    cdktf, action, *rest = arguments
+    try:
+        return _run(*arguments)
+    except OpsError as error:
+        _say(str(error))
+        return error.exit_status
+
+
+def _run(cdktf: str, action: str, *rest: str) -> int:
     end = rest.index("--")
     words, options = rest[:end], rest[end + 1 :]
-    try:
-        estate = load(Path(os.environ.get("GOLDSMITH_CONFIG") or "config"))
-    except EstateError as error:
-        _say(str(error))
-        return 2
-    unknown = [word for word in words if not fnmatch.filter(estate.stacks, word)]
+    estate = load_estate()
+    unknown = tuple(word for word in words if not fnmatch.filter(estate.stacks, word))
     if action == "destroy" and unknown == words and all(_kept(estate, word) for word in words):
         return max([_destroy_kept(estate, word, options) for word in words])
     states = states_of(estate.settings, beside=cdktf_out.folder().absolute().parent)
     if unknown:
-        for word in unknown:
-            _say(_about_undeclared(estate, word, states=states, action=action))
-        return 2
+        lines = (_about_undeclared(estate, word, states=states, action=action) for word in unknown)
+        raise UsageError("\n".join(lines))
     stacks = [name for name in estate.stacks if any(fnmatch.fnmatch(name, word) for word in words)]
     others = cdktf_out.used_by_others(cdktf_out.folder(), namespace=estate.namespace)
     for stack in stacks:
@@ -67,7 +70,7 @@ def _say(words: str) -> None:
 
 
 def _kept(estate: Estate, word: str) -> Path | None:
-    """The folder that still has the Terraform of a stack of this estate."""
+    """The folder with the Terraform of a stack of this estate, if it is still there."""
     out = cdktf_out.folder()
     for folder in (cdktf_out.stack(out, word), cdktf_out.removed(out, word)):
         ours = cdktf_out.namespace_in(folder) in (None, estate.namespace)
@@ -77,11 +80,11 @@ def _kept(estate: Estate, word: str) -> Path | None:
 
 
 def _destroy_kept(estate: Estate, word: str, options: Sequence[str]) -> int:
-    """`terraform destroy` in the folder that still has a stack's Terraform; the folder goes when it has worked."""
+    """`terraform destroy` in the folder with the stack's Terraform, which is deleted after success; the exit status."""
     folder = _kept(estate, word)
     assert folder is not None
-    _say(f"{word} is not declared any more: destroying what it still has in AWS, by its Terraform in {folder}")
-    signal.signal(signal.SIGINT, lambda *_: None)  # Terraform has it too, and ends in order
+    _say(f"{word} is not declared any more: destroying its resources in AWS with the Terraform in {folder}")
+    signal.signal(signal.SIGINT, lambda *_: None)  # Terraform gets Ctrl-C too, and ends properly
     for command in (["init", "-input=false"], ["destroy", *options]):
         if subprocess.call(["terraform", f"-chdir={folder}", *command]) != 0:
             return 1
@@ -93,20 +96,20 @@ def _about_undeclared(estate: Estate, word: str, *, states: States, action: str)
     if _kept(estate, word):
         return (
             f"{word} is not declared any more: to {action} it, put its lines back. make destroy STACK={word} destroys "
-            "what it still has in AWS"
+            "its resources in AWS"
         )
     if state := _left(estate, word, states):
         return (
-            f"{word} is not declared any more, and {state.place} still has {state.size}. To destroy what is left, "
-            "put its lines back, or check out a commit that has them; then make destroy "
-            f"STACK={word}, and delete the lines again"
+            f"{word} is not declared any more, and {state.place} still has {state.size}. To destroy them, put its "
+            f"lines back, or check out a commit that has them, run make destroy STACK={word}, and delete the lines "
+            "again"
         )
     remedy = did_you_mean(word, estate.stacks) or "the configuration declares none"
     return f"unknown stack {word!r}; {remedy}"
 
 
 def _left(estate: Estate, word: str, states: States) -> State | None:
-    """The state of a stack that is not declared any more, if it can be seen."""
+    """The state of a stack that is not declared any more, if it can be read."""
     if not _may_be_a_stack(word):
         return None
     namespace = estate.namespace
@@ -124,7 +127,7 @@ def _may_be_a_stack(word: str) -> bool:
     return re.fullmatch(r"(image|fleet|overview)-[a-z0-9-]+", word) is not None
 
 
-# --- What a destroy is about
+# --- What uses a stack that is destroyed
 
 
 def _uses(estate: Estate, stacks: Sequence[str]) -> Iterator[str]:
@@ -136,12 +139,12 @@ def _uses(estate: Estate, stacks: Sequence[str]) -> Iterator[str]:
         if fleets:
             yield (
                 f"{names.image_stack(image.name)}: in use by {_counted('fleet', fleets)}. Instances, AMIs and channels "
-                "stay; there will be no new builds, and no hand-off"
+                "stay, but there will be no new builds and no hand-off"
             )
         if children:
             yield (
                 f"{names.image_stack(image.name)}: the parent of {_counted('image', children)}, whose next builds will "
-                "still start from its last one"
+                "still start from its last build"
             )
 
 
@@ -153,7 +156,7 @@ def _counted(noun: str, found: Sequence[str]) -> str:
 
 
 def _has_to_move(estate: Estate, stack: str, *, states: States, action: str) -> bool:
-    """Whether a stack's state is still at its old place only. Says so, and how to move it."""
+    """Whether a stack's state is at its old place only. Prints how to move it."""
     namespace, region = estate.namespace, estate.stacks[stack]
     before, now = names.state_before_namespaces(stack, region), names.state(namespace, stack, region)
     try:
@@ -166,15 +169,15 @@ def _has_to_move(estate: Estate, stack: str, *, states: States, action: str) -> 
     if new is None:
         init = f"terraform -chdir={cdktf_out.stack(cdktf_out.folder(), stack)} init"
         _say(
-            f"{stack}: its state, {old.place} with {old.size}, is where it was before the namespace was "
-            f"part of its key; {action} would not see it. Move it, then try again:\n"
+            f"{stack}: its state, {old.place} with {old.size}, is still at its place from before the namespace was "
+            f"part of its key; {action} would not use it. Move it, then try again:\n"
             "    make synth\n"
             f"    {init} -reconfigure -backend-config={states.option}={states.location(before)}\n"
             f"    {init} -migrate-state -force-copy -backend-config={states.option}={states.location(now)}"
         )
         return True
     _say(
-        f"{stack}: {action} uses {new.place}; {old.place}, from before the namespace was part of its key, is still "
-        f"there with {old.size}. If all of it is in the new state too, delete the old one"
+        f"{stack}: {action} uses {new.place}; {old.place}, from before the namespace was part of its key, still exists "
+        f"with {old.size}. If all of them are in the new state too, delete the old one"
     )
     return False

@@ -4,10 +4,10 @@
 
     os, region, architecture
     kind          "managed image", "public parameter" or "published AMI"
-    reference     what an image without `parent` is built from; null for a published AMI, which must be written
-    name, created of the newest one, `created` in ISO 8601
+    reference     what an image without `parent` is built from; null for a published AMI, where `parent` is required
+    name, created name and creation time (ISO 8601) of the newest one
     ami           its AMI ID
-    parent        what to write as `parent`, so that an image stays with this one
+    parent        what to write as `parent`, so that an image keeps using this one
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from botocore.exceptions import ClientError
 
 from estate.arns import partition
 from estate.catalogue.operating_systems import Architecture, ManagedImage, OperatingSystem, PublicParameter, Published
-from ops.aws import Aws, OpsError, asking
+from ops.aws import Aws, asking
+from ops.errors import OpsError
 from ops.screen import open_console
 
 if TYPE_CHECKING:  # boto3's stubs are for development only
@@ -31,7 +32,7 @@ if TYPE_CHECKING:  # boto3's stubs are for development only
 
 @dataclass(frozen=True, kw_only=True)
 class ParentImage:
-    """The newest parent image of a system. `parent` names exactly this one."""
+    """The newest parent image of a system. `parent` names exactly this version."""
 
     os: str
     region: str
@@ -45,7 +46,7 @@ class ParentImage:
 
 
 def run_parent(system: OperatingSystem, *, region: str, architecture: Architecture, as_json: bool) -> int:
-    """`ops parent`: find and print; the exit status. Raises `OpsError` when there is none, or AWS refuses."""
+    """`ops parent`: find and print it; the exit status. Raises `OpsError` when there is none, or AWS refuses."""
     console = open_console(to_stderr=as_json)
     with console.status(f"Looking for {system.title}"):
         found = newest_parent(system, region=region, architecture=architecture)
@@ -55,16 +56,16 @@ def run_parent(system: OperatingSystem, *, region: str, architecture: Architectu
     date = f", of {found.created[:10]}" if found.created else ""
     console.print(f"{system.title} for {architecture} in {region}: {found.name or found.parent}{date}", soft_wrap=True)
     if found.reference:
-        words = f"os: {system.name} alone takes the newest at each build; to stay with this one, write into the image"
+        use = f"without parent, os: {system.name} takes the newest at each build; to keep this one, write in the image"
     else:
-        words = f"nothing leads AWS to the newest one by itself, so write into the image, beside os: {system.name}"
-    console.print(words, soft_wrap=True)
+        use = f"AWS cannot look up the newest one at each build, so write in the image, next to os: {system.name}"
+    console.print(use, soft_wrap=True)
     console.print(f"parent: {found.parent}", soft_wrap=True)
     return 0
 
 
 def newest_parent(system: OperatingSystem, *, region: str, architecture: Architecture) -> ParentImage:
-    """Ask AWS, under the identity of the environment. Raises `OpsError` when there is none, or AWS refuses."""
+    """Ask AWS with the credentials of the environment. Raises `OpsError` when there is none, or AWS refuses."""
     aws = Aws(provider=None, home=region)
     reference = system.parent(region=region, architecture=architecture)
     title: str | None
@@ -122,7 +123,7 @@ def _in_parameter(path: str, *, aws: Aws, region: str) -> str:
 def _published(
     system: OperatingSystem, source: Published, *, aws: Aws, region: str, architecture: Architecture
 ) -> ImageTypeDef:
-    """The newest AMI that the publisher has. A lower version that it mended later is not newer."""
+    """The newest AMI of the publisher. The version decides first: a later fix of a lower version is not newer."""
     owner = source.owners.get(partition(region))
     if owner is None:
         raise OpsError(f"no account is known that publishes {system.title} in {region}: write an AMI ID of your own")
@@ -148,7 +149,7 @@ def _published(
 def _images(
     aws: Aws, region: str, *, filters: Sequence[FilterTypeDef], owners: Sequence[str] = ()
 ) -> list[ImageTypeDef]:
-    """AMIs, those too that are deprecated: every AMI is after two years."""
+    """AMIs, also deprecated ones: every public AMI is deprecated after two years."""
     with asking(region):
         pages = (
             aws.ec2(region)

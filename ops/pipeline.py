@@ -14,29 +14,30 @@ from estate.estate import Estate
 from estate.models.container_image import ContainerImage
 from estate.models.images import Image
 from lambda_src.handoff.outputs import Amis, Containers, Outputs
-from ops.aws import Aws, OpsError, asking
+from ops.aws import Aws, asking
+from ops.errors import OpsError
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pipeline:
-    """The pipeline that an image of the estate has, if it is deployed."""
+    """The pipeline of an image of the estate, deployed or not."""
 
     image: Image
     namespace: str
     account: str
     repository: str | None
-    """The repository that a container image goes to; None for AMIs."""
+    """The repository of a container image; None for AMIs."""
 
     @property
     def arn(self) -> str:
-        """Its ARN, which follows from names."""
+        """Its ARN, which follows from its name."""
         return names.pipeline_arn(
             namespace=self.namespace, image=self.image.name, region=self.image.home, account=self.account
         )
 
     @property
     def channels(self) -> str:
-        """The folder of its image's channels in Parameter Store."""
+        """The path of the image's channels in Parameter Store."""
         return names.image_path(self.namespace, self.image.name)
 
     @property
@@ -50,21 +51,21 @@ class Pipeline:
         return "container image" if self.repository else "AMI"
 
     def outputs(self, region: str, *, aws: Aws) -> Outputs:
-        """What its builds put into a region."""
+        """The outputs of its builds in a region."""
         if self.repository:
             return Containers(aws.ecr(region), region, self.repository)
         return Amis(aws.ec2(region), region, self.image.architecture)
 
     @property
     def not_deployed(self) -> str:
-        """What a person reads when it is not there."""
+        """The message when it does not exist."""
         stack = names.image_stack(self.image.name)
         place = f"account {self.account}, {self.image.home}"
         return f"{stack} is not deployed: run make deploy STACK={stack} (looked in {place})"
 
     def is_of(self, build_arn: str) -> bool:
-        """Whether a build is one of the image's, of any version of its recipe, and of any region: the image may have
-        had another home then."""
+        """Whether a build is a build of the image, with any version of its recipe, and in any region, because the
+        image may have had another home region then."""
         name = self.arn.partition(":image-pipeline/")[2]
         return re.fullmatch(rf"arn:[a-z-]+:imagebuilder:[a-z0-9-]+:[0-9]+:image/{name}/[0-9./]+", build_arn) is not None
 
@@ -102,7 +103,7 @@ def check_deployed(pipeline: Pipeline, *, aws: Aws) -> str:
 
 
 def version_of(build_arn: str) -> str:
-    """`1.0.912/3` of `…:image/acme-web/1.0.912/3`; empty for what is no ARN of a build."""
+    """`1.0.912/3` of `…:image/acme-web/1.0.912/3`; empty for any other text."""
     _, _, build = build_arn.partition(":image/")
     return build.partition("/")[2]
 

@@ -1,4 +1,4 @@
-"""A build on its way, shown: a live table of its states on a terminal, a line for each state in a pipe."""
+"""Shows a build that runs: a live table of its statuses on a terminal, a line for each status in a pipe."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from ops.screen import duration
 class _Row:
     name: str
     began: float | None
-    """None when nobody saw it."""
+    """None when its beginning was not seen."""
     ended: float | None = None
     at_least: bool = False
-    """Whether it had begun before that."""
+    """Whether it had begun before `began`."""
     good: bool | None = None
-    """None while it lasts, and for ever when nobody stayed to see its end."""
+    """None while it lasts, and when its end was not seen."""
     style: str = ""
     note: str = ""
 
 
 class Progress:
-    """Shows the steps of one build as they are told. A context manager; `build` is `web 1.0.912/3`.
+    """Shows the steps of one build. A context manager; `build` is `web 1.0.912/3`.
 
-    `age_in_seconds` is how long the build had been on its way when it was joined, None when it was started just now.
+    `age_in_seconds` is how long the build was already running; None when it has just been started.
     """
 
     def __init__(self, console: Console, *, build: str, age_in_seconds: float | None) -> None:
@@ -63,12 +63,12 @@ class Progress:
 
     @property
     def step_seconds(self) -> float:
-        """How long the present step has lasted, as far as it was seen."""
+        """How long the present step has lasted since it was first seen."""
         began = self._rows[-1].began if self._rows else None
         return 0.0 if began is None else time.monotonic() - began
 
     def step(self, name: str, *, line: str = "") -> None:
-        """What happens now; the same as before is no news. In a pipe `line` says it, without it the name."""
+        """A step begins; nothing changes when it is the present one. `line` is printed in a pipe. Default: the name."""
         if self._rows and self._rows[-1].name == name:
             return
         first = not self._rows
@@ -77,12 +77,12 @@ class Progress:
         self._print(line or name, timed=not first and not line)
 
     def end_step(self, *, good: bool) -> None:
-        """The present step is over; the next one says so too."""
+        """The present step is over. `step` calls this for the step before."""
         if self._rows and self._rows[-1].ended is None:
             self._rows[-1].good, self._rows[-1].ended = good, time.monotonic()
 
     def end(self, status: str, *, good: bool) -> None:
-        """Image Builder is done with the build."""
+        """Image Builder has finished the build."""
         self.end_step(good=good)
         watched = bool(self._rows) or not self._joined
         style = "bold green" if good else "bold red"
@@ -113,5 +113,5 @@ class Progress:
                 lasted + ("+" if row.at_least else ""),
                 row.note,
             )
-        # not padded to the whole width, where the terminal would answer Ctrl-C by a line of its own
+        # narrower than the terminal: after a full line, the ^C that it prints would begin a new line
         return Padding(table, (0, 0, 0, 2), expand=False)

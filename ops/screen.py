@@ -1,4 +1,4 @@
-"""How output looks: calm colours on a terminal, plain text with one thing a line everywhere else."""
+"""The look of output: colours on a terminal, and in a pipe plain text with one item on each line."""
 
 import sys
 from datetime import timedelta
@@ -10,13 +10,13 @@ _WIDER_THAN_ANY_LINE = 10_000
 
 class _Console(Console):
     def on_broken_pipe(self) -> None:
-        """Rich would end the program in silence; `entry` says it."""
+        """Rich would end the program without a message; `entry` prints one."""
         raise
 
 
 def open_console(*, to_stderr: bool = False) -> Console:
-    """A console for standard output or error. In a pipe it writes no colours and no control characters, whatever
-    the environment says, and breaks no line."""
+    """A console for standard output or error. In a pipe it writes no colours and no control characters, whatever the
+    environment variables say, and does not break lines."""
     stream = sys.stderr if to_stderr else sys.stdout
     terminal = stream.isatty()
     return _Console(
@@ -24,7 +24,7 @@ def open_console(*, to_stderr: bool = False) -> Console:
         force_terminal=terminal,
         force_interactive=None if terminal else False,
         width=None if terminal else _WIDER_THAN_ANY_LINE,
-        # AWS's words are not our markup
+        # square brackets in AWS's messages are not markup
         markup=False,
         emoji=False,
         highlight=False,
@@ -47,9 +47,10 @@ def age(time: timedelta) -> str:
 
 
 def short(value: str, *, console: Console) -> str:
-    """A channel's value for a person to look at: a container image's URI without its registry and most of its digest.
+    """A channel's value on a terminal: the URI of a container image is shown without its registry and most of its
+    digest.
 
-    In a pipe, where programs read it, all of it.
+    In a pipe, for programs, the whole value.
     """
     name, at, digest = value.partition("@sha256:")
     if not at or not console.is_terminal:

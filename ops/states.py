@@ -1,4 +1,4 @@
-"""Terraform's states, as far as this machine can see them: which there are, whose they are, how much is in them."""
+"""Terraform's states, where this machine can read them: which exist, their namespace, their number of resources."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from botocore.exceptions import ClientError
 
 from estate.models.settings import Settings
 
-# A look is a courtesy, which nobody should wait for.
+# Looking at states is only for better messages, so it must not make anybody wait.
 _CONFIG = Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 2})
 
 
 class CannotLook(Exception):
-    """The state, if there is one, cannot be seen from here: no credentials, no network, no permission."""
+    """It cannot be found out whether there is a state: no credentials, no network or no permission."""
 
 
 @dataclass(frozen=True)
 class State:
-    """One that has something in it."""
+    """A state with at least one resource."""
 
     place: str
     """A path, or `s3://bucket/key`."""
     resources: int
-    """How many resources it has, data sources aside."""
+    """How many resources it has, without data sources."""
     namespace: str | None
-    """Whose it is, where it shows."""
+    """The namespace of its estate; None when the state does not show it."""
 
     @property
     def size(self) -> str:
@@ -41,19 +41,19 @@ class State:
 
 
 class States(Protocol):
-    """Where the states of an estate lie. What it is asked for are names as `estate.names.state` gives them."""
+    """The place of an estate's states. The methods take names that `estate.names.state` returns."""
 
     option: str
-    """What `terraform init -backend-config=` calls a state's place."""
+    """The key of `terraform init -backend-config=` for the place of a state."""
 
     def location(self, name: str) -> str:
-        """The place, as that option takes it."""
+        """The place of a state, as a value of that key."""
 
     def read(self, name: str) -> State | None:
-        """The state, or None when there is none, or nothing in it. Raises `CannotLook`."""
+        """The state; None when it does not exist or is empty. Raises `CannotLook`."""
 
     def beginning_with(self, prefix: str) -> list[State]:
-        """The states whose names begin so. Raises `CannotLook`."""
+        """The states whose names begin with this. Raises `CannotLook`."""
 
 
 def states_of(settings: Settings, *, beside: Path) -> States:
@@ -101,7 +101,7 @@ class _InBucket:
     def beginning_with(self, prefix: str) -> list[State]:
         try:
             answer = self._client.list_objects_v2(Bucket=self._backend.bucket, Prefix=self.location(prefix))
-        except Exception as error:  # whatever keeps boto3 from it
+        except Exception as error:  # whatever boto3 raises
             raise CannotLook from error
         keys = [found["Key"] for found in answer.get("Contents", ()) if found["Key"].endswith(".tfstate")]
         return [state for key in keys if (state := self._read(key))]
@@ -113,13 +113,13 @@ class _InBucket:
             if error.response.get("Error", {}).get("Code") == "NoSuchKey":
                 return None
             raise CannotLook from error
-        except Exception as error:  # whatever keeps boto3 from it
+        except Exception as error:  # whatever boto3 raises
             raise CannotLook from error
         return _state(content, place=f"s3://{self._backend.bucket}/{key}")
 
     @cached_property
     def _client(self) -> Any:
-        """As Terraform reaches the bucket."""
+        """With the credentials that Terraform uses for the bucket."""
         session = boto3.Session(profile_name=self._access.profile)
         if role := self._access.assume_role:
             wanted: dict[str, Any] = {"RoleArn": role.role_arn, "RoleSessionName": role.session_name or "goldsmith"}
@@ -136,7 +136,7 @@ class _InBucket:
 
 
 def _state(content: bytes, *, place: str) -> State | None:
-    """Raises `CannotLook` for what is not Terraform's, or in a form that is not known (version 4 is)."""
+    """A state file; None for an empty one. Raises `CannotLook` for a file that is not a state of version 4."""
     try:
         state = json.loads(content)
         managed = [resource for resource in state["resources"] if resource["mode"] == "managed"]
@@ -153,7 +153,7 @@ def _state(content: bytes, *, place: str) -> State | None:
 
 
 def _owner(resource: Mapping[str, Any], attributes: Mapping[str, Any]) -> tuple[int, str] | None:
-    """What a resource says of the estate: a namespace, and before it a number that is lower the surer it is."""
+    """The namespace that a resource shows, and before it a number, which is lower the more certain that is."""
     if (resource["type"], resource["name"]) == ("terraform_data", "estate"):
         return 0, attributes["output"]["value"]
     if image := (attributes.get("tags_all") or {}).get("goldsmith:image"):

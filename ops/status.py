@@ -1,38 +1,39 @@
-"""Every channel of every image, and every fleet: what it is, what it should be, and why it is not.
+"""`ops status`: every channel of every image, and every fleet: what it is, what it should be, and why it is not.
 
 `--json` writes one object; times are ISO 8601 with their offset, unknown values null:
 
-    images            one object an image, in the configuration's order
+    images            one object for each image, in the order of the configuration
       image           its name
       region          its home, where the pipeline is
       deployed        whether the pipeline exists
-      newest          the newest build in any state: build ("1.0.912/3"), arn, status, created
-      newest_good     the newest AVAILABLE one, likewise
+      newest          the newest build in any status: build ("1.0.912/3"), arn, status, created
+      newest_good     the newest AVAILABLE build, with the same members
       channels        one object for each region and channel:
         region, channel
-        value         the AMI ID, or a container image's URI by digest; null when the channel was never set
+        value         the AMI ID, or the URI of a container image with digest; null when the channel was never set
         build, arn    the build that made the value
         created       when that build was made
         moved         when the channel was moved to it
-        by_hand       whether the parameter's description is not that of this value: somebody wrote it by hand
-        problem       what is wrong with the value: no AMI, of another image or account, deregistered, disabled, …
+        by_hand       whether the parameter's description does not describe this value, because it was written by hand
+        problem       what is wrong with the value: not an AMI, of another image or account, deregistered, disabled, …
         newer_build   the newest good build of the region when the channel does not point to it
-      errors          what could not be read, in words; the rest of the image is shown nevertheless
-    fleets            one object a fleet, in the configuration's order
+      errors          what could not be read, as messages; the rest of the image is shown anyway
+    fleets            one object for each fleet, in the order of the configuration
       fleet, image, channel, region
       group           the name of its Auto Scaling group
       deployed        whether the group or the launch template exists
-      wanted          what its channel says: ami, build
-      template        its launch template: newest_version, ami and build of it, and group_version, that of the group
-      instances       one object for those alike: template_version, ami, build, count; not those that are ending
+      wanted          the value of its channel: ami, build
+      template        its launch template: newest_version with its ami and build, and group_version, which the group has
+      instances       one object for instances with the same template_version, ami and build, with their count; without
+                      instances that are leaving the group
       refresh         the last instance refresh of six weeks: status, percentage, reason, started, ended
-      progress        the instance refresh that is on its way, in words
-      gaps            why the fleet is not what its channel and template say, in words, with what to do
-      errors          what could not be read, in words
+      progress        the instance refresh that is running, as a message
+      gaps            where the fleet differs from its channel or template, as messages with what to do
+      errors          what could not be read, as messages
 
-Exit status: 1 when something could not be read, or a channel holds what cannot be used. With `--check` also when a
-fleet has a gap; an instance refresh that is on its way (Pending, InProgress, Baking) is none, because AWS itself ends
-one that gets no further for an hour.
+Exit status: 1 when something could not be read, or the value of a channel cannot be used. With `--check` also when a
+fleet has a gap. An instance refresh that is running (Pending, InProgress, Baking) is not a gap, because AWS ends one
+that makes no progress for an hour.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ from estate.estate import Estate
 from estate.models.fleet import Fleet
 from estate.models.images import Image
 from estate.models.settings import Provider
-from ops.aws import Aws, OpsError
+from ops.aws import Aws
+from ops.errors import OpsError
 from ops.fleet import Facts, read_fleet
 from ops.fleet_status import FleetStatus, fleet_status
 from ops.image_status import ImageReading, ImageStatus
@@ -56,7 +58,7 @@ from ops.screen import open_console
 from ops.status_tables import print_fleets, print_images
 
 _AT_ONCE = 8
-"""Requests; a client's pool has ten connections."""
+"""Requests at the same time; a client's pool has ten connections."""
 
 
 def run_status(
@@ -68,8 +70,10 @@ def run_status(
     checks: bool,
     command: Callable[[str], str],
 ) -> int:
-    """`ops status`: read and print; the exit status, as the module says. `command` makes a whole command line of
-    `follow web 1.0.912/3`."""
+    """`ops status`: read and print; the exit status, as the module describes it.
+
+    `checks` is `--check`. `command` completes `follow web 1.0.912/3` to a command line with the same configuration.
+    """
     console = open_console(to_stderr=as_json)
     with console.status("Reading Image Builder, Parameter Store and Auto Scaling"):
         image_statuses, fleet_statuses = read_status(estate, images=images, fleets=fleets)
@@ -89,9 +93,10 @@ def run_status(
 def read_status(
     estate: Estate, *, images: Sequence[Image], fleets: Sequence[Fleet]
 ) -> tuple[list[ImageStatus], list[FleetStatus]]:
-    """Builds, channels and fleets, read several at a time.
+    """Read builds, channels and fleets, several at the same time.
 
-    Raises `OpsError` when AWS does not know the operator; what fails later is in each one's `errors`.
+    Raises `OpsError` when AWS does not accept the credentials. What fails later is in the `errors` of that image or
+    fleet.
     """
     own = {image.name: image for image in (*images, *map(estate.image_of, fleets))}
     if not own:
@@ -102,7 +107,7 @@ def read_status(
         aws = identities[estate.settings.provider]
         readings = {name: ImageReading(image, estate=estate, aws=aws, pool=pool) for name, image in own.items()}
         facts = [
-            # after the images, whose builds they wait for
+            # after the images, because each fleet waits for the builds of its image
             pool.submit(_read_fleet, fleet, estate, _identity(fleet, estate, identities), readings[fleet.image])
             for fleet in fleets
         ]
@@ -113,7 +118,7 @@ def read_status(
 
 
 def _identity(fleet: Fleet, estate: Estate, identities: dict[Provider, Aws]) -> Aws | OpsError:
-    """That of the fleet's own provider if it has one, made once; or why there is none."""
+    """The credentials of the fleet's provider, one `Aws` for each provider; or why there are none."""
     provider = fleet.provider or estate.settings.provider
     try:
         if provider not in identities:

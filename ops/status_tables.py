@@ -1,4 +1,4 @@
-"""What `ops status` prints: tables to look at on a terminal, and to search in a pipe."""
+"""What `ops status` prints: tables that are easy to read on a terminal, and easy to search in a pipe."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from ops.screen import age, short
 
 
 def print_images(statuses: Sequence[ImageStatus], *, console: Console, command: Callable[[str], str]) -> None:
-    """The channels of images, and what a table cannot say. `command` makes a whole command line of `build web`."""
+    """The channels of images, and remarks. `command` completes `build web` to a command line with the configuration."""
     _print_channels(statuses, console=console)
     for status in statuses:
         _print_remarks(status, console=console, command=command)
 
 
 def print_fleets(statuses: Sequence[FleetStatus], *, console: Console) -> None:
-    """What fleets want and run, and one line for each gap."""
+    """What fleets should run and what they run, and one line for each gap."""
     table = _table("FLEET", "REGION", "CHANNEL", "WANTED", "TEMPLATE", "RUNNING", "LAST REFRESH")
     for status in statuses:
         behind = "yellow" if status.gaps else ""
@@ -70,7 +70,7 @@ def _table(*titles: str) -> Table:
 
 
 def _print_channels(statuses: Sequence[ImageStatus], *, console: Console) -> None:
-    """On a terminal a table to look at: image and region once. In a pipe one to search: every cell in every line."""
+    """On a terminal, image and region are shown once. In a pipe, every line has all cells."""
     table = _table("IMAGE", "REGION", "CHANNEL", "VALUE", "AGE", "BUILD")
     now = datetime.now(UTC)
     for status in statuses:
@@ -99,7 +99,7 @@ def _cells(row: ChannelStatus, *, now: datetime, console: Console) -> tuple[Text
 
 
 def _print_remarks(status: ImageStatus, *, console: Console, command: Callable[[str], str]) -> None:
-    """What a table of channels cannot say: no pipeline, no build, a newest build that is not good, a newer one."""
+    """What the table of channels does not show: no pipeline, no build, a newest build that failed, a newer build."""
     stack = names.image_stack(status.image)
     if status.deployed is False:
         _remark(f"{stack} is not deployed: run make deploy STACK={stack}", status=status, console=console)
@@ -123,7 +123,7 @@ def _print_remarks(status: ImageStatus, *, console: Console, command: Callable[[
 
 
 def _behind(status: ImageStatus) -> dict[str, list[str]]:
-    """The channels that could point to a newer build, by that build; an operator's empty channel is no news."""
+    """The channels that could point to a newer build, by that build; without channels that an operator never set."""
     regions: dict[tuple[str, str], list[str]] = {}
     for row in status.channels:
         if row.newer_build and not row.problem and (row.value or row.channel == LATEST):

@@ -1,8 +1,8 @@
-"""What a channel's value is: the value decides, and the record beside it only describes.
+"""The build of a channel's value: the value decides, not the record in the parameter's description.
 
-A record can be of another value, because who writes a parameter without a description keeps the one before. So the
-build of a value is the one that made it: by Image Builder's list, else by what the AMI or container image says of
-itself, and by the record only where neither knows the value and nothing contradicts.
+The record can describe another value, because a write without a description keeps the description before. So the build
+of a value is looked up in Image Builder's list, then in the tags of the AMI or container image, and in the record only
+when neither of them knows the value and nothing contradicts the record.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # boto3's stubs are for development only
     from mypy_boto3_ec2.type_defs import ImageTypeDef
 
 BUILD_TAG = "Ec2ImageBuilderArn"
-"""The tag that Image Builder gives to its AMIs; the value is the build's ARN."""
+"""The tag of every AMI of Image Builder; its value is the ARN of the build."""
 
 _MOST_AT_ONCE = 200
 """Values of one filter of EC2."""
@@ -33,23 +33,23 @@ _MOST_AT_ONCE = 200
 
 @dataclass(frozen=True, kw_only=True)
 class Meaning:
-    """What a value is: the build that made it as far as that is known, and what is wrong with it if anything is."""
+    """What is known about a value: the build that made it, and what is wrong with it, if anything."""
 
     arn: str | None = None
     created: datetime | None = None
     problem: str | None = None
     by_hand: bool = False
-    """Whether the record beside the value does not describe it."""
+    """Whether the record describes another value."""
 
     @property
     def build(self) -> str | None:
-        """The build as people name it, `1.0.912/3`."""
+        """The build in short, `1.0.912/3`."""
         return version_of(self.arn or "") or None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Output:
-    """What AWS knows of a value."""
+    """What AWS knows about a value."""
 
     arn: str | None
     created: datetime | None
@@ -57,11 +57,11 @@ class Output:
 
 
 Outputs = Mapping[str, Output]
-"""By the value; empty where it could not be asked."""
+"""By value; empty when AWS could not be asked."""
 
 
 def read_outputs(pipeline: Pipeline, values: Iterable[str], *, aws: Aws, region: str) -> dict[str, Output]:
-    """What the values of channels of an image are in a region. Raises `OpsError`."""
+    """What AWS knows about values of an image's channels in a region. Raises `OpsError`."""
     asked = set(values)
     if pipeline.repository:
         with asking(region):
@@ -71,8 +71,10 @@ def read_outputs(pipeline: Pipeline, values: Iterable[str], *, aws: Aws, region:
 
 
 def read_amis(values: Iterable[str], *, aws: Aws, region: str) -> dict[str, ImageTypeDef]:
-    """AMIs by their IDs, whoever owns them and those too that are deprecated or disabled; what is no ID is not asked
-    for, because a filter would take `*` in it for a pattern. Raises `OpsError`."""
+    """AMIs by their IDs, of any owner, also deprecated and disabled ones. Raises `OpsError`.
+
+    Values that are no AMI IDs are left out, because a filter would use `*` in them as a wildcard.
+    """
     wanted = sorted({value for value in values if is_ami(value)})
     found = {}
     with asking(region):
@@ -90,20 +92,20 @@ def is_ami(value: str) -> bool:
 
 
 def build_of(image: ImageTypeDef) -> str | None:
-    """The ARN of the build that an AMI says it is of."""
+    """The ARN of an AMI's build, from its tag."""
     return next((tag["Value"] for tag in image.get("Tags", ()) if tag.get("Key") == BUILD_TAG), None)
 
 
 def meaning_of(
     channel: Channel, *, pipeline: Pipeline, builds: Sequence[Build], outputs: Outputs, region: str
 ) -> Meaning:
-    """What a channel's value is, by the image's builds and by what AWS knows of it."""
+    """What is known about a channel's value, from the image's builds and from AWS."""
     value, record = channel.value, channel.record
     output = outputs.get(value)
     recorded = record.get("build", "")
     made = next((build for build in builds if build.outputs.get(region) == value), None)
     arn = (made.arn if made else None) or (output.arn if output else None)
-    if made is None and output and output.arn:  # the value of a container names its build by digest
+    if made is None and output and output.arn:  # a container image: the list has its tag, and the value its digest
         made = next((build for build in builds if build.arn == output.arn), None)
     by_hand = recorded != arn if arn else not recorded
     if arn is None and recorded:
@@ -123,8 +125,9 @@ def _ami(value: str, image: ImageTypeDef | None, pipeline: Pipeline, region: str
     if not is_ami(value):
         return Output(arn=None, created=None, problem=f"{value!r} is not the ID of an AMI")
     if image is None:
-        rule = f"{value} is not in account {pipeline.account} and {region}: it was deregistered, or is of another one"
-        return Output(arn=None, created=None, problem=rule)
+        place = f"account {pipeline.account} and {region}"
+        problem = f"{value} is not in {place}: it was deregistered, or belongs to another account or region"
+        return Output(arn=None, created=None, problem=problem)
     arn = build_of(image)
     own = arn is not None and pipeline.is_of(arn)
     return Output(
@@ -135,7 +138,7 @@ def _ami(value: str, image: ImageTypeDef | None, pipeline: Pipeline, region: str
 
 
 def _fault(value: str, image: ImageTypeDef, pipeline: Pipeline, *, arn: str | None) -> str | None:
-    """Why a fleet must not launch an AMI; the guards of fleets say the same."""
+    """Why a fleet must not launch an AMI, in the same cases as the guards in the fleets' stacks."""
     name = image.get("Name", "")
     owner = image.get("OwnerId", pipeline.account)
     architecture = image.get("Architecture", "")
@@ -147,7 +150,7 @@ def _fault(value: str, image: ImageTypeDef, pipeline: Pipeline, *, arn: str | No
     if not name.startswith(names.ami_prefix(pipeline.namespace, pipeline.image.name)):
         return f"{value} ({name}) is not a build of this image"
     if not arn:
-        return f"{value} ({name}) is not a build of this image: it has no tag {BUILD_TAG}, by which builds are known"
+        return f"{value} ({name}) is not a build of this image: it has no tag {BUILD_TAG}, which every build has"
     wanted = getattr(pipeline.image, "architecture", architecture)
     if architecture.removesuffix("_mac") != wanted:  # a Mac's are x86_64_mac and arm64_mac
         return f"{value} is built for {architecture}, and the image is for {wanted}"
@@ -159,15 +162,16 @@ def _image_in(build_arn: str) -> str:
 
 
 def _container(value: str, pipeline: Pipeline, *, aws: Aws, region: str) -> Output:
-    """By its digest, and the tag that Image Builder gives: `1.0.7-1` for build 1 of version 1.0.7."""
+    """A container image by its digest. Its build is in the tag that Image Builder gave it: `1.0.7-1` is build
+    1.0.7/1."""
     name, _, digest = value.partition("@")
     registry, _, repository = name.partition("/")
     if not re.fullmatch(r"sha256:[0-9a-f]{64}", digest) or ".dkr.ecr." not in registry:
         return Output(arn=None, created=None, problem=f"{value!r} is not the URI of a container image by digest")
     own = f"{pipeline.account}.dkr.ecr.{region}."
     if repository != pipeline.repository or not registry.startswith(own):
-        rule = f"{value} is not of repository {pipeline.repository} in account {pipeline.account} and {region}"
-        return Output(arn=None, created=None, problem=rule)
+        problem = f"{value} is not in repository {pipeline.repository} of account {pipeline.account} and {region}"
+        return Output(arn=None, created=None, problem=problem)
     try:
         answer = aws.ecr(region).describe_images(repositoryName=repository, imageIds=[{"imageDigest": digest}])
         details = answer["imageDetails"]
@@ -181,8 +185,8 @@ def _container(value: str, pipeline: Pipeline, *, aws: Aws, region: str) -> Outp
     version = next((tag for tag in tags if re.fullmatch(r"\d+\.\d+\.\d+-\d+", tag)), None)
     created = details[0].get("imagePushedAt")
     if version is None:
-        rule = f"{value} is not a build of this image: it has no tag such as 1.0.7-1, by which builds are known"
-        return Output(arn=None, created=created, problem=rule)
+        problem = f"{value} is not a build of this image: it has no tag such as 1.0.7-1, which every build has"
+        return Output(arn=None, created=created, problem=problem)
     return Output(arn=pipeline.build_arn("/".join(version.rsplit("-", 1))), created=created, problem=None)
 
 

@@ -54,8 +54,7 @@ def test_an_error_that_nobody_expects_is_one_line_and_says_how_to_see_more() -> 
     program = "import entry\nentry.run('x.py', lambda: {}['a\\nb'])"
     assert run("-c", program) == (
         1,
-        "unexpected error, which is a fault of this program: KeyError: 'a\\nb'; "
-        "python -X dev x.py shows where it happened\n",
+        "unexpected error, a bug in this program: KeyError: 'a\\nb'; python -X dev x.py shows where it happened\n",
     )
     status, words = run("-X", "dev", "-c", program)
     assert (status, words.splitlines()[-1]) == (1, "KeyError: 'a\\nb'")

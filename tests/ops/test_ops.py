@@ -69,8 +69,8 @@ def test_build_says_when_it_builds_something_else_than_what_is_declared(world: W
     estate = load(world.config)
     declared = recipe_of(estate.image(world.name)).version
     words = (
-        f"{world.name} is deployed as 1.0.7 and declared as {declared}; this builds 1.0.7, and after make deploy "
-        f"STACK=image-{world.name} what is declared"
+        f"{world.name} is deployed as 1.0.7 and declared as {declared}: this builds 1.0.7; to build {declared}, run "
+        f"make deploy STACK=image-{world.name} first"
     )
     assert world.ops("build", world.name).out.splitlines()[0] == words
 
@@ -172,9 +172,9 @@ def test_build_starts_another_beside_one_that_is_on_its_way(world: World, local_
     local_aws.set_state_seconds(60)
     first, second = world.ops("build", world.name), world.ops("build", world.name)
 
-    assert "beside" not in first.out
+    assert "parallel" not in first.out
     assert second.out.splitlines()[1:3] == [
-        f"{world.name} 1.0.7/1 is PENDING, and goes on beside this one",
+        f"{world.name} 1.0.7/1 is PENDING and continues in parallel",
         f"{world.name} 1.0.7/2 started in us-east-1",
     ]
 
@@ -235,7 +235,7 @@ def test_ctrl_c_leaves_the_build_running_and_says_how_to_follow_it_again(world: 
         _, err = process.communicate(timeout=30)
 
     again = f"python -m ops follow {world.name} 1.0.7/1 --config {world.config}"
-    assert err == f"\n{world.name} 1.0.7/1 goes on without you; follow it again with: {again}\n"
+    assert err == f"\n{world.name} 1.0.7/1 continues; follow it again with: {again}\n"
     assert process.returncode == 130
     assert world.web.details(world.arn("1.0.7/1"))["state"]["status"] == "PENDING"
 
@@ -378,8 +378,8 @@ def test_a_profile_of_the_settings_is_used_and_named_when_it_is_not_there(shell:
     shell.declare("web", settings="  provider: {profile: acme-dev}")
     answer = shell.ops("status")
     assert answer.err == (
-        "The config profile (acme-dev) could not be found: AWS_PROFILE or settings.provider.profile names it; "
-        "aws configure makes it\n"
+        "The config profile (acme-dev) could not be found: check AWS_PROFILE and settings.provider.profile, "
+        "or create it with aws configure\n"
     )
     assert answer.status == 1
 
@@ -387,14 +387,14 @@ def test_a_profile_of_the_settings_is_used_and_named_when_it_is_not_there(shell:
 def test_credentials_of_an_account_that_the_settings_do_not_allow_are_refused(shell: Shell) -> None:
     shell.declare("web", settings='  provider: {allowed_account_ids: ["111122223333"]}')
     answer = shell.ops("status")
-    words = "these credentials are of account 000000000000, and the settings allow only 111122223333\n"
+    words = "these credentials belong to account 000000000000, and the settings allow only 111122223333\n"
     assert (answer.err, answer.status) == (words, 1)
 
 
 @pytest.mark.parametrize(
     ("service", "code", "words"),
     [
-        ("STS", "ExpiredToken", "the AWS session has expired: log in again, for instance by aws sso login"),
+        ("STS", "ExpiredToken", "the AWS session has expired: log in again, for example with aws sso login"),
         (
             "STS",
             "InvalidClientTokenId",
@@ -444,7 +444,7 @@ def test_aws_failing_while_a_build_is_followed_leaves_the_way_to_follow_it_again
     again = f"python -m ops follow {world.name} 1.0.7/1 --config {world.config}"
     assert answer.err == (
         "AWS does not allow GetParametersByPath in us-east-1: no; ask for this permission\n"
-        f"{world.name} 1.0.7/1 may still be on its way; follow it again with: {again}\n"
+        f"{world.name} 1.0.7/1 may still be running; follow it again with: {again}\n"
     )
     assert answer.status == 1
 

@@ -97,12 +97,13 @@ def test_what_is_no_build_of_the_image_is_said_with_status_1(world: World) -> No
     said = {
         "ami-*": "'ami-*' is not the ID of an AMI",
         own.upper(): f"{own.upper()!r} is not the ID of an AMI",
-        gone: f"{gone} is not in account 000000000000 and {REGION}: it was deregistered, or is of another one",
+        gone: f"{gone} is not in account 000000000000 and {REGION}: it was deregistered, or belongs to another account "
+        "or region",
         of_canonical: f"{of_canonical} (ubuntu/images/hvm-ssd/ubuntu-22.04-amd64-server) belongs to account "
         "099720109477, and is not a build of this image",
         foreign: f"{foreign} (golden-{world.name}) is not a build of this image",
         hand_made: f"{hand_made} (acme.{world.name}.by-hand-{world.name}) is not a build of this image: it has no tag "
-        "Ec2ImageBuilderArn, by which builds are known",
+        "Ec2ImageBuilderArn, which every build has",
         of_shop: f"{of_shop} (acme.shop.{world.name}) is build 1.0.7/1 of acme-shop, not of this image",
         of_arm: f"{of_arm} is built for arm64, and the image is for x86_64",
     }
@@ -163,7 +164,7 @@ def test_a_container_channel_is_known_by_its_digest(local_aws: LocalAws, shell: 
     gone = value[:-4] + "0000"
     for wrong, problem in {
         by_tag: f"{by_tag!r} is not the URI of a container image by digest",
-        elsewhere: f"{elsewhere} is not of repository acme/{web.name} in account 000000000000 and {REGION}",
+        elsewhere: f"{elsewhere} is not in repository acme/{web.name} of account 000000000000 and {REGION}",
         gone: f"{gone} does not exist: it was deleted from the repository",
     }.items():
         write(world, wrong)

@@ -13,7 +13,7 @@ from tests.support.ops_world import Shell, answering, impatient_shell
 
 IDENTITY = "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>{}</Account></GetCallerIdentityResult>{}"
 CHECK = (
-    "; check the configuration of AWS on this machine: ~/.aws/config and environment variables such as "
+    "; check the AWS configuration of this machine: ~/.aws/config and environment variables such as "
     "AWS_ENDPOINT_URL, AWS_MAX_ATTEMPTS or AWS_CA_BUNDLE"
 )
 
@@ -30,26 +30,30 @@ def shell(
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("AWS_ENDPOINT_URL", "rubbish", f"AWS cannot be asked in us-east-1: Invalid endpoint: rubbish{CHECK}"),
-        ("AWS_ENDPOINT_URL", "http://[::1", f"AWS cannot be asked in us-east-1: Invalid IPv6 URL{CHECK}"),
+        ("AWS_ENDPOINT_URL", "rubbish", f"AWS cannot be called in us-east-1: Invalid endpoint: rubbish{CHECK}"),
+        ("AWS_ENDPOINT_URL", "http://[::1", f"AWS cannot be called in us-east-1: Invalid IPv6 URL{CHECK}"),
         (
             "AWS_MAX_ATTEMPTS",
             "many",
-            f"AWS cannot be asked in us-east-1: invalid literal for int() with base 10: 'many'{CHECK}",
+            f"AWS cannot be called in us-east-1: invalid literal for int() with base 10: 'many'{CHECK}",
         ),
         (
             "AWS_RETRY_MODE",
             "hard",
-            'AWS cannot be asked in us-east-1: Invalid value provided to "mode": "hard" must be one of: '
+            'AWS cannot be called in us-east-1: Invalid value provided to "mode": "hard" must be one of: '
             f"('legacy', 'standard', 'adaptive'){CHECK}",
         ),
         (
             "AWS_PROFILE",
             "nobody",
-            "The config profile (nobody) could not be found: AWS_PROFILE or settings.provider.profile names it; aws "
-            "configure makes it",
+            "The config profile (nobody) could not be found: check AWS_PROFILE and settings.provider.profile, or "
+            "create it with aws configure",
         ),
-        ("AWS_STS_REGIONAL_ENDPOINTS", "somewhere", "AWS cannot be asked in us-east-1: STS regional endpoints option "),
+        (
+            "AWS_STS_REGIONAL_ENDPOINTS",
+            "somewhere",
+            "AWS cannot be called in us-east-1: STS regional endpoints option ",
+        ),
         ("HTTP_PROXY", "http://[bad", "AWS cannot be reached in us-east-1: "),
     ],
 )
@@ -76,7 +80,7 @@ def test_a_broken_configuration_of_aws_is_one_line(
         with monkeypatch.context() as patched:
             patched.setenv(name, str(broken))
             answer = shell.ops("status")
-        words = f"AWS cannot be asked in us-east-1: Unable to parse config file: {broken}{CHECK}\n"
+        words = f"AWS cannot be called in us-east-1: Unable to parse config file: {broken}{CHECK}\n"
         assert (answer.out, answer.err, answer.status) == ("", words, 1)
 
 

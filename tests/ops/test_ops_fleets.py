@@ -230,8 +230,7 @@ def test_a_build_that_was_not_applied_and_a_group_left_behind_are_two_gaps(world
     world.point(world.build())
     deploy = f"make deploy STACK=fleet-{world.fleet}"
     assert world.gaps() == [
-        f"channel prod of image {world.web.name} points to 1.0.7/3, and the launch template has 1.0.7/2: {deploy} "
-        "takes it",
+        f"channel prod of image {world.web.name} points to 1.0.7/3, and the launch template has 1.0.7/2: run {deploy}",
         f"the group launches version 1 of the launch template, and 2 is the newest: run {deploy}",
     ]
 
@@ -290,14 +289,14 @@ def test_a_fleet_under_another_role_or_profile_says_what_cannot_be_read(world: W
     world.declare(f"{FIELDS}\n    provider: {{profile: nowhere}}")
     _, fleet = world.status()
     assert fleet["errors"] == [
-        "The config profile (nowhere) could not be found: AWS_PROFILE or settings.provider.profile names it; aws "
-        "configure makes it"
+        "The config profile (nowhere) could not be found: check AWS_PROFILE and settings.provider.profile, or "
+        "create it with aws configure"
     ]
     fields = FIELDS.replace("000000000000", "111122223333")
     world.declare(fields, settings=f"  provider: {{assume_role: {{role_arn: '{role}'}}}}")
     status, fleet = world.status("--check")
     assert fleet["errors"] == [
-        f"fleet-{world.fleet} is in account 111122223333 ({role}), and these credentials are of account 000000000000: "
-        "set AWS_PROFILE to a profile of account 111122223333"
+        f"fleet-{world.fleet} is in account 111122223333 ({role}), and these credentials belong to account "
+        "000000000000: set AWS_PROFILE to a profile of account 111122223333"
     ]
     assert (status, fleet["gaps"], fleet["deployed"]) == (1, [], None)

@@ -48,7 +48,7 @@ def test_finds_the_newest_version_of_a_managed_image(local_aws: LocalAws, run: R
     managed = f"arn:aws:imagebuilder:{REGION}:aws:image/amazon-linux-2023-arm64"
     assert words == [
         f"Amazon Linux 2023 for arm64 in {REGION}: amazon-linux-2023-arm64 2026.1.14/1, of 2026-01-12",
-        "os: amazon-linux-2023 alone takes the newest at each build; to stay with this one, write into the image",
+        "without parent, os: amazon-linux-2023 takes the newest at each build; to keep this one, write in the image",
         f"parent: {managed}/2026.1.14/1",
     ]
     assert (answer["kind"], answer["reference"]) == ("managed image", f"{managed}/x.x.x")
@@ -63,7 +63,7 @@ def test_finds_the_ami_of_a_public_parameter(local_aws: LocalAws, run: Run) -> N
     ]
     assert run("ubuntu-server-20.04", "--region", REGION).out.splitlines() == [
         f"Ubuntu Server 20.04 LTS for x86_64 in {REGION}: {name}, of 2025-06-03",
-        "os: ubuntu-server-20.04 alone takes the newest at each build; to stay with this one, write into the image",
+        "without parent, os: ubuntu-server-20.04 takes the newest at each build; to keep this one, write in the image",
         f"parent: {ami['ImageId']}",
     ]
 
@@ -96,7 +96,7 @@ def test_finds_the_newest_ami_of_a_publisher_and_the_line_to_write(local_aws: Lo
     answer = run("centos-7", "--region", REGION)
     assert answer.out.splitlines() == [
         f"CentOS Linux 7 for x86_64 in {REGION}: CentOS Linux 7 x86_64 - 2311, of 2023-11-03",
-        "nothing leads AWS to the newest one by itself, so write into the image, beside os: centos-7",
+        "AWS cannot look up the newest one at each build, so write in the image, next to os: centos-7",
         f"parent: {ami}",
     ]
     assert (answer.err, answer.status) == ("", 0)

@@ -87,7 +87,7 @@ def test_a_stack_whose_lines_were_deleted_can_be_destroyed_and_does_not_stop_the
     config.write_text(DASHBOARDS)
     words = (
         "overview-us-east-1 is not declared any more: to plan it, put its lines back. make destroy "
-        "STACK=overview-us-east-1 destroys what it still has in AWS\n"
+        "STACK=overview-us-east-1 destroys its resources in AWS\n"
     )
     assert make(config, out, "plan", "overview-us-east-1", "--") == (2, "", words)
 
@@ -103,7 +103,7 @@ def test_a_stack_whose_lines_were_deleted_can_be_destroyed_and_does_not_stop_the
     folder = out / "removed" / "overview-us-east-1"
     assert (status, words) == (
         0,
-        "overview-us-east-1 is not declared any more: destroying what it still has in AWS, by its Terraform in "
+        "overview-us-east-1 is not declared any more: destroying its resources in AWS with the Terraform in "
         f"{folder}\n",
     )
     assert "Resources: 1 destroyed" in printed
@@ -144,7 +144,7 @@ def test_synthesis_keeps_the_terraform_of_a_stack_whose_lines_were_deleted_until
     kept = out / "removed" / "overview-us-east-1"
     assert capsys.readouterr().err == (
         f"overview-us-east-1 is not declared any more: its Terraform is kept in {kept}; make destroy "
-        "STACK=overview-us-east-1 destroys what it still has in AWS\n"
+        "STACK=overview-us-east-1 destroys its resources in AWS\n"
     )
     assert (kept / "cdk.tf.json").is_file()
 
@@ -160,11 +160,11 @@ def test_destroying_an_image_names_the_fleets_and_images_that_use_it(tmp_path: P
     status, printed, words = make(ESTATES["environments"], tmp_path, "destroy", "image-web", "--", "--auto-approve")
     assert (status, printed) == (0, "destroy image-web --auto-approve\n")
     assert words == (
-        "image-web: in use by fleets web-dev, web-staging, web-prod. Instances, AMIs and channels stay; there will be "
-        "no new builds, and no hand-off\n"
+        "image-web: in use by fleets web-dev, web-staging, web-prod. Instances, AMIs and channels stay, but there will "
+        "be no new builds and no hand-off\n"
     )
     assert make(ESTATES["systems"], tmp_path, "destroy", "image-base", "--")[2] == (
-        "image-base: the parent of image app, whose next builds will still start from its last one\n"
+        "image-base: the parent of image app, whose next builds will still start from its last build\n"
     )
     assert make(ESTATES["environments"], tmp_path, "destroy", "fleet-web-dev", "--")[2] == ""
     assert make(ESTATES["environments"], tmp_path, "plan", "image-web", "--")[2] == ""
@@ -218,7 +218,5 @@ def test_outside_the_environment_it_is_one_line_with_what_to_do(program: str, pa
     # -S: without the packages of the environment
     status, printed, words = run(sys.executable, "-S", *program.split())
     assert (status, printed) == (1, "")
-    assert words == (
-        f"this Python has no {package}, which Goldsmith's environment has: make setup, then "
-        f".venv/bin/python {program.removesuffix(' status')}\n"
-    )
+    remedy = f"run make setup, then .venv/bin/python {program.removesuffix(' status')}"
+    assert words == f"this Python has no module {package}: {remedy}\n"

@@ -32,20 +32,20 @@ fleets:
 """
 BUCKET = "{namespace: acme, backend: {s3: {bucket: states-to-move, region: eu-west-1}}}"
 HAS_TO_MOVE = """\
-image-web: its state, {old} with 1 resource, is where it was before the namespace was part of its key; {action} would \
-not see it. Move it, then try again:
+image-web: its state, {old} with 1 resource, is still at its place from before the namespace was part of its key; \
+{action} would not use it. Move it, then try again:
     make synth
     terraform -chdir={folder} init -reconfigure -backend-config={option}={place}/image-web.eu-west-1.tfstate
     terraform -chdir={folder} init -migrate-state -force-copy \
 -backend-config={option}={place}/acme/image-web.eu-west-1.tfstate
 """
 USED = (
-    "image-web: in use by fleet web-dev. Instances, AMIs and channels stay; there will be no new builds, and no "
+    "image-web: in use by fleet web-dev. Instances, AMIs and channels stay, but there will be no new builds and no "
     "hand-off\n"
 )
 LEFT = (
-    "image-web: plan uses {new}; {old}, from before the namespace was part of its key, is still there with 1 "
-    "resource. If all of it is in the new state too, delete the old one\n"
+    "image-web: plan uses {new}; {old}, from before the namespace was part of its key, still exists with 1 "
+    "resource. If all of them are in the new state too, delete the old one\n"
 )
 ROLE = "arn:aws:iam::000000000000:role/"
 
@@ -286,8 +286,8 @@ def test_a_stack_that_is_not_declared_any_more_and_still_has_a_state_is_named(
         assert make_image(tmp_path, environ, "destroy", stack="image-gone") == (
             2,
             "",
-            f"image-gone is not declared any more, and {place} still has 2 resources. To destroy what is left, put its "
-            "lines back, or check out a commit that has them; then make destroy STACK=image-gone, and delete the lines "
+            f"image-gone is not declared any more, and {place} still has 2 resources. To destroy them, put its lines "
+            "back, or check out a commit that has them, run make destroy STACK=image-gone, and delete the lines "
             "again\n",
         )
 
