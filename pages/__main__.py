@@ -1,8 +1,10 @@
-"""Writes the pages that follow from the models, `docs/configuration.md` and `docs/estate.schema.json`, the one that
-follows from the catalogue, `docs/operating-systems.md`, the one of the components, `docs/components.md`, and the one of
-what old builds cost, `docs/generations.md`.
+"""Writes the generated pages of docs/.
 
-`python -m pages` writes them; with `--check` it only names those that are stale, and exits 1 if one is.
+They are generated from the models (`configuration.md` and `estate.schema.json`), the catalogue
+(`operating-systems.md`), the components (`components.md`), the table of Image Builder's operations (`coverage.md`), and
+the prices (`generations.md`).
+
+`python -m pages` writes them; with `--check` it only lists the pages that are stale, and exits 1 if there are any.
 """
 
 import json
@@ -33,16 +35,17 @@ INTRODUCTION = """\
 
 Generated from the models by `python -m pages`; do not edit.
 
-An estate is declared in YAML files that lie in one folder: `config/`, or what `GOLDSMITH_CONFIG` names. Each file may
-have `images:` and `fleets:`, and one of them has `settings:`. Files are merged; how things are spread over them is up
-to you. Anchors and `<<:` work as YAML has them, within a file, and top-level keys that begin with `x-`, such as
-`x-common:`, hold what they share. Versions are written in quotes, because `1.10` without is the number 1.1.
+An estate is declared in YAML files in one folder: `config/`, or the folder that `GOLDSMITH_CONFIG` names. Each file may
+have `images:` and `fleets:`, and exactly one has `settings:`. The files are merged, so you choose what is in which
+file. YAML's anchors and `<<:` work within a file; put shared values under a top-level key that begins with `x-`, such
+as `x-common:`. Write versions in quotes, because YAML reads `1.10` without quotes as the number 1.1.
 
-Documents, Dockerfiles and the YAML files themselves stay below that folder, links included: nothing else is read, and
-nothing is shown of a file that is not what it should be. A YAML file of an estate has at most 2 MiB, a document 64 KiB.
+Documents, Dockerfiles and the YAML files must be in that folder or below it, also after following links: no other file
+is read, and error messages show nothing of a file that has the wrong content. A YAML file of an estate may have 2 MiB,
+a document 64 KiB.
 
-[operating-systems.md](operating-systems.md) has every operating system and what its images are built from,
-[components.md](components.md) the components that images are made of.
+[operating-systems.md](operating-systems.md) lists the operating systems and what their images are built from,
+[components.md](components.md) the components.
 
 ```yaml
 # yaml-language-server: $schema=../docs/estate.schema.json
@@ -64,8 +67,8 @@ fleets:
     capacity: {min: 1, max: 2}
 ```
 
-The first line gives editors that know JSON Schema completion and checks. Every problem of an estate is reported at
-once, with its file and line, before anything is written:
+With the first line, editors that support JSON Schema complete and check what you write. All problems of an estate are
+reported together, each with its file and line, before anything is written:
 
 ```text
 config/web.yaml:6 images.web.os: unknown operating system, got 'amazon-linux-2032'; did you mean 'amazon-linux-2023'?
@@ -95,12 +98,12 @@ def main(arguments: list[str]) -> int:
 
 
 def read(path: str) -> str:
-    """A page as it is."""
+    """The present text of a page."""
     return (PROJECT / path).read_text(encoding="utf-8")
 
 
 def generated() -> dict[str, str]:
-    """Each page as it should be, by its path in the project."""
+    """The new text of each page, by its path in the project."""
     schema = estate_schema()
     return {
         "docs/estate.schema.json": json.dumps(schema, indent=2, ensure_ascii=False) + "\n",
@@ -113,7 +116,7 @@ def generated() -> dict[str, str]:
 
 
 def estate_schema() -> _Schema:
-    """The JSON Schema of one YAML file. Draft 7, which all editors know."""
+    """The JSON Schema of one YAML file, in draft 7, which all editors support."""
     references, definitions = models_json_schema(
         [(model, "validation") for model in _MODELS.values()], schema_generator=Documented
     )
@@ -124,7 +127,7 @@ def estate_schema() -> _Schema:
         "type": "object",
         "additionalProperties": False,
         "patternProperties": {
-            "^x-": {"description": "YAML that the rest of the file refers to by anchors: not read by itself."}
+            "^x-": {"description": "Values that the rest of the file shares through anchors; ignored otherwise."}
         },
         "properties": {
             "settings": parts["settings"],
@@ -145,12 +148,12 @@ def _by_name(description: str, each: _Schema) -> _Schema:
 
 
 def _by_kind(ami: _Schema, container: _Schema) -> _Schema:
-    """One or the other, so that an editor says what is wrong with the one that is meant."""
+    """One or the other, so that an editor checks against the kind that is meant."""
     return {"if": {"required": ["kind"]}, "then": container, "else": ami}
 
 
 def _tidied(node: Any) -> Any:
-    """Without titles, which repeat the keys, and with what draft 7 needs: it ignores what stands beside a `$ref`."""
+    """A schema without titles, which repeat the keys, and with `allOf`: draft 7 ignores other keys beside a `$ref`."""
     if isinstance(node, list):
         return [_tidied(each) for each in node]
     if not isinstance(node, dict):
@@ -170,29 +173,26 @@ def _tidied(node: Any) -> Any:
 
 
 def _sections(schema: _Schema) -> Iterator[str]:
-    """A heading, a description and a table for each model, named by where it first stands in YAML.
-
-    Required keys come first.
-    """
+    """A heading, a description and a table for each model, named by its first place in YAML; required keys first."""
     paths = dict(_paths(schema))
     for name, path in paths.items():
         model = schema["$defs"][name]
         yield f"{'##' if path in _MODELS else '###'} `{path}`\n"
         yield f"{model['description']}\n"
-        yield "| Key | Value | Without it | Meaning |\n| --- | --- | --- | --- |"
+        yield "| Key | Value | Default | Meaning |\n| --- | --- | --- | --- |"
         required = model.get("required", ())
         for key, field in sorted(model["properties"].items(), key=lambda item: item[0] not in required):
             described = field if "description" in field else schema["$defs"][next(_models(field))]
-            meaning, _, default = described["description"].partition("Without it: ")
+            meaning, _, default = described["description"].partition("Default: ")
             if key in required:
                 default = "required"
-            cells = (f"`{key}`", _words(field, paths), default.removesuffix("."), meaning.strip())
+            cells = (f"`{key}`", _kind(field, paths), default.removesuffix("."), meaning.strip())
             yield "| " + " | ".join(cell.replace("\n", " ").replace("|", "\\|") for cell in cells) + " |"
         yield ""
 
 
 def _paths(schema: _Schema) -> Iterator[tuple[str, str]]:
-    """Every model that the schema refers to, and its place, from the top down."""
+    """Every model that the schema refers to, with its place, in the order of the page."""
     properties = schema["properties"]
     images, fleets = (properties[each]["additionalProperties"] for each in ("images", "fleets"))
     tops = [properties["settings"], images["else"], images["then"], fleets]
@@ -211,14 +211,14 @@ def _paths(schema: _Schema) -> Iterator[tuple[str, str]]:
                 for key, field in fields.items()
             }
             waiting = [
-                (each, _told_apart(places[key], each, field, schema))
+                (each, _distinct_place(places[key], each, field, schema))
                 for key, field in fields.items()
                 for each in _models(field)
             ] + waiting
 
 
-def _told_apart(place: str, name: str, field: _Schema, schema: _Schema) -> str:
-    """The place of one of the models that a field takes: of several, each is known by what it requires."""
+def _distinct_place(place: str, name: str, field: _Schema, schema: _Schema) -> str:
+    """The place of one of the models that a field takes: if there are several, with the first key that it requires."""
     return f"{place} with {schema['$defs'][name]['required'][0]}" if len(set(_models(field))) > 1 else place
 
 
@@ -233,16 +233,16 @@ def _models(node: Any) -> Iterator[str]:
         yield from _models([value for value in node.values() if isinstance(value, dict | list)])
 
 
-def _words(node: _Schema, paths: Mapping[str, str]) -> str:
-    """What a value is, in words."""
+def _kind(node: _Schema, paths: Mapping[str, str]) -> str:
+    """The kind of value that a field takes, as text."""
     if "$ref" in node:
         path = paths[node["$ref"].rpartition("/")[2]]
         which = re.search(r" with \w+$", path)
         return f"[mapping{which[0] if which else ''}](#{anchor(path)})"
     if "allOf" in node:
-        return _words(node["allOf"][0], paths)
+        return _kind(node["allOf"][0], paths)
     if "anyOf" in node:
-        return " or ".join(_words(each, paths) for each in node["anyOf"] if each.get("type") != "null")
+        return " or ".join(_kind(each, paths) for each in node["anyOf"] if each.get("type") != "null")
     if "const" in node:
         return f"`{node['const']}`"
     if "enum" in node:
@@ -250,10 +250,10 @@ def _words(node: _Schema, paths: Mapping[str, str]) -> str:
     if "$comment" in node:
         return str(node["$comment"])
     if node["type"] == "array":
-        return f"list, each {_words(node['items'], paths)}"
+        return f"list, each {_kind(node['items'], paths)}"
     if node["type"] == "object":
         each = _by_key(node)
-        return f"mapping of {_key_of(node)}s, each {_words(each, paths)}" if each else "mapping of text to text"
+        return f"mapping of {_key_of(node)}s, each {_kind(each, paths)}" if each else "mapping of text to text"
     if node["type"] == "integer":
         most = f" to {node['maximum']}" if "maximum" in node else " or more"
         return f"whole number, {node['minimum']}{most}" if "minimum" in node else "whole number"
@@ -261,13 +261,13 @@ def _words(node: _Schema, paths: Mapping[str, str]) -> str:
 
 
 def _by_key(node: _Schema) -> _Schema | None:
-    """What a mapping has for each key, if it is a model; others are of text."""
+    """The model of a mapping's values; None if they are text."""
     found = [each for each in node.get("patternProperties", {}).values() if "$ref" in each]
     return found[0] if found else None
 
 
 def _key_of(node: _Schema) -> str:
-    """What the keys of such a mapping are."""
+    """What the keys of a mapping of models are."""
     return "device" if next(iter(node["patternProperties"])).startswith("^((/dev/") else "region"
 
 

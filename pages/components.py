@@ -13,27 +13,27 @@ _INTRODUCTION = """\
 
 Generated from the documents in `components/` by `python -m pages`; do not edit.
 
-An image lists components under `build` and `test`. A name is one that Goldsmith ships, described here; a path is
-[a document of your own](#a-document-of-your-own); an ARN is [a component of AWS](#components-of-aws-and-of-others).
-They run in the order that is written, 20 at most.
+An image lists components under `build` and `test`, 20 at most. They run in the order of the lists. A name is a
+component that Goldsmith ships, described here; a path is [a document of your own](#a-document-of-your-own); an ARN is
+[a component of AWS](#components-of-aws-and-of-others).
 
 Image Builder runs the phases `build` and `validate` of every component on the instance that becomes the image, and the
-phase `test` of every component, those under `build` too, on an instance of the finished image. A component that has
-only a `test` phase belongs under `test`, one that has none under `build`; otherwise it is refused. Further phases are
-taken, as AWS takes them; Image Builder does not run them.
+phase `test` of every component, also of those under `build`, on an instance of the finished image. A component that has
+only a `test` phase belongs under `test`, and one without a `test` phase under `build`; otherwise it is refused. A
+document may have other phases, as AWS allows, but Image Builder does not run them.
 
-Image Builder takes each component of an image once. For a second script, port or command, put a copy of the document
-from `components/` under another name beside your configuration, as one of your own.
+An image can have each component only once. For a second script, port or command, copy the document from `components/`
+into your configuration's folder under another name, and use the copy as a document of your own.
 
-Parameters are given by `with:` and checked before anything is written, names, kinds and required ones. A component that
-is not made for the image's platform is refused.
+Give values to parameters with `with:`. Names, kinds and required parameters are checked before anything is written. A
+component that does not support the image's platform is refused.
 """
 
 _OWN = f"""\
 ## A document of your own
 
-A path in `build` or `test`, from the configuration's folder, names a document in the language of AWS's Task
-Orchestrator and Executor ([AWS's guide](https://docs.aws.amazon.com/imagebuilder/latest/userguide/toe-use-documents.html)):
+A path in `build` or `test`, from the configuration's folder, names a document for AWS's Task Orchestrator and Executor
+([AWS's guide](https://docs.aws.amazon.com/imagebuilder/latest/userguide/toe-use-documents.html)):
 
 ```yaml
 name: greeting
@@ -66,39 +66,39 @@ phases:
             - test -s /etc/motd
 ```
 
-Images of several platforms may use one document; it is checked for each.
+Images of several platforms may use the same document; it is checked for each platform.
 
-**Kinds of parameters.** AWS knows text only. A description that begins with `Whole number.`, `true or false.` or
-`One of a, b, c.` says more, and Goldsmith takes nothing else, as default and in `with:`. A parameter without a default
-is required.
+**Kinds of parameters.** For AWS every value is text. If the description of a parameter begins with `Whole number.`,
+`true or false.` or `One of a, b, c.`, Goldsmith takes only these values, as default and in `with:`. A parameter without
+a default is required.
 
-**What happens to values.** The executor puts a value into the script as it is, once, where `{{{{ name }}}}` stands. So
-write it between single quotes, as above: a value that has one itself is then refused. Longer text stands in a quoted
-here-document or here-string, as in `run-script`; of PowerShell's, a value with a line that begins with `'@` is refused,
-which would end it. Braces in values stay braces.
-Braces that are not for the executor, such as those of `docker ps --format '{{{{ .ID }}}}'`, go into a constant.
+**How values are used.** The executor puts a value unchanged into the script where `{{{{ name }}}}` is. So write
+`{{{{ name }}}}` between single quotes, as above; a value that contains a single quote is then refused. For longer text
+use a quoted here-document or here-string, as in `run-script`; in a here-string of PowerShell, a value with a line that
+begins with `'@`, which would end the string, is refused. Braces in values are not replaced.
+Put braces that are not for the executor, such as those of `docker ps --format '{{{{ .ID }}}}'`, into a constant.
 
-**What is checked**, with file, line, step and rule, all at once:
+**What is checked.** All problems are reported together, with file, line, step and rule:
 
-- schema version, unknown keys, names of phases, steps, parameters and constants, each once;
-- actions: known ones, of the document's platform, with the inputs that they need and no others;
+- schema version, unknown keys, names of phases, steps, parameters and constants, and that each name is used once;
+- actions: whether they exist for the document's platform, and have the inputs that they require and no others;
 - `timeoutSeconds`, `maxAttempts`, `onFailure`, `if` and `loop`;
-- references: parameters and constants that are not declared; steps, inputs and outputs that are not there, not yet, on
-  another instance, or in a phase that Image Builder does not run; loops of another step;
-- scripts that end by restarting the instance: a step with `action: Reboot` does that, or `exit 194` (Windows: 3010),
-  which tells the executor, so that the build goes on afterwards;
-- size: {DOCUMENT.most} bytes.
+- references to parameters and constants that are not declared; to steps, inputs and outputs that do not exist, come
+  later, run on another instance, or are in a phase that Image Builder does not run; to the loop of another step;
+- scripts that restart the instance at their end. To restart, use a step with `action: Reboot`, or `exit 194` (on
+  Windows 3010): then the executor knows about the restart, and the build continues after it;
+- size: at most {DOCUMENT.most} bytes.
 
-A document of more than {INLINE.most} bytes is more than Image Builder takes in a request; it goes through the image's
-bucket by itself.
+A document of more than {INLINE.most} bytes is too long for a request to Image Builder; the stack puts it into the
+image's bucket.
 
-**Objects in S3.** A value of `with:` that is the address of an object, `s3://bucket/key`, lets the build read that
-object. A bucket in another account must let the build's role read it too, as must the key of a bucket that has one.
+**Objects in S3.** If a value of `with:` is the address of an object, `s3://bucket/key`, the build may read that object.
+A bucket in another account must let the build's role read it; so must the bucket's KMS key, if it has one.
 
 ## Components of AWS, and of others
 
-An ARN names a component that AWS, another team or, for AMIs only, a vendor of the Marketplace keeps, with its version
-or wildcards:
+An ARN, with a version or wildcards, names a component that belongs to AWS, to another team or, for AMIs only, to a
+vendor of AWS Marketplace:
 
 ```yaml
 build:
@@ -106,8 +106,8 @@ build:
   - arn:aws:imagebuilder:eu-west-1:aws:component/amazon-corretto-21-headless/x.x.x
 ```
 
-Its parameters can be given by `with:`, too; AWS checks them. `schedule: {{when: dependency-updates}}` builds when a
-version comes that the wildcards take.
+Give values to its parameters with `with:`, too; AWS checks them. With `schedule: {{when: dependency-updates}}` the
+image is built when there is a new version that matches the wildcards.
 """
 
 _EXAMPLES: Mapping[str, str] = {
@@ -142,7 +142,7 @@ build:
 
 
 def components_page() -> str:
-    """The page as it should be."""
+    """`docs/components.md`."""
     names = sorted({file.parent.name for file in SHIPPED_COMPONENTS.glob("*/*.yaml")})
     components = {name: _documents(name) for name in names}
     return "\n".join([_INTRODUCTION, *_overview(components), *_each(components), _OWN])
@@ -175,11 +175,11 @@ def _phases(documents: Mapping[Platform, Document]) -> str:
 def _each(components: Mapping[str, Mapping[Platform, Document]]) -> Iterator[str]:
     for name, documents in components.items():
         yield f"## `{name}`\n"
-        said = _by_platform({platform: document.description for platform, document in documents.items()})
-        if len(said) == 1:
-            yield f"{next(iter(said))}\n"
+        descriptions = _by_platform({platform: document.description for platform, document in documents.items()})
+        if len(descriptions) == 1:
+            yield f"{next(iter(descriptions))}\n"
         else:
-            yield "".join(f"- **{' and '.join(platforms)}**: {text}\n" for text, platforms in said.items())
+            yield "".join(f"- **{' and '.join(platforms)}**: {text}\n" for text, platforms in descriptions.items())
         yield from _parameters(documents)
         yield f"```yaml\n{_EXAMPLES.get(name, f'build: [{name}]')}\n```\n"
 
@@ -195,7 +195,7 @@ def _by_platform(values: Mapping[Platform, str]) -> dict[str, list[Platform]]:
 def _parameters(documents: Mapping[Platform, Document]) -> Iterator[str]:
     names = dict.fromkeys(name for document in documents.values() for name in document.parameters)
     if names:
-        yield "| Parameter | For | Value | Without it | Meaning |\n| --- | --- | --- | --- | --- |"
+        yield "| Parameter | For | Value | Default | Meaning |\n| --- | --- | --- | --- | --- |"
     for name in names:
         having = {platform: _cells(each) for platform, doc in documents.items() if (each := doc.parameters.get(name))}
         for cells, platforms in _by_platform(having).items():

@@ -1,7 +1,7 @@
-"""The page of what Image Builder takes and what becomes of it here, `docs/coverage.md`.
+"""The page of what Goldsmith does with each member of Image Builder's operations, `docs/coverage.md`.
 
-The rows are in `coverage.txt`. A test holds them against botocore's service model, the fields that they name against
-the estate's schema, and what is used against what the stacks write.
+The rows are in `coverage.txt`. A test compares them with botocore's service model, the fields that they name with the
+estate's schema, and what is used with what the stacks write.
 """
 
 from collections.abc import Iterator
@@ -13,13 +13,13 @@ _INTRODUCTION = """\
 
 Generated from `pages/coverage.txt` by `python -m pages`; do not edit.
 
-Every member of every operation by which EC2 Image Builder makes something, and what becomes of it here. *Used* names
-the field of the estate that says it, as [configuration.md](configuration.md) explains it. *By default*: nobody says it;
-Goldsmith writes a good value, or AWS has one. *Not* says why.
+Every member of every operation by which EC2 Image Builder creates something, and what Goldsmith does with it. *Used*:
+the row names the field of the estate that sets it, as [configuration.md](configuration.md) explains. *By default*: no
+field sets it; Goldsmith writes a good value, or AWS has one. *Not*: the row says why it is not used.
 
-What the provider has is what 5.100 has. Where 6 has more, by its changelog up to 6.31, the row says so. A test holds
-the rows against botocore's service model, the fields that they name against the models, and what is used and what not
-against the Terraform of an estate that says everything.
+"The provider" means version 5.100. Where 6 has more, by its changelog up to 6.31, the row says so. A test compares the
+rows with botocore's service model, the fields that they name with the models, and what is used with the Terraform of an
+estate that sets every field.
 """
 
 _HOW = {"used": "used", "default": "by default", "not": "not"}
@@ -27,7 +27,7 @@ _HOW = {"used": "used", "default": "by default", "not": "not"}
 
 @dataclass(frozen=True)
 class Row:
-    """What becomes of one member, named by its path in the operation: `distributions.region`."""
+    """What Goldsmith does with one member, named by its path in the operation: `distributions.region`."""
 
     operation: str
     member: str
@@ -37,7 +37,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Operation:
-    """An operation that makes something."""
+    """An operation that creates something."""
 
     name: str
     text: str
@@ -51,7 +51,7 @@ def operations() -> list[Operation]:
 
 
 def coverage_page() -> str:
-    """The page."""
+    """`docs/coverage.md`."""
     found = operations()
     return "\n".join([_INTRODUCTION, *_summary(found), *(line for each in found for line in _section(each))])
 
@@ -74,7 +74,7 @@ def _summary(found: list[Operation]) -> Iterator[str]:
 def _section(operation: Operation) -> Iterator[str]:
     yield f"## {operation.name}\n"
     yield f"{operation.text}\n"
-    yield "| Member | What becomes of it | By which field, or why |\n| --- | --- | --- |"
+    yield "| Member | Used | By which field, or why |\n| --- | --- | --- |"
     for row in operation.rows:
         yield f"| `{row.member}` | {_HOW[row.how]} | {row.words} |"
     yield ""

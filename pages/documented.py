@@ -1,7 +1,7 @@
 """JSON Schema with the docstrings of fields as descriptions.
 
-pydantic can collect them itself (`use_attribute_docstrings`), but reads and parses the source of every model whenever
-that is imported, which took a quarter of the time in which an estate is loaded. Only the pages need them.
+pydantic can collect them itself (`use_attribute_docstrings`), but then reads and parses the source of every model at
+each import, which took a quarter of the time of loading an estate. Only the pages need them.
 """
 
 import ast
@@ -22,11 +22,11 @@ class Documented(GenerateJsonSchema):
         """The schema of a model, its properties described."""
         found = super().model_schema(schema)
         model: type[BaseModel] = schema["cls"]
-        said = dict(_docstrings(model))
+        docstrings = dict(_docstrings(model))
         for name, field in model.model_fields.items():
             described = found["properties"].get(field.alias or name)
-            if described is not None and name in said:
-                described["description"] = said[name]
+            if described is not None and name in docstrings:
+                described["description"] = docstrings[name]
         return found
 
 

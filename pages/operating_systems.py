@@ -11,17 +11,18 @@ _INTRODUCTION = """\
 Generated from the catalogue by `python -m pages`; do not edit.
 
 An image names one of these as its `os` and gets a pipeline that works: a parent image, its root device, the agent that
-Image Builder needs, and instance types. All of it can be overridden in the image.
+Image Builder needs, and instance types. The image can override all of them.
 
-- **Parent**: what the image is built from. A *managed image* is one that AWS keeps in Image Builder; a *parameter* is a
-  public one of its publisher in Parameter Store. Both are resolved when a build starts, to the newest one, and
-  `schedule: {when: dependency-updates}` builds when there is a newer one. *AMI ID* means that there is neither any
-  more: [you write one](#an-ami-id-as-parent).
-- **Agent**: Image Builder and fleets need the Systems Manager agent. It is in the parent, or Image Builder installs it
-  for the build, and the image keeps it, whatever `parent` is named. Windows AMIs of AWS have it.
-- **Instance types**: where builds run when `infrastructure` does not say; AWS takes one that it has.
-- **Support until**: the last day of security updates from the publisher without another contract. An image of a system
-  past that day still builds; synthesis says so in one line. Apple names no days.
+- **Parent**: what the image is built from. A *managed image* is an image that AWS manages in Image Builder; a
+  *parameter* is a public parameter of the publisher in Parameter Store. Both are resolved to the newest AMI when a
+  build starts, and `schedule: {when: dependency-updates}` builds when there is a newer one. *AMI ID* means that there
+  is neither: [write an AMI ID](#an-ami-id-as-parent).
+- **Agent**: Image Builder and fleets need the Systems Manager agent. Either the parent has it, or Image Builder
+  installs it for the build and the image keeps it. With a `parent` of your own, the image keeps it, too. AWS's Windows
+  AMIs have it.
+- **Instance types**: where builds run unless `infrastructure` names others; AWS takes one that is available.
+- **Support until**: the last day on which the publisher provides security updates without an extra contract. After that
+  day the image can still be built; synthesis writes one line about it. Apple does not publish these days.
 """
 
 _PARENTS = """\
@@ -34,14 +35,14 @@ it into the image:
 $ python -m ops parent centos-7 --region eu-west-1
 ```
 
-It looks for AMIs of the publisher's account with such names, and prints the line to write. Publishers withdraw old
-AMIs, and AWS mends those of Windows Server 2016 and later only: when none is found, write the ID of an AMI of your own.
-An AMI ID stays what it is, so `when: dependency-updates` never fires for it: write `when: always`, or use a managed
-component with a wildcard version.
+The command looks for AMIs with these names in the publisher's account, and prints the line to write. Publishers
+withdraw old AMIs, and AWS updates its Windows AMIs only for Windows Server 2016 and later. If none is found, write the
+ID of an AMI of your own. An AMI ID never changes, so `when: dependency-updates` never starts a build because of it:
+write `when: always`, or use a managed component with a wildcard version.
 """
 
 _REST = """\
-The command works for every system: for the others it says what a build would take now, and how to stay with it.
+The command works for every system. For the others it prints the AMI that a build would take now, and how to pin it.
 
 ## A base image and its children
 
@@ -69,29 +70,29 @@ images:
     regions: [us-east-1]
 ```
 
-The child's recipe names the base's channel, `ssm:/imagebuilder/<namespace>/base/latest`, which Image Builder may read
-and looks up at the start of each build. So no plan moves when the base does, and a child with a schedule of
-`dependency-updates` is built anew when its base has moved. Base and child have the same `os` and architecture, the base
-goes to the child's home region, and images that are built from each other in a circle are refused. **Build the base
-once before the child's first build**: until then its parameter does not exist.
+The child's recipe names the parameter of the base's channel, `ssm:/imagebuilder/<namespace>/base/latest`, which Image
+Builder reads at the start of each build. So a new build of the base changes no plan, and a child with
+`when: dependency-updates` in its schedule is rebuilt when the base's channel has moved. The base must have the child's
+`os` and architecture and be distributed to the child's home region. Images that are built from each other in a circle
+are refused. **Build the base once before the child's first build**: until then its parameter does not exist.
 
 ## macOS
 
-Macs are dedicated hosts with one instance each, which you allocate yourself (for 24 hours at least). The image says
-where they are, `infrastructure: {placement: {tenancy: host, host_id: h-…}}` or a `host_resource_group_arn`, and the
-instance types must be those of the hosts. A fleet takes its hosts from a host resource group, which needs a license
-configuration that the group has too: `license_configuration_arns`. A host is cleaned for an hour or more after its
-instance has ended, so a rollout needs hosts to spare. `mac1` is x86_64, all later Macs are arm64.
+Macs are dedicated hosts with one instance each, which you allocate yourself, for at least 24 hours. The image names a
+host, `infrastructure: {placement: {tenancy: host, host_id: h-…}}`, or a `host_resource_group_arn`, and its instance
+types must be those of the hosts. A fleet takes its hosts from a host resource group and needs one of the group's
+license configurations: `license_configuration_arns`. After an instance is terminated, AWS cleans its host for an hour
+or more, so a rollout needs spare hosts. `mac1` is x86_64, all later Macs are arm64.
 
 ## China, GovCloud and other partitions
 
 ARNs, addresses and the accounts above follow the image's home region. Not every managed image and parameter exists in
-every partition: `python -m ops parent OS --region cn-north-1` says whether one does. Where none does, write an AMI ID.
+every partition: `python -m ops parent OS --region cn-north-1` tells you whether one does. If not, write an AMI ID.
 """
 
 
 def operating_systems_page() -> str:
-    """The page as it should be."""
+    """`docs/operating-systems.md`."""
     lines = [_INTRODUCTION, *_table(), "", _PARENTS, *_publishers(), "", _REST]
     return "\n".join(lines)
 
@@ -127,7 +128,7 @@ def _parent(system: OperatingSystem) -> str:
 
 
 def _together(texts: list[str]) -> str:
-    """`{a,b}` stands where they differ between hyphens and slashes."""
+    """Several texts as one: `{a,b}` where a part between hyphens or slashes differs."""
     parts = zip(*(re.split(r"([-/])", text) for text in texts), strict=True)
     return "".join(each[0] if len(set(each)) == 1 else f"{{{','.join(each)}}}" for each in parts)
 

@@ -1,4 +1,4 @@
-"""Ages as AWS has them: a whole number of days, weeks, months or years, written as `90 days`."""
+"""Ages as AWS takes them: a whole number of days, weeks, months or years, written as `90 days`."""
 
 import re
 from typing import Annotated, Any
@@ -32,7 +32,7 @@ _SCHEMA = {
 }
 Age = Annotated[str, _check(1000), WithJsonSchema(_SCHEMA)]
 ShortAge = Annotated[str, _check(365), WithJsonSchema(_SCHEMA)]
-"""At most 365 of its unit."""
+"""At most 365 of the unit."""
 
 
 def in_aws_words(age: str) -> tuple[int, str]:
@@ -42,6 +42,6 @@ def in_aws_words(age: str) -> tuple[int, str]:
 
 
 def in_days(age: str) -> int:
-    """About how many days an age is: a month counts 30, a year 365."""
+    """About how many days an age is: a month counts as 30 days, a year as 365."""
     value, unit = age.split()
     return int(value) * _DAYS[unit.removesuffix("s")]

@@ -70,14 +70,14 @@ class ComponentUse(BaseModel):
     model_config = ConfigDict(**FROZEN, validate_by_name=True)
 
     use: ComponentName
-    """A shipped component (`update-os`), a document of your own by its path from the configuration's folder
+    """The name of a shipped component (`update-os`), the path of a document of your own from the configuration's folder
     (`components/app.yaml`), or the ARN of a component that AWS manages."""
     with_: Annotated[dict[str, ParameterValue], Field(alias="with")] = {}
-    """Values of the component's parameters by name. Without it: the document's own defaults."""
+    """Values of the component's parameters, by name. Default: the defaults of the document."""
 
     @property
     def is_managed(self) -> bool:
-        """Whether it is a component of AWS or of another team, known by its ARN only."""
+        """Whether it is a component of AWS or of another team, of which only the ARN is known."""
         return self.use.startswith("arn:")
 
     @property
@@ -92,7 +92,7 @@ class ComponentUse(BaseModel):
 
     @property
     def is_own(self) -> bool:
-        """Whether it is a document of the configuration's folder."""
+        """Whether it is a document in the configuration's folder."""
         return not self.is_managed and ("/" in self.use or self.use.endswith((".yaml", ".yml")))
 
 
@@ -108,78 +108,81 @@ Use = Annotated[ComponentUse, BeforeValidator(_from_name, json_schema_input_type
 def _together(regions: tuple[str, ...]) -> tuple[str, ...]:
     for index, region in enumerate(regions):
         if partition(region) != partition(regions[0]):
-            rule = f"AWS keeps it apart from {regions[0]}: no image can be copied there"
-            raise RuleError(rule, got=shown(region), remedy="declare an image of its own for it", key=(index,))
+            rule = f"is in another partition of AWS than {regions[0]}: no image can be copied there"
+            raise RuleError(rule, got=shown(region), remedy="declare another image for it", key=(index,))
     return regions
 
 
 def _without_latest(channels: tuple[str, ...]) -> tuple[str, ...]:
     if names.LATEST in channels:
         index = channels.index(names.LATEST)
-        raise RuleError("every image has it", got=shown(names.LATEST), remedy="delete it", key=(index,))
+        raise RuleError("every image has this channel", got=shown(names.LATEST), remedy="delete it", key=(index,))
     return channels
 
 
 class ImageTests(BaseModel):
-    """Whether and how long a finished image is tested on an instance of its own."""
+    """Whether finished images are tested, and for how long. Tests run on an instance of their own."""
 
     model_config = FROZEN
 
     image_tests_enabled: StrictBool = True
-    """Whether finished images are tested: components of `test` and test workflows. Without it: they are."""
+    """Whether finished images are tested: the components under `test`, and test workflows. Default: enabled."""
     timeout_minutes: Annotated[StrictInt, Field(ge=60, le=1440)] = 720
-    """When tests count as failed, in minutes; AWS says that it ignores it at present. Without it: 720."""
+    """After how many minutes tests count as failed. AWS says that it ignores this at present. Default: 720."""
 
 
 class ImageBase(BaseModel):
-    """What every golden image has, whatever Image Builder makes of it: an AMI (`AmiImage`) or a container image."""
+    """What every golden image has, whether Image Builder makes an AMI (`AmiImage`) or a container image of it."""
 
     model_config = FROZEN
 
     output: ClassVar[Literal["image", "container"]]
-    """What Image Builder makes of it, as the names of its own workflows say it: `build-image`, `test-container`."""
+    """What Image Builder makes of it, as in the names of Image Builder's own workflows: `build-image`,
+    `test-container`."""
     least_hop_limit: ClassVar[int]
-    """The fewest hops that the metadata of the instance must reach for a build."""
+    """The smallest hop limit of the build instance's metadata with which a build works."""
 
     name: SkipJsonSchema[Name]
     """The key under `images:`."""
     version: MajorMinor = "1.0"
-    """The recipe's major and minor version; the patch follows from the content. Without it: "1.0"."""
+    """The recipe's major and minor version; the patch version follows from the content. Default: "1.0"."""
     description: Annotated[Text, DESCRIPTION] | None = None
-    """What the image is for. Without it: a line that names the image and what it is built from."""
+    """What the image is for. Default: a line that names the image and what it is built from."""
     build: tuple[Use, ...] = ()
-    """Components that build the image, in order. Without it: the parent image is only tested."""
+    """Components that build the image, in order. Default: none; the parent image is only tested."""
     test: tuple[Use, ...] = ()
-    """Components that test the image, in order, after those of `build`. Without it: it is only started."""
+    """Components that test the image, in order, after those of `build`. Default: none; the image is only started."""
     schedule: Schedule | None = None
-    """When the pipeline builds by itself. Without it: only when someone starts it."""
+    """When the pipeline builds automatically. Default: never; somebody starts each build."""
     regions: Annotated[tuple[Region, ...], Field(min_length=1, max_length=40), Distinct(), AfterValidator(_together)]
-    """Where the image goes. The first is home: the stack, its pipeline and its function live there. Another home is
-    another stack with a state of its own: destroy the old one first."""
+    """The regions to which the image is distributed. The first is the home region, which has the stack with its
+    pipeline and its function. To move the image to another home region, destroy the stack first: each home region has a
+    stack and a state of its own."""
     channels: Annotated[tuple[Name, ...], Field(max_length=100), Distinct(), AfterValidator(_without_latest)] = ()
-    """Channels that operators move, such as `staging` and `prod`. Without it: only `latest`, moved by itself."""
+    """Channels that operators move, such as `staging` and `prod`, in addition to `latest`, which every image has and
+    which moves automatically. Default: only `latest`."""
     infrastructure: Infrastructure = Infrastructure()
-    """Where builds run. Without it: small instances in the default VPC."""
+    """Where builds run. Default: on small instances in the default VPC."""
     image_tests: ImageTests = ImageTests()
-    """How tests run. Without it: enabled, 720 minutes."""
+    """Whether and how long the finished image is tested. Default: enabled, 720 minutes."""
     workflows: Workflows = Workflows()
-    """What Image Builder does to build, test and distribute. Without it: its own workflows."""
+    """How Image Builder builds, tests and distributes the image. Default: with its own workflows."""
     image_scanning: ImageScanning = ImageScanning()
-    """Scans for vulnerabilities. Without it: none."""
+    """Vulnerability scans of each build. Default: disabled."""
     enhanced_image_metadata_enabled: StrictBool = True
-    """Whether Image Builder writes down the version of the operating system and the packages of each build. Without it:
-    it does."""
+    """Whether Image Builder records the version of the operating system and the packages of each build. Default:
+    enabled."""
     log_retention_in_days: Annotated[StrictInt, Field(ge=1, le=3653)] = 90
-    """How long build logs are kept in the stack's bucket. The copies that Image Builder writes to CloudWatch Logs
-    (`/aws/imagebuilder/…`) are kept as long, or what CloudWatch has next above it, with `settings.provider_version: 6`;
-    otherwise they are AWS's own and stay. Without it: 90 days."""
+    """How many days build logs are kept in the stack's bucket. With `settings.provider_version: 6`, the copies in
+    CloudWatch Logs (`/aws/imagebuilder/…`) are kept as long, or for the next longer period that CloudWatch offers;
+    otherwise AWS makes these log groups, and the copies are never deleted. Default: 90 days."""
     notifications: Notifications = Notifications()
-    """Who is told of failed builds. Without it: nobody, beside whom the alarms tell (`settings.alarm_actions`)."""
+    """Who is notified of failed builds. Default: nobody, except those notified by `settings.alarm_actions`."""
     retention: Retention | None = None
-    """What becomes of old builds. Without it: they stay, and their snapshots cost money for ever."""
+    """What happens to old builds. Default: they are kept, and their snapshots cost money until you delete them."""
     tags: Tags = {}
     """Tags of everything in the stack, of the instances and volumes of its builds, of new AMIs, and of the parameter of
-    `latest` when it is made, beside those of the settings; 29 at most together. Without it: none."""
+    `latest` when it is created, in addition to those of the settings; at most 29 together. Default: none."""
 
     @property
     def own_dockerfile(self) -> str | None:
@@ -211,55 +214,56 @@ class ImageBase(BaseModel):
 
 
 class AmiImage(ImageBase):
-    """A golden image of EC2, an AMI: what it is made of, when it is built, and where it goes."""
+    """A golden image for EC2, an AMI: what it is built from, when it is built, and where it is distributed."""
 
     output: ClassVar[Literal["image", "container"]] = "image"
     least_hop_limit: ClassVar[int] = 1
 
     os: Annotated[str, Field(json_schema_extra={"enum": list(CATALOGUE)}), AfterValidator(_check_system)]
-    """The operating system, one of the catalogue."""
+    """The operating system: one of the catalogue."""
     architecture: Architecture = "x86_64"
-    """The processor architecture. Without it: x86_64."""
+    """The processor architecture. Default: x86_64."""
     parent: Parent | None = None
-    """The parent image: an AMI ID, the ARN of an Image Builder image, `ssm:/…`, a disk image in S3, or another image of
-    this estate, which must have been built once before this image's first build. Without it: the operating system's
-    newest, where its publisher names one that AWS can resolve."""
+    """The parent image: an AMI ID, the ARN of an Image Builder image, a parameter (`ssm:/…`), a disk image in S3, or
+    another image of this estate, which must have been built once before the first build of this one. Default: the
+    operating system's newest AMI, where its publisher offers a reference that AWS can resolve; otherwise `parent` is
+    required."""
     root_volume: RootVolume = RootVolume()
-    """The root volume. Without it: gp3 of the parent's size, encrypted."""
+    """The root volume. Default: gp3, encrypted, as large as the parent's."""
     volumes: dict[DeviceName, ImageVolume] = {}
-    """Volumes beside the root, by their device names. Without it: only those that the parent has."""
+    """Volumes in addition to the root volume, by device name. Default: only those of the parent."""
     distribution: dict[Region, RegionalDistribution] = {}
-    """What is special in one of the regions: the AMI's name, key, tags, and what else follows it there. Without it:
-    the AMIs of all regions are named and tagged alike and encrypted by AWS's own keys."""
+    """Settings for single regions: the AMI's name, key and tags, and what else is distributed with it. Default: the
+    AMIs of all regions have the same name and tags and are encrypted with AWS's own keys."""
     launch_permission: Permission | None = None
-    """Who may launch the AMIs beside the image's own account: accounts, organizations and organizational units, or
-    `public` for everybody. Without it: nobody."""
+    """Who may launch the AMIs, in addition to the account that owns the image: accounts, organizations and
+    organizational units, or `public` for everybody. Default: nobody else."""
     target_accounts: Annotated[tuple[AccountId, ...], Field(max_length=1535), Distinct()] = ()
-    """Accounts that get copies of their own in every region, which they own, pay and keep. Each needs the role
+    """Accounts that get copies of their own in every region; they own them and pay for them. Each needs the role
     `EC2ImageBuilderDistributionCrossAccountRole`, which trusts the image's account, has AWS's policy
     `Ec2ImageBuilderCrossAccountDistributionAccess` and may use the keys of the regions ("Set up cross-account AMI
-    distribution" in Image Builder's user guide). Channels stay in the image's account. Without it: no copies."""
+    distribution" in Image Builder's user guide). Channels stay in the image's account. Default: none."""
     export: Export | None = None
-    """A disk image of each build for machines on premises. Without it: none."""
+    """A disk image of each build, for machines on premises. Default: none."""
 
     @property
     def system(self) -> OperatingSystem:
-        """The catalogue's row."""
+        """The row of the catalogue."""
         return CATALOGUE[self.os]
 
     @property
     def platform(self) -> Platform:
-        """What its components are made for."""
+        """The platform that its components must support."""
         return self.system.platform
 
     @property
     def instance_types(self) -> tuple[str, ...]:
-        """Where builds run: as written, or those that fit system and architecture."""
+        """Where builds run: the declared instance types, or those that fit system and architecture."""
         return self.infrastructure.instance_types or self.system.instance_types(self.architecture)
 
     @property
     def ami_architecture(self) -> str:
-        """The architecture as EC2 says it of an AMI: a Mac's are `x86_64_mac` and `arm64_mac`."""
+        """The architecture of the AMI as EC2 names it: a Mac's is `x86_64_mac` or `arm64_mac`."""
         return f"{self.architecture}_mac" if self.system.platform == "macOS" else self.architecture
 
     @property
@@ -269,11 +273,11 @@ class AmiImage(ImageBase):
 
     @property
     def launch_permissions(self) -> LaunchPermission | None:
-        """Who in particular may launch the AMIs."""
+        """The accounts, organizations and units that may launch the AMIs, unless everybody may."""
         return self.launch_permission if isinstance(self.launch_permission, LaunchPermission) else None
 
     def distribution_in(self, region: str) -> RegionalDistribution:
-        """What is special in a region."""
+        """The settings for one region."""
         return self.distribution.get(region, RegionalDistribution())
 
     @property
@@ -288,7 +292,7 @@ class AmiImage(ImageBase):
 
     def parent_reference(self, *, namespace: str) -> str | None:
         """The parent image as Image Builder takes it: a stable reference, resolved when an image is built. None when
-        the system has none and none is written."""
+        the system has no default parent and none is declared."""
         if isinstance(self.parent, Base):
             return f"ssm:{ImageNames(namespace, self.parent.image).parameter(self.parent.channel)}"
         if isinstance(self.parent, DiskImage):

@@ -30,7 +30,7 @@ FROM {{{ imagebuilder:parentImage }}}
 {{{ imagebuilder:environments }}}
 {{{ imagebuilder:components }}}
 """
-"""The template without which nothing is built: AWS's own example (user guide, "Create a container recipe")."""
+"""The smallest template that builds: AWS's own example (user guide, "Create a container recipe")."""
 
 _DIGEST = "@sha256:[0-9a-f]{64}"
 _IMAGE = rf"([a-z0-9.-]+:[0-9]+/)?[a-z0-9]+([._/-]+[a-z0-9]+)*(:{IMAGE_TAG}({_DIGEST})?|{_DIGEST})"
@@ -59,33 +59,36 @@ _PRIVATE = re.compile(r"([0-9]{12})\.dkr[.-]ecr(?:-fips)?\.([a-z0-9-]+)\.[a-z.]+
 
 
 class Repository(BaseModel):
-    """A repository of Amazon ECR that the stack makes, `<namespace>/<image>` in each region of the image.
+    """A repository in Amazon ECR that the stack creates: `<namespace>/<image>` in each region of the image.
 
-    A repository that is there already is named instead: `repository: team/web`. It must be in every region. Before a
-    region leaves the image, its repository leaves the state: docs/containers.md says how.
+    To use a repository that exists already, write its name instead: `repository: team/web`. It must be in every region
+    of the image. Before you remove a region from the image, remove its repository from the state, as docs/containers.md
+    explains.
     """
 
     model_config = FROZEN
 
     scan_on_push: StrictBool = True
-    """Whether ECR looks for known vulnerabilities in each image that comes. Without it: it does."""
+    """Whether ECR looks for known vulnerabilities in each image that is pushed. Default: enabled."""
     image_tag_mutability: Literal["IMMUTABLE", "MUTABLE"] = "IMMUTABLE"
-    """Whether a tag may be given to another image later. Without it: never."""
+    """Whether a tag can be moved to another image later. Default: IMMUTABLE; a tag never moves."""
     kms_keys: dict[Region, KmsKeyArn] = {}
-    """Your own key for the images of a region, by region. ECR never changes the key of a repository. Without it: AWS's
-    key for ECR."""
+    """A key of your own for the images of a region, by region. ECR cannot change the key of an existing repository.
+    Default: AWS's key for ECR."""
     keep: Annotated[StrictInt, Field(ge=1, le=100_000)] | None = None
-    """How many of the newest images stay. ECR knows nothing of channels: keep more than you build between two moves of
-    the slowest one. Without it: all that have a tag; one without goes after a day."""
+    """How many of the newest images are kept. ECR does not know about channels: keep more images than are built between
+    two moves of the slowest channel. Default: all images that have a tag; an image without a tag is deleted after a
+    day."""
     force_delete: StrictBool = False
-    """Whether destroying the stack deletes the images, too. Without it: a repository with images is not destroyed."""
+    """Whether destroying the stack also deletes the images. Default: disabled; a repository that has images is not
+    destroyed."""
 
 
 def _from_text(value: Any) -> Any:
     if not isinstance(value, str | dict | Repository):
         rule, remedy = (
             "must be a repository",
-            "write the name of one that is there, or what one is made with: {keep: …}",
+            "write the name of an existing one, or the settings of a new one: {keep: …}",
         )
         raise RuleError(rule, got=shown(value), remedy=remedy)
     return value
@@ -104,16 +107,16 @@ class Instance(BaseModel):
     model_config = FROZEN
 
     image: InstanceImage | None = None
-    """Its AMI. A Windows container is built on the version of Windows that it is made of. Without it: the ECS-optimized
-    AMI that Image Builder takes for the platform, on arm64 that of Amazon Linux 2023."""
+    """Its AMI. A Windows container is built on the version of Windows that it is made of. Default: the ECS-optimized
+    AMI that Image Builder takes for the platform; on arm64 that of Amazon Linux 2023."""
     device_name: DeviceName | None = None
-    """The device of its root volume. Without it: `/dev/xvda`, on Windows `/dev/sda1`."""
+    """The device name of its root volume. Default: `/dev/xvda`; on Windows `/dev/sda1`."""
     root_volume: RootVolume = RootVolume()
-    """Its root volume. Without it: gp3 of the AMI's size, encrypted."""
+    """Its root volume. Default: gp3, encrypted, as large as the AMI's."""
 
 
 class ContainerImage(ImageBase):
-    """A container image in Amazon ECR: what it is made of, when it is built, and where it goes."""
+    """A container image in Amazon ECR: what it is built from, when it is built, and where it is distributed."""
 
     output: ClassVar[Literal["image", "container"]] = "container"
     least_hop_limit: ClassVar[int] = 2
@@ -123,26 +126,26 @@ class ContainerImage(ImageBase):
     kind: Literal["container"]
     """`container`. An image without `kind` is an AMI."""
     parent: ContainerParent
-    """The parent image, in Docker Hub (`amazonlinux:2023`), ECR Public, ECR or another registry, with its tag or
-    digest; or the ARN of a container image of Image Builder, which Windows needs. Docker pulls it when an image is
-    built."""
+    """The parent image with its tag or digest, in Docker Hub (`amazonlinux:2023`), ECR Public, ECR or another registry;
+    or the ARN of a container image of Image Builder, which Windows needs. Docker pulls it when an image is built."""
     platform: Literal["Linux", "Windows"] = "Linux"
-    """What the parent image and the components are made for. Without it: Linux."""
+    """The platform of the parent image and of the components. Default: Linux."""
     architecture: Architecture = "x86_64"
-    """The processor architecture of the instance that builds, and so of the image. Without it: x86_64."""
+    """The processor architecture of the instance that builds, and therefore of the image. Default: x86_64."""
     dockerfile: Text | None = None
     """The Dockerfile template: the path of a file from the configuration's folder, or the text itself, in several
-    lines. It has `{{{ imagebuilder:parentImage }}}`, `{{{ imagebuilder:environments }}}` and
-    `{{{ imagebuilder:components }}}`. Without it: these three."""
+    lines. It contains `{{{ imagebuilder:parentImage }}}`, `{{{ imagebuilder:environments }}}` and `{{{
+    imagebuilder:components }}}`. Default: only these three lines."""
     working_directory: Annotated[str, Matching(r"[A-Za-z0-9_./\\: -]{1,1024}", "must be a path")] | None = None
-    """Where on the instance builds and tests work. Without it: where Image Builder chooses."""
+    """The directory on the instance in which builds and tests work. Default: Image Builder chooses it."""
     repository: AnyRepository = Repository()
-    """Where the image goes in ECR: the name of a repository that is there, or what one is made with. Without it: one is
-    made, `<namespace>/<image>`, that scans, encrypts, and never moves a tag."""
+    """The ECR repository of the image: the name of one that exists, or the settings of one that the stack creates.
+    Default: the stack creates `<namespace>/<image>`, encrypted, with scans and with tags that never move."""
     container_tags: Annotated[tuple[ImageTag, ...], Distinct()] = ()
-    """More tags of each new image, beside the one with its version that Image Builder gives. Without it: none."""
+    """More tags for each new image, in addition to the one with its version, which Image Builder sets. Default:
+    none."""
     instance: Instance = Instance()
-    """The instance that builds. Without it: the ECS-optimized AMI that fits."""
+    """The instance that builds. Default: one with the ECS-optimized AMI that fits."""
 
     def parent_reference(self, *, namespace: str) -> str:
         """The parent image as Image Builder takes it, whatever the namespace."""
@@ -150,28 +153,29 @@ class ContainerImage(ImageBase):
 
     @property
     def instance_types(self) -> tuple[str, ...]:
-        """Where builds run: as written, or those that fit platform and architecture."""
+        """Where builds run: the declared instance types, or those that fit platform and architecture."""
         return self.infrastructure.instance_types or instance_types(self.platform, self.architecture)
 
     @property
     def own_dockerfile(self) -> str | None:
-        """The path of a Dockerfile template of the configuration's folder, if it has one."""
+        """The path of a Dockerfile template in the configuration's folder, if the image names one."""
         return self.dockerfile if self.dockerfile and "\n" not in self.dockerfile else None
 
     def repository_name(self, *, namespace: str) -> str:
-        """The ECR repository that it is pushed to: the named one, or the one that the stack makes."""
+        """The ECR repository to which it is pushed: the named one, or the one that the stack creates."""
         return self.repository if isinstance(self.repository, str) else ImageNames(namespace, self.name).repository
 
     @property
     def made_repository(self) -> Repository | None:
-        """The repository that the stack makes, if it makes one."""
+        """The repository that the stack creates, if it creates one."""
         return self.repository if isinstance(self.repository, Repository) else None
 
     @property
     def private_parent(self) -> tuple[str, str, str] | None:
-        """Account, region and repository of a parent in a private registry of ECR; `*` for what it does not say.
+        """Account, region and repository of a parent in a private registry of ECR, with `*` for what the reference
+        leaves open.
 
-        The ARN of an image says no repository, and if Amazon owns the image, no account.
+        The ARN of an image names no repository, and if Amazon owns the image, no account.
         """
         if match := _PRIVATE.match(self.parent):
             account, region, name = match.groups()

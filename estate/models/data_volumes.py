@@ -1,6 +1,6 @@
-"""Volumes beside the root, by their device names: those of images, and of the instances of fleets.
+"""Volumes in addition to the root volume, by device name: those of images, and those of the instances of fleets.
 
-Names are those of "Device names for volumes on Amazon EC2 instances" in EC2's user guide.
+The names are from "Device names for volumes on Amazon EC2 instances" in EC2's user guide.
 """
 
 from typing import Annotated, Self
@@ -17,7 +17,7 @@ DeviceName = Annotated[
     Text,
     Matching(
         _DEVICE,
-        "must be the name of a device beside the root's",
+        "must be the name of a device other than the root device",
         "write /dev/sdf to /dev/sdp, on Windows xvdf to xvdz; the root volume is root_volume",
     ),
 ]
@@ -25,34 +25,35 @@ SnapshotId = Annotated[Text, Matching(r"snap-[0-9a-f]{8,17}", "must be a snapsho
 
 
 def same_device(name: str) -> str:
-    """What two names have in common that mean one device: Linux may call `/dev/sdf` `/dev/xvdf`."""
+    """The common form of two names that mean one device: Linux may call `/dev/sdf` `/dev/xvdf`."""
     return name.removeprefix("/dev/").replace("xvd", "sd")
 
 
 class ImageVolume(BaseModel):
-    """A volume of the image beside the root, and so of instances that do not say otherwise.
+    """A volume of the image in addition to the root volume. Instances get it too, unless their fleet declares another.
 
-    Encrypted as the root volume is, by the same key. Its content is what builds write to it: what a build mounts, it
-    mounts itself.
+    It is encrypted as the root volume is, with the same key. Its content is what builds write to it: a build has to
+    mount the volume itself.
     """
 
     model_config = FROZEN
 
     volume_size: Annotated[StrictInt, Field(ge=1, le=16_000)] | None = None
-    """Its size in GiB. Without it: that of the snapshot, or of the base's volume of that name; there must be one."""
+    """Its size in GiB. Default: that of the snapshot, or of the base's volume of that name; if there is neither, the
+    size is required."""
     volume_type: AnyVolumeType = "gp3"
-    """Its type. Without it: gp3."""
+    """Its type. Default: gp3."""
     iops: Annotated[StrictInt, Field(ge=100, le=64_000)] | None = None
-    """Operations a second of a gp3 volume, 3000 or more, or of an io1 or io2 volume, which need it; at most 10000
-    unless `settings.provider_version` is 6. Without it: 3000."""
+    """I/O operations per second of a gp3 volume, at least 3000, or of an io1 or io2 volume, which require it; at most
+    10000 unless `settings.provider_version` is 6. Default: 3000."""
     throughput: Annotated[StrictInt, Field(ge=125, le=1000)] | None = None
-    """Throughput of a gp3 volume in MiB a second. Without it: 125."""
+    """Throughput of a gp3 volume in MiB per second. Default: 125."""
     snapshot_id: SnapshotId | None = None
-    """The snapshot, in the image's home, from which builds make it. Without it: it begins empty, or as the base's
-    volume of that name."""
+    """The snapshot in the home region from which builds create the volume. Default: the volume starts empty, or as the
+    base's volume of that name."""
     delete_on_termination: StrictBool = True
-    """Whether it goes with its instance. `false` leaves a volume behind that you pay for, also after each build.
-    Without it: it goes."""
+    """Whether the volume is deleted when its instance is terminated. With `false`, each instance, also that of a build,
+    leaves a volume that you pay for until you delete it. Default: it is deleted."""
 
     @model_validator(mode="after")
     def _fits_type(self) -> Self:
@@ -63,29 +64,30 @@ class ImageVolume(BaseModel):
 
 
 class FleetVolume(BaseModel):
-    """A volume of the instances beside the root: one more, or in place of the image's volume of that name. Always
-    encrypted. The limits are those of EBS and of AWS's provider."""
+    """A volume of the instances in addition to the root volume; it replaces the image's volume of that name, if there
+    is one. Always encrypted. The limits are those of EBS and of AWS's provider."""
 
     model_config = FROZEN
 
     volume_size: Annotated[StrictInt, Field(ge=1, le=65_536)] | None = None
-    """Its size in GiB. Without it: that of the snapshot, or of the image's volume of that name; there must be one."""
+    """Its size in GiB. Default: that of the snapshot, or of the image's volume of that name; if there is neither, the
+    size is required."""
     volume_type: AnyVolumeType = "gp3"
-    """Its type. Without it: gp3, whatever the image's is."""
+    """Its type. Default: gp3, whatever type the image's volume has."""
     iops: Annotated[StrictInt, Field(ge=100, le=256_000)] | None = None
-    """Operations a second of a gp3 volume, 3000 or more, or of an io1 or io2 volume, which need it. Without it:
+    """I/O operations per second of a gp3 volume, at least 3000, or of an io1 or io2 volume, which require it. Default:
     3000."""
     throughput: Annotated[StrictInt, Field(ge=125, le=1000)] | None = None
-    """Throughput of a gp3 volume in MiB a second. Without it: 125."""
+    """Throughput of a gp3 volume in MiB per second. Default: 125."""
     snapshot_id: SnapshotId | None = None
-    """The snapshot, in the fleet's region, of which it is made. Without it: it begins as the image's volume of that
-    name, or empty."""
+    """The snapshot in the fleet's region from which the volume is created. Default: the volume starts as the image's
+    volume of that name, or empty."""
     kms_key_id: KmsKeyArn | None = None
-    """The key that encrypts it; its policy must let the service-linked role of Auto Scaling use and grant it.
-    Without it: the AMI's or the snapshot's key, or the account's default."""
+    """The key that encrypts it; its policy must let the service-linked role of Auto Scaling use the key and create
+    grants. Default: the key of the AMI or of the snapshot, or the account's default key."""
     delete_on_termination: StrictBool = True
-    """Whether it goes with its instance. `false` leaves a volume behind with each instance that is replaced, and you
-    pay for it until you delete it. Without it: it goes."""
+    """Whether the volume is deleted when its instance is terminated. With `false`, each instance that is replaced
+    leaves a volume that you pay for until you delete it. Default: it is deleted."""
 
     @model_validator(mode="after")
     def _fits_type(self) -> Self:

@@ -1,15 +1,15 @@
-"""Where an image's AMIs go: what is special in a region, the accounts that get copies, and who may launch them.
+"""Where an image's AMIs are distributed: settings for a region, accounts that get copies, and who may launch them.
 
-How AWS shares AMIs decides the rules. AWS's own key for volumes (`aws/ebs`), by which AMIs are encrypted without
-another, can neither be shared nor copied from by another account, and an encrypted AMI cannot be public ("Share an AMI
-with specific AWS accounts" and "Make your AMI publicly available" in the EC2 user guide).
+The rules follow from how AWS shares AMIs. AWS's own key for volumes (`aws/ebs`), which encrypts AMIs for which no key
+is named, can neither be shared nor be used by another account to copy, and an encrypted AMI cannot be public ("Share an
+AMI with specific AWS accounts" and "Make your AMI publicly available" in the EC2 user guide).
 
-A key that is named here belongs to the account of the image. Its policy must let that account's roles use it by their
-own policies, as the policy of a key that the console makes does; Image Builder's service-linked role needs no more.
-Accounts that launch shared AMIs, and the role that makes copies in other accounts, need kms:Decrypt, kms:DescribeKey,
-kms:ReEncrypt*, kms:GenerateDataKey* and kms:CreateGrant on it, and the role kms:Encrypt, too, both by the key's policy
-and by their own ("Set up cross-account AMI distribution" in the user guide of Image Builder). Auto Scaling groups that
-launch the AMIs need their service-linked role to use and grant it.
+A key that is named here belongs to the image's account. Its policy must let the roles of that account use it as their
+own policies allow, as the policy of a key created in the console does; Image Builder's service-linked role needs
+nothing else. Accounts that launch shared AMIs, and the role that makes copies in other accounts, need kms:Decrypt,
+kms:DescribeKey, kms:ReEncrypt*, kms:GenerateDataKey* and kms:CreateGrant on it, and the role also kms:Encrypt, both by
+the key's policy and by their own ("Set up cross-account AMI distribution" in the user guide of Image Builder). Auto
+Scaling groups that launch the AMIs need their service-linked role to use the key and to create grants.
 """
 
 from typing import Annotated, Any, Literal, Self
@@ -32,17 +32,17 @@ AmiName = Annotated[
     str,
     Matching(
         r"(?=.{3,127}$)(?!.*[ .]$)([A-Za-z0-9 ._-]|\{\{ ?imagebuilder:(buildDate|buildVersion) ?\}\})+",
-        "must be an AMI's name: at most 127 letters, digits, spaces and -._, and what Image Builder puts in, "
+        "must be an AMI's name: at most 127 letters, digits, spaces, -._ and Image Builder's placeholders, "
         "with no space or dot at the end",
         "write it as acme.web.{{ imagebuilder:buildDate }}",
     ),
     Matching(
         r".*\{\{ ?imagebuilder:buildDate ?\}\}.*",
-        "must hold {{ imagebuilder:buildDate }}: no two builds may share a name",
+        "must contain {{ imagebuilder:buildDate }}: no two builds may share a name",
         "write it as acme.web.{{ imagebuilder:buildDate }}",
     ),
 ]
-"""Image Builder's pattern has `:` and braces for the placeholders only: EC2 takes none in a name."""
+"""Image Builder's pattern allows `:` and braces for the placeholders only: EC2 takes none in a name."""
 
 LicenseArn = Annotated[
     str,
@@ -71,9 +71,10 @@ OrganizationalUnitArn = Annotated[
 
 
 class LaunchTemplate(BaseModel):
-    """A launch template of which Image Builder makes a new version with the AMI of each build.
+    """A launch template for which Image Builder creates a new version with the AMI of each build.
 
-    For templates that somebody else keeps: Terraform would plan those of this estate's fleets back.
+    Only for launch templates that are managed outside this estate: those of its fleets belong to Terraform, whose next
+    plan would undo the change.
     """
 
     model_config = FROZEN
@@ -81,30 +82,30 @@ class LaunchTemplate(BaseModel):
     launch_template_id: LaunchTemplateId
     """The launch template, in the region of the distribution."""
     account_id: AccountId | None = None
-    """The account that has it, one with which the AMI is shared or that gets a copy. Its role
-    `EC2ImageBuilderDistributionCrossAccountRole` must exist and may change the template, which AWS's policy for that
-    role does not allow. Without it: the image's."""
+    """The account that owns it: one with which the AMI is shared, or one that gets a copy. That account needs the role
+    `EC2ImageBuilderDistributionCrossAccountRole` with permission to change the template, which AWS's policy for that
+    role does not give. Default: the image's account."""
     default: StrictBool = True
-    """Whether the new version becomes the template's default. Without it: it does."""
+    """Whether the new version becomes the template's default version. Default: enabled."""
 
 
 class FastLaunch(BaseModel):
-    """Snapshots of Windows that is set up already, which AWS keeps ready so that instances start sooner.
+    """Snapshots of Windows after its setup, which AWS keeps ready so that instances start sooner.
 
-    They and the instances that make them cost what others do. With a key of your own, its policy must let the
-    service-linked role `AWSServiceRoleForEC2FastLaunch` use it.
+    These snapshots, and the instances that make them, cost what any others cost. The policy of a key of your own must
+    let the service-linked role `AWSServiceRoleForEC2FastLaunch` use the key.
     """
 
     model_config = FROZEN
 
     max_parallel_launches: Annotated[StrictInt, Field(ge=6, le=LARGEST_INTEGER)] | None = None
-    """How many instances make snapshots at once. Without it: 6."""
+    """How many instances make snapshots at the same time. Default: 6."""
     target_resource_count: Annotated[StrictInt, Field(ge=1, le=10_000)] | None = None
-    """How many snapshots are kept ready. Without it: 5."""
+    """How many snapshots are kept ready. Default: 5."""
     launch_template_id: LaunchTemplateId | None = None
-    """The launch template of the instances that make snapshots. It names a network where the region has no default VPC,
-    and metadata options where the account enforces IMDSv2. Image Builder's service-linked role may use only one that
-    is tagged `CreatedBy: EC2 Image Builder`. Without it: EC2's own settings, in the default VPC."""
+    """The launch template of the instances that make snapshots. It must name a network where the region has no default
+    VPC, and metadata options where the account enforces IMDSv2. Image Builder's service-linked role may use only a
+    template with the tag `CreatedBy: EC2 Image Builder`. Default: none; EC2's own settings, in the default VPC."""
     launch_template_version: Annotated[
         str,
         Matching(
@@ -113,35 +114,36 @@ class FastLaunch(BaseModel):
             'write $Default, $Latest or a number in quotes, such as "3"',
         ),
     ] = "$Default"
-    """That template's version. Without it: its default."""
+    """The version of that launch template. Default: its default version."""
 
     @model_validator(mode="after")
     def _version_of_something(self) -> Self:
         if self.launch_template_version != "$Default" and not self.launch_template_id:
             got, key = shown(self.launch_template_version), ("launch_template_version",)
-            raise RuleError("there is no launch template", got=got, remedy="write launch_template_id, too", key=key)
+            raise RuleError("needs launch_template_id", got=got, remedy="write both, or delete it", key=key)
         return self
 
 
 class RegionalDistribution(BaseModel):
-    """What is special about the AMIs in one region."""
+    """Settings for the AMIs of one region."""
 
     model_config = FROZEN
 
     ami_name: AmiName | None = None
-    """The AMI's name. It begins with `<namespace>.<image>.`, by which fleets know builds of the image, and holds
-    `{{ imagebuilder:buildDate }}`. Without it: `<namespace>.<image>.{{ imagebuilder:buildDate }}`."""
+    """The AMI's name. It begins with `<namespace>.<image>.`, by which fleets recognize the image's builds, and contains
+    `{{ imagebuilder:buildDate }}`. Default: `<namespace>.<image>.{{ imagebuilder:buildDate }}`."""
     kms_key_id: KmsKeyArn | None = None
-    """The key of the region that encrypts the AMI there; in the home region it encrypts the volumes of builds, too.
-    Without it: AWS's own, and then nobody else can use the AMI."""
+    """The key of this region that encrypts the AMI; in the home region it also encrypts the volumes of builds. Default:
+    AWS's own key; no other account can use the AMI then."""
     ami_tags: Tags = {}
-    """Tags of the AMI there, beside the image's and in place of those with the same key. Without it: the image's."""
+    """Tags of the AMI in this region, in addition to the image's; of two tags with the same key, these count. Default:
+    the image's tags."""
     launch_templates: Annotated[tuple[LaunchTemplate, ...], Field(max_length=100)] = ()
-    """Launch templates that get a new version with each build. Without it: none."""
+    """Launch templates that get a new version with each build. Default: none."""
     fast_launch: FastLaunch | None = None
-    """Windows only: snapshots kept ready. Without it: none."""
+    """Snapshots that let Windows instances start sooner. Default: none."""
     license_configuration_arns: Annotated[tuple[LicenseArn, ...], Field(max_length=50), Distinct()] = ()
-    """License configurations of License Manager that the AMI takes with it. Without it: none."""
+    """License configurations of License Manager that are attached to the AMI. Default: none."""
 
     @model_validator(mode="after")
     def _each_template_once(self) -> Self:
@@ -155,26 +157,26 @@ class RegionalDistribution(BaseModel):
 
 
 class LaunchPermission(BaseModel):
-    """Who may launch the AMIs, which stay where they are: in every region of the image.
+    """Who may launch the AMIs, which stay in the image's account and regions.
 
-    The word `public` in its place lets everybody. AWS refuses that in each region whose account settings block public
-    access to AMIs, as they do unless somebody has switched it off.
+    `launch_permission: public` lets everybody launch them. AWS refuses that in each region in which the account blocks
+    public access to AMIs, which is AWS's default.
     """
 
     model_config = FROZEN
 
     accounts: Annotated[tuple[AccountId, ...], Field(max_length=1536), Distinct()] = ()
-    """Accounts. Without it: none but the image's own."""
+    """Accounts. Default: none."""
     organizations: Annotated[tuple[OrganizationArn, ...], Field(max_length=25), Distinct()] = ()
-    """Organizations, with all their accounts. Without it: none."""
+    """Organizations, with all their accounts. Default: none."""
     organizational_units: Annotated[tuple[OrganizationalUnitArn, ...], Field(max_length=25), Distinct()] = ()
-    """Organizational units, with all accounts below them. Without it: none."""
+    """Organizational units, with all accounts below them. Default: none."""
 
     @model_validator(mode="after")
     def _names_someone(self) -> Self:
         if not (self.accounts or self.organizations or self.organizational_units):
             remedy = "write accounts, organizations or organizational_units, or delete it"
-            raise RuleError("names nobody", remedy=remedy)
+            raise RuleError("is empty", remedy=remedy)
         return self
 
 

@@ -1,4 +1,4 @@
-"""Pydantic's errors in our words: rule, what was there, what to do."""
+"""Pydantic's errors as problems: the rule, the value that breaks it, and what to do."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -28,11 +28,11 @@ _RULES = {
 }
 
 _OF_A_KEY = "[key]"
-"""The step with which pydantic says that a key of a mapping is wrong, not its value."""
+"""The step by which pydantic says that the key of a mapping is wrong, not its value."""
 
 
 def problems_of(error: ValidationError, *, value: Any, model: type[BaseModel], key: Key) -> list[Problem]:
-    """Every error of a model as a problem; `key` is where its `value` stands in the configuration."""
+    """Every error of a model as a problem; `key` is where its `value` is in the configuration."""
     found = error.errors(include_url=False)
     follow = _emptied(found)
     known: dict[Key, frozenset[str]] = {}
@@ -40,7 +40,7 @@ def problems_of(error: ValidationError, *, value: Any, model: type[BaseModel], k
 
 
 def _emptied(found: Sequence[ErrorDetails]) -> set[Key]:
-    """Where an error only says that nothing is left of a list whose items are all wrong."""
+    """The places of errors that only say that nothing is left of a list, because all its items are wrong."""
     short = {details["loc"] for details in found if details["type"] == "too_short"}
     if not short:
         return short
@@ -51,7 +51,7 @@ def _emptied(found: Sequence[ErrorDetails]) -> set[Key]:
 def _problem(
     details: ErrorDetails, value: Any, model: type[BaseModel], key: Key, known: dict[Key, frozenset[str]]
 ) -> Problem:
-    """`known` has the keys of the mappings that were asked for before, by their locations."""
+    """One error as a problem; `known` caches the keys that mappings may have, by their locations."""
     kind, context = details["type"], details.get("ctx", {})
     location = _location(details)
     place: Key = (*key, *_written(location, value))
@@ -70,9 +70,9 @@ def _problem(
 
 
 def _location(details: ErrorDetails) -> Key:
-    """Where an error is, without the steps that only pydantic sees."""
+    """Where an error is, without the steps that pydantic adds."""
     location = tuple(part for part in details["loc"] if not (isinstance(part, str) and part.startswith(UNSEEN)))
-    # a key can be written so, too; then it is what is unknown, or its value is what is wrong
+    # a configuration may have a key of this text itself; then that key is unknown, or its value is wrong
     of_a_key = location[-1:] == (_OF_A_KEY,) and details["type"] != "extra_forbidden"
     return location[:-1] if of_a_key and location[-2:-1] == (details["input"],) else location
 
@@ -104,7 +104,7 @@ def _remedy(kind: str, value: Any) -> str:
 def _fields(model: type[BaseModel], location: Key, value: Any) -> list[str]:
     """The keys that the mapping at `location` of a value may have, from the model's JSON Schema.
 
-    Of a choice they are those of the mapping that has most of what is written.
+    If the value may be one of several mappings, it is taken for the one that has most of the keys that are written.
     """
     schema = _schema(model)
     node: dict[str, Any] = schema
@@ -126,14 +126,14 @@ def _schema(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def _inside(value: Any, part: str | int) -> Any:
-    """What is at one step of a location; a short form has fewer steps."""
+    """The value at the next step of a location; a short form has fewer steps."""
     if isinstance(value, dict):
         return value.get(part)
     return value[part] if isinstance(value, list) and isinstance(part, int) else value
 
 
 def _mappings(node: dict[str, Any], schema: dict[str, Any]) -> list[list[str]]:
-    """The keys of each mapping that a reference or a choice stands for."""
+    """The keys of each mapping that a reference or a choice allows."""
     if "$ref" in node:
         return _mappings(schema["$defs"][node["$ref"].rpartition("/")[2]], schema)
     found = [list(node["properties"])] if "properties" in node else []
@@ -141,7 +141,7 @@ def _mappings(node: dict[str, Any], schema: dict[str, Any]) -> list[list[str]]:
 
 
 def _having(what: str, node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
-    """Of what a reference or a choice stands for, the one that has `items` or `properties`."""
+    """The alternative of a reference or a choice that has `items` or `properties`."""
     if "$ref" in node:
         return _having(what, schema["$defs"][node["$ref"].rpartition("/")[2]], schema)
     choices = (_having(what, choice, schema) for choice in node.get("anyOf", ()))

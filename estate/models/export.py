@@ -1,10 +1,10 @@
 """Disk images for machines on premises, which VM Import/Export makes of each build's AMI.
 
-What it exports: Linux for x86_64 whose volumes are not encrypted and have at most 1 TiB each; nothing with software
-that AWS licenses, such as Windows or products of AWS Marketplace; only systems that start by BIOS or by UEFI but are
-not made for both; only into a bucket of the same account, unencrypted or encrypted by S3's own keys: a bucket with a
-KMS key is refused ("Considerations for image export" in its user guide). So `root_volume: {encrypted: false}` has to be
-written, and where the account encrypts all new volumes by default, AWS refuses still.
+VM Import/Export can export Linux for x86_64, from volumes that are not encrypted and have at most 1 TiB each. It cannot
+export software that AWS licenses, such as Windows or products of AWS Marketplace, nor systems that start both by BIOS
+and by UEFI. The bucket must be in the same account, unencrypted or encrypted with S3's own keys: a bucket with a KMS
+key is refused ("Considerations for image export" in its user guide). So `root_volume: {encrypted: false}` is required,
+and where the account encrypts all new volumes by default, AWS still refuses the export.
 """
 
 from typing import Annotated, Literal, Self
@@ -25,18 +25,19 @@ class Export(BaseModel):
     disk_image_format: DiskImageFormat
     """VMDK for VMware, VHD for Hyper-V and Xen, or RAW."""
     s3_bucket: BucketName | None = None
-    """A bucket of the same account, in the home region and without a KMS key. Without it: the stack makes one, private
-    and encrypted by S3's own keys. It stops a destroy, and the end of `export:`, while there are disk images in it."""
+    """A bucket of the same account, in the home region and without a KMS key. Default: the stack creates one, private
+    and encrypted with S3's own keys. While it has disk images, the stack cannot be destroyed, and `export:` cannot be
+    removed."""
     s3_prefix: FolderPath | None = None
-    """The folder in the bucket. Without it: `<namespace>/<image>`."""
+    """The folder in the bucket. Default: `<namespace>/<image>`."""
     retention_in_days: Annotated[StrictInt, Field(ge=1, le=3653)] | None = None
-    """How long disk images are kept in the bucket that the stack makes. Without it: 90 days."""
+    """How many days disk images are kept in the bucket that the stack creates. Default: 90 days."""
 
     @model_validator(mode="after")
     def _keeps_only_its_own(self) -> Self:
         if self.s3_bucket and self.retention_in_days:
             raise RuleError(
-                "only the bucket that the stack makes forgets by itself",
+                "is only for the bucket that the stack creates",
                 got=shown(self.retention_in_days),
                 remedy="delete it, or s3_bucket",
                 key=("retention_in_days",),

@@ -38,14 +38,15 @@ _SubnetIds = Annotated[tuple[SubnetId, ...], Field(min_length=1)]
 
 
 class Subnets(BaseModel):
-    """The subnets of a fleet: by ID, or all that carry some tags. In YAML a list of IDs alone is enough."""
+    """The subnets of a fleet: by ID, or all that have certain tags. In YAML a list of IDs is enough."""
 
     model_config = exactly_one("ids", "tags")
 
     ids: Annotated[tuple[SubnetId, ...], Distinct()] = ()
-    """The subnets by ID. Without it: those that have the tags."""
+    """The subnets by ID. Default: those found by `tags`."""
     tags: dict[Annotated[Text, TAG_KEY], Annotated[str, TAG_VALUE]] = {}
-    """The tags that all of the subnets carry, looked up at each plan. Without it: those named by ID."""
+    """The tags that all of the subnets have; the subnets are looked up at each plan. Default: none; the subnets are
+    named by `ids`."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -70,49 +71,50 @@ class Capacity(BaseModel):
     model_config = FROZEN
 
     min: Annotated[StrictInt, Field(ge=0, le=LARGEST_INTEGER)]
-    """The least."""
+    """The smallest number of instances."""
     max: Annotated[StrictInt, Field(ge=0, le=LARGEST_INTEGER)]
-    """The most."""
+    """The largest number of instances."""
     desired: Annotated[StrictInt, Field(ge=0, le=LARGEST_INTEGER)] | None = None
-    """How many there should be. Without it: AWS and scaling policies decide, and Terraform leaves it alone."""
+    """The desired number of instances. Default: AWS and scaling policies set it, and Terraform ignores it."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if not self.min <= (self.min if self.desired is None else self.desired) <= self.max:
             got = f"min {self.min}, desired {self.desired}, max {self.max}".replace(" desired None,", "")
-            raise RuleError("min, desired and max must ascend", got=got)
+            raise RuleError("min must be at most desired, and desired at most max", got=got)
         return self
 
 
 class HealthCheck(BaseModel):
-    """When an instance counts as broken and is replaced."""
+    """When an instance counts as unhealthy and is replaced."""
 
     model_config = FROZEN
 
     type: Literal["EC2", "ELB"] | None = None
-    """Who says so. Without it: the load balancer if there are target groups, else EC2."""
+    """Which health check counts: that of EC2, or that of the load balancer (`ELB`). Default: ELB if there are target
+    groups, otherwise EC2."""
     grace_period_in_seconds: Annotated[StrictInt, Field(ge=0, le=LARGEST_INTEGER)] = 300
-    """How long after its start an instance is left alone. Without it: 300."""
+    """How many seconds after its start an instance is not checked. Default: 300."""
 
 
 class Rollout(BaseModel):
-    """How the instances are replaced when the launch template changes, for instance because its AMI did.
+    """How the instances are replaced when the launch template changes, for example because its AMI changed.
 
-    The fields are those of the provider's `instance_refresh` preferences. The apply that changes the launch
-    template starts the refresh.
+    The fields are those of the provider's `instance_refresh` preferences. The apply that changes the launch template
+    starts the instance refresh.
     """
 
     model_config = FROZEN
 
     min_healthy_percentage: Annotated[StrictInt, Field(ge=0, le=100)] = 90
-    """How much of the group stays healthy meanwhile. Without it: 90."""
+    """How much of the group stays healthy during a rollout, in percent. Default: 90."""
     max_healthy_percentage: Annotated[StrictInt, Field(ge=100, le=200)] = 100
-    """How far the group may grow meanwhile. Without it: not beyond its size, unless it is so small that both
-    percentages cannot hold; then AWS launches a new instance before it ends an old one."""
+    """How far the group may grow during a rollout, in percent of its desired capacity. Default: 100; if the group is so
+    small that both percentages cannot hold, AWS launches a new instance before it terminates an old one."""
     instance_warmup: Annotated[StrictInt, Field(ge=0, le=LARGEST_INTEGER)] | None = None
-    """Seconds until a new instance counts. Without it: the health check's grace period."""
+    """After how many seconds a new instance counts as healthy. Default: the health check's grace period."""
     skip_matching: StrictBool = True
-    """Leave instances alone that run the wanted launch template already. Without it: they are left alone."""
+    """Whether instances that already run the new version of the launch template are kept. Default: enabled."""
 
     @model_validator(mode="after")
     def _window(self) -> Self:
@@ -130,17 +132,17 @@ class FleetRootVolume(BaseModel):
     model_config = FROZEN
 
     volume_size: Annotated[StrictInt, Field(ge=1, le=65_536)] | None = None
-    """Its size in GiB. Without it: the AMI's."""
+    """Its size in GiB. Default: the AMI's."""
     volume_type: VolumeType = "gp3"
-    """Its type. Without it: gp3."""
+    """Its type. Default: gp3."""
     iops: Annotated[StrictInt, Field(ge=100, le=256_000)] | None = None
-    """Operations a second of a gp3 volume, 3000 or more, or of an io1 or io2 volume, which need it. Without it:
+    """I/O operations per second of a gp3 volume, at least 3000, or of an io1 or io2 volume, which require it. Default:
     3000."""
     throughput: Annotated[StrictInt, Field(ge=125, le=1000)] | None = None
-    """Throughput of a gp3 volume in MiB a second. Without it: 125."""
+    """Throughput of a gp3 volume in MiB per second. Default: 125."""
     kms_key_id: KmsKeyArn | None = None
-    """The key that encrypts it; its policy must let the service-linked role of Auto Scaling use and grant it.
-    Without it: the AMI's key, or the account's default."""
+    """The key that encrypts it; its policy must let the service-linked role of Auto Scaling use the key and create
+    grants. Default: the AMI's key, or the account's default key."""
 
     @model_validator(mode="after")
     def _fits_type(self) -> Self:
@@ -151,86 +153,89 @@ class FleetRootVolume(BaseModel):
 
 
 class Metadata(BaseModel):
-    """How the instances reach their metadata, and with it the credentials of their role. Always by version 2 only."""
+    """How the instances reach their metadata, which includes the credentials of their role. Always by version 2
+    (IMDSv2) only."""
 
     model_config = FROZEN
 
     hop_limit: HopLimit = 1
-    """How many hops an answer goes: a container on the instance needs 2. Without it: 1, so that only the instance
-    itself reaches its role."""
+    """How many network hops the metadata may travel; a container on the instance needs 2. Default: 1; only the instance
+    itself can use its role."""
     instance_tags: StrictBool | None = None
-    """Whether the instance's tags are in its metadata, for everybody who reaches it. `false` takes them away again.
-    Without it: they are not."""
+    """Whether the instance's tags are in its metadata, where everybody who reaches the metadata can read them. To
+    switch it off again, write `false`. Default: disabled."""
 
 
 class Fleet(BaseModel):
-    """A fleet: an Auto Scaling group whose launch template carries the AMI of an image's channel."""
+    """A fleet: an Auto Scaling group whose launch template has the AMI of an image's channel."""
 
     model_config = FROZEN
 
     name: SkipJsonSchema[Name]
     """The key under `fleets:`."""
     image: Name
-    """The image that the instances run, one of this estate."""
+    """The image that the instances run; an image of this estate."""
     channel: Name
     """The channel whose AMI they run: `latest`, or one of the image's channels."""
     region: Region
-    """The region, one of the image's. Another region is another stack with a state of its own: destroy the old one
-    first."""
+    """The region, one of the image's. To move the fleet to another region, destroy the stack first: each region has a
+    stack and a state of its own."""
     provider: Provider | None = None
-    """How Terraform reaches AWS for this fleet, in the account in which its image is made. Without it: as the settings
-    say."""
+    """How Terraform reaches AWS for this fleet, in the account that owns its image. Default: as in the settings."""
     instance_type: InstanceType
     """The instance type."""
     subnets: Annotated[Subnets, BeforeValidator(_from_list, json_schema_input_type=_SubnetIds | Subnets)]
     """Where the instances run."""
     security_group_ids: Annotated[tuple[SecurityGroupId, ...], Field(max_length=16), Distinct()] = ()
-    """The security groups. Without it: one is made that lets nothing in, and out only HTTPS."""
+    """The security groups. Default: the stack makes one with no inbound rule, and one outbound rule, for HTTPS."""
     placement: Placement | None = None
-    """Dedicated hardware, by tenancy and host resource group only; macOS needs a group of dedicated hosts. Without it:
+    """Dedicated hardware, by tenancy and host resource group only; macOS needs a group of dedicated hosts. Default:
     hardware shared with other accounts."""
     license_configuration_arns: Annotated[tuple[LicenseConfigurationArn, ...], Distinct()] = ()
-    """License configurations of the instances; a host resource group takes only instances that have one of its own.
-    Without it: those of the AMI."""
+    """License configurations of the instances; a host resource group takes only instances that have one of the group's
+    own. Default: those of the AMI."""
     instance_profile_arn: InstanceProfileArn | None = None
-    """The instance profile. Without it: one is made that lets Systems Manager reach the instances, no more."""
+    """The instance profile. Default: the stack makes one that only lets Systems Manager manage the instances."""
     user_data: Annotated[Text, USER_DATA] | None = None
-    """A script that runs when an instance starts. Without it: none."""
+    """A script that runs when an instance starts. Default: none."""
     capacity: Capacity
     """How many instances."""
     target_group_arns: Annotated[tuple[TargetGroupArn, ...], Field(max_length=50), Distinct()] = ()
-    """The load balancer's target groups, all of them: what else attaches some to the group is undone by the next apply.
-    Without it: none."""
+    """All target groups of the load balancer to which the group is attached: the next apply detaches any others.
+    Default: none."""
     health_check: HealthCheck = HealthCheck()
-    """When an instance is replaced. Without it: when it fails the checks of EC2 or of the target groups."""
+    """When an instance is replaced. Default: when it fails the health check of EC2 or of its target groups."""
     rollout: Rollout = Rollout()
-    """How instances are replaced when their AMI changes. Without it: a tenth at a time."""
+    """How instances are replaced when their AMI changes. Default: a tenth of them at a time."""
     notifications: FleetNotifications = FleetNotifications()
-    """Who hears of rollouts that did not end well. Without it: nobody."""
+    """Who is notified of rollouts that failed, were cancelled or were rolled back. Default: nobody."""
     root_volume: FleetRootVolume = FleetRootVolume()
-    """The root volume. Without it: gp3 of the AMI's size, encrypted."""
+    """The root volume. Default: gp3, encrypted, as large as the AMI's."""
     volumes: dict[DeviceName, FleetVolume] = {}
-    """Volumes beside the root, by their device names. Without it: those of the AMI."""
+    """Volumes in addition to the root volume, by device name. Default: those of the AMI."""
     metadata: Metadata = Metadata()
-    """How the instances reach their metadata. Without it: by version 2 only, one hop, without tags."""
+    """How the instances reach their metadata. Default: by version 2 (IMDSv2) only, one hop, without tags."""
     max_age_in_days: Annotated[StrictInt, Field(ge=1, le=36_500)] = 60
-    """From which age of the AMI on plans warn. Without it: 60 days."""
+    """From which age of the AMI, in days, plans warn. Default: 60 days."""
     guards: Literal["stop", "warn"] = "stop"
-    """Whether a foreign AMI or one of the wrong architecture stops the plan or only warns: `warn` is for
-    emergencies. Without it: it stops."""
+    """Whether a plan stops or only warns when the AMI is not a build of the image or has the wrong architecture: `warn`
+    is for emergencies. Default: stop."""
     tags: Tags = {}
-    """Tags of everything in the stack, of the instances and of their volumes, beside those of the settings. The launch
-    template carries them, so that a change replaces the instances. Without it: none."""
+    """Tags of everything in the stack, of the instances and of their volumes, in addition to those of the settings.
+    They are in the launch template, so changing them replaces the instances. Default: none."""
 
     @model_validator(mode="after")
     def _spreads(self) -> Self:
-        for field, instead in (("host_id", "host_resource_group_arn"), ("availability_zone", "subnets")):
+        for field, place, instead in (
+            ("host_id", "on one host", "host_resource_group_arn"),
+            ("availability_zone", "in one Availability Zone", "subnets"),
+        ):
             if self.placement and (value := getattr(self.placement, field)):
-                rule = "would put all instances of a fleet in one place"
+                rule = f"would put all instances of the fleet {place}"
                 raise RuleError(rule, got=shown(value), remedy=f"write {instead}", key=("placement", field))
         return self
 
     @property
     def health_check_type(self) -> str:
-        """Who says that an instance is broken."""
+        """The health check that counts: EC2's or the load balancer's."""
         return self.health_check.type or ("ELB" if self.target_group_arns else "EC2")

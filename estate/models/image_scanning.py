@@ -1,4 +1,4 @@
-"""Whether Amazon Inspector looks for vulnerabilities in what is built: the `image_scanning:` of an image."""
+"""Whether Amazon Inspector looks for vulnerabilities in builds: the `image_scanning:` of an image."""
 
 from typing import Annotated, Self
 
@@ -8,11 +8,11 @@ from estate.models.types import FROZEN, Distinct, ImageTag, RepositoryName
 from estate.problems import RuleError
 
 SCANNING_REPOSITORY = "image-builder-image-scanning-repository"
-"""The repository that Image Builder makes for scans where none is named (botocore, EcrConfiguration)."""
+"""The repository that Image Builder creates for scans where none is named (botocore, EcrConfiguration)."""
 
 
 class EcrConfiguration(BaseModel):
-    """Where in Amazon ECR a container image lies while Inspector scans it.
+    """The repository in Amazon ECR in which Inspector scans a container image.
 
     The fields are those of the provider's `ecr_configuration`.
     """
@@ -20,13 +20,13 @@ class EcrConfiguration(BaseModel):
     model_config = FROZEN
 
     repository_name: RepositoryName
-    """The repository to which the image is pushed to be scanned. It must be there, in the image's home."""
+    """The repository to which the image is pushed for the scan. It must exist, in the home region."""
     container_tags: Annotated[tuple[ImageTag, ...], Distinct()] = ()
-    """Tags of the image in that repository. Without it: none of yours."""
+    """Tags of the image in that repository. Default: none."""
 
 
 class ImageScanning(BaseModel):
-    """Vulnerability scans of each build by Amazon Inspector, which must be enabled in the account. It has its price.
+    """Vulnerability scans of each build by Amazon Inspector, which must be enabled in the account and costs money.
 
     The fields are those of the provider's `image_scanning_configuration`.
     """
@@ -35,11 +35,11 @@ class ImageScanning(BaseModel):
 
     image_scanning_enabled: StrictBool = False
     """Whether Inspector scans the instance that tests the image, or the container image in a repository for scans, and
-    Image Builder keeps the findings. It needs tests. Without it: nothing is scanned."""
+    Image Builder keeps the findings. It needs tests. Default: disabled."""
     ecr_configuration: EcrConfiguration | None = None
-    """The repository for scans of a container image. Without it: `image-builder-image-scanning-repository`, which Image
-    Builder makes and empties: what Inspector has not looked at yet stays out of the image's own. AWS's provider cannot
-    take the field away again: name another repository in its place."""
+    """The repository for scans of a container image, so that the image's own repository has only scanned images. AWS's
+    provider cannot remove this field again: name another repository instead. Default:
+    `image-builder-image-scanning-repository`, which Image Builder creates and empties."""
 
     @property
     def repository_name(self) -> str:
@@ -50,5 +50,5 @@ class ImageScanning(BaseModel):
     def _of_use(self) -> Self:
         if self.ecr_configuration and not self.image_scanning_enabled:
             remedy = "write image_scanning_enabled: true, or delete it"
-            raise RuleError("is for scans, and there is none", remedy=remedy, key=("ecr_configuration",))
+            raise RuleError("is only for scans, which are disabled", remedy=remedy, key=("ecr_configuration",))
         return self

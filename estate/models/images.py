@@ -1,4 +1,4 @@
-"""Every kind of image that `images:` may have, told apart by `kind`."""
+"""Every kind of image that `images:` may have, distinguished by `kind`."""
 
 from collections.abc import Mapping
 
@@ -22,7 +22,8 @@ def base_of(image: AmiImage | None, images: Mapping[str, Image]) -> AmiImage | N
 
 
 def volumes_of(image: AmiImage | None, images: Mapping[str, Image]) -> dict[str, ImageVolume]:
-    """The volumes beside the root that the AMIs of an image have, as far as the estate says: its own and its bases'."""
+    """The volumes that the AMIs of an image have in addition to the root volume, as far as the estate declares them:
+    its own and those of its bases."""
     found: dict[str, ImageVolume] = {}
     seen: set[str] = set()
     while image and image.name not in seen:

@@ -19,7 +19,7 @@ from estate.problems import RuleError, shown
 
 
 class Placement(BaseModel):
-    """On whose hardware instances run. Macs need a dedicated host, which you allocate yourself.
+    """The hardware on which instances run. Macs need a dedicated host, which you allocate yourself.
 
     The fields are those of the provider's `placement` blocks.
     """
@@ -27,15 +27,15 @@ class Placement(BaseModel):
     model_config = FROZEN
 
     tenancy: Literal["default", "dedicated", "host"] = "default"
-    """`default` shares hardware with other accounts, `dedicated` does not, `host` is a dedicated host. Without it:
+    """`default` is hardware shared with other accounts, `dedicated` is not shared, `host` is a dedicated host. Default:
     default."""
     host_id: HostId | None = None
-    """The dedicated host, for `tenancy: host`. Without it: one of the group, or any that places automatically."""
+    """The dedicated host, for `tenancy: host`. Default: a host of the group, or any host with automatic placement."""
     host_resource_group_arn: HostResourceGroupArn | None = None
-    """The host resource group that provides the dedicated host, for `tenancy: host`. Without it: the host named by ID,
-    or any that places automatically."""
+    """The host resource group that provides the dedicated host, for `tenancy: host`. Default: the host of `host_id`, or
+    any host with automatic placement."""
     availability_zone: AvailabilityZone | None = None
-    """The Availability Zone of builds and tests. Without it: the subnet's, or one of AWS's choice."""
+    """The Availability Zone of builds and tests. Default: the subnet's, or one that AWS chooses."""
 
     @model_validator(mode="after")
     def _one_host(self) -> Self:
@@ -51,27 +51,29 @@ class Placement(BaseModel):
 
     @property
     def names_host(self) -> bool:
-        """Whether it says which dedicated host, or of which group."""
+        """Whether it names a dedicated host or a host resource group."""
         return self.tenancy == "host" and bool(self.host_id or self.host_resource_group_arn)
 
 
 HopLimit = Annotated[StrictInt, Field(ge=1, le=64)]
-"""How many hops an answer of the metadata service goes."""
+"""How many network hops an answer of the metadata service may travel."""
 
 
 class InstanceMetadataOptions(BaseModel):
-    """How build and test instances reach their metadata, and with it the credentials of their role.
+    """How build and test instances reach their metadata, which includes the credentials of their role.
 
-    The fields are those of the provider's `instance_metadata_options`. Instances of the finished image are not meant.
+    The fields are those of the provider's `instance_metadata_options`. They do not apply to instances of the finished
+    image.
     """
 
     model_config = FROZEN
 
     http_tokens: Literal["required", "optional"] = "required"
-    """`required` is version 2 only; `optional` answers requests without a token, too. Without it: required."""
+    """`required` allows only version 2 (IMDSv2); `optional` also answers requests without a token. Default:
+    required."""
     http_put_response_hop_limit: HopLimit | None = None
-    """How many hops an answer goes: a container on the instance needs 2. Without it: 1, and 2 for a container image,
-    which is built in one."""
+    """How many network hops the metadata may travel; a container on the instance needs 2. Default: 1; for a container
+    image, which is built in a container, 2."""
 
 
 class Infrastructure(BaseModel):
@@ -80,28 +82,28 @@ class Infrastructure(BaseModel):
     model_config = FROZEN
 
     instance_types: Annotated[tuple[InstanceType, ...], Distinct()] = ()
-    """The instance types, of which AWS takes one that it has: no build costs more than the dearest of them. Without it:
-    small ones that fit system and architecture."""
+    """The instance types, of which AWS takes one that is available: a build costs no more than with the most expensive
+    of them. Default: small ones that fit system and architecture."""
     subnet_id: SubnetId | None = None
-    """The subnet. Without it: the default VPC's."""
+    """The subnet. Default: one of the default VPC."""
     security_group_ids: Annotated[tuple[SecurityGroupId, ...], Field(max_length=16), Distinct()] = ()
-    """The security groups. Without it: the default VPC's, and then there must be no subnet either."""
+    """The security groups; required with `subnet_id`. Default: the default VPC's."""
     placement: Placement | None = None
-    """Dedicated hardware; macOS needs a dedicated host. Without it: hardware shared with other accounts."""
+    """Dedicated hardware; macOS needs a dedicated host. Default: hardware shared with other accounts."""
     key_pair: KeyPairName | None = None
-    """The key pair with which you log on to build and test instances, in the image's home. Without it: none; Session
-    Manager reaches them, too."""
+    """The key pair, of the home region, with which you log on to build and test instances. Default: none; Session
+    Manager works without one."""
     instance_metadata_options: InstanceMetadataOptions = InstanceMetadataOptions()
-    """How the instances reach their metadata. Without it: by version 2 only."""
+    """How the instances reach their metadata. Default: by version 2 (IMDSv2) only."""
     terminate_instance_on_failure: StrictBool = True
-    """Whether the instance of a failed build ends. `false` keeps it for you to look at, and you pay for it until you
-    terminate it. Without it: it ends."""
+    """Whether the instance of a failed build is terminated. With `false` you can examine it, and you pay for it until
+    you terminate it. Default: enabled."""
 
     @model_validator(mode="after")
     def _subnet_with_groups(self) -> Self:
         if (self.subnet_id is None) != (not self.security_group_ids):
             raise RuleError(
-                "subnet_id and security_group_ids go together: AWS refuses one without the other",
+                "subnet_id and security_group_ids belong together: AWS refuses one without the other",
                 got=f"only {'security_group_ids' if self.subnet_id is None else 'subnet_id'}",
                 remedy="write both, or neither",
             )

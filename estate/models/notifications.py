@@ -1,4 +1,4 @@
-"""Who is told what of an image: failed builds, and that none was made for too long."""
+"""Who is notified of failed builds, of alarms and of rollouts: the `notifications:` of an image or a fleet."""
 
 from typing import Annotated
 
@@ -19,41 +19,41 @@ TopicArn = Annotated[
     str,
     Matching(
         r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}",
-        "must be a topic's ARN, and not one of first-in-first-out",
+        "must be a standard topic's ARN, not a FIFO topic's",
         "write it as arn:aws:sns:eu-west-1:123456789012:…",
     ),
 ]
 
 
 class Notifications(BaseModel):
-    """Who is told when a build failed, and what else needs a person."""
+    """Who is notified when a build fails or something else needs a person."""
 
     model_config = FROZEN
 
     emails: Annotated[tuple[Email, ...], Field(max_length=100), Distinct()] = ()
-    """Who gets an e-mail when a build failed, with AWS's reason, and when an alarm of the image goes off. Each address
-    has to confirm the one mail that AWS sends when the stack is deployed. Without it: nobody."""
+    """Who gets an e-mail when a build fails, with AWS's reason, and when an alarm of the image goes off. Each address
+    has to confirm the one e-mail that AWS sends when the stack is deployed. Default: nobody."""
     topic_arns: Annotated[tuple[TopicArn, ...], Field(max_length=4), Distinct()] = ()
-    """Topics of yours in the home region that get EventBridge's event of each failed build as it is, which chats read
-    (Amazon Q Developer for Slack and Teams) and pagers. Their policies must let `events.amazonaws.com` publish, and the
-    policies of their keys let it encrypt. Without it: none."""
+    """Topics of yours in the home region that get EventBridge's event of each failed build unchanged, in the form that
+    Amazon Q Developer (for Slack and Teams) and pagers understand. Their policies must let `events.amazonaws.com`
+    publish, and the policies of their keys must let it encrypt. Default: none."""
     no_new_image_for: Age | None = None
-    """An alarm goes off when the newest good build is older; before the first one there is nothing to miss. Without it:
-    none does."""
+    """An alarm goes off when the newest good build is older than this; before the first good build there is no alarm.
+    Default: no alarm."""
 
 
 class FleetNotifications(BaseModel):
-    """Who hears of a fleet's instance refreshes that failed, were cancelled or were rolled back.
+    """Who is notified of a fleet's instance refreshes that failed, were cancelled or were rolled back.
 
-    One that could not even be started has no event: `python -m ops status --check` finds it.
+    An instance refresh that could not be started has no event: `python -m ops status --check` finds it.
     """
 
     model_config = FROZEN
 
     emails: Annotated[tuple[Email, ...], Field(max_length=100), Distinct()] = ()
-    """Who gets an e-mail. Each address has to confirm the one mail that AWS sends when the stack is deployed. Without
-    it: nobody."""
+    """Who gets an e-mail. Each address has to confirm the one e-mail that AWS sends when the stack is deployed.
+    Default: nobody."""
     topic_arns: Annotated[tuple[TopicArn, ...], Field(max_length=4), Distinct()] = ()
-    """Topics of yours in the fleet's region that get EventBridge's event as it is, which chats read (Amazon Q Developer
-    for Slack and Teams) and pagers. Their policies must let `events.amazonaws.com` publish, and the policies of their
-    keys let it encrypt. Without it: none."""
+    """Topics of yours in the fleet's region that get EventBridge's event unchanged, in the form that Amazon Q Developer
+    (for Slack and Teams) and pagers understand. Their policies must let `events.amazonaws.com` publish, and the
+    policies of their keys must let it encrypt. Default: none."""

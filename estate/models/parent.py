@@ -1,7 +1,7 @@
-"""The parent image of an image: one from outside, another image of the estate, its base, or a disk image.
+"""The parent of an image: an image from outside the estate, another image of the estate (its base), or a disk image.
 
-A base is named by a channel, so a child is built from what that channel points to when its build starts, and a
-schedule of dependency updates rebuilds the child when the base has moved.
+A base is named with a channel, so a child is built from what that channel points to when its build starts, and a
+schedule of dependency updates rebuilds the child when the channel has moved.
 """
 
 import re
@@ -16,7 +16,7 @@ from estate.problems import UNSEEN, RuleError, shown
 
 _AMI = r"ami-[0-9a-f]{8,17}"
 IMAGE_BUILDER_ARN = r"arn:aws[a-z-]*:imagebuilder:[a-z0-9-]+:([0-9]{12}|aws[a-z-]*|third-party):"
-"""The start of an ARN of Image Builder, of anybody's."""
+"""The start of an ARN of Image Builder, of any account."""
 VERSION = r"[a-z0-9_-]+/(([0-9]+|x)\.([0-9]+|x)\.([0-9]+|x)|[0-9]+\.[0-9]+\.[0-9]+/[0-9]+)"
 """A name and a version, which may have wildcards, at the end of such an ARN."""
 
@@ -37,10 +37,10 @@ _BaseName = Annotated[str, Matching(NAME, "must be the name of another image")]
 
 
 class Base(BaseModel):
-    """Another image of the estate as parent. In YAML its name alone is enough: `base` is `{image: base}`.
+    """Another image of the estate as parent. In YAML its name is enough: `base` is `{image: base}`.
 
-    The base must have been built once before the child's first build. It goes to the child's home region, and has its
-    operating system and architecture.
+    The base must have been built once before the child's first build. It must be distributed to the child's home
+    region, and have the same operating system and architecture.
     """
 
     model_config = FROZEN
@@ -48,17 +48,17 @@ class Base(BaseModel):
     image: Name
     """The base image."""
     channel: Name = names.LATEST
-    """The base's channel whose AMI the child is built from. Without it: latest."""
+    """The base's channel whose AMI the child is built from. Default: latest."""
 
 
 class DiskImage(BaseModel):
-    """A disk image in S3 as parent: the stack imports it as a snapshot and registers an AMI over it.
+    """A disk image in S3 as parent: the stack imports it as a snapshot and registers an AMI from the snapshot.
 
-    For Linux that is made for EC2 as publishers' cloud images are: with drivers for NVMe and ENA, and cloud-init, by
-    which Image Builder comes in. Nothing is converted. The object lies in the home region and is not encrypted by a KMS
-    key. Its content is known by its address alone, so another disk image is another key: the plan then imports it,
-    makes a new recipe, and forgets the old snapshot and AMI. Whoever deregisters the AMI by hand has to write another
-    `version` of the image: a recipe that exists cannot go over to the new AMI.
+    The disk image must be a Linux that is made for EC2, as publishers' cloud images are: with drivers for NVMe and ENA,
+    and with cloud-init, through which Image Builder gets access. Nothing is converted. The object must be in the home
+    region and not encrypted with a KMS key. Only the address identifies its content, so give another disk image another
+    key: the plan then imports it, makes a new recipe, and deletes the old snapshot and AMI. If the AMI was deregistered
+    by hand, write another `version` of the image: an existing recipe cannot change to the new AMI.
     """
 
     model_config = FROZEN
@@ -73,13 +73,13 @@ class DiskImage(BaseModel):
     ]
     """The disk image's address, `s3://bucket/key`."""
     format: Literal["VMDK", "VHD", "RAW"]
-    """Its format; a VMDK is stream-optimized."""
+    """Its format; a VMDK must be stream-optimized."""
     boot_mode: Literal["legacy-bios", "uefi", "uefi-preferred"] | None = None
-    """How it starts. Without it: by BIOS for x86_64, by UEFI for arm64, as EC2 takes an AMI that does not say."""
+    """The boot mode. Default: BIOS for x86_64, UEFI for arm64, as for any AMI of EC2 without a boot mode."""
 
     @property
     def bucket_and_key(self) -> tuple[str, str]:
-        """Where in S3 it lies."""
+        """The bucket and the key of the object."""
         bucket, _, key = self.disk_image.removeprefix("s3://").partition("/")
         return bucket, key
 

@@ -1,9 +1,10 @@
-"""Which generations stay: the `retention:` of an image, which becomes a lifecycle policy of EC2 Image Builder.
+"""Which builds are kept: the `retention:` of an image, which becomes a lifecycle policy of EC2 Image Builder.
 
-AWS counts the builds that a policy keeps for each version of a recipe. Versions follow from the content here, so each
-change would begin to count anew, and nothing would go. So the policy has no count: the hand-off function tags the
-newest builds of the image, whatever their recipe, and the policy spares them (Image Builder's user guide, "How
-retention is calculated"). It selects only builds that the function tagged knowing how many are to stay.
+AWS counts the builds that a policy keeps separately for each version of a recipe. Here the version follows from the
+content, so each change would start a new count, and nothing would be deleted. So the policy has no count: the hand-off
+function tags the newest builds of the image, whatever their recipe, and the policy excludes them (Image Builder's user
+guide, "How retention is calculated"). The policy selects only builds that the function has tagged for the present value
+of `keep_newest`.
 """
 
 import re
@@ -17,7 +18,7 @@ from estate.models.types import FROZEN, AccountId, Distinct, Region, Tags
 from estate.problems import RuleError, shown
 
 KEEP_NEWEST = 3
-"""How many of the newest builds stay when nothing is said."""
+"""How many of the newest builds are kept by default."""
 
 _MOST_TAGS = 48  # of AWS's 50: two are Goldsmith's own
 
@@ -28,69 +29,70 @@ def _plain(tags: dict[str, str]) -> dict[str, str]:
     for key in tags:
         # botocore's service model, LifecyclePolicyDetailExclusionRules
         if not re.fullmatch(r"[A-Za-z0-9+=._:/-]+", key):
-            rule = "Image Builder looks for keys of letters, digits and +-=._:/ only"
+            rule = "Image Builder takes only keys of letters, digits and +-=._:/ here"
             raise RuleError(rule, got=shown(key), key=(key,))
     return tags
 
 
 class ExclusionRules(BaseModel):
-    """What no rule touches, beside what channels point to and the newest builds: AWS's own words.
+    """What no rule touches, in addition to the newest builds and those that channels point to. The names are AWS's.
 
-    Public AMIs are always spared.
+    Public AMIs are always kept.
     """
 
     model_config = FROZEN
 
     last_launched: ShortAge = "30 days"
-    """AMIs of which an instance was launched more recently stay; AWS learns of a launch within a day. Without it:
-    30 days."""
+    """AMIs from which an instance was launched within this time are kept; AWS sees a launch within a day. Default: 30
+    days."""
     tag_map: Annotated[Tags, AfterValidator(_plain)] = {"keep": "true"}
-    """AMIs and image builds with any of these tags stay, whoever tagged them. Without it: those that someone tagged
-    `keep` with the value `true`."""
+    """AMIs and image builds with any of these tags are kept, whoever tagged them. Default: `keep` = `true`."""
     shared_accounts: Annotated[tuple[AccountId, ...], Field(max_length=1536), Distinct()] | None = None
-    """AMIs that are shared with any of these accounts stay; `[]` is for none. Without it: the accounts that the image
-    shares its AMIs with, so those stay."""
+    """AMIs that are shared with any of these accounts are kept; write `[]` for none. Default: the accounts of the
+    image's `launch_permission`, so AMIs that the image shares with accounts are kept."""
     regions: Annotated[tuple[Region, ...], Distinct()] = ()
-    """AMIs in these regions stay. Without it: all regions of the image are tidied."""
+    """AMIs in these regions are kept. Default: none; old builds are deleted in all regions of the image."""
 
 
 class Retention(BaseModel):
-    """What becomes of old builds, their AMIs and snapshots. Image Builder looks once a day.
+    """What happens to old builds, their AMIs and snapshots. Image Builder applies it once a day.
 
-    Builds that a channel of the operators points to, or pointed to as far back as Parameter Store remembers (100
-    moves), are never touched, nor is the one that `latest` points to, nor the one before it.
+    Three sets of builds are never touched: those that a channel of the operators points to, or pointed to as far back
+    as Parameter Store keeps history (100 moves); the one that `latest` points to; and the one before it.
     """
 
     model_config = FROZEN
 
     keep_newest: Annotated[StrictInt, Field(ge=1, le=100)] | None = None
-    """How many of the newest builds stay as they are, whatever their age. Alone it deletes all others, once they are a
-    day old; with an age it deletes only what `delete_after` says. Without it: 3."""
+    """How many of the newest builds are kept unchanged, whatever their age. Alone, it deletes all others once they are
+    a day old; with an age, builds are deleted only after `delete_after`. Default: 3."""
     deprecate_after: Age | None = None
-    """When AMIs are deprecated: searches no longer show them, and they run as before. Without it: never."""
+    """When AMIs are deprecated: searches do not show them any longer, and they work as before. Default: never."""
     disable_after: Age | None = None
-    """When AMIs are disabled: nothing new can be launched of them, and whom they were shared with loses them. Without
-    it: never."""
+    """When AMIs are disabled: they launch no new instances, and accounts with which they were shared lose access.
+    Default: never."""
     delete_after: Age | None = None
-    """When builds are deleted, with AMIs and snapshots. Without it: never, unless `keep_newest` stands alone."""
+    """When builds are deleted, with AMIs and snapshots. Default: never; if only `keep_newest` is written, after a
+    day."""
     exclusion_rules: ExclusionRules = ExclusionRules()
-    """What else stays. Without it: what was launched in the last 30 days, is shared, or has the tag `keep` = `true`."""
+    """What else is kept. Default: AMIs that were launched in the last 30 days, are shared, or have the tag `keep` =
+    `true`."""
 
     @property
     def newest(self) -> int:
-        """How many of the newest builds stay."""
+        """How many of the newest builds are kept."""
         return self.keep_newest or KEEP_NEWEST
 
     @property
     def rules(self) -> dict[str, str]:
-        """The age at which each of AWS's actions is taken, in the order in which they come."""
+        """The age at which each of AWS's actions is taken, in the order of the actions."""
         ages = {"DEPRECATE": self.deprecate_after, "DISABLE": self.disable_after, "DELETE": self.delete_after}
         return {action: age for action, age in ages.items() if age} or {"DELETE": "1 day"}
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
         if self.keep_newest is None and not (self.deprecate_after or self.disable_after or self.delete_after):
-            raise RuleError("must say what stays, or what goes when", remedy="write for instance keep_newest: 5")
+            raise RuleError("must say what is kept or deleted", remedy="write for example keep_newest: 5")
         return self
 
     @model_validator(mode="after")

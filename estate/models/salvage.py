@@ -39,7 +39,7 @@ def model_of(model: type[_Model], value: Any, *, key: Key, problems: list[Proble
         problems += found
         if not isinstance(value, dict):
             return None
-        # the lists too: each of their items can be replaced
+        # copies of the lists too, because their items are replaced
         rest = {field: list(inner) if isinstance(inner, list) else inner for field, inner in value.items()}
         for problem in found:
             path = problem.key[len(key) :] or ("name",)

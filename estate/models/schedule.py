@@ -1,7 +1,7 @@
 """When a pipeline builds: the cron and rate expressions that EC2 Image Builder takes.
 
-AWS says no to a bad expression only when the plan is applied, and says yes to some that never fire. Both are
-found here. Syntax: "Use cron expressions in EC2 Image Builder" in AWS's user guide.
+AWS refuses a bad expression only when the plan is applied, and accepts some that never start a build. Both are found
+here. Syntax: "Use cron expressions in EC2 Image Builder" in AWS's user guide.
 """
 
 import re
@@ -34,20 +34,20 @@ _NUMBER = re.compile(r"[0-9]{1,4}")
 
 
 class Schedule(BaseModel):
-    """The `schedule:` of an image. Without one, the pipeline builds only when someone starts it."""
+    """The `schedule:` of an image. Without a schedule, the pipeline builds only when somebody starts it."""
 
     model_config = exactly_one("cron", "rate")
 
     cron: Annotated[str, AfterValidator(lambda text: _check_cron(text)), SCHEDULE] | None = None
-    """Six fields: minute, hour, day of month, month, day of week, year; one of the two days is `?`. Without it: as
-    `rate` says."""
+    """Six fields: minute, hour, day of month, month, day of week, year; one of the two days is `?`. Default: none;
+    `rate` is used."""
     rate: Annotated[str, BeforeValidator(lambda value: _check_rate(value))] | None = None
-    """An interval, such as `7 days`. Without it: as `cron` says."""
+    """An interval, such as `7 days`. Default: none; `cron` is used."""
     timezone: Annotated[str, AfterValidator(lambda text: _check_timezone(text))] = "UTC"
-    """The time zone of the cron expression, such as `Asia/Tokyo`. Without it: UTC."""
+    """The time zone of the cron expression, such as `Asia/Tokyo`. Default: UTC."""
     when: Literal["always", "dependency-updates"] = "dependency-updates"
-    """`dependency-updates` builds only if the parent image or a managed component has a new version; `always`
-    builds every time. Without it: only when something is new."""
+    """`dependency-updates` builds only if the parent image or a managed component has a new version; `always` builds
+    every time. Default: dependency-updates."""
 
     @model_validator(mode="after")
     def _one_expression(self) -> Self:
@@ -55,12 +55,10 @@ class Schedule(BaseModel):
             raise RuleError(
                 "must have exactly one of cron and rate",
                 got="both" if self.cron is not None else "neither",
-                remedy='write for instance cron: "0 3 ? * sun *"',
+                remedy='write for example cron: "0 3 ? * sun *"',
             )
         if self.rate and self.timezone != "UTC":
-            raise RuleError(
-                "a rate knows no time zone", got=shown(self.timezone), remedy="leave timezone out, or use cron"
-            )
+            raise RuleError("a rate has no time zone", got=shown(self.timezone), remedy="delete timezone, or use cron")
         return self
 
     @property
@@ -76,15 +74,15 @@ def _check_cron(text: str) -> str:
         raise RuleError(
             "a cron expression has six fields: minute, hour, day of month, month, day of week, year",
             got=shown(text),
-            remedy='write for instance "0 3 ? * sun *"',
+            remedy='write for example "0 3 ? * sun *"',
         )
     values = [_field_values(part, index, text) for index, part in enumerate(parts)]
     if (parts[_DAY_OF_MONTH] == "?") == (parts[_DAY_OF_WEEK] == "?"):
         raise RuleError("exactly one of day of month and day of week must be ?", got=shown(text))
     days, months, years = values[_DAY_OF_MONTH], values[_MONTH], values[_YEAR]
-    # every month has 28 days; two centuries of months are looked at only for what some lack
+    # every month has 28 days; only for later days are the months of two centuries compared
     if days and min(days) > 28 and min(days) > max(monthrange(year, month)[1] for year in years for month in months):
-        raise RuleError("names a day that no such month has, so it would never fire", got=shown(text))
+        raise RuleError("has a day that none of its months has, so it would never start a build", got=shown(text))
     return " ".join(text.split())
 
 
@@ -107,9 +105,9 @@ def _field_values(part: str, index: int, text: str) -> set[int]:
         span, _, step = item.partition("/")
         first, dash, last = span.partition("-")
         if "/" in item and index == _DAY_OF_WEEK:
-            raise RuleError("the day of week takes no steps", got=shown(text), remedy="list the days, such as mon,thu")
+            raise RuleError("the day of week cannot have steps", got=shown(text), remedy="list the days: mon,thu")
         if "/" in item and not (_NUMBER.fullmatch(step) and int(step) > 0):
-            raise RuleError(f"the {name} has a step that is no number", got=shown(text))
+            raise RuleError(f"the {name} has a step that is not a positive number", got=shown(text))
         begin, end = (low, high) if span == "*" else (number(first), number(last if dash else first))
         if step and not dash:
             end = high
@@ -145,7 +143,7 @@ def _check_rate(value: Any) -> Any:
 
 @cache
 def _timezones() -> Words:
-    # the package's own list: to ask zoneinfo is to read six hundred files
+    # the package's own list, because zoneinfo would read six hundred files
     return Words(files("tzdata").joinpath("zones").read_text(encoding="utf-8").split())
 
 

@@ -1,4 +1,4 @@
-"""What holds for the whole estate: its name, where its state lies, and how Terraform reaches AWS."""
+"""Settings of the whole estate: its namespace, where Terraform keeps its state, and how it reaches AWS."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -28,16 +28,16 @@ from estate.problems import UNSEEN, RuleError, shown
 
 
 class AssumeRole(BaseModel):
-    """The role under which Terraform works."""
+    """A role that Terraform assumes."""
 
     model_config = FROZEN
 
     role_arn: RoleArn
     """The role."""
     external_id: ExternalId | None = None
-    """The external ID that the role's trust policy asks for. Without it: none is sent."""
+    """The external ID that the role's trust policy requires. Default: none is sent."""
     session_name: SessionName | None = None
-    """The name of the session, as CloudTrail shows it. Without it: Terraform chooses one."""
+    """The name of the session, as CloudTrail shows it. Default: Terraform chooses one."""
 
 
 def _role_or_none(value: Any) -> Any:
@@ -54,20 +54,20 @@ _RoleOrNone = Annotated[
 
 
 class LocalBackend(BaseModel):
-    """Terraform's state in a folder of this machine: to try things out, or for one person alone."""
+    """Terraform's state in a folder of this machine: for trying things out, or for one person."""
 
     model_config = FROZEN
 
     folder: FolderPath = "state"
-    """The folder, beside `cdktf.out`; the states are in a folder of the namespace there. Without it: `state`, so
+    """The folder, beside `cdktf.out`; it has a folder for each namespace. Default: `state`, so the state is
     `state/acme/image-web.eu-west-1.tfstate`."""
 
 
 class S3Backend(BaseModel):
-    """Terraform's state in an S3 bucket that exists already, one object a stack.
+    """Terraform's state in an existing S3 bucket, one object for each stack.
 
-    Terraform reaches the bucket by `profile` and `assume_role`, also for fleets that have a `provider` of their own:
-    that is for what the fleet is made of, not for its state.
+    Terraform reaches the bucket with `profile` and `assume_role`, also for fleets that have a `provider` of their own:
+    that one is used for the fleet's resources, not for its state.
     """
 
     model_config = FROZEN
@@ -77,29 +77,29 @@ class S3Backend(BaseModel):
     region: Region
     """The bucket's region."""
     key_prefix: FolderPath = "goldsmith"
-    """What the objects' keys start with; the namespace follows. Without it: `goldsmith`, so
+    """The prefix of the objects' keys; the namespace follows it. Default: `goldsmith`, so the state is
     `goldsmith/acme/image-web.eu-west-1.tfstate`."""
     use_lockfile: StrictBool = True
-    """Lock with an object beside the state. Without it: locked."""
+    """Whether Terraform locks the state with an object beside it. Default: enabled."""
     kms_key_id: StateKey | None = None
-    """The key that encrypts the state. Without it: the bucket's own default key."""
+    """The key that encrypts the state. Default: the bucket's default key."""
     profile: PlainText | None = None
-    """The profile of the shared configuration files by which Terraform reaches the bucket, or `none` for the
-    credentials of the environment. Without it: that of `settings.provider`, if it names one."""
+    """The profile of the shared configuration files with which Terraform reaches the bucket, or `none` for the
+    credentials of the environment. Default: the profile of `settings.provider`, if it has one."""
     assume_role: _RoleOrNone | None = None
-    """The role under which Terraform reaches the bucket, or `none` for no role. Without it: that of
-    `settings.provider`, if it names one."""
+    """The role with which Terraform reaches the bucket, or `none` for no role. Default: the role of
+    `settings.provider`, if it has one."""
 
 
 class Backend(BaseModel):
-    """Where Terraform keeps its state: exactly one kind."""
+    """Where Terraform keeps its state: exactly one kind of backend."""
 
     model_config = exactly_one("local", "s3")
 
     local: LocalBackend | None = None
-    """State in a local folder. Without it: state in S3."""
+    """State in a local folder. Default: none; the state is in S3."""
     s3: S3Backend | None = None
-    """State in an S3 bucket. Without it: state in a local folder."""
+    """State in an S3 bucket. Default: none; the state is in a local folder."""
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -113,42 +113,44 @@ class Backend(BaseModel):
 
 
 class Provider(BaseModel):
-    """How Terraform reaches AWS. Without any of it: the credentials of the environment, as for any AWS tool."""
+    """How Terraform reaches AWS. Without any of these fields it takes the credentials of the environment, as any AWS
+    tool does."""
 
     model_config = FROZEN
 
     profile: PlainText | None = None
-    """A profile of the shared configuration files. Without it: the environment decides."""
+    """A profile of the shared configuration files. Default: none; the environment decides."""
     assume_role: AssumeRole | None = None
-    """A role to assume. Without it: none."""
+    """A role that Terraform assumes. Default: none."""
     allowed_account_ids: tuple[AccountId, ...] = ()
-    """The only accounts in which plans and applies may run. Without it: any."""
+    """The only accounts in which plans and applies may run. Default: any account."""
 
     @model_validator(mode="after")
     def _role_allowed(self) -> Self:
         account = Arn.parse(self.assume_role.role_arn).account_id if self.assume_role else None
         if account and self.allowed_account_ids and account not in self.allowed_account_ids:
-            remedy = "add it to allowed_account_ids, or name a role of an account that is there"
-            rule = "the role is of an account that allowed_account_ids does not have, so every plan would stop"
+            remedy = "add the account to allowed_account_ids, or name a role of an account that is in it"
+            rule = "the role's account is not in allowed_account_ids, so every plan would stop"
             raise RuleError(rule, got=shown(account), remedy=remedy, key=("assume_role", "role_arn"))
         return self
 
     @property
     def accounts(self) -> frozenset[str]:
-        """The accounts in one of which Terraform must work, as far as it is written; empty where nothing shows it."""
+        """The accounts in one of which Terraform must work, as far as the configuration shows it; empty where it does
+        not."""
         role = Arn.parse(self.assume_role.role_arn).account_id if self.assume_role else None
         return frozenset({role} if role else self.allowed_account_ids)
 
 
 class Iam(BaseModel):
-    """What all roles that Goldsmith makes have in common."""
+    """What all roles that Goldsmith creates have in common."""
 
     model_config = FROZEN
 
     path: RolePath = "/"
-    """The path of roles and instance profiles. Without it: `/`."""
+    """The path of roles and instance profiles. Default: `/`."""
     permissions_boundary: PolicyArn | None = None
-    """The policy that bounds every role. Without it: none."""
+    """The permissions boundary of every role. Default: none."""
 
 
 class Settings(BaseModel):
@@ -157,35 +159,35 @@ class Settings(BaseModel):
     model_config = FROZEN
 
     namespace: Namespace
-    """The prefix of everything in AWS: two estates of one account need two namespaces."""
+    """The prefix of all names in AWS: two estates in one account need two namespaces."""
     backend: Backend = Backend(local=LocalBackend())
-    """Where Terraform keeps its state. Without it: in the local folder `state`."""
+    """Where Terraform keeps its state. Default: in the local folder `state`."""
     provider: Provider = Provider()
-    """How Terraform reaches AWS. Without it: by the credentials of the environment."""
+    """How Terraform reaches AWS. Default: with the credentials of the environment."""
     provider_version: Literal[5, 6] = 5
-    """The least major version of AWS's provider that plans run with. With 6, which then has to be 6.40 or newer, image
-    stacks make the log groups that builds write to in CloudWatch, encrypted and with a retention. Without it: 5.100 or
-    newer, 6 included; Image Builder makes these log groups itself, and they stay."""
+    """The lowest major version of AWS's provider with which plans run. With 6, which means 6.40 or newer, image stacks
+    create the log groups in CloudWatch that builds write to, encrypted and with a retention. Default: 5, which means
+    5.100 or newer, including 6; Image Builder creates these log groups itself, and their logs never expire."""
     iam: Iam = Iam()
-    """Path and permissions boundary of all roles. Without it: path `/`, no boundary."""
+    """Path and permissions boundary of all roles. Default: path `/`, no boundary."""
     tags: Tags = {}
-    """Tags of every resource that Terraform makes and AWS lets it tag, of new AMIs, and of instances and their volumes.
-    Launch templates carry them, so that a change replaces the instances of every fleet. Objects in a bucket have none.
-    Without it: only Goldsmith's own."""
+    """Tags of every resource that Terraform creates and AWS can tag, of new AMIs, and of instances and their volumes.
+    They are in the launch templates, so changing them replaces the instances of every fleet. Objects in a bucket have
+    none. Default: only Goldsmith's own tags."""
     kms_key: KmsKeyArn | None = None
-    """The key for topics, queues, logs and buckets; its policy must let Image Builder, SNS and CloudWatch Logs
-    use it, EventBridge and CloudWatch, too, where an image has `notifications.emails`, and EventBridge where a fleet of
-    the key's region has. Without it: each image stack makes a key of its own, and so does, without a key of its region,
-    the stack of a fleet with `notifications.emails`."""
+    """The key for topics, queues, logs and buckets. Its policy must let Image Builder, SNS and CloudWatch Logs use it;
+    also EventBridge and CloudWatch if an image has `notifications.emails`, and EventBridge if a fleet in the key's
+    region has. Default: each image stack creates its own key; so does the stack of a fleet with `notifications.emails`,
+    unless this field names a key of the fleet's region."""
     alarm_actions: Annotated[tuple[AnyArn, ...], Field(max_length=5)] = ()
-    """What alarms tell, for instance the ARN of a topic. Without it: alarms only show in CloudWatch."""
+    """ARNs of what alarms notify, for example of a topic. Default: none; alarms are only shown in CloudWatch."""
     dashboards: StrictBool = False
-    """Whether each region that is an image's home gets a dashboard in CloudWatch of all its images, in a stack of its
-    own, `overview-REGION`. Without it: none, as each but the first three of an account costs money."""
+    """Whether each home region gets a CloudWatch dashboard of all its images, in a stack of its own, `overview-REGION`.
+    Default: disabled; an account's first three dashboards are free, and each further one costs money."""
 
     @property
     def backend_access(self) -> Provider:
-        """How Terraform reaches its state in S3: by what the backend says, else as it reaches AWS."""
+        """How Terraform reaches its state in S3: as the backend says, otherwise as it reaches AWS."""
         s3 = self.backend.s3
         profile = (s3 and s3.profile) or self.provider.profile
         role = (s3 and s3.assume_role) or self.provider.assume_role

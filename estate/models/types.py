@@ -1,6 +1,6 @@
 """Checked kinds of text: what a name, a region, an ARN or a version looks like.
 
-Loose text becomes a typed value once, here; what receives it trusts it.
+Text is checked once, here; the code that receives it relies on that.
 """
 
 import re
@@ -16,15 +16,15 @@ from estate.limits import ARN, KEY_PREFIX, ROLE_PATH, TAG_VALUE
 from estate.problems import RuleError, shown
 
 FROZEN = ConfigDict(frozen=True, extra="forbid")
-"""Of every model: unknown keys are errors, and nothing changes later."""
+"""For every model: unknown keys are errors, and values cannot be changed later."""
 
 LARGEST_INTEGER = 2**31 - 1
-"""What AWS's APIs take where they name no limit of their own."""
+"""The largest number that AWS's APIs take where they document no limit."""
 
 
 @dataclass(frozen=True)
 class Matching:
-    """Text that matches a pattern as a whole: editors get the pattern, the docs and whoever breaks it the words."""
+    """Text that must match a pattern as a whole. Editors get the pattern; the docs and error messages have the rule."""
 
     pattern: str
     rule: str
@@ -44,7 +44,7 @@ class Matching:
 
 @dataclass(frozen=True)
 class Distinct:
-    """A list that has no item twice."""
+    """A list in which every item is different."""
 
     def _check(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
         seen: set[Any] = set()
@@ -62,12 +62,12 @@ class Distinct:
 
 
 def exactly_one(*fields: str) -> ConfigDict:
-    """The configuration of a model that takes exactly one of some fields, so that editors know."""
+    """The configuration of a model that takes exactly one of some fields; editors read it from the JSON Schema."""
     return ConfigDict(**FROZEN, json_schema_extra={"oneOf": [{"required": [field]} for field in fields]})
 
 
 def _version_text(value: Any) -> Any:
-    """YAML reads an unquoted 1.10 as the number 1.1: better to stop than to build the wrong version."""
+    """YAML reads 1.10 without quotes as the number 1.1, so a number is refused: it would build the wrong version."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         fits = re.fullmatch(r"\d+\.\d+", str(value))
         example = f'write it in quotes: "{value}"' if fits else 'write two numbers in quotes, such as "1.0"'
@@ -76,13 +76,14 @@ def _version_text(value: Any) -> Any:
 
 
 def _parameter_text(value: Any) -> Any:
-    """Image Builder knows text only. Numbers and truth read the same as text; 1.10 would not."""
+    """Image Builder takes only text. Whole numbers and true or false become the same text; 1.10 would not, so it is
+    refused."""
     if isinstance(value, float):
         raise RuleError("must be text", got=shown(value), remedy="write it in quotes")
     if isinstance(value, bool):
         return str(value).lower()
     if value == "":
-        raise RuleError("must not be empty", remedy="delete it: the document's default holds then")
+        raise RuleError("must not be empty", remedy="delete it; the document's default is used then")
     return str(value) if isinstance(value, int) else value
 
 
@@ -95,7 +96,7 @@ def _tag_value(value: str) -> str:
 
 
 def _one_case(tags: dict[str, str]) -> dict[str, str]:
-    """IAM takes Team and team for the same."""
+    """IAM takes Team and team for the same key."""
     seen: dict[str, str] = {}
     for key in tags:
         if seen.setdefault(key.lower(), key) != key:
@@ -104,7 +105,7 @@ def _one_case(tags: dict[str, str]) -> dict[str, str]:
 
 
 def _any_case(word: str) -> str:
-    """A pattern of a word in whatever case, for editors, too. IAM knows keys of tags by their letters alone."""
+    """A pattern for a word in upper or lower case, which editors understand too. IAM ignores the case of tag keys."""
     return "".join(f"[{each.upper()}{each.lower()}]" if each.isalpha() else each for each in word)
 
 
@@ -112,7 +113,7 @@ def _arn(service: str, resource: str, rule: str, remedy: str) -> Matching:
     return Matching(rf"arn:aws[a-z-]*:{service}:[a-z0-9-]*:([0-9]{{12}}|aws)?:{resource}{_PLAIN}+", rule, remedy)
 
 
-# nothing that Terraform reads as a template: providers and backends must not have any
+# no character by which Terraform would take the text for a template: providers and backends cannot have templates
 _PLAIN = "[A-Za-z0-9_+=,.@:/-]"
 
 Text = Annotated[str, Field(min_length=1)]
@@ -136,7 +137,7 @@ Name = Annotated[
     ),
 ]
 Region = Annotated[
-    # no longer than names of IAM allow, and three more than the longest that AWS has
+    # as long as names in IAM allow, three characters more than the longest region that AWS has
     str,
     Matching(r"(?=.{1,17}$)[a-z]{2,4}(-[a-z]+)+-[0-9]", "must be a region", "write it as AWS does, such as eu-west-1"),
 ]

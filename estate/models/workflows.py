@@ -1,7 +1,7 @@
 """How Image Builder builds, tests and distributes an image: the `workflows:` of an image.
 
-Without any, Image Builder runs its own. As soon as a pipeline names one workflow it runs those that it names and no
-other, so where a stage of an image has none of its own, Goldsmith names Image Builder's.
+Without any, Image Builder runs its own. As soon as a pipeline names one workflow, it runs only the workflows that it
+names. So Goldsmith names Image Builder's own for each stage that has no other.
 """
 
 from collections.abc import Iterator
@@ -16,12 +16,12 @@ from estate.problems import Key, RuleError, shown
 from estate.workflow_documents.actions import Stage
 
 MOST_WORKFLOWS = 10
-"""Of one pipeline ("Workflow resource constraints" in the user guide of EC2 Image Builder)."""
+"""The most workflows of one pipeline ("Workflow resource constraints" in the user guide of EC2 Image Builder)."""
 
 WorkflowName = Annotated[
     Text,
     Matching(
-        # by their versions AWS refuses its own, but for the newest (aws/aws-cdk#29910)
+        # of its own workflows AWS takes only the newest version (aws/aws-cdk#29910)
         rf"(?!arn:).*[/.].*|(?!arn:[^/]*:aws:)({IMAGE_BUILDER_ARN}workflow/(build|test|distribution)/{VERSION})"
         r"|arn:aws[a-z-]*:imagebuilder:[a-z0-9-]+:aws:workflow/(build|test|distribution)/[a-z0-9_-]+/x\.x\.x",
         "must be a workflow",
@@ -41,20 +41,20 @@ _Group = Annotated[
 class WorkflowUse(BaseModel):
     """One workflow of an image, and the values of its parameters.
 
-    In YAML its path or ARN alone is enough: `workflows/build.yaml` is `{use: workflows/build.yaml}`.
+    In YAML its path or ARN is enough: `workflows/build.yaml` is `{use: workflows/build.yaml}`.
     """
 
     model_config = ConfigDict(**FROZEN, validate_by_name=True)
 
     use: WorkflowName
-    """A document of your own by its path from the configuration's folder (`workflows/build.yaml`), or the ARN of a
+    """The path of a document of your own from the configuration's folder (`workflows/build.yaml`), or the ARN of a
     workflow that AWS manages, with the version x.x.x."""
     with_: Annotated[dict[str, ParameterValue], Field(alias="with")] = {}
-    """Values of the workflow's parameters by name. Without it: the document's own defaults."""
+    """Values of the workflow's parameters, by name. Default: the defaults of the document."""
 
     @property
     def is_own(self) -> bool:
-        """Whether it is a document of the configuration's folder."""
+        """Whether it is a document in the configuration's folder."""
         return not self.use.startswith("arn:")
 
     @property
@@ -64,16 +64,17 @@ class WorkflowUse(BaseModel):
 
 
 class WorkflowTest(WorkflowUse):
-    """One test workflow of an image, the values of its parameters, and how it runs beside others.
+    """One test workflow of an image, the values of its parameters, and how it runs together with others.
 
-    In YAML its path or ARN alone is enough here, too.
+    Here, too, its path or ARN is enough in YAML.
     """
 
     parallel_group: _Group | None = None
-    """The test workflows of one group run at the same time, five at most. Without it: one after the other."""
+    """The test workflows of one group run at the same time; a group has at most five. Default: none; it runs by itself,
+    in the order of the list."""
     on_failure: Literal["CONTINUE", "ABORT"] = "ABORT"
-    """What happens when it fails: `ABORT` fails the build, `CONTINUE` writes it down and goes on. Without it:
-    ABORT."""
+    """What happens when it fails: `ABORT` fails the build; `CONTINUE` records the failure, and the build continues.
+    Default: ABORT."""
 
 
 def _from_name(value: Any) -> Any:
@@ -88,29 +89,28 @@ _Test = Annotated[WorkflowTest, BeforeValidator(_from_name, json_schema_input_ty
 
 
 class Workflows(BaseModel):
-    """The workflows that build, test and distribute an image in place of Image Builder's own.
+    """The workflows that build, test and distribute an image, instead of Image Builder's own.
 
-    AWS's provider cannot take the last of them away again: name Image Builder's own in their place.
+    AWS's provider cannot remove the last one from a pipeline: name Image Builder's own instead.
     """
 
     model_config = FROZEN
 
     build: _Use | None = None
-    """The workflow that builds. It runs the image's components in a step `ExecuteComponents`, should clean the instance
-    of keys and identities in a step `SanitizeInstance`, or `RunSysPrep` on Windows, and hands on the AMI in its output
-    `ImageId`. Without it: Image Builder's own."""
+    """The workflow that builds. It must run the image's components in a step `ExecuteComponents` and return the AMI in
+    its output `ImageId`. It should clean the instance of keys and identities in a step `SanitizeInstance`, or
+    `RunSysPrep` on Windows. Default: Image Builder's own."""
     test: tuple[_Test, ...] = ()
-    """The workflows that test the finished image, in order. Without it: Image Builder's own, unless tests are switched
-    off."""
+    """The workflows that test the finished image, in order. Default: Image Builder's own, unless tests are disabled."""
     distribution: _Use | None = None
-    """The workflow that distributes. Without it: Image Builder does what the image's regions say."""
+    """The workflow that distributes. Default: none; Image Builder distributes to the image's regions."""
     execution_role: RoleArn | None = None
-    """The role that Image Builder takes on to run workflows. Without it: one that the stack makes, which may do what
-    the documents say and no more, once there is any workflow."""
+    """The role that Image Builder assumes to run workflows. Default: if there are workflows, the stack creates one that
+    may do only what the documents require."""
 
     @property
     def placed(self) -> Iterator[tuple[Stage, Key, WorkflowUse]]:
-        """All workflows in the order in which they run, and where they stand."""
+        """All workflows in the order in which they run, with their places in the configuration."""
         if self.build:
             yield "build", ("build",), self.build
         for index, use in enumerate(self.test):
@@ -124,6 +124,5 @@ class Workflows(BaseModel):
             if not use.is_own and f":workflow/{stage}/" not in use.use:
                 raise RuleError(f"must be a {stage} workflow", got=shown(use.use), key=key)
         if self.execution_role and not any(self.placed):
-            remedy = "delete it: without workflows Image Builder takes its own"
-            raise RuleError("is for workflows, and there is none", remedy=remedy, key=("execution_role",))
+            raise RuleError("is only for workflows", remedy="name a workflow, or delete it", key=("execution_role",))
         return self

@@ -56,7 +56,7 @@ WEEKDAY = "the day of week must lie between 1 and 7"
 YEAR = "the year must lie between 1970 and 2199"
 FIELDS = "a cron expression has six fields: minute, hour, day of month, month, day of week, year"
 DAYS = "exactly one of day of month and day of week must be ?"
-NEVER = "names a day that no such month has, so it would never fire"
+NEVER = "has a day that none of its months has, so it would never start a build"
 
 
 @pytest.mark.parametrize(
@@ -71,9 +71,9 @@ NEVER = "names a day that no such month has, so it would never fire"
         ("² 3 ? * sun *", MINUTE),
         ("٣ 3 ? * sun *", MINUTE),
         (f"{'9' * 5000} 3 ? * sun *", MINUTE),
-        ("*/0 3 ? * sun *", "the minute has a step that is no number"),
-        ("*/x 3 ? * sun *", "the minute has a step that is no number"),
-        ("*/ 3 ? * sun *", "the minute has a step that is no number"),
+        ("*/0 3 ? * sun *", "the minute has a step that is not a positive number"),
+        ("*/x 3 ? * sun *", "the minute has a step that is not a positive number"),
+        ("*/ 3 ? * sun *", "the minute has a step that is not a positive number"),
         ("30-10 3 ? * sun *", "the minute has a range that runs backwards"),
         ("0 24 ? * sun *", HOUR),
         ("0 L ? * sun *", HOUR),
@@ -90,7 +90,7 @@ NEVER = "names a day that no such month has, so it would never fire"
         ("0 3 ? * 8 *", WEEKDAY),
         ("0 3 ? * sunday *", WEEKDAY),
         ("0 3 ? * fri#6 *", WEEKDAY),
-        ("0 3 ? * */2 *", "the day of week takes no steps"),
+        ("0 3 ? * */2 *", "the day of week cannot have steps"),
         ("0 3 ? * sun 1969", YEAR),
         ("0 3 ? * sun 2200", YEAR),
         ("0 3 * * * *", DAYS),
