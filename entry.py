@@ -31,18 +31,18 @@ def run(program: str, main: Callable[[], int]) -> NoReturn:
     output = _open_streams()
     _end_on_interrupt()
     try:
-        status, words = _status(main), ""
+        status, message = _status(main), ""
     except KeyboardInterrupt:
         os._exit(INTERRUPTED)  # not waiting for threads that wait for AWS
     except Exception as error:
         if sys.flags.dev_mode:
             raise
-        status, words = 1, _unexpected(error, program)
+        status, message = 1, _unexpected(error, program)
     _end_on_interrupt()
     if fault := _fault_of(output):
-        status, words = status or 1, f"standard output cannot be written: {fault}"
-    if words:
-        _say(words)
+        status, message = status or 1, f"standard output cannot be written: {fault}"
+    if message:
+        _print(message)
     sys.exit(status)
 
 
@@ -97,7 +97,7 @@ def _status(main: Callable[[], int]) -> int:
     except SystemExit as end:  # argparse raises it
         if end.code is None or isinstance(end.code, int):
             return end.code or 0
-        _say(end.code)
+        _print(end.code)
         return 1
 
 
@@ -130,8 +130,8 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:500]
 
 
-def _say(words: object) -> None:
+def _print(message: object) -> None:
     try:
-        print(words, file=sys.stderr, flush=True)
+        print(message, file=sys.stderr, flush=True)
     except OSError:  # standard error is closed too
         _into_nothing(2)

@@ -163,14 +163,14 @@ def _print_arrivals(arrivals: tuple[Arrival, ...], *, noun: str, console: Consol
         return
     table = Table.grid(padding=(0, 2 if console.is_terminal else 1))
     for arrival in arrivals:
-        words = Text(_words(arrival), "" if arrival.handed_off else "yellow")
+        position = Text(_position(arrival), "" if arrival.handed_off else "yellow")
         shown = Text(short(arrival.value, console=console) if arrival.value else f"no {noun}")
         shown.stylize("bold" if arrival.value else "")
-        table.add_row(arrival.region, shown, words)
+        table.add_row(arrival.region, shown, position)
     console.print(Padding(table, (1, 0, 1, 2)) if console.is_terminal else table)
 
 
-def _words(arrival: Arrival) -> str:
+def _position(arrival: Arrival) -> str:
     shown = arrival.latest_build or arrival.latest
     if shown is None:
         return "latest does not exist yet"

@@ -70,9 +70,9 @@ _EXIT_STATUS = """exit status:
 """
 
 
-def main(words: Sequence[str] | None = None) -> int:
+def main(command: Sequence[str] | None = None) -> int:
     """Run one command; the exit status. Raises KeyboardInterrupt."""
-    arguments = _parser().parse_args(words)
+    arguments = _parser().parse_args(command)
     try:
         exit_status: int = arguments.run(arguments)
     except OpsError as error:
@@ -154,7 +154,7 @@ def _options(arguments: argparse.Namespace) -> Options:
 def _command(arguments: argparse.Namespace) -> Callable[[str], str]:
     """Completes `follow web 1.0.912/3` to a command line with the same configuration."""
     config = f" --config {shlex.quote(str(arguments.config))}" if arguments.config else ""
-    return lambda words: f"python -m ops {words}{config}"
+    return lambda text: f"python -m ops {text}{config}"
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -4,7 +4,7 @@ import entry
 
 
 class OpsError(Exception):
-    """AWS refused something, a build failed, or something is missing. The text says what to do."""
+    """AWS refused something, a build failed, or something is missing. The message says what to do."""
 
     exit_status = 1
 
@@ -16,6 +16,6 @@ class UsageError(OpsError):
 
 
 class Interrupted(OpsError):
-    """Ctrl-C, where more can be said than that the command has ended."""
+    """Ctrl-C, when there is more to say than that the command has ended."""
 
     exit_status = entry.INTERRUPTED

@@ -33,57 +33,57 @@ def main(arguments: Sequence[str]) -> int:
     try:
         return _run(*arguments)
     except OpsError as error:
-        _say(str(error))
+        _print(str(error))
         return error.exit_status
 
 
 def _run(cdktf: str, action: str, *rest: str) -> int:
     end = rest.index("--")
-    words, options = rest[:end], rest[end + 1 :]
+    patterns, options = rest[:end], rest[end + 1 :]
     estate = load_estate()
-    unknown = tuple(word for word in words if not fnmatch.filter(estate.stacks, word))
-    if action == "destroy" and unknown == words and all(_kept(estate, word) for word in words):
-        return max([_destroy_kept(estate, word, options) for word in words])
+    unknown = tuple(pattern for pattern in patterns if not fnmatch.filter(estate.stacks, pattern))
+    if action == "destroy" and unknown == patterns and all(_kept(estate, pattern) for pattern in patterns):
+        return max([_destroy_kept(estate, pattern, options) for pattern in patterns])
     states = states_of(estate.settings, beside=cdktf_out.folder().absolute().parent)
     if unknown:
-        lines = (_about_undeclared(estate, word, states=states, action=action) for word in unknown)
+        lines = (_about_undeclared(estate, pattern, states=states, action=action) for pattern in unknown)
         raise UsageError("\n".join(lines))
-    stacks = [name for name in estate.stacks if any(fnmatch.fnmatch(name, word) for word in words)]
+    stacks = [name for name in estate.stacks if any(fnmatch.fnmatch(name, pattern) for pattern in patterns)]
     others = cdktf_out.used_by_others(cdktf_out.folder(), namespace=estate.namespace)
     for stack in stacks:
         if stack in others:
-            _say(others[stack])
+            _print(others[stack])
     if action == "destroy":
         for line in _uses(estate, stacks):
-            _say(line)
+            _print(line)
     to_move = [stack for stack in stacks if _has_to_move(estate, stack, states=states, action=action)]
     if to_move:
         return 1
-    os.execv(cdktf, [cdktf, action, *words, *options])
+    os.execv(cdktf, [cdktf, action, *patterns, *options])
 
 
-def _say(words: str) -> None:
-    print(words, file=sys.stderr, flush=True)
+def _print(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
 
 
 # --- Stacks that are not declared
 
 
-def _kept(estate: Estate, word: str) -> Path | None:
+def _kept(estate: Estate, stack: str) -> Path | None:
     """The folder with the Terraform of a stack of this estate, if it is still there."""
     out = cdktf_out.folder()
-    for folder in (cdktf_out.stack(out, word), cdktf_out.removed(out, word)):
+    for folder in (cdktf_out.stack(out, stack), cdktf_out.removed(out, stack)):
         ours = cdktf_out.namespace_in(folder) in (None, estate.namespace)
-        if _may_be_a_stack(word) and ours and (folder / "cdk.tf.json").is_file():
+        if _may_be_a_stack(stack) and ours and (folder / "cdk.tf.json").is_file():
             return folder
     return None
 
 
-def _destroy_kept(estate: Estate, word: str, options: Sequence[str]) -> int:
+def _destroy_kept(estate: Estate, stack: str, options: Sequence[str]) -> int:
     """`terraform destroy` in the folder with the stack's Terraform, which is deleted after success; the exit status."""
-    folder = _kept(estate, word)
+    folder = _kept(estate, stack)
     assert folder is not None
-    _say(f"{word} is not declared any more: destroying its resources in AWS with the Terraform in {folder}")
+    _print(f"{stack} is not declared any more: destroying its resources in AWS with the Terraform in {folder}")
     signal.signal(signal.SIGINT, lambda *_: None)  # Terraform gets Ctrl-C too, and ends properly
     for command in (["init", "-input=false"], ["destroy", *options]):
         if subprocess.call(["terraform", f"-chdir={folder}", *command]) != 0:
@@ -92,28 +92,28 @@ def _destroy_kept(estate: Estate, word: str, options: Sequence[str]) -> int:
     return 0
 
 
-def _about_undeclared(estate: Estate, word: str, *, states: States, action: str) -> str:
-    if _kept(estate, word):
+def _about_undeclared(estate: Estate, stack: str, *, states: States, action: str) -> str:
+    if _kept(estate, stack):
         return (
-            f"{word} is not declared any more: to {action} it, put its lines back. make destroy STACK={word} destroys "
-            "its resources in AWS"
+            f"{stack} is not declared any more: to {action} it, put its lines back. make destroy STACK={stack} "
+            "destroys its resources in AWS"
         )
-    if state := _left(estate, word, states):
+    if state := _left(estate, stack, states):
         return (
-            f"{word} is not declared any more, and {state.place} still has {state.size}. To destroy them, put its "
-            f"lines back, or check out a commit that has them, run make destroy STACK={word}, and delete the lines "
+            f"{stack} is not declared any more, and {state.place} still has {state.size}. To destroy them, put its "
+            f"lines back, or check out a commit that has them, run make destroy STACK={stack}, and delete the lines "
             "again"
         )
-    remedy = did_you_mean(word, estate.stacks) or "the configuration declares none"
-    return f"unknown stack {word!r}; {remedy}"
+    remedy = did_you_mean(stack, estate.stacks) or "the configuration declares none"
+    return f"unknown stack {stack!r}; {remedy}"
 
 
-def _left(estate: Estate, word: str, states: States) -> State | None:
+def _left(estate: Estate, stack: str, states: States) -> State | None:
     """The state of a stack that is not declared any more, if it can be read."""
-    if not _may_be_a_stack(word):
+    if not _may_be_a_stack(stack):
         return None
     namespace = estate.namespace
-    for prefix in (f"{namespace}/{word}.", f"{word}."):
+    for prefix in (f"{namespace}/{stack}.", f"{stack}."):
         try:
             found = states.beginning_with(prefix)
         except CannotLook:
@@ -123,8 +123,8 @@ def _left(estate: Estate, word: str, states: States) -> State | None:
     return None
 
 
-def _may_be_a_stack(word: str) -> bool:
-    return re.fullmatch(r"(image|fleet|overview)-[a-z0-9-]+", word) is not None
+def _may_be_a_stack(stack: str) -> bool:
+    return re.fullmatch(r"(image|fleet|overview)-[a-z0-9-]+", stack) is not None
 
 
 # --- What uses a stack that is destroyed
@@ -168,7 +168,7 @@ def _has_to_move(estate: Estate, stack: str, *, states: States, action: str) -> 
         return False
     if new is None:
         init = f"terraform -chdir={cdktf_out.stack(cdktf_out.folder(), stack)} init"
-        _say(
+        _print(
             f"{stack}: its state, {old.place} with {old.size}, is still at its place from before the namespace was "
             f"part of its key; {action} would not use it. Move it, then try again:\n"
             "    make synth\n"
@@ -176,7 +176,7 @@ def _has_to_move(estate: Estate, stack: str, *, states: States, action: str) -> 
             f"    {init} -migrate-state -force-copy -backend-config={states.option}={states.location(now)}"
         )
         return True
-    _say(
+    _print(
         f"{stack}: {action} uses {new.place}; {old.place}, from before the namespace was part of its key, still exists "
         f"with {old.size}. If all of them are in the new state too, delete the old one"
     )

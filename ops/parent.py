@@ -104,7 +104,7 @@ def _managed(name: str, reference: str, *, aws: Aws, region: str) -> tuple[str, 
         except ClientError as error:
             if error.response["Error"]["Code"] != "ResourceNotFoundException":
                 raise
-            raise OpsError(f"there is no managed image {name} in {region}: write an AMI ID of your own") from None
+            raise OpsError(f"{region} has no managed image {name}: set parent to an AMI ID of your own") from None
         amis = image.get("outputResources", {}).get("amis", [])
         ami = next((each.get("image") for each in amis if each.get("region") == region), None)
         return f"{name} {image.get('version', '')}".strip(), image.get("dateCreated"), ami, image["arn"]
@@ -117,7 +117,7 @@ def _in_parameter(path: str, *, aws: Aws, region: str) -> str:
         except ClientError as error:
             if error.response["Error"]["Code"] != "ParameterNotFound":
                 raise
-    raise OpsError(f"there is no public parameter {path} in {region}: write an AMI ID of your own")
+    raise OpsError(f"{region} has no public parameter {path}: set parent to an AMI ID of your own")
 
 
 def _published(
@@ -126,7 +126,7 @@ def _published(
     """The newest AMI of the publisher. The version decides first: a later fix of a lower version is not newer."""
     owner = source.owners.get(partition(region))
     if owner is None:
-        raise OpsError(f"no account is known that publishes {system.title} in {region}: write an AMI ID of your own")
+        raise OpsError(f"no known account publishes {system.title} in {region}: set parent to an AMI ID of your own")
     images = _images(
         aws,
         region,
@@ -140,7 +140,7 @@ def _published(
     if not images:
         raise OpsError(
             f"account {owner} has no AMI of {system.title} for {architecture} in {region} whose name is like "
-            f"{' or '.join(source.names)}: write an AMI ID of your own"
+            f"{' or '.join(source.names)}: set parent to an AMI ID of your own"
         )
     with asking(region):
         return max(images, key=lambda image: (_version(image["Name"]), image.get("CreationDate", ""), image["ImageId"]))

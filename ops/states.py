@@ -20,7 +20,7 @@ _CONFIG = Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempt
 
 
 class CannotLook(Exception):
-    """It cannot be found out whether there is a state: no credentials, no network or no permission."""
+    """The state cannot be read: no credentials, no network or no permission."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class State:
 
     @property
     def size(self) -> str:
-        """How many resources, in words."""
+        """How many resources, as text."""
         return f"{self.resources} resource{'' if self.resources == 1 else 's'}"
 
 

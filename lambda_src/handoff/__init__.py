@@ -1,6 +1,6 @@
 """The hand-off: a Lambda function that moves an image's channel `latest` to the newest good build, in every region.
 
-    configuration  what the stack tells the function about its image
+    configuration  what the function knows about its image
     handler        the entry point: an event comes in, one log line goes out
     messages       what the events of SNS say
     log_line       the log line, with the metrics that the alarms watch
@@ -8,7 +8,7 @@
     run            what all steps of a run share: the image, its regions, the time left, the report
     known_builds   the builds that a run decides from
     latest         which build `latest` should point to in a region
-    moves          writes a channel, and reads it back until the value is there
+    moves          moves a channel, and waits until Parameter Store shows it
     tags           the tags on builds that lifecycle policies select by
     builds         what Image Builder made
     outputs        what a build left in a region: an AMI, or a container image

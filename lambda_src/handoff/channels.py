@@ -33,7 +33,7 @@ knows the parent, and Parameter Store's history has the previous value."""
 
 @dataclass(frozen=True)
 class Channel:
-    """A channel in one region, with its history, of which Parameter Store keeps 100 versions."""
+    """A channel in one region, with its history. Parameter Store keeps 100 versions of it."""
 
     value: str
     version: int

@@ -98,7 +98,7 @@ class Failures:
     def collected(self, *places: str) -> Iterator[Attempt]:
         """An attempt. When AWS fails inside, the block ends there, the failure is added, and nothing is raised.
 
-        Several places are for one attempt that matters to each of them.
+        With several places, the failure is added for each of them.
         """
         attempt = Attempt()
         try:

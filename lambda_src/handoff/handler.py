@@ -62,9 +62,9 @@ def respond(
     confirm_within_seconds: float = 10.0,
     seconds_left: Callable[[], float] = lambda: math.inf,
 ) -> None:
-    """Reconcile, and print the line whatever happens. Raises Unfinished when a retry can fix something.
+    """Reconcile, and print the line also when that fails. Raises Unfinished when a retry can fix something.
 
-    `Run` says what the arguments mean.
+    `Run` describes the arguments.
     """
     messages = read_messages(event, pipeline_arn=image.pipeline_arn)
     report, mistake = Report(), ""

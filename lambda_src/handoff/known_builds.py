@@ -1,4 +1,4 @@
-"""The builds that a run decides from: those that Image Builder lists, and those that a channel points to."""
+"""The builds that a run decides from: those in Image Builder's list, and those that a channel points to."""
 
 from __future__ import annotations
 

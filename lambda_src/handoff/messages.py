@@ -1,4 +1,4 @@
-"""What an event of SNS says, for the log. Nothing is decided from it: after every event the function looks itself."""
+"""Messages of SNS, for the log. Nothing is decided from them: after every event the function asks Image Builder."""
 
 from __future__ import annotations
 

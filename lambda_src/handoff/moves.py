@@ -1,4 +1,4 @@
-"""Moving a channel: the write with its record, and reading it back until the value is there."""
+"""Moving a channel: write its value with a record, and wait until Parameter Store shows it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 
 from .builds import parent_of
-from .channels import LATEST, channel_path, confirm_channel, write_channel
+from .channels import LATEST, confirm_channel, write_channel
 from .outputs import Usable
 from .run import Move, Region, Run
 
@@ -26,11 +26,12 @@ def write_moves(run: Run, chosen: Mapping[Region, Usable]) -> dict[Region, Move]
 
 
 def confirm_moves(run: Run, moves: Mapping[Region, Move]) -> None:
-    """Wait until Parameter Store shows each move, because it answers 200 to a write before it validates the AMI."""
+    """Wait until Parameter Store shows each move, because it accepts a write before it validates the AMI."""
+    name = f"{run.channels_path}/{LATEST}"
     until = time.monotonic() + min(run.confirm_within_seconds, run.seconds_left())
     for region, move in moves.items():
         with run.attempt_in(region):
-            confirm_channel(region.target.ssm, name=_latest(run), value=move.value, version=move.version, until=until)
+            confirm_channel(region.target.ssm, name=name, value=move.value, version=move.version, until=until)
             run.report.moves.append(move)
             run.report.latest[region.name] = move.value
 
@@ -47,7 +48,7 @@ def _write(run: Run, region: Region, usable: Usable, *, parent: str | None) -> M
     }
     version = write_channel(
         region.target.ssm,
-        name=_latest(run),
+        name=f"{run.channels_path}/{LATEST}",
         value=usable.value,
         data_type=region.target.outputs.data_type,
         record=record,
@@ -64,8 +65,3 @@ def _parents(run: Run, arns: set[str]) -> dict[str, str]:
         with run.failures.collected(f"parent of {arn}"):
             parents[arn] = parent_of(run.imagebuilder, arn=arn) or ""
     return parents
-
-
-def _latest(run: Run) -> str:
-    """The name of the parameter."""
-    return f"{channel_path(namespace=run.image.namespace, image=run.image.image)}/{LATEST}"

@@ -65,7 +65,7 @@ class Amis:
     data_type: ClassVar[str] = "aws:ec2:image"
 
     def newest_usable(self, builds: Sequence[Build], *, failures: Failures) -> Usable | None:
-        """As `Outputs` says."""
+        """See `Outputs`."""
         amis = [build.outputs[self.region] for build in builds[:LOOK_BACK] if self.region in build.outputs]
         if not amis:
             return None
@@ -83,11 +83,11 @@ class Amis:
         return None
 
     def value_of(self, build: Build) -> str | None:
-        """As `Outputs` says. Whether the AMI still exists is not checked."""
+        """See `Outputs`. Whether the AMI still exists is not checked."""
         return build.outputs.get(self.region)
 
     def named(self, values: Iterable[str]) -> set[str]:
-        """As `Outputs` says."""
+        """See `Outputs`."""
         return set(values)
 
     def _fault(self, ami: str, image: Mapping[str, Any] | None, *, owner: str) -> str:
@@ -114,7 +114,7 @@ class Containers:
     data_type: ClassVar[str] = "text"
 
     def newest_usable(self, builds: Sequence[Build], *, failures: Failures) -> Usable | None:
-        """As `Outputs` says."""
+        """See `Outputs`."""
         if not any(self.region in build.outputs for build in builds):
             return None
         for build in builds[:LOOK_BACK]:
@@ -131,7 +131,7 @@ class Containers:
         return None
 
     def value_of(self, build: Build) -> str | None:
-        """As `Outputs` says."""
+        """See `Outputs`."""
         uri = build.outputs.get(self.region)
         if not uri or not self._is_here(uri, build):
             return None
@@ -146,7 +146,7 @@ class Containers:
         return next((f"{name}@{digest}" for digest in digests), None)
 
     def named(self, values: Iterable[str]) -> set[str]:
-        """As `Outputs` says. An image that does not exist any more has no name."""
+        """See `Outputs`. An image that does not exist any more has no name."""
         wanted = {(uri, digest) for uri, at, digest in (value.partition("@") for value in values) if at}
         if not wanted:
             return set()

@@ -9,7 +9,7 @@ older data looks again after its write, and corrects it.
 from __future__ import annotations
 
 from .builds import newest_good
-from .channels import LATEST, channel_path, read_channels
+from .channels import LATEST, read_channels
 from .known_builds import read_builds
 from .latest import choose_latest
 from .moves import confirm_moves, write_moves
@@ -41,11 +41,10 @@ def reconcile(run: Run) -> None:
 
 
 def _read_channels(run: Run) -> None:
-    path = channel_path(namespace=run.image.namespace, image=run.image.image)
     for region in run.working_regions:
         with run.attempt_in(region):
             run.check_time()
-            region.channels = read_channels(region.target.ssm, path=path, known=region.channels)
+            region.channels = read_channels(region.target.ssm, path=run.channels_path, known=region.channels)
             region.moved = frozenset()
             if latest := region.channels.get(LATEST):
                 run.report.latest[region.name] = latest.value

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .builds import Build
-from .channels import Channel
+from .channels import Channel, channel_path
 from .configuration import Image
 from .failures import Failures, NotYet
 from .outputs import Outputs
@@ -86,6 +86,11 @@ class Run:
     seconds_left: Callable[[], float]
     confirm_within_seconds: float
     report: Report
+
+    @property
+    def channels_path(self) -> str:
+        """The path of the image's channels in Parameter Store."""
+        return channel_path(namespace=self.image.namespace, image=self.image.image)
 
     @property
     def failures(self) -> Failures:

@@ -88,11 +88,11 @@ class TagRules:
 
 
 def tag_builds(run: Run, builds: Sequence[Build]) -> int:
-    """Write the tags that are missing, then take away those that no longer apply; how many builds are left for later.
+    """Write the tags that are missing, then remove those that no longer apply; how many builds are left for later.
 
-    One call for each build that needs a change. Builds that the policy could delete now although it must not come
-    first, then the others that stay, then the rest, each from the newest to the oldest. Tags are taken away only when
-    no tag is missing any more.
+    There is one call for each build that needs a change. First come builds that the policy could delete now although
+    it must not, then the others that must be kept, then the rest, each from the newest to the oldest. Tags are
+    removed only when no tag is missing any more.
     """
     rules = _rules(run)
     wanted = rules.wanted(builds)
@@ -139,8 +139,8 @@ def _rules(run: Run) -> TagRules:
 def _change_each(run: Run, arns: Collection[str], change: Callable[[str], None]) -> set[str]:
     """Change the tags of one build after the other; the builds whose tags were not changed.
 
-    Ends when no time is left, when AWS throttles or does not answer, because the next call would meet the same, and
-    after many refusals. A refusal alone does not end it: the other builds may be accepted.
+    It ends when no time is left, when AWS throttles or does not answer, because the next call would probably fail too,
+    and after many refusals. One refusal does not end it, because AWS may accept the other builds.
     """
     left, refusals = set(arns), 0
     for arn in arns:

@@ -149,22 +149,22 @@ def test_says_so_when_the_publisher_has_none(name: str, run: Run) -> None:
     assert isinstance(source, Published)
     assert answer.err == (
         f"account {source.owners['aws']} has no AMI of {CATALOGUE[name].title} for x86_64 in {region} whose name is "
-        f"like {' or '.join(source.names)}: write an AMI ID of your own\n"
+        f"like {' or '.join(source.names)}: set parent to an AMI ID of your own\n"
     )
     assert (answer.out, answer.status) == ("", 1)
 
 
 def test_says_so_when_nobody_publishes_it_in_a_partition(run: Run) -> None:
     answer = run("centos-8", "--region", "cn-north-1")
-    words = "no account is known that publishes CentOS Linux 8 in cn-north-1: write an AMI ID of your own\n"
+    words = "no known account publishes CentOS Linux 8 in cn-north-1: set parent to an AMI ID of your own\n"
     assert (answer.out, answer.err, answer.status) == ("", words, 1)
 
 
 def test_says_so_when_there_is_no_such_parameter(run: Run) -> None:
     answer = run("suse-linux-enterprise-server-12", "--region", "mx-central-1")
     assert answer.err == (
-        "there is no public parameter /aws/service/suse/sles/12-sp5/x86_64/latest in mx-central-1: "
-        "write an AMI ID of your own\n"
+        "mx-central-1 has no public parameter /aws/service/suse/sles/12-sp5/x86_64/latest: "
+        "set parent to an AMI ID of your own\n"
     )
     assert answer.status == 1
 
