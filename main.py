@@ -91,7 +91,7 @@ def _write(estate: "Estate", out: Path) -> None:
     for region in estate.overviews:
         stacks.DashboardStack(app, estate=estate, region=region)
 
-    namespace = estate.settings.namespace
+    namespace = estate.namespace
     for line in cdktf_out.used_by_others(out, namespace=namespace).values():
         print(line, file=sys.stderr)
     cdktf_out.forget_others(out, namespace=namespace)

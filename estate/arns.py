@@ -49,6 +49,7 @@ class Arn:
         return ":".join(("arn", self.partition, self.service, self.region, self.account, self.resource))
 
 
-def arn_in(region: str, service: str, resource: str, *, account: str = "") -> str:
-    """The text of an ARN in a region's partition, with the region."""
-    return str(Arn(partition(region), service, region, account, resource))
+def arn_in(home: str, service: str, resource: str, *, account: str = "", region: str | None = None) -> str:
+    """The text of an ARN in the partition of the region `home`; of that region, unless another one, or none (`""`), is
+    given."""
+    return str(Arn(partition(home), service, home if region is None else region, account, resource))

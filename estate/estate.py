@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from estate import names
-from estate.arns import Arn, arn_in, partition
+from estate.arns import arn_in
 from estate.catalogue.operating_systems import Platform
 from estate.component_documents.document import Document
 from estate.models.ami_image import AmiImage
@@ -139,12 +139,14 @@ class EstateImage(Generic[Kind]):
 
     def arn(self, service: str, resource: str, *, account: str = "", region: str | None = None) -> str:
         """An ARN in the image's partition; of the home region, unless another one, or none, is given."""
-        home = self.image.home
-        return str(Arn(partition(home), service, home if region is None else region, account, resource))
+        return arn_in(self.image.home, service, resource, account=account, region=region)
 
-    def image_builder_arn(self, kind: str, *, account: str) -> str:
-        """The ARN of what Image Builder has by the image's name: `image-pipeline`, `image`, `container-recipe`."""
-        return self.arn("imagebuilder", f"{kind}/{names.in_arn(self.names.image_builder)}", account=account)
+    def image_builder_arn(self, kind: str, *, account: str, name: str | None = None) -> str:
+        """The ARN, without a version, of what Image Builder has by a name: `image-pipeline`, `image`, `component`.
+
+        By default by the image's own name.
+        """
+        return self.arn("imagebuilder", f"{kind}/{names.in_arn(name or self.names.image_builder)}", account=account)
 
 
 @dataclass(frozen=True)
@@ -177,6 +179,6 @@ class EstateFleet:
         """The tags of everything in its stack: the settings', its own, and the one of the image that it runs."""
         return {**self.settings.tags, **self.fleet.tags, **self.image.names.owner_tag}
 
-    def arn(self, service: str, resource: str, *, account: str) -> str:
-        """An ARN of the fleet's region."""
-        return arn_in(self.fleet.region, service, resource, account=account)
+    def arn(self, service: str, resource: str, *, account: str, region: str | None = None) -> str:
+        """An ARN in the fleet's partition; of its region, unless another one, or none, is given."""
+        return arn_in(self.fleet.region, service, resource, account=account, region=region)

@@ -61,6 +61,12 @@ class ImageNames:
         """Recipe, pipeline, infrastructure and distribution configuration: each kind has names of its own."""
         return f"{self.namespace}_{self.image}"
 
+    @property
+    def build_pattern(self) -> str:
+        """A regular expression for the start of the ARNs of the image's builds, of any account and region: the image
+        may have had another home."""
+        return f"arn:[a-z-]+:imagebuilder:[a-z0-9-]+:[0-9]+:image/{in_arn(self.image_builder)}/"
+
     def component(self, component: str) -> str:
         """A build or test component. It belongs to one image, so no stack can break another's recipe."""
         return f"{self.image_builder}_{component}"
@@ -230,6 +236,10 @@ def managed_image(region: str, name: str) -> str:
 def managed_workflow(region: str, stage: str, name: str) -> str:
     """The ARN of a workflow of Image Builder's own. It takes no other version of them than the newest."""
     return arn_in(region, "imagebuilder", f"workflow/{stage}/{name}/x.x.x", account="aws")
+
+
+MANAGED_WORKFLOWS = r":aws:workflow/(build/build|test/test|distribution/distribute)-(image|container)/"
+"""A regular expression for a part of the ARNs of those of Image Builder's own that pipelines run by default."""
 
 
 def function_log(function: str) -> str:

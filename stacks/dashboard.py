@@ -14,13 +14,14 @@ from cdktf_cdktf_provider_aws.data_aws_caller_identity import DataAwsCallerIdent
 from constructs import Construct
 
 from estate import names
-from estate.estate import Estate
+from estate.estate import Estate, EstateImage
 from estate.models.images import Image
 from stacks.terraform import add_terraform
 
 _WIDTH = 24
 """Of a dashboard, in AWS's units."""
 _ALARMS_HEIGHT = 4
+_GRAPH_HEIGHT = 6
 _MOST_ALARMS = 100
 """Of one widget ("Dashboard body structure and syntax" in CloudWatch's API reference)."""
 _MOST_IMAGES = 400
@@ -35,50 +36,61 @@ class DashboardStack(TerraformStack):
         super().__init__(scope, names.overview_stack(region))
         add_terraform(self, settings=estate.settings, region=region, tags={})
         account = DataAwsCallerIdentity(self, "account").account_id
-        images = [image for image in estate.images.values() if image.home == region]
+        images = [estate.image(name) for name, image in estate.images.items() if image.home == region]
+        title = f"Alarms of the images of {estate.namespace}"
         for index, first in enumerate(range(0, len(images), _MOST_IMAGES)):
             shown = images[first : first + _MOST_IMAGES]
             suffix = f"_{index + 1}" if index else ""
             dashboard = CloudwatchDashboard(
                 self,
                 f"dashboard{suffix}",
-                dashboard_name=names.overview(estate.settings.namespace) + suffix,
-                dashboard_body=json.dumps({"widgets": _widgets(estate, shown, region=region, account=account)}),
+                dashboard_name=names.overview(estate.namespace) + suffix,
+                dashboard_body=json.dumps({"widgets": _widgets(shown, title=title, account=account)}),
             )
             TerraformOutput(self, f"dashboard_name{suffix}", value=dashboard.dashboard_name)
 
 
-def _widgets(estate: Estate, images: Sequence[Image], *, region: str, account: str) -> list[dict[str, Any]]:
+def _widgets(images: Sequence[EstateImage[Image]], *, title: str, account: str) -> list[dict[str, Any]]:
     """From the top: alarms of all images, what happened to each, and how the functions fare."""
-    namespace = estate.settings.namespace
-    title = f"Alarms of the images of {namespace}"
-    arn = f"arn:{names.partition(region)}:cloudwatch:{region}:{account}:alarm:"
-
-    def graph(title: str, metrics: list[list[Any]], *, x: int, y: int) -> dict[str, Any]:
-        shown = {"title": title, "metrics": metrics, "region": region, "stat": "Sum", "period": 3600}
-        return {"type": "metric", "x": x, "y": y, "width": _WIDTH // 2, "height": 6, "properties": shown}
-
-    def of_images(metric: str) -> list[list[Any]]:
-        return [["Goldsmith", metric, "Image", f"{namespace}/{image.name}"] for image in images]
-
-    def of_functions(metric: str) -> list[list[Any]]:
-        return [
-            ["AWS/Lambda", metric, "FunctionName", names.handoff(namespace, image.name), {"label": image.name}]
-            for image in images
-        ]
-
-    dead_letters: list[list[Any]] = [
-        [
-            "AWS/SQS",
-            "ApproximateNumberOfMessagesVisible",
-            "QueueName",
-            names.dead_letters(names.handoff(namespace, image.name)),
-            {"label": image.name, "stat": "Maximum"},
-        ]
-        for image in images
+    alarms = _alarm_widgets(images, title=title, account=account)
+    top = _ALARMS_HEIGHT * len(alarms)
+    graphs = {
+        "Builds that became latest, times regions": _metrics_of_images(images, "Moved"),
+        "Failed builds": _metrics_of_images(images, "FailedBuilds"),
+        "What no retry mends": _metrics_of_images(images, "Problems"),
+        "Events that were given up": _dead_letters(images),
+        "Errors of the functions": _metrics_of_functions(images, "Errors"),
+        "Runs of the functions": _metrics_of_functions(images, "Invocations"),
+    }
+    return [
+        *alarms,
+        *(
+            {
+                "type": "metric",
+                "x": _WIDTH // 2 * (index % 2),
+                "y": top + _GRAPH_HEIGHT * (index // 2),
+                "width": _WIDTH // 2,
+                "height": _GRAPH_HEIGHT,
+                "properties": {
+                    "title": title,
+                    "metrics": metrics,
+                    "region": images[0].image.home,
+                    "stat": "Sum",
+                    "period": 3600,
+                },
+            }
+            for index, (title, metrics) in enumerate(graphs.items())
+        ),
     ]
-    alarms = [arn + names.alarm(namespace, image.name, kind) for image in images for kind in _kinds(image)]
-    states = [
+
+
+def _alarm_widgets(images: Sequence[EstateImage[Image]], *, title: str, account: str) -> list[dict[str, Any]]:
+    alarms = [
+        image.arn("cloudwatch", f"alarm:{image.names.alarm(kind)}", account=account)
+        for image in images
+        for kind in (*_ALARMS, *(["overdue"] if image.image.notifications.no_new_image_for else []))
+    ]
+    return [
         {
             "type": "alarm",
             "x": 0,
@@ -89,17 +101,26 @@ def _widgets(estate: Estate, images: Sequence[Image], *, region: str, account: s
         }
         for index, first in enumerate(range(0, len(alarms), _MOST_ALARMS))
     ]
-    y = _ALARMS_HEIGHT * len(states)
+
+
+def _metrics_of_images(images: Sequence[EstateImage[Image]], metric: str) -> list[list[Any]]:
+    return [["Goldsmith", metric, "Image", image.names.label] for image in images]
+
+
+def _metrics_of_functions(images: Sequence[EstateImage[Image]], metric: str) -> list[list[Any]]:
     return [
-        *states,
-        graph("Builds that became latest, times regions", of_images("Moved"), x=0, y=y),
-        graph("Failed builds", of_images("FailedBuilds"), x=_WIDTH // 2, y=y),
-        graph("What no retry mends", of_images("Problems"), x=0, y=y + 6),
-        graph("Events that were given up", dead_letters, x=_WIDTH // 2, y=y + 6),
-        graph("Errors of the functions", of_functions("Errors"), x=0, y=y + 12),
-        graph("Runs of the functions", of_functions("Invocations"), x=_WIDTH // 2, y=y + 12),
+        ["AWS/Lambda", metric, "FunctionName", image.names.handoff, {"label": image.names.image}] for image in images
     ]
 
 
-def _kinds(image: Image) -> tuple[str, ...]:
-    return (*_ALARMS, "overdue") if image.notifications.no_new_image_for else _ALARMS
+def _dead_letters(images: Sequence[EstateImage[Image]]) -> list[list[Any]]:
+    return [
+        [
+            "AWS/SQS",
+            "ApproximateNumberOfMessagesVisible",
+            "QueueName",
+            names.dead_letters(image.names.handoff),
+            {"label": image.names.image, "stat": "Maximum"},
+        ]
+        for image in images
+    ]

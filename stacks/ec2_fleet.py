@@ -3,8 +3,7 @@
 from cdktf import TerraformOutput, TerraformStack
 from constructs import Construct
 
-from estate import names
-from estate.estate import Estate
+from estate.estate import Estate, EstateFleet
 from estate.models.fleet import Fleet
 from stacks.fleet.group import add_group
 from stacks.fleet.launch_template import add_launch_template
@@ -21,21 +20,20 @@ class Ec2FleetStack(TerraformStack):
     """
 
     def __init__(self, scope: Construct, *, estate: Estate, fleet: Fleet) -> None:
-        super().__init__(scope, names.fleet_stack(fleet.name))
+        declared = EstateFleet(estate, fleet)
+        super().__init__(scope, declared.names.stack)
         add_terraform(
             self,
             settings=estate.settings,
             region=fleet.region,
-            tags=estate.tags_of_fleet(fleet),
+            tags=declared.tags,
             provider=fleet.provider,
         )
-        ami = add_guarded_ami(self, estate=estate, fleet=fleet)
-        network = add_network(self, estate=estate, fleet=fleet)
-        launch_template = add_launch_template(
-            self, estate=estate, fleet=fleet, ami=ami, security_groups=network.security_groups
-        )
-        group = add_group(self, estate=estate, fleet=fleet, subnets=network.subnets, launch_template=launch_template)
-        add_notifications(self, estate=estate, fleet=fleet)
+        ami = add_guarded_ami(self, declared)
+        network = add_network(self, declared)
+        launch_template = add_launch_template(self, declared, ami=ami, security_groups=network.security_groups)
+        group = add_group(self, declared, subnets=network.subnets, launch_template=launch_template)
+        add_notifications(self, declared)
 
         TerraformOutput(self, "image_id", value=ami.id)
         TerraformOutput(self, "launch_template_id", value=launch_template.id)

@@ -16,7 +16,7 @@ from cdktf_cdktf_provider_aws.data_aws_ami_ids import DataAwsAmiIds, DataAwsAmiI
 from cdktf_cdktf_provider_aws.data_aws_ssm_parameters_by_path import DataAwsSsmParametersByPath
 
 from estate import names
-from estate.estate import Estate
+from estate.estate import EstateFleet, EstateImage
 from estate.models.ami_image import AmiImage
 from estate.models.fleet import Fleet
 from stacks.terraform import stopping
@@ -48,12 +48,11 @@ class _Guard:
     message: str
 
 
-def add_guarded_ami(stack: TerraformStack, *, estate: Estate, fleet: Fleet) -> GuardedAmi:
+def add_guarded_ami(stack: TerraformStack, declared: EstateFleet) -> GuardedAmi:
     """The AMI of the fleet's channel in the fleet's region."""
-    image = estate.image_of(fleet)
-    namespace = estate.settings.namespace
-    parameter = names.parameter(namespace, image.name, fleet.channel)
-    subject = f"Fleet {fleet.name}: channel {fleet.channel} of image {namespace}/{image.name}"
+    fleet, image = declared.fleet, declared.image
+    parameter = image.names.parameter(fleet.channel)
+    subject = f"Fleet {fleet.name}: channel {fleet.channel} of image {image.names.label}"
 
     built = _Guard(
         "built",
@@ -63,7 +62,7 @@ def add_guarded_ami(stack: TerraformStack, *, estate: Estate, fleet: Fleet) -> G
     DataAwsSsmParametersByPath(
         stack,
         "channel",
-        path=names.image_path(namespace, image.name),
+        path=image.names.path,
         # a secure string among them, whose key is gone or not for us, would be an error
         with_decryption=False,
         lifecycle=_stopping(built),
@@ -90,7 +89,7 @@ def add_guarded_ami(stack: TerraformStack, *, estate: Estate, fleet: Fleet) -> G
         ],
         lifecycle=_stopping(there),
     )
-    identity = _identity_guards(subject, namespace=namespace, image=image)
+    identity = _identity_guards(subject, image)
     found = DataAwsAmi(
         stack,
         "ami",
@@ -114,11 +113,12 @@ def _how_to_fill(fleet: Fleet) -> str:
     return f"Move the channel to a build first; {names.LATEST} is the only one that moves by itself.{where}"
 
 
-def _identity_guards(subject: str, *, namespace: str, image: AmiImage) -> tuple[_Guard, ...]:
-    prefix = names.ami_prefix(namespace, image.name)
-    name_in_arn = names.in_arn(names.image_builder(namespace, image.name))
-    # of any region: the image may have had another home when it was built
-    a_build = f"^arn:[a-z-]+:imagebuilder:[a-z0-9-]+:[0-9]+:image/{name_in_arn}/"
+def _identity_guards(subject: str, declared: EstateImage[AmiImage]) -> tuple[_Guard, ...]:
+    prefix, build, architecture = (
+        declared.names.ami_prefix,
+        declared.names.build_pattern,
+        declared.image.ami_architecture,
+    )
     tag = f'tags["{_MAKER_TAG}"]'
     return (
         _Guard(
@@ -130,16 +130,16 @@ def _identity_guards(subject: str, *, namespace: str, image: AmiImage) -> tuple[
         _Guard(
             "maker",
             # anybody can name an AMI like that; one with another name is refused already
-            f'startswith(the_ami.name, "{prefix}") ? can(regex("{a_build}", the_ami.{tag})) : true',
+            f'startswith(the_ami.name, "{prefix}") ? can(regex("^{build}", the_ami.{tag})) : true',
             f"{subject} points to {_of_ami('id')}, which is named like a build of this image but is none: its tag "
             f"{_MAKER_TAG}, which Image Builder sets to the build's ARN, is {_of_ami(tag, 'missing')}. Move the "
             "channel to a build of the image.",
         ),
         _Guard(
             "architecture",
-            f'the_ami.architecture == "{image.ami_architecture}"',
+            f'the_ami.architecture == "{architecture}"',
             f"{subject} points to {_of_ami('id')}, which is built for {_of_ami('architecture')}, not "
-            f"{image.ami_architecture}. Move the channel to a build of the right architecture.",
+            f"{architecture}. Move the channel to a build of the right architecture.",
         ),
     )
 

@@ -18,6 +18,9 @@ Statement = Mapping[str, Any]
 Condition = Mapping[str, Mapping[str, str]]
 """When a statement holds, in IAM's own words: operator, key, value."""
 
+MADE_BY_IMAGE_BUILDER = "EC2 Image Builder"
+"""The tag `CreatedBy` of everything that Image Builder makes."""
+
 MANAGED_BY_SYSTEMS_MANAGER: Statement = {
     "Sid": "ManagedBySystemsManager",
     "Action": [
@@ -81,6 +84,17 @@ def _size(*statements: Statement) -> int:
     """The characters of a policy with Terraform's values in place: accounts, and names as long as they get."""
     text = re.sub(rf"(?<=:){_TOKEN}(?=:)", "0" * 12, policy(*statements))
     return len(re.sub(_TOKEN, "x" * _LONGEST_VALUE, text))
+
+
+def own_account(root: str) -> Statement:
+    """The statement of a key's own policy that lets the policies of its account decide, by the ARN of its root."""
+    return {
+        "Sid": "ThisAccountByItsPolicies",
+        "Principal": {"AWS": root},
+        "Action": "kms:*",
+        # in a key's own policy the resource "*" is that key
+        "Resource": "*",
+    }
 
 
 def only_over_tls(actions: str | list[str], resource: str | list[str]) -> Statement:

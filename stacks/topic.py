@@ -10,7 +10,6 @@ from cdktf import TerraformStack
 from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 from cdktf_cdktf_provider_aws.sns_topic_policy import SnsTopicPolicy
 
-from estate.arns import partition
 from stacks.policy import Statement, only_over_tls, policy
 
 _ACTIONS = (
@@ -57,9 +56,8 @@ def add_topic(
     return topic
 
 
-def key_statements(publishers: Iterable[str], *, name: str, region: str, account: str) -> list[Statement]:
-    """What the key of the topic `name` must allow, in its own policy, for the services that publish to it."""
-    arn = f"arn:{partition(region)}:sns:{region}:{account}:{name}"
+def key_statements(publishers: Iterable[str], *, topic_arn: str, account: str) -> list[Statement]:
+    """What the key of a topic must allow, in its own policy, for the services that publish to it."""
     return [
         {
             "Sid": _SIDS[service],
@@ -72,7 +70,7 @@ def key_statements(publishers: Iterable[str], *, name: str, region: str, account
                 # where EventBridge publishes: it does not say for whom it asks KMS, and a condition on the source
                 # would lose every message (same page; awslabs/landing-zone-accelerator-on-aws#407).
                 "StringEquals": {
-                    "kms:EncryptionContext:aws:sns:topicArn": arn,
+                    "kms:EncryptionContext:aws:sns:topicArn": topic_arn,
                     **({} if service == EVENTS else {"aws:SourceAccount": account}),
                 }
             },

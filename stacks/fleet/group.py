@@ -10,20 +10,14 @@ from cdktf_cdktf_provider_aws.autoscaling_group import (
 )
 from cdktf_cdktf_provider_aws.launch_template import LaunchTemplate
 
-from estate import names
-from estate.estate import Estate
-from estate.models.fleet import Fleet
+from estate.estate import EstateFleet
 
 
 def add_group(
-    stack: TerraformStack,
-    *,
-    estate: Estate,
-    fleet: Fleet,
-    subnets: list[str],
-    launch_template: LaunchTemplate,
+    stack: TerraformStack, declared: EstateFleet, *, subnets: list[str], launch_template: LaunchTemplate
 ) -> AutoscalingGroup:
     """The group. Applying a new version of the launch template starts an instance refresh."""
+    fleet = declared.fleet
     preferences = fleet.rollout.model_dump(exclude_none=True)
     # the provider takes these two as text
     if fleet.rollout.instance_warmup is not None:
@@ -31,7 +25,7 @@ def add_group(
     return AutoscalingGroup(
         stack,
         "fleet",
-        name=names.fleet(estate.settings.namespace, fleet.name),
+        name=declared.names.group,
         min_size=fleet.capacity.min,
         max_size=fleet.capacity.max,
         desired_capacity=fleet.capacity.desired,
@@ -50,7 +44,6 @@ def add_group(
         ),
         # the provider's default tags do not reach a group; instances get theirs from the launch template
         tag=[
-            AutoscalingGroupTag(key=key, value=value, propagate_at_launch=False)
-            for key, value in estate.tags_of_fleet(fleet).items()
+            AutoscalingGroupTag(key=key, value=value, propagate_at_launch=False) for key, value in declared.tags.items()
         ],
     )

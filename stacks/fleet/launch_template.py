@@ -13,8 +13,7 @@ from cdktf_cdktf_provider_aws.launch_template import (
     LaunchTemplateTagSpecifications,
 )
 
-from estate import names
-from estate.estate import Estate
+from estate.estate import EstateFleet
 from estate.models.fleet import Fleet
 from stacks.fleet.volumes import kept_throughputs, mappings
 from stacks.guarded_ami import GuardedAmi
@@ -26,22 +25,16 @@ _INSTANCE_TAGS = {None: None, True: "enabled", False: "disabled"}
 
 
 def add_launch_template(
-    stack: TerraformStack,
-    *,
-    estate: Estate,
-    fleet: Fleet,
-    ami: GuardedAmi,
-    security_groups: list[str],
+    stack: TerraformStack, declared: EstateFleet, *, ami: GuardedAmi, security_groups: list[str]
 ) -> LaunchTemplate:
     """What every instance of the fleet is: IMDSv2 only, encrypted root volume, the tags of estate and fleet."""
-    namespace = estate.settings.namespace
-    name = names.fleet(namespace, fleet.name)
-    tags = {**estate.tags_of_fleet(fleet), "goldsmith:channel": fleet.channel, "Name": name}
+    fleet, name = declared.fleet, declared.names.group
+    tags = {**declared.tags, "goldsmith:channel": fleet.channel, "Name": name}
     return LaunchTemplate(
         stack,
         "launch_template",
         name=name,
-        description=f"Fleet {namespace}/{fleet.name}",
+        description=f"Fleet {declared.names.label}",
         update_default_version=True,
         image_id=ami.id,
         instance_type=fleet.instance_type,
@@ -52,7 +45,7 @@ def add_launch_template(
         ]
         or None,
         vpc_security_group_ids=security_groups,
-        iam_instance_profile=LaunchTemplateIamInstanceProfile(arn=_instance_profile_arn(stack, estate, fleet)),
+        iam_instance_profile=LaunchTemplateIamInstanceProfile(arn=_instance_profile_arn(stack, declared)),
         user_data=b64encode(fleet.user_data.encode()).decode() if fleet.user_data else None,
         metadata_options=LaunchTemplateMetadataOptions(
             http_endpoint="enabled",
@@ -60,12 +53,12 @@ def add_launch_template(
             http_put_response_hop_limit=fleet.metadata.hop_limit,
             instance_metadata_tags=_INSTANCE_TAGS[fleet.metadata.instance_tags],
         ),
-        block_device_mappings=mappings(fleet, estate=estate, root_device_name=ami.root_device_name),
+        block_device_mappings=mappings(declared, root_device_name=ami.root_device_name),
         # the provider's default tags reach the template, not what is launched from it
         tag_specifications=[
             LaunchTemplateTagSpecifications(resource_type=kind, tags=tags) for kind in ("instance", "volume")
         ],
-        lifecycle=stopping(*_kept_tags(fleet), *kept_throughputs(fleet, estate=estate)),
+        lifecycle=stopping(*_kept_tags(fleet), *kept_throughputs(declared)),
     )
 
 
@@ -79,9 +72,9 @@ def _kept_tags(fleet: Fleet) -> Iterator[tuple[str, str]]:
         )
 
 
-def _instance_profile_arn(stack: TerraformStack, estate: Estate, fleet: Fleet) -> str:
+def _instance_profile_arn(stack: TerraformStack, declared: EstateFleet) -> str:
     """The fleet's own instance profile, or one made that lets Systems Manager reach the instances and no more."""
-    if fleet.instance_profile_arn:
-        return fleet.instance_profile_arn
-    name = names.global_name(estate.settings.namespace, fleet.name, "fleet", fleet.region)
-    return add_instance_profile(stack, name=name, statements=[MANAGED_BY_SYSTEMS_MANAGER], iam=estate.settings.iam).arn
+    if declared.fleet.instance_profile_arn:
+        return declared.fleet.instance_profile_arn
+    name, iam = declared.names.role("fleet", declared.fleet.region), declared.settings.iam
+    return add_instance_profile(stack, name=name, statements=[MANAGED_BY_SYSTEMS_MANAGER], iam=iam).arn

@@ -9,8 +9,7 @@ from cdktf_cdktf_provider_aws.data_aws_subnets import DataAwsSubnets, DataAwsSub
 from cdktf_cdktf_provider_aws.security_group import SecurityGroup, SecurityGroupTimeouts
 from cdktf_cdktf_provider_aws.vpc_security_group_egress_rule import VpcSecurityGroupEgressRule
 
-from estate import names
-from estate.estate import Estate
+from estate.estate import EstateFleet
 from estate.models.fleet import Fleet
 from stacks.terraform import literal, stopping
 
@@ -25,8 +24,9 @@ class Network:
     security_groups: list[str]
 
 
-def add_network(stack: TerraformStack, *, estate: Estate, fleet: Fleet) -> Network:
+def add_network(stack: TerraformStack, declared: EstateFleet) -> Network:
     """Subnets by ID or by tags, looked up at each plan; security groups given, or one made in the subnets' VPC."""
+    fleet = declared.fleet
     given = list(fleet.security_group_ids)
     if fleet.subnets.ids and given:
         return Network(list(fleet.subnets.ids), given)
@@ -35,7 +35,7 @@ def add_network(stack: TerraformStack, *, estate: Estate, fleet: Fleet) -> Netwo
         subnets = list(fleet.subnets.ids)
     else:
         subnets, vpc_id = _look_up(stack, _tagged(fleet))
-    return Network(subnets, given or [_add_security_group(stack, estate, fleet, vpc_id)])
+    return Network(subnets, given or [_add_security_group(stack, declared, vpc_id)])
 
 
 @dataclass(frozen=True)
@@ -97,17 +97,17 @@ def _look_up(stack: TerraformStack, wanted: _Wanted) -> tuple[list[str], str]:
     return of_one_vpc.ids, f"${{{vpc_id}}}"
 
 
-def _add_security_group(stack: TerraformStack, estate: Estate, fleet: Fleet, vpc_id: str) -> str:
+def _add_security_group(stack: TerraformStack, declared: EstateFleet, vpc_id: str) -> str:
     """A group that lets nothing in and only HTTPS out."""
     group = SecurityGroup(
         stack,
         "security_group",
         # Instances hold a group until they are replaced. So a new one comes before the old one goes, under another
         # name, and the old one waits for the instance refresh to end, which the apply does not wait for.
-        name_prefix=f"{names.fleet(estate.settings.namespace, fleet.name)}-",
+        name_prefix=f"{declared.names.group}-",
         lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
         timeouts=SecurityGroupTimeouts(delete="60m"),
-        description=f"Instances of fleet {estate.settings.namespace}/{fleet.name}",
+        description=f"Instances of fleet {declared.names.label}",
         vpc_id=vpc_id,
     )
     VpcSecurityGroupEgressRule(

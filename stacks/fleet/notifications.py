@@ -6,33 +6,32 @@ from cdktf_cdktf_provider_aws.kms_alias import KmsAlias
 from cdktf_cdktf_provider_aws.kms_key import KmsKey
 from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 
-from estate import names
-from estate.estate import Estate
-from estate.models.fleet import Fleet
+from estate.arns import Arn
+from estate.estate import EstateFleet
 from stacks.happenings import Happening, add_rule, subscribe
-from stacks.policy import policy
+from stacks.policy import own_account, policy
 from stacks.topic import EVENTS, add_topic, key_statements
 
 
-def add_notifications(stack: TerraformStack, *, estate: Estate, fleet: Fleet) -> None:
+def add_notifications(stack: TerraformStack, declared: EstateFleet) -> None:
     """The topic of the e-mails, if there are any, and the rule that finds refreshes that failed or were cancelled.
 
     Nothing at all for a fleet without `notifications:`.
     """
-    wanted = fleet.notifications
-    topic = _add_topic(stack, estate=estate, fleet=fleet) if wanted.emails else None
+    wanted = declared.fleet.notifications
+    topic = _add_topic(stack, declared) if wanted.emails else None
     if topic or wanted.topic_arns:
-        add_rule(stack, _failed_rollout(estate, fleet), topic=topic, topic_arns=wanted.topic_arns)
+        add_rule(stack, _failed_rollout(declared), topic=topic, topic_arns=wanted.topic_arns)
 
 
-def _failed_rollout(estate: Estate, fleet: Fleet) -> Happening:
+def _failed_rollout(declared: EstateFleet) -> Happening:
     """Events as the user guide of Auto Scaling has them ("Instance refresh example events and patterns"), and the names
     of those of a rollback as EventBridge's reference of Auto Scaling events has them. None of them says why."""
-    label, group = f"{estate.settings.namespace}/{fleet.name}", names.fleet(estate.settings.namespace, fleet.name)
+    fleet, label, group = declared.fleet, declared.names.label, declared.names.group
     refresh = "EC2 Auto Scaling Instance Refresh"
     return Happening(
         kind="failed_rollouts",
-        rule=names.rollouts(estate.settings.namespace, fleet.name),
+        rule=declared.names.rollouts,
         description=f"Instance refreshes of fleet {label} that failed or were cancelled",
         pattern={
             "source": ["aws.autoscaling"],
@@ -49,43 +48,36 @@ def _failed_rollout(estate: Estate, fleet: Fleet) -> Happening:
     )
 
 
-def _add_topic(stack: TerraformStack, *, estate: Estate, fleet: Fleet) -> SnsTopic:
-    namespace = estate.settings.namespace
+def _add_topic(stack: TerraformStack, declared: EstateFleet) -> SnsTopic:
     account = DataAwsCallerIdentity(stack, "account").account_id
-    kms_key = estate.settings.kms_key
-    if kms_key is None or kms_key.split(":")[3] != fleet.region:  # a topic takes only a key of its region
-        kms_key = _add_key(stack, estate=estate, fleet=fleet, account=account)
+    kms_key = declared.settings.kms_key
+    if kms_key is None or Arn.parse(kms_key).region != declared.fleet.region:  # a topic takes only a key of its region
+        kms_key = _add_key(stack, declared, account=account)
     topic = add_topic(
         stack,
         "rollouts_topic",
-        name=names.rollouts(namespace, fleet.name),
-        display_name=f"{namespace} {fleet.name}",
+        name=declared.names.rollouts,
+        display_name=f"{declared.names.namespace} {declared.names.fleet}",
         kms_key=kms_key,
         account=account,
         publishers=[EVENTS],
     )
-    subscribe(stack, topic, emails=fleet.notifications.emails)
+    subscribe(stack, topic, emails=declared.fleet.notifications.emails)
     return topic
 
 
-def _add_key(stack: TerraformStack, *, estate: Estate, fleet: Fleet, account: str) -> str:
+def _add_key(stack: TerraformStack, declared: EstateFleet, *, account: str) -> str:
     """The ARN of a key of the stack's own: AWS's own key for SNS does not let EventBridge use it."""
-    namespace, name = estate.settings.namespace, names.rollouts(estate.settings.namespace, fleet.name)
+    label, topic = declared.names.label, declared.arn("sns", declared.names.rollouts, account=account)
     key = KmsKey(
         stack,
         "key",
-        description=f"Topic of fleet {namespace}/{fleet.name}",
+        description=f"Topic of fleet {label}",
         enable_key_rotation=True,
         policy=policy(
-            {
-                "Sid": "ThisAccountByItsPolicies",
-                "Principal": {"AWS": f"arn:{names.partition(fleet.region)}:iam::{account}:root"},
-                "Action": "kms:*",
-                # in a key's own policy the resource "*" is that key
-                "Resource": "*",
-            },
-            *key_statements([EVENTS], name=name, region=fleet.region, account=account),
+            own_account(declared.arn("iam", "root", account=account, region="")),
+            *key_statements([EVENTS], topic_arn=topic, account=account),
         ),
     )
-    KmsAlias(stack, "key_alias", name=f"alias/{namespace}/{fleet.name}/rollouts", target_key_id=key.key_id)
+    KmsAlias(stack, "key_alias", name=f"alias/{label}/rollouts", target_key_id=key.key_id)
     return key.arn

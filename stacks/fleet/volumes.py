@@ -11,27 +11,27 @@ from cdktf_cdktf_provider_aws.launch_template import (
     LaunchTemplateBlockDeviceMappingsEbs,
 )
 
-from estate.estate import Estate
+from estate.estate import EstateFleet
 from estate.models.data_volumes import FleetVolume
-from estate.models.fleet import Fleet, FleetRootVolume
+from estate.models.fleet import FleetRootVolume
 from estate.models.images import volumes_of
 
 _GP3_IOPS, _GP3_THROUGHPUT = 3000, 125
 """Of a gp3 volume, if nothing else is said."""
 
 
-def mappings(fleet: Fleet, *, estate: Estate, root_device_name: str) -> list[LaunchTemplateBlockDeviceMappings]:
+def mappings(declared: EstateFleet, *, root_device_name: str) -> list[LaunchTemplateBlockDeviceMappings]:
     """The root volume first, then the others. All are encrypted."""
     return [
-        _mapping(root_device_name, fleet.root_volume),
-        *(_mapping(name, volume) for name, volume in _data_volumes(fleet, estate).items()),
+        _mapping(root_device_name, declared.fleet.root_volume),
+        *(_mapping(name, volume) for name, volume in _data_volumes(declared).items()),
     ]
 
 
-def kept_throughputs(fleet: Fleet, *, estate: Estate) -> Iterator[tuple[str, str]]:
+def kept_throughputs(declared: EstateFleet) -> Iterator[tuple[str, str]]:
     """Stops where the provider would keep a throughput that is left out, and what to do."""
-    volumes: list[tuple[str, FleetRootVolume | FleetVolume]] = [("root volume", fleet.root_volume)]
-    volumes += [(f"volume {name}", volume) for name, volume in _data_volumes(fleet, estate).items()]
+    volumes: list[tuple[str, FleetRootVolume | FleetVolume]] = [("root volume", declared.fleet.root_volume)]
+    volumes += [(f"volume {name}", volume) for name, volume in _data_volumes(declared).items()]
     for index, (what, volume) in enumerate(volumes):
         if _throughput(volume) is None:
             remedy = (
@@ -41,23 +41,23 @@ def kept_throughputs(fleet: Fleet, *, estate: Estate) -> Iterator[tuple[str, str
             )
             yield (
                 f"try(coalesce(self.block_device_mappings[{index}].ebs[0].throughput, 0), 0) == 0",
-                f"Fleet {fleet.name}: its {what} would get the throughput of what was in its place in the launch "
-                f"template before, because AWS's provider keeps what is left out. {remedy}",
+                f"Fleet {declared.fleet.name}: its {what} would get the throughput of what was in its place in the "
+                f"launch template before, because AWS's provider keeps what is left out. {remedy}",
             )
 
 
-def _data_volumes(fleet: Fleet, estate: Estate) -> Mapping[str, FleetVolume]:
+def _data_volumes(declared: EstateFleet) -> Mapping[str, FleetVolume]:
     """Those of the fleet, and those of an image that is not encrypted: a launch encrypts what a mapping names.
 
     Those that have a throughput are first: so none that is added pushes another to where one was.
     """
-    image = estate.image_of(fleet)
-    of_image = {} if image.root_volume.encrypted else volumes_of(image, estate.images)
+    image = declared.image.image
+    of_image = {} if image.root_volume.encrypted else volumes_of(image, declared.estate.images)
     inherited = {
         name: FleetVolume(**volume.model_dump(exclude={"volume_size", "snapshot_id"}))
         for name, volume in of_image.items()
     }
-    every = {**inherited, **fleet.volumes}
+    every = {**inherited, **declared.fleet.volumes}
     return dict(sorted(every.items(), key=lambda each: (_throughput(each[1]) is None, each[0])))
 
 

@@ -4,17 +4,12 @@ from cdktf import TerraformStack
 from cdktf_cdktf_provider_aws.cloudwatch_metric_alarm import CloudwatchMetricAlarm
 from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 
-from estate import names
-from estate.estate import Estate
-from estate.models.images import Image
 from stacks.function import Function
+from stacks.image.scope import ImageScope
 
 
-def add_alarms(
-    stack: TerraformStack, *, estate: Estate, image: Image, handoff: Function, emails: SnsTopic | None
-) -> None:
+def add_alarms(stack: TerraformStack, scope: ImageScope, *, handoff: Function, emails: SnsTopic | None) -> None:
     """The alarms; each tells `settings.alarm_actions`, and by e-mail those whom nothing else tells."""
-    subject = f"{estate.settings.namespace}/{image.name}"
 
     def alarm(
         kind: str,
@@ -28,8 +23,8 @@ def add_alarms(
         CloudwatchMetricAlarm(
             stack,
             f"alarm_{kind}",
-            alarm_name=names.alarm(estate.settings.namespace, image.name, kind),
-            alarm_description=f"{subject}: {description}",
+            alarm_name=scope.names.alarm(kind),
+            alarm_description=f"{scope.names.label}: {description}",
             namespace=metric[0],
             metric_name=metric[1],
             dimensions=dimensions,
@@ -40,10 +35,10 @@ def add_alarms(
             evaluation_periods=1,
             # silence is the normal state
             treat_missing_data="notBreaching",
-            alarm_actions=[*estate.settings.alarm_actions, *([topic.arn] if topic else ())] or None,
+            alarm_actions=[*scope.settings.alarm_actions, *([topic.arn] if topic else ())] or None,
         )
 
-    of_image = {"Image": subject}
+    of_image = {"Image": scope.names.label}
     of_function = {"FunctionName": handoff.function.function_name}
     of_queue = {"QueueName": handoff.dead_letters.name}
     # EventBridge sends the mail about it, with the reason
@@ -56,10 +51,10 @@ def add_alarms(
         metric=("AWS/SQS", "ApproximateNumberOfMessagesVisible"),
         dimensions=of_queue,
     )
-    if image.notifications.no_new_image_for:
+    if days := scope.image.notifications.no_new_image_for:
         alarm(
             "overdue",
-            f"no good build for {image.notifications.no_new_image_for}",
+            f"no good build for {days}",
             metric=("Goldsmith", "Overdue"),
             dimensions=of_image,
             # the function says it every hour, more or less

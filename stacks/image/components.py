@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from cdktf import TerraformResourceLifecycle, TerraformStack
 from cdktf_cdktf_provider_aws.imagebuilder_component import ImagebuilderComponent
-from cdktf_cdktf_provider_aws.s3_bucket import S3Bucket
 from cdktf_cdktf_provider_aws.s3_object import (
     S3Object,
     S3ObjectOverrideProvider,
@@ -13,6 +12,7 @@ from cdktf_cdktf_provider_aws.s3_object import (
 )
 
 from estate.recipes.ami import Component, RecipeComponent
+from stacks.image.scope import ImageScope
 from stacks.terraform import literal
 
 NEW_BEFORE_OLD = TerraformResourceLifecycle(create_before_destroy=True)
@@ -30,10 +30,8 @@ class Components:
         return step.component if isinstance(step.component, str) else self.made[step.component].arn
 
 
-def add_components(
-    stack: TerraformStack, *, components: Mapping[str, Component], bucket: S3Bucket, kms_key: str
-) -> Components:
-    """The components by their short names; `bucket` takes documents that are too long for a request."""
+def add_components(stack: TerraformStack, scope: ImageScope, *, components: Mapping[str, Component]) -> Components:
+    """The components by their short names."""
     return Components(
         {
             component: ImagebuilderComponent(
@@ -49,10 +47,9 @@ def add_components(
                 else add_document(
                     stack,
                     f"document_{short_name}",
+                    scope,
                     key=component.object_key,
                     text=component.data,
-                    bucket=bucket,
-                    kms_key=kms_key,
                 ),
                 lifecycle=NEW_BEFORE_OLD,
             )
@@ -61,20 +58,20 @@ def add_components(
     )
 
 
-def add_document(stack: TerraformStack, id: str, *, key: str, text: str, bucket: S3Bucket, kms_key: str) -> str:
-    """The address of a text in the stack's bucket.
+def add_document(stack: TerraformStack, id: str, scope: ImageScope, *, key: str, text: str) -> str:
+    """The address of a text in the stack's bucket, for what is too long for a request.
 
     Image Builder reads it when the resource that names it is made, as who applies, and keeps a copy.
     """
     document = S3Object(
         stack,
         id,
-        bucket=bucket.id,
+        bucket=scope.logs.id,
         key=key,
         content=literal(text),
         # not left to the bucket's default, which may come later than the object
         server_side_encryption="aws:kms",
-        kms_key_id=kms_key,
+        kms_key_id=scope.kms_key,
         # S3 takes ten tags of an object, an estate may have more
         override_provider=S3ObjectOverrideProvider(default_tags=S3ObjectOverrideProviderDefaultTags(tags={})),
         lifecycle=NEW_BEFORE_OLD,

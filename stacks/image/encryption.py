@@ -5,53 +5,44 @@ from cdktf_cdktf_provider_aws.kms_alias import KmsAlias
 from cdktf_cdktf_provider_aws.kms_key import KmsKey
 
 from estate import names
-from estate.estate import Estate
+from estate.estate import EstateImage
 from estate.models.images import Image
 from stacks.image.notifications import key_statements_of_emails
-from stacks.policy import Statement, policy
+from stacks.policy import Statement, own_account, policy
+
+_SERVICE_LINKED_ROLE = "role/aws-service-role/imagebuilder.amazonaws.com/AWSServiceRoleForImageBuilder"
 
 
-def add_key(stack: TerraformStack, *, estate: Estate, image: Image, account: str) -> str:
+def add_key(stack: TerraformStack, declared: EstateImage[Image], *, account: str) -> str:
     """The ARN of the key: the one that the settings name, or one of the stack's own, rotated every year."""
-    settings = estate.settings
-    if settings.kms_key:
-        return settings.kms_key
+    if declared.settings.kms_key:
+        return declared.settings.kms_key
     key = KmsKey(
         stack,
         "key",
-        description=f"Topic, queue, log and bucket of image {settings.namespace}/{image.name}",
+        description=f"Topic, queue, log and bucket of image {declared.names.label}",
         enable_key_rotation=True,
         policy=policy(
-            *_statements(image, _log_groups(estate, image), account),
-            *(
-                key_statements_of_emails(estate=estate, image=image, account=account)
-                if image.notifications.emails
-                else ()
-            ),
+            *_statements(declared, account),
+            *(key_statements_of_emails(declared, account=account) if declared.image.notifications.emails else ()),
         ),
     )
-    KmsAlias(stack, "key_alias", name=f"alias/{settings.namespace}/{image.name}", target_key_id=key.key_id)
+    KmsAlias(stack, "key_alias", name=f"alias/{declared.names.label}", target_key_id=key.key_id)
     return key.arn
 
 
-def _log_groups(estate: Estate, image: Image) -> list[str]:
-    namespace, name = estate.settings.namespace, image.name
-    groups = [names.function_log(names.handoff(namespace, name))]
-    if estate.settings.provider_version >= 6:
-        groups += [names.build_log(namespace, name), names.pipeline_log(namespace, name)]
+def _log_groups(declared: EstateImage[Image]) -> list[str]:
+    groups = [names.function_log(declared.names.handoff)]
+    if declared.settings.provider_version >= 6:
+        groups += [declared.names.build_log, declared.names.pipeline_log]
     return groups
 
 
-def _statements(image: Image, log_groups: list[str], account: str) -> list[Statement]:
-    region, partition = image.home, names.partition(image.home)
+def _statements(declared: EstateImage[Image], account: str) -> list[Statement]:
+    region = declared.image.home
     # in a key's own policy the resource "*" is that key
     return [
-        {
-            "Sid": "ThisAccountByItsPolicies",
-            "Principal": {"AWS": f"arn:{partition}:iam::{account}:root"},
-            "Action": "kms:*",
-            "Resource": "*",
-        },
+        own_account(declared.arn("iam", "root", account=account, region="")),
         {
             # The service-linked role may not exist yet, and a policy that names an absent principal is refused: so
             # anyone, on the condition of being that role of this account, and through SNS only.
@@ -65,8 +56,7 @@ def _statements(image: Image, log_groups: list[str], account: str) -> list[State
                     "kms:ViaService": f"sns.{region}.amazonaws.com",
                 },
                 "ArnEquals": {
-                    "aws:PrincipalArn": f"arn:{partition}:iam::{account}:role/aws-service-role/"
-                    "imagebuilder.amazonaws.com/AWSServiceRoleForImageBuilder"
+                    "aws:PrincipalArn": declared.arn("iam", _SERVICE_LINKED_ROLE, account=account, region="")
                 },
             },
         },
@@ -91,7 +81,7 @@ def _statements(image: Image, log_groups: list[str], account: str) -> list[State
             "Condition": {
                 "ArnEquals": {
                     "kms:EncryptionContext:aws:logs:arn": [
-                        f"arn:{partition}:logs:{region}:{account}:log-group:{name}" for name in log_groups
+                        declared.arn("logs", f"log-group:{name}", account=account) for name in _log_groups(declared)
                     ]
                 }
             },

@@ -1,6 +1,5 @@
 """Where an image pipeline logs: its bucket, where long documents lie, too, and log groups of CloudWatch."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from cdktf import TerraformStack
@@ -8,9 +7,10 @@ from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
 from cdktf_cdktf_provider_aws.s3_bucket import S3Bucket
 
 from estate import names
-from estate.estate import Estate
+from estate.estate import EstateImage
 from estate.models.images import Image
 from stacks.bucket import add_private_bucket
+from stacks.image.scope import ImageScope
 
 PREFIX = "logs/"
 """Where in the bucket Image Builder writes."""
@@ -27,7 +27,7 @@ class LogGroups:
     pipeline: CloudwatchLogGroup
 
 
-def add_log_bucket(stack: TerraformStack, *, estate: Estate, image: Image, kms_key: str) -> S3Bucket:
+def add_log_bucket(stack: TerraformStack, declared: EstateImage[Image], *, kms_key: str) -> S3Bucket:
     """A private, encrypted bucket whose logs expire; it goes with the stack, logs and all.
 
     What else is in it, the documents of components, stays as long as the stack says.
@@ -35,73 +35,49 @@ def add_log_bucket(stack: TerraformStack, *, estate: Estate, image: Image, kms_k
     return add_private_bucket(
         stack,
         "logs",
-        bucket_prefix=names.bucket_prefix(estate.settings.namespace, image.name),
+        bucket_prefix=declared.names.bucket_prefix,
         kms_key=kms_key,
         expiring=PREFIX,
-        expires_in_days=image.log_retention_in_days,
+        expires_in_days=declared.image.log_retention_in_days,
         goes_with_its_objects=True,
     )
 
 
-def build_log_arns(*, estate: Estate, image: Image, account: str) -> list[str]:
+def build_log_arns(scope: ImageScope) -> list[str]:
     """The log groups that builds write to, and what is in them: no others whose names begin alike."""
-    return _arns(
-        estate,
-        image,
-        account,
-        named=names.build_log,
-        default=names.default_build_log,
-    )
+    return _arns(scope, scope.names.build_log, default=scope.names.default_build_log)
 
 
-def pipeline_log_arns(*, estate: Estate, image: Image, account: str) -> list[str]:
+def pipeline_log_arns(scope: ImageScope) -> list[str]:
     """The log groups that say what the pipeline does, and what is in them."""
-    return _arns(
-        estate,
-        image,
-        account,
-        named=names.pipeline_log,
-        default=names.default_pipeline_log,
-    )
+    return _arns(scope, scope.names.pipeline_log, default=scope.names.default_pipeline_log)
 
 
-def _arns(
-    estate: Estate,
-    image: Image,
-    account: str,
-    *,
-    named: Callable[[str, str], str],
-    default: Callable[[str], str],
-) -> list[str]:
-    namespace, home = estate.settings.namespace, image.home
-    own = names.image_builder(namespace, image.name)
-    groups = (
-        [named(namespace, image.name)]
-        if estate.settings.provider_version >= 6
-        # AWS does not say in which of its two forms the name stands there
-        else [default(name) for name in (own, names.in_arn(own))]
-    )
+def _arns(scope: ImageScope, group: str, *, default: str) -> list[str]:
+    # AWS does not say in which of its two forms the image's name is in the default group's
+    groups = [group] if _names_log_groups(scope) else [default, names.in_arn(default)]
     # `:*` is the group and its streams ("Log group ARNs" in the CloudWatch Logs user guide)
-    return [f"arn:{names.partition(home)}:logs:{home}:{account}:log-group:{group}:*" for group in groups]
+    return [scope.arn("logs", f"log-group:{group}:*") for group in groups]
 
 
-def add_log_groups(stack: TerraformStack, *, estate: Estate, image: Image, kms_key: str) -> LogGroups | None:
+def add_log_groups(stack: TerraformStack, scope: ImageScope) -> LogGroups | None:
     """Encrypted log groups that expire and go with the stack; none where AWS's provider cannot name them."""
-    if estate.settings.provider_version < 6:
+    if not _names_log_groups(scope):
         return None
-    namespace, days = estate.settings.namespace, image.log_retention_in_days
+    days = scope.image.log_retention_in_days
     return LogGroups(
         *(
             CloudwatchLogGroup(
                 stack,
                 f"{kind}_log",
                 name=name,
-                kms_key_id=kms_key,
+                kms_key_id=scope.kms_key,
                 retention_in_days=next(each for each in _RETENTIONS if each >= days),
             )
-            for kind, name in (
-                ("build", names.build_log(namespace, image.name)),
-                ("pipeline", names.pipeline_log(namespace, image.name)),
-            )
+            for kind, name in (("build", scope.names.build_log), ("pipeline", scope.names.pipeline_log))
         )
     )
+
+
+def _names_log_groups(scope: ImageScope) -> bool:
+    return scope.settings.provider_version >= 6

@@ -1,10 +1,6 @@
 """The image pipeline: recipe, infrastructure and distribution together, and when they build."""
 
 from cdktf import TerraformResourceLifecycle, TerraformStack
-from cdktf_cdktf_provider_aws.imagebuilder_container_recipe import ImagebuilderContainerRecipe
-from cdktf_cdktf_provider_aws.imagebuilder_distribution_configuration import (
-    ImagebuilderDistributionConfiguration,
-)
 from cdktf_cdktf_provider_aws.imagebuilder_image_pipeline import (
     ImagebuilderImagePipeline,
     ImagebuilderImagePipelineImageScanningConfiguration,
@@ -12,18 +8,15 @@ from cdktf_cdktf_provider_aws.imagebuilder_image_pipeline import (
     ImagebuilderImagePipelineImageTestsConfiguration,
     ImagebuilderImagePipelineSchedule,
 )
-from cdktf_cdktf_provider_aws.imagebuilder_image_recipe import ImagebuilderImageRecipe
 from cdktf_cdktf_provider_aws.imagebuilder_infrastructure_configuration import (
     ImagebuilderInfrastructureConfiguration,
 )
 
 from estate import names
-from estate.estate import Estate
-from estate.models.ami_image import AmiImage
-from estate.models.image_scanning import SCANNING_REPOSITORY, ImageScanning
-from estate.models.images import Image
+from estate.models.image_scanning import ImageScanning
 from estate.models.schedule import Schedule
 from stacks.image.logs import LogGroups
+from stacks.image.scope import Contents, ImageScope
 from stacks.image.workflows import PipelineWorkflows
 from stacks.terraform import literal, stopping
 
@@ -35,25 +28,24 @@ _START_CONDITIONS = {
 
 def add_pipeline(
     stack: TerraformStack,
+    scope: ImageScope,
     *,
-    estate: Estate,
-    image: Image,
-    recipe: ImagebuilderImageRecipe | ImagebuilderContainerRecipe,
+    contents: Contents,
     infrastructure: ImagebuilderInfrastructureConfiguration,
-    distribution: ImagebuilderDistributionConfiguration,
     workflows: PipelineWorkflows,
     log_groups: LogGroups | None,
 ) -> ImagebuilderImagePipeline:
     """The pipeline. Without a schedule it builds only when someone starts it."""
+    image = scope.image
     pipeline = ImagebuilderImagePipeline(
         stack,
         "pipeline",
-        name=names.image_builder(estate.settings.namespace, image.name),
+        name=scope.names.image_builder,
         description=literal(image.description) if image.description else None,
-        image_recipe_arn=recipe.arn if isinstance(recipe, ImagebuilderImageRecipe) else None,
-        container_recipe_arn=recipe.arn if isinstance(recipe, ImagebuilderContainerRecipe) else None,
+        image_recipe_arn=contents.image_recipe,
+        container_recipe_arn=contents.container_recipe,
         infrastructure_configuration_arn=infrastructure.arn,
-        distribution_configuration_arn=distribution.arn,
+        distribution_configuration_arn=contents.distribution,
         image_tests_configuration=ImagebuilderImagePipelineImageTestsConfiguration(**image.image_tests.model_dump()),
         # always: the provider keeps what is left out
         image_scanning_configuration=_scanning(image.image_scanning),
@@ -62,7 +54,7 @@ def add_pipeline(
         execution_role=workflows.execution_role,
         schedule=_schedule(image.schedule) if image.schedule else None,
         depends_on=[workflows.role_policy] if workflows.role_policy else None,
-        lifecycle=_kept(image, workflows),
+        lifecycle=_kept(scope, workflows),
     )
     if log_groups:
         # the bindings are those of an earlier provider (hashicorp/terraform-provider-aws#45749)
@@ -88,36 +80,21 @@ def _scanning(scanning: ImageScanning) -> ImagebuilderImagePipelineImageScanning
     )
 
 
-def _kept(image: Image, workflows: PipelineWorkflows) -> TerraformResourceLifecycle | None:
-    """Stops where AWS's provider would keep what the estate names no more: the blocks `workflow` and
-    `ecr_configuration` are optional and computed, in provider 5.100 as in 6."""
-    rules = [] if workflows.blocks else [_workflows_gone(image)]
-    scanning = image.image_scanning
-    if not isinstance(image, AmiImage) and scanning.image_scanning_enabled and not scanning.ecr_configuration:
-        rules.append(_repository_gone(image))
+def _kept(scope: ImageScope, workflows: PipelineWorkflows) -> TerraformResourceLifecycle | None:
+    """Stops where AWS's provider would keep what the estate no longer names."""
+    rules = [*([] if workflows.blocks else [_workflows_gone(scope)]), *scope.kind.pipeline_guards()]
     return stopping(*rules) if rules else None
 
 
-def _workflows_gone(image: Image) -> tuple[str, str]:
-    """AWS refuses the workflows that stay, because their role is gone."""
-    made = "image" if isinstance(image, AmiImage) else "container"
-    known = r":aws:workflow/(build/build|test/test|distribution/distribute)-(image|container)/"
-    build, test = (names.managed_workflow(image.home, stage, f"{stage}-{made}") for stage in ("build", "test"))
+def _workflows_gone(scope: ImageScope) -> tuple[str, str]:
+    """The block `workflow` is optional and computed, in provider 5.100 as in 6: the provider keeps it, and AWS refuses
+    workflows whose role is gone."""
+    image = scope.image
+    build, test = (names.managed_workflow(image.home, stage, f"{stage}-{image.output}") for stage in ("build", "test"))
     return (
-        f'alltrue([for each in self.workflow : can(regex("{known}", each.workflow_arn))])',
+        f'alltrue([for each in self.workflow : can(regex("{names.MANAGED_WORKFLOWS}", each.workflow_arn))])',
         f"Image {image.name}: its pipeline has workflows, and AWS's provider cannot take them away. Name Image "
         f"Builder's own in their place: workflows: {{build: {build}, test: [{test}]}}.",
-    )
-
-
-def _repository_gone(image: Image) -> tuple[str, str]:
-    """Builds would go on to push where they may not any more."""
-    return (
-        # a pipeline that was changed by hand may lack the block; an index that fails would stop a destroy, too
-        "alltrue([for each in try(self.image_scanning_configuration[0].ecr_configuration, []) : "
-        f'contains(["", "{SCANNING_REPOSITORY}"], each.repository_name)])',
-        f"Image {image.name}: its pipeline has a repository for scans, and AWS's provider cannot take it away. Name "
-        "one in its place: image_scanning.ecr_configuration: {repository_name: …}.",
     )
 
 

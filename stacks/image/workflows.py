@@ -11,16 +11,11 @@ from cdktf_cdktf_provider_aws.imagebuilder_image_pipeline import (
     ImagebuilderImagePipelineWorkflowParameter,
 )
 from cdktf_cdktf_provider_aws.imagebuilder_workflow import ImagebuilderWorkflow
-from cdktf_cdktf_provider_aws.s3_bucket import S3Bucket
-from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 
-from estate import names
-from estate.estate import Estate, EstateImage
-from estate.models.images import Image
 from estate.recipes.workflows import Workflow, WorkflowRun, runs_of
 from stacks.image.components import NEW_BEFORE_OLD, add_document
-from stacks.image.surroundings import Surroundings
-from stacks.image.workflow_permissions import permissions
+from stacks.image.execution_role.statements import execution_statements
+from stacks.image.scope import ImageScope
 from stacks.policy import for_account
 from stacks.role import add_role
 from stacks.terraform import literal
@@ -36,18 +31,9 @@ class PipelineWorkflows:
     """What has to be there before a build starts, if the stack makes the role."""
 
 
-def add_workflows(
-    stack: TerraformStack,
-    *,
-    estate: Estate,
-    image: Image,
-    account: str,
-    kms_key: str,
-    logs: S3Bucket,
-    topic: SnsTopic,
-) -> PipelineWorkflows:
+def add_workflows(stack: TerraformStack, scope: ImageScope) -> PipelineWorkflows:
     """Each document of the image's workflows, and a role that may do what they say."""
-    runs = runs_of(EstateImage(estate, image))
+    runs = runs_of(scope.declared)
     if not runs:
         return PipelineWorkflows()
     made = {
@@ -64,10 +50,9 @@ def add_workflows(
             else add_document(
                 stack,
                 f"workflow_document_{name}",
+                scope,
                 key=workflow.object_key,
                 text=workflow.data,
-                bucket=logs,
-                kms_key=kms_key,
             ),
             lifecycle=NEW_BEFORE_OLD,
         )
@@ -75,12 +60,9 @@ def add_workflows(
         if isinstance(workflow, Workflow)
     }
     blocks = [_block(run, made) for run in runs]
-    if image.workflows.execution_role:
-        return PipelineWorkflows(blocks, image.workflows.execution_role)
-    surroundings = Surroundings(
-        estate=estate, image=image, account=account, kms_key=kms_key, log_bucket=logs.arn, topic=topic.arn
-    )
-    role, role_policy = _add_role(stack, runs, surroundings)
+    if given := scope.image.workflows.execution_role:
+        return PipelineWorkflows(blocks, given)
+    role, role_policy = _add_role(stack, scope, runs)
     return PipelineWorkflows(blocks, role.arn, role_policy)
 
 
@@ -98,16 +80,13 @@ def _block(run: WorkflowRun, made: dict[Workflow, ImagebuilderWorkflow]) -> Imag
     )
 
 
-def _add_role(
-    stack: TerraformStack, runs: Sequence[WorkflowRun], surroundings: Surroundings
-) -> tuple[IamRole, IamRolePolicy]:
-    settings, image = surroundings.estate.settings, surroundings.image
+def _add_role(stack: TerraformStack, scope: ImageScope, runs: Sequence[WorkflowRun]) -> tuple[IamRole, IamRolePolicy]:
     return add_role(
         stack,
         "execution",
-        name=names.global_name(settings.namespace, image.name, "execution", image.home),
+        name=scope.role_name("execution"),
         service="imagebuilder.amazonaws.com",
-        statements=permissions(runs, surroundings),
-        iam=settings.iam,
-        trust_condition=for_account(surroundings.account),
+        statements=execution_statements(runs, scope),
+        iam=scope.settings.iam,
+        trust_condition=for_account(scope.account),
     )

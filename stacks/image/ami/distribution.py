@@ -13,45 +13,40 @@ from cdktf_cdktf_provider_aws.imagebuilder_distribution_configuration import (
     ImagebuilderDistributionConfigurationDistributionS3ExportConfiguration,
 )
 
-from estate import names
-from estate.estate import Estate
 from estate.models.ami_image import AmiImage
 from estate.models.distribution import FastLaunch
-from stacks.image.export import Destination
+from stacks.image.ami.export import Destination
+from stacks.image.scope import ImageScope
 
 
 def add_distribution(
-    stack: TerraformStack, *, estate: Estate, image: AmiImage, account: str, export: Destination | None
+    stack: TerraformStack, scope: ImageScope, *, image: AmiImage, export: Destination | None
 ) -> ImagebuilderDistributionConfiguration:
     """An AMI in each region of the image, and copies of it for other accounts; `export` is of the home region's."""
-    namespace = estate.settings.namespace
     return ImagebuilderDistributionConfiguration(
         stack,
         "distribution",
-        name=names.image_builder(namespace, image.name),
-        description=f"AMIs of image {namespace}/{image.name}",
-        distribution=[
-            _distribution(region, estate=estate, image=image, account=account, export=export)
-            for region in image.regions
-        ],
+        name=scope.names.image_builder,
+        description=f"AMIs of image {scope.names.label}",
+        distribution=[_distribution(region, scope, image=image, export=export) for region in image.regions],
     )
 
 
 def _distribution(
-    region: str, *, estate: Estate, image: AmiImage, account: str, export: Destination | None
+    region: str, scope: ImageScope, *, image: AmiImage, export: Destination | None
 ) -> ImagebuilderDistributionConfigurationDistribution:
-    here, namespace = image.distribution_in(region), estate.settings.namespace
+    here = image.distribution_in(region)
     return ImagebuilderDistributionConfigurationDistribution(
         region=region,
         ami_distribution_configuration=(
             ImagebuilderDistributionConfigurationDistributionAmiDistributionConfiguration(
-                name=here.ami_name or names.ami(namespace, image.name),
-                description=f"{namespace}/{image.name}",
-                ami_tags={**estate.tags_of(image), **here.ami_tags},
+                name=here.ami_name or scope.names.ami,
+                description=scope.names.label,
+                ami_tags={**scope.declared.tags, **here.ami_tags},
                 kms_key_id=here.kms_key_id,
                 launch_permission=_launch_permission(image),
                 # "If you don't specify accounts, … only to your own": who specifies others has to name it
-                target_account_ids=[account, *image.target_accounts] if image.target_accounts else None,
+                target_account_ids=[scope.account, *image.target_accounts] if image.target_accounts else None,
             )
         ),
         launch_template_configuration=[
@@ -59,7 +54,7 @@ def _distribution(
             for each in here.launch_templates
         ]
         or None,
-        fast_launch_configuration=[_fast_launch(here.fast_launch, account)] if here.fast_launch else None,
+        fast_launch_configuration=[_fast_launch(here.fast_launch, scope.account)] if here.fast_launch else None,
         license_configuration_arns=list(here.license_configuration_arns) or None,
         s3_export_configuration=ImagebuilderDistributionConfigurationDistributionS3ExportConfiguration(
             role_name=export.role_name,

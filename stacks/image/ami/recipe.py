@@ -9,21 +9,21 @@ from cdktf_cdktf_provider_aws.imagebuilder_image_recipe import (
     ImagebuilderImageRecipeComponentParameter,
     ImagebuilderImageRecipeSystemsManagerAgent,
 )
-from cdktf_cdktf_provider_aws.s3_bucket import S3Bucket
 
 from estate.recipes.ami import Device, Recipe, RecipeComponent
 from stacks.image.components import NEW_BEFORE_OLD, add_components
+from stacks.image.scope import ImageScope
 from stacks.terraform import literal
 
 
 def add_recipe(
-    stack: TerraformStack, *, recipe: Recipe, parent_image: str, bucket: S3Bucket, kms_key: str
+    stack: TerraformStack, scope: ImageScope, *, recipe: Recipe, parent_image: str
 ) -> ImagebuilderImageRecipe:
-    """The recipe and the components that it is made of; `bucket` takes documents that are too long for a request.
+    """The recipe and the components that it is made of.
 
-    `parent_image` may be what only Terraform knows; what follows for the version says the recipe's own.
+    `parent_image` may be what only Terraform knows; the version follows from the recipe's own.
     """
-    made = add_components(stack, components=recipe.components, bucket=bucket, kms_key=kms_key)
+    made = add_components(stack, scope, components=recipe.components)
 
     def used(step: RecipeComponent) -> ImagebuilderImageRecipeComponent:
         return ImagebuilderImageRecipeComponent(

@@ -8,14 +8,12 @@ image's regions.
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from estate.models.ami_image import AmiImage
 from estate.models.images import Image
 from estate.recipes.workflows import WorkflowRun
 from estate.workflow_documents.actions import Stage
-from stacks.image.distribution_permissions import distribution_permissions
-from stacks.image.instance_permissions import instance_permissions
+from stacks.image.execution_role.instances import instance_statements
 from stacks.image.logs import build_log_arns, pipeline_log_arns
-from stacks.image.surroundings import Surroundings
+from stacks.image.scope import ImageScope
 from stacks.policy import Statement
 
 _MANAGED: dict[Stage, tuple[str, ...]] = {
@@ -35,17 +33,17 @@ _MANAGED: dict[Stage, tuple[str, ...]] = {
 """The actions of Image Builder's own workflows."""
 
 
-def permissions(runs: Sequence[WorkflowRun], around: Surroundings) -> list[Statement]:
+def execution_statements(runs: Sequence[WorkflowRun], scope: ImageScope) -> list[Statement]:
     """The statements of the execution role."""
     actions = {action for run in runs for action in _actions(run)}
     return [
-        *instance_permissions(actions, _documents(runs), around),
-        *distribution_permissions(around.image, around.estate, around.account),
-        *_waiting(runs, around),
+        *instance_statements(actions, _documents(runs), scope),
+        *scope.kind.execution_statements(actions, scope),
+        *_waiting(runs, scope),
         *_state_machines(runs),
-        *_parent(around),
-        *_telling(around),
-        _only_in_regions(around.image),
+        *_parent(scope),
+        *_telling(scope),
+        _only_in_regions(scope.image),
     ]
 
 
@@ -80,18 +78,18 @@ def _values(runs: Iterable[WorkflowRun], action: str, name: str, unknown: str) -
     return sorted({unknown if value is None else value for value in given})
 
 
-def _waiting(runs: Sequence[WorkflowRun], around: Surroundings) -> Iterator[Statement]:
+def _waiting(runs: Sequence[WorkflowRun], scope: ImageScope) -> Iterator[Statement]:
     """Whom `WaitForAction` tells. A topic may have a key of its own, which only its owner knows."""
-    if topics := _values(runs, "WaitForAction", "snsTopicArn", around.arn("sns", "*")):
+    if topics := _values(runs, "WaitForAction", "snsTopicArn", scope.arn("sns", "*")):
         yield {"Sid": "TellWhoApproves", "Action": "sns:Publish", "Resource": topics}
         yield {
             "Sid": "EncryptWhatIsTold",
             "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
-            "Resource": around.arn("kms", "key/*", account="*"),
-            "Condition": {"StringEquals": {"kms:ViaService": f"sns.{around.image.home}.amazonaws.com"}},
+            "Resource": scope.arn("kms", "key/*", account="*"),
+            "Condition": {"StringEquals": {"kms:ViaService": f"sns.{scope.image.home}.amazonaws.com"}},
         }
     if functions := _values(runs, "WaitForAction", "lambdaFunctionName", "*"):
-        arns = [each if each.startswith("arn:") else around.arn("lambda", f"function:{each}") for each in functions]
+        arns = [each if each.startswith("arn:") else scope.arn("lambda", f"function:{each}") for each in functions]
         yield {"Sid": "CallWhatApproves", "Action": "lambda:InvokeFunction", "Resource": arns}
 
 
@@ -104,31 +102,29 @@ def _state_machines(runs: Sequence[WorkflowRun]) -> Iterator[Statement]:
         yield {"Sid": "FollowStateMachines", "Action": "states:DescribeExecution", "Resource": executions}
 
 
-def _parent(around: Surroundings) -> Iterator[Statement]:
+def _parent(scope: ImageScope) -> Iterator[Statement]:
     """A parent that is named by a parameter is looked up when a build starts."""
-    image = around.image
-    parent = image.parent_reference(namespace=around.estate.settings.namespace) if isinstance(image, AmiImage) else None
-    if parent and parent.startswith("ssm:"):
+    parent = scope.declared.parent or ""
+    if parent.startswith("ssm:/"):
         # AWS's own parameters belong to no account
-        owner = "" if parent.startswith("ssm:/aws/") else around.account
-        resource = around.arn("ssm", f"parameter{parent.removeprefix('ssm:')}", account=owner)
+        owner = "" if parent.startswith("ssm:/aws/") else scope.account
+        resource = scope.arn("ssm", f"parameter{parent.removeprefix('ssm:')}", account=owner)
         yield {"Sid": "LookUpParent", "Action": "ssm:GetParameter", "Resource": resource}
 
 
-def _telling(around: Surroundings) -> Iterator[Statement]:
-    estate, image, account = around.estate, around.image, around.account
+def _telling(scope: ImageScope) -> Iterator[Statement]:
     yield {
         "Sid": "WriteBuildLog",
         "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
         "Resource": [
-            *build_log_arns(estate=estate, image=image, account=account),
-            *pipeline_log_arns(estate=estate, image=image, account=account),
+            *build_log_arns(scope),
+            *pipeline_log_arns(scope),
         ],
     }
-    yield {"Sid": "TellOfBuilds", "Action": "sns:Publish", "Resource": around.topic}
+    yield {"Sid": "TellOfBuilds", "Action": "sns:Publish", "Resource": scope.topic.arn}
     yield {
         "Sid": "EncryptMessages",
         "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
-        "Resource": around.kms_key,
-        "Condition": {"StringEquals": {"kms:ViaService": f"sns.{around.image.home}.amazonaws.com"}},
+        "Resource": scope.kms_key,
+        "Condition": {"StringEquals": {"kms:ViaService": f"sns.{scope.image.home}.amazonaws.com"}},
     }

@@ -1,6 +1,6 @@
 """Where finished container images go."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from cdktf import TerraformStack
 from cdktf_cdktf_provider_aws.imagebuilder_distribution_configuration import (
@@ -10,28 +10,25 @@ from cdktf_cdktf_provider_aws.imagebuilder_distribution_configuration import (
     ImagebuilderDistributionConfigurationDistributionContainerDistributionConfigurationTargetRepository,
 )
 
-from estate import names
-from estate.estate import Estate
-from estate.models.container_image import ContainerImage
+from stacks.image.scope import ImageScope
 
 
 def add_container_distribution(
-    stack: TerraformStack, *, estate: Estate, image: ContainerImage, repositories: Mapping[str, str]
+    stack: TerraformStack, scope: ImageScope, *, repositories: Mapping[str, str], container_tags: Sequence[str]
 ) -> ImagebuilderDistributionConfiguration:
     """The image into the repository of each region, tagged alike."""
-    namespace = estate.settings.namespace
     return ImagebuilderDistributionConfiguration(
         stack,
         "distribution",
-        name=names.image_builder(namespace, image.name),
-        description=f"Container images of {namespace}/{image.name}",
+        name=scope.names.image_builder,
+        description=f"Container images of {scope.names.label}",
         distribution=[
             ImagebuilderDistributionConfigurationDistribution(
                 region=region,
                 container_distribution_configuration=(
                     ImagebuilderDistributionConfigurationDistributionContainerDistributionConfiguration(
-                        description=f"{namespace}/{image.name}",
-                        container_tags=list(image.container_tags) or None,
+                        description=scope.names.label,
+                        container_tags=list(container_tags) or None,
                         target_repository=ImagebuilderDistributionConfigurationDistributionContainerDistributionConfigurationTargetRepository(
                             repository_name=repository, service="ECR"
                         ),

@@ -7,11 +7,9 @@ and the policies of a role have at most 10,240 characters.
 
 from collections.abc import Iterable, Iterator
 
-from estate import names
-from estate.estate import Estate
 from estate.models.ami_image import AmiImage
-from estate.models.images import Image
-from stacks.policy import Statement
+from stacks.image.scope import ImageScope
+from stacks.policy import MADE_BY_IMAGE_BUILDER, Statement
 
 CROSS_ACCOUNT_ROLE = "EC2ImageBuilderDistributionCrossAccountRole"
 """The role that Image Builder takes on in another account; its name is AWS's."""
@@ -19,26 +17,23 @@ CROSS_ACCOUNT_ROLE = "EC2ImageBuilderDistributionCrossAccountRole"
 _MOST_NAMED = 20
 """Accounts, launch templates or license configurations that the policy names one by one. AWS's role names none."""
 
-_TAGGED = {"ec2:ResourceTag/CreatedBy": "EC2 Image Builder"}
-_TAGGING = {"aws:RequestTag/CreatedBy": ["EC2 Image Builder", "EC2 Fast Launch"]}
+_TAGGED = {"ec2:ResourceTag/CreatedBy": MADE_BY_IMAGE_BUILDER}
+_TAGGING = {"aws:RequestTag/CreatedBy": [MADE_BY_IMAGE_BUILDER, "EC2 Fast Launch"]}
 
 
-def distribution_permissions(image: Image, estate: Estate, account: str) -> list[Statement]:
-    """The statements; none for a container image, which its build instance pushes."""
-    if not isinstance(image, AmiImage):
-        return []
+def distribution_statements(image: AmiImage, scope: ImageScope) -> list[Statement]:
+    """The statements. A container image needs none: its build instance pushes it."""
     return [
-        *_copies(image),
+        *_copies(image, scope),
         *_encryption(),
-        *_others(image, account),
-        *_fast_launch(image, account),
-        *_export(image, estate, account),
+        *_others(image, scope),
+        *_fast_launch(image, scope),
+        *_export(image, scope),
     ]
 
 
-def _copies(image: AmiImage) -> Iterator[Statement]:
-    partition = names.partition(image.home)
-    images, snapshots = (f"arn:{partition}:ec2:*::{what}/*" for what in ("image", "snapshot"))
+def _copies(image: AmiImage, scope: ImageScope) -> Iterator[Statement]:
+    images, snapshots = _images_and_snapshots(scope)
     # tags of what is copied are no condition that EC2 knows here
     yield {"Sid": "CopyImages", "Action": "ec2:CopyImage", "Resource": [images, snapshots]}
     yield {
@@ -88,9 +83,8 @@ def _encryption() -> Iterator[Statement]:
     }
 
 
-def _others(image: AmiImage, account: str) -> Iterator[Statement]:
+def _others(image: AmiImage, scope: ImageScope) -> Iterator[Statement]:
     """Other accounts, launch templates and license configurations."""
-    partition = names.partition(image.home)
     templates = [(region, each) for region in image.regions for each in image.distribution_in(region).launch_templates]
     accounts = {*image.target_accounts, *(each.account_id for _, each in templates if each.account_id)}
     if accounts:
@@ -99,8 +93,8 @@ def _others(image: AmiImage, account: str) -> Iterator[Statement]:
             "Action": "sts:AssumeRole",
             # who trusts this account in a role of that name is another account's own affair
             "Resource": _named(
-                (f"arn:{partition}:iam::{each}:role/{CROSS_ACCOUNT_ROLE}" for each in accounts),
-                otherwise=f"arn:{partition}:iam::*:role/{CROSS_ACCOUNT_ROLE}",
+                (scope.arn("iam", f"role/{CROSS_ACCOUNT_ROLE}", account=each, region="") for each in accounts),
+                otherwise=scope.arn("iam", f"role/{CROSS_ACCOUNT_ROLE}", account="*", region=""),
             ),
         }
     own = [(region, each) for region, each in templates if not each.account_id]
@@ -109,11 +103,8 @@ def _others(image: AmiImage, account: str) -> Iterator[Statement]:
             "Sid": "UpdateLaunchTemplates",
             "Action": ["ec2:CreateLaunchTemplateVersion", "ec2:ModifyLaunchTemplate"],
             "Resource": _named(
-                (
-                    f"arn:{partition}:ec2:{region}:{account}:launch-template/{each.launch_template_id}"
-                    for region, each in own
-                ),
-                otherwise=f"arn:{partition}:ec2:*:{account}:launch-template/*",
+                (scope.arn("ec2", f"launch-template/{each.launch_template_id}", region=region) for region, each in own),
+                otherwise=scope.arn("ec2", "launch-template/*", region="*"),
             ),
         }
         yield {
@@ -126,8 +117,15 @@ def _others(image: AmiImage, account: str) -> Iterator[Statement]:
         yield {
             "Sid": "AssociateLicenses",
             "Action": "license-manager:UpdateLicenseSpecificationsForResource",
-            "Resource": _named(licenses, otherwise=f"arn:{partition}:license-manager:*:*:license-configuration:*"),
+            "Resource": _named(
+                licenses, otherwise=scope.arn("license-manager", "license-configuration:*", account="*", region="*")
+            ),
         }
+
+
+def _images_and_snapshots(scope: ImageScope) -> list[str]:
+    """All of them, in every region; they belong to no account."""
+    return [scope.arn("ec2", f"{kind}/*", account="", region="*") for kind in ("image", "snapshot")]
 
 
 def _named(arns: Iterable[str], *, otherwise: str) -> list[str]:
@@ -136,17 +134,20 @@ def _named(arns: Iterable[str], *, otherwise: str) -> list[str]:
     return each if len(each) <= _MOST_NAMED else [otherwise]
 
 
-def _fast_launch(image: AmiImage, account: str) -> Iterator[Statement]:
-    partition = names.partition(image.home)
+def _fast_launch(image: AmiImage, scope: ImageScope) -> Iterator[Statement]:
     enabled = [each for region in image.regions if (each := image.distribution_in(region).fast_launch)]
     if not enabled:
         return
-    here, by_ec2 = f"arn:{partition}:ec2:*:{account}", {"StringEquals": {"aws:RequestTag/CreatedBy": "EC2 Fast Launch"}}
-    images, snapshots = (f"arn:{partition}:ec2:*::{what}/*" for what in ("image", "snapshot"))
+    by_ec2 = {"StringEquals": {"aws:RequestTag/CreatedBy": "EC2 Fast Launch"}}
+    images, snapshots = _images_and_snapshots(scope)
+
+    def everywhere(kind: str, name: str = "*") -> str:
+        return scope.arn("ec2", f"{kind}/{name}", region="*")
+
     # without one that is named, EC2 makes its own
     templates = _named(
-        {f"{here}:launch-template/{each.launch_template_id or '*'}" for each in enabled},
-        otherwise=f"{here}:launch-template/*",
+        {everywhere("launch-template", each.launch_template_id or "*") for each in enabled},
+        otherwise=everywhere("launch-template"),
     )
     yield {
         "Sid": "EnableFastLaunch",
@@ -166,34 +167,33 @@ def _fast_launch(image: AmiImage, account: str) -> Iterator[Statement]:
             images,
             snapshots,
             *templates,
-            *(f"{here}:{what}/*" for what in ("network-interface", "security-group", "subnet")),
+            *map(everywhere, ("network-interface", "security-group", "subnet")),
         ],
     }
-    made = [f"{here}:{what}/*" for what in ("instance", "volume")]
+    made = [everywhere("instance"), everywhere("volume")]
     yield {"Sid": "PrepareSnapshots", "Action": "ec2:RunInstances", "Resource": made, "Condition": by_ec2}
     yield {
         "Sid": "TagWhatPreparesSnapshots",
         "Action": "ec2:CreateTags",
-        "Resource": [*made, f"{here}:launch-template/*"],
+        "Resource": [*made, everywhere("launch-template")],
         "Condition": by_ec2,
     }
     yield {
         "Sid": "LetEc2KeepSnapshots",
         "Action": "iam:CreateServiceLinkedRole",
-        "Resource": f"arn:{partition}:iam::{account}:role/aws-service-role/ec2fastlaunch.amazonaws.com/*",
+        "Resource": scope.iam_arn("role/aws-service-role/ec2fastlaunch.amazonaws.com/*"),
         "Condition": {"StringEquals": {"iam:AWSServiceName": "ec2fastlaunch.amazonaws.com"}},
     }
 
 
-def _export(image: AmiImage, estate: Estate, account: str) -> Iterator[Statement]:
+def _export(image: AmiImage, scope: ImageScope) -> Iterator[Statement]:
     if image.export is None:
         return
-    partition, home = names.partition(image.home), image.home
-    tasks = f"arn:{partition}:ec2:{home}:{account}:export-image-task/*"
+    tasks = scope.arn("ec2", "export-image-task/*")
     yield {
         "Sid": "ExportImages",
         "Action": "ec2:ExportImage",
-        "Resource": f"arn:{partition}:ec2:{home}::image/*",
+        "Resource": scope.arn("ec2", "image/*", account=""),
         "Condition": {"StringEquals": _TAGGED},
     }
     yield {"Sid": "FollowExports", "Action": ["ec2:CreateTags", "ec2:ExportImage"], "Resource": tasks}
@@ -208,7 +208,6 @@ def _export(image: AmiImage, estate: Estate, account: str) -> Iterator[Statement
         "Sid": "GiveExportsTheirRole",
         "Action": "iam:PassRole",
         # known to EC2 by its name alone, it has no path
-        "Resource": f"arn:{partition}:iam::{account}:role/"
-        + names.global_name(estate.settings.namespace, image.name, "export", home),
+        "Resource": scope.iam_arn(f"role/{scope.role_name('export')}"),
         "Condition": {"StringEquals": {"iam:PassedToService": "vmie.amazonaws.com"}},
     }

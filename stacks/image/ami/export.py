@@ -4,11 +4,10 @@ from dataclasses import dataclass
 
 from cdktf import TerraformStack
 
-from estate import names
-from estate.estate import Estate
-from estate.models.ami_image import AmiImage
+from estate.models.export import Export
 from stacks.bucket import add_private_bucket
-from stacks.image.vm_import_export import add_service_role
+from stacks.image.ami.vm_import_export import add_service_role
+from stacks.image.scope import ImageScope
 from stacks.policy import Statement
 
 _RETENTION_IN_DAYS = 90
@@ -24,32 +23,25 @@ class Destination:
     s3_prefix: str
 
 
-def add_export(stack: TerraformStack, *, estate: Estate, image: AmiImage, account: str) -> Destination | None:
-    """Where the disk images of an image's builds go, if there are any.
+def add_export(stack: TerraformStack, scope: ImageScope, *, export: Export) -> Destination:
+    """Where the disk images of an image's builds go.
 
     VM Import/Export writes into no bucket that a KMS key encrypts, so S3's own keys do.
     """
-    export = image.export
-    if export is None:
-        return None
-    namespace = estate.settings.namespace
-    folder = export.s3_prefix or names.exports_folder(namespace, image.name)
-    prefix = f"{folder}/"
-    bucket, arn = export.s3_bucket, f"arn:{names.partition(image.home)}:s3:::{export.s3_bucket}"
+    prefix = f"{export.s3_prefix or scope.names.exports_folder}/"
+    bucket, arn = export.s3_bucket, scope.s3_arn(f"{export.s3_bucket}")
     if bucket is None:
         made = add_private_bucket(
             stack,
             "exports",
-            bucket_prefix=names.bucket_prefix(namespace, image.name),
+            bucket_prefix=scope.names.bucket_prefix,
             kms_key=None,
             expiring=prefix,
             expires_in_days=export.retention_in_days or _RETENTION_IN_DAYS,
             goes_with_its_objects=False,
         )
         bucket, arn = made.bucket, made.arn
-    role, _ = add_service_role(
-        stack, "export", estate=estate, image=image, account=account, statements=_statements(arn, prefix, account)
-    )
+    role, _ = add_service_role(stack, scope, "export", statements=_statements(arn, prefix, scope.account))
     return Destination(export.disk_image_format, role.name, bucket, prefix)
 
 

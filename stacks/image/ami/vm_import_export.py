@@ -6,38 +6,29 @@ from cdktf import TerraformStack
 from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
 
-from estate import names
-from estate.estate import Estate
-from estate.models.ami_image import AmiImage
+from stacks.image.scope import ImageScope
 from stacks.policy import Statement
 from stacks.role import add_role
 
 
 def add_service_role(
-    stack: TerraformStack,
-    whose: Literal["export", "import"],
-    *,
-    estate: Estate,
-    image: AmiImage,
-    account: str,
-    statements: list[Statement],
+    stack: TerraformStack, scope: ImageScope, whose: Literal["export", "import"], *, statements: list[Statement]
 ) -> tuple[IamRole, IamRolePolicy]:
     """The role `<whose>_role`, which the service assumes for this account only; `statements` are those of its bucket.
 
     It is known to EC2 by its name alone, so it has no path, whatever the settings say.
     """
-    partition = names.partition(image.home)
     return add_role(
         stack,
         whose,
-        name=names.global_name(estate.settings.namespace, image.name, whose, image.home),
+        name=scope.role_name(whose),
         service="vmie.amazonaws.com",
-        statements=[*statements, _snapshots(image.home)],
-        iam=estate.settings.iam.model_copy(update={"path": "/"}),
+        statements=[*statements, _snapshots(scope.image.home)],
+        iam=scope.settings.iam.model_copy(update={"path": "/"}),
         trust_condition={
             # the external ID is the service's own word, the same for everybody; the others keep other accounts out
-            "StringEquals": {"sts:ExternalId": "vmimport", "aws:SourceAccount": account},
-            "ArnLike": {"aws:SourceArn": f"arn:{partition}:vmie:*:{account}:*"},
+            "StringEquals": {"sts:ExternalId": "vmimport", "aws:SourceAccount": scope.account},
+            "ArnLike": {"aws:SourceArn": scope.arn("vmie", "*", region="*")},
         },
     )
 

@@ -12,17 +12,17 @@ from cdktf_cdktf_provider_aws.ecr_repository import (
     EcrRepositoryImageScanningConfiguration,
 )
 
-from estate.estate import Estate
 from estate.models.container_image import ContainerImage, Repository
+from stacks.image.scope import ImageScope
 from stacks.terraform import add_provider
 
 DAYS_WITHOUT_TAG = 1
 """When an image goes that has no tag, and that nobody can name but by its digest."""
 
 
-def add_repositories(stack: TerraformStack, *, estate: Estate, image: ContainerImage) -> dict[str, str]:
+def add_repositories(stack: TerraformStack, scope: ImageScope, *, image: ContainerImage, name: str) -> dict[str, str]:
     """The repository's name by region: of those made here, so that what refers to it waits for it, or the given."""
-    name, made = estate.repository_of(image), image.made_repository
+    made = image.made_repository
     if made is None:
         return dict.fromkeys(image.regions, name)
     repositories = {}
@@ -30,7 +30,7 @@ def add_repositories(stack: TerraformStack, *, estate: Estate, image: ContainerI
         suffix = "" if region == image.home else f"_{region.replace('-', '_')}"
         # a region of its own needs a provider of its own
         provider = (
-            add_provider(stack, settings=estate.settings, region=region, tags=estate.tags_of(image), alias=region)
+            add_provider(stack, settings=scope.settings, region=region, tags=scope.declared.tags, alias=region)
             if suffix
             else None
         )

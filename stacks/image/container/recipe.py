@@ -10,22 +10,22 @@ from cdktf_cdktf_provider_aws.imagebuilder_container_recipe import (
     ImagebuilderContainerRecipeInstanceConfigurationBlockDeviceMappingEbs,
     ImagebuilderContainerRecipeTargetRepository,
 )
-from cdktf_cdktf_provider_aws.s3_bucket import S3Bucket
 
 from estate.recipes.ami import Device, RecipeComponent
 from estate.recipes.container import ContainerRecipe
 from stacks.image.components import NEW_BEFORE_OLD, add_components, add_document
+from stacks.image.scope import ImageScope
 from stacks.terraform import literal
 
 
 def add_container_recipe(
-    stack: TerraformStack, *, recipe: ContainerRecipe, repository: str, bucket: S3Bucket, kms_key: str
+    stack: TerraformStack, scope: ImageScope, *, recipe: ContainerRecipe, repository: str
 ) -> ImagebuilderContainerRecipe:
-    """The recipe and the components that it is made of; `bucket` takes what is too long for a request.
+    """The recipe and the components that it is made of.
 
     `repository` is the name of the one in the stack's region, which must be there before the recipe.
     """
-    made = add_components(stack, components=recipe.components, bucket=bucket, kms_key=kms_key)
+    made = add_components(stack, scope, components=recipe.components)
 
     def used(step: RecipeComponent) -> ImagebuilderContainerRecipeComponent:
         return ImagebuilderContainerRecipeComponent(
@@ -39,9 +39,7 @@ def add_container_recipe(
 
     uri = None
     if not recipe.is_inline:
-        uri = add_document(
-            stack, "dockerfile", key=recipe.object_key, text=recipe.dockerfile, bucket=bucket, kms_key=kms_key
-        )
+        uri = add_document(stack, "dockerfile", scope, key=recipe.object_key, text=recipe.dockerfile)
     return ImagebuilderContainerRecipe(
         stack,
         "recipe",

@@ -10,30 +10,27 @@ from cdktf_cdktf_provider_aws.ebs_snapshot_import import (
     EbsSnapshotImportDiskContainerUserBucket,
 )
 
-from estate import names
-from estate.estate import Estate
 from estate.limits import AMI_DESCRIPTION
 from estate.models.ami_image import AmiImage
 from estate.recipes.ami import Recipe
+from stacks.image.ami.vm_import_export import add_service_role
 from stacks.image.components import NEW_BEFORE_OLD
-from stacks.image.vm_import_export import add_service_role
+from stacks.image.scope import ImageScope
 from stacks.policy import Statement
 
 
-def add_parent(stack: TerraformStack, *, estate: Estate, image: AmiImage, recipe: Recipe, account: str) -> str:
+def add_parent(stack: TerraformStack, scope: ImageScope, *, image: AmiImage, recipe: Recipe) -> str:
     """What the recipe is built from, as Image Builder takes it: for a disk image the ID of an AMI that is made here."""
     disk = image.disk_image
     if disk is None:
         return recipe.parent_image
-    namespace, (bucket, key) = estate.settings.namespace, disk.bucket_and_key
+    bucket, key = disk.bucket_and_key
     encrypted, device = image.root_volume.encrypted, recipe.root_device.device_name
-    name = names.parent_ami(namespace, image.name, _identity(recipe.parent_image, str(encrypted), device))
-    description = f"{disk.disk_image}, from which {namespace}/{image.name} is built"
+    name = scope.names.parent_ami(_identity(recipe.parent_image, str(encrypted), device))
+    description = f"{disk.disk_image}, from which {scope.names.label} is built"
     if not AMI_DESCRIPTION.fits(description):
         description = f"Disk image {name}"
-    role, role_policy = add_service_role(
-        stack, "import", estate=estate, image=image, account=account, statements=_statements(image, bucket, key)
-    )
+    role, role_policy = add_service_role(stack, scope, "import", statements=_statements(scope, bucket, key))
     snapshot = EbsSnapshotImport(
         stack,
         "parent_snapshot",
@@ -73,13 +70,12 @@ def _identity(*of: str) -> str:
     return sha256("\n".join(of).encode()).hexdigest()[:12]
 
 
-def _statements(image: AmiImage, bucket: str, key: str) -> list[Statement]:
-    partition = names.partition(image.home)
+def _statements(scope: ImageScope, bucket: str, key: str) -> list[Statement]:
     return [
         {
             "Sid": "FindBucket",
             "Action": ["s3:GetBucketLocation", "s3:ListBucket"],
-            "Resource": f"arn:{partition}:s3:::{bucket}",
+            "Resource": scope.s3_arn(bucket),
         },
-        {"Sid": "ReadDiskImage", "Action": "s3:GetObject", "Resource": f"arn:{partition}:s3:::{bucket}/{key}"},
+        {"Sid": "ReadDiskImage", "Action": "s3:GetObject", "Resource": scope.s3_arn(f"{bucket}/{key}")},
     ]

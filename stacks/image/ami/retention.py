@@ -1,0 +1,89 @@
+"""What a lifecycle policy may do to the AMIs and snapshots of an image, and which AMIs it does not touch."""
+
+from cdktf_cdktf_provider_aws.imagebuilder_lifecycle_policy import (
+    ImagebuilderLifecyclePolicyPolicyDetailExclusionRulesAmis,
+    ImagebuilderLifecyclePolicyPolicyDetailExclusionRulesAmisLastLaunched,
+)
+
+from estate.models.ages import in_aws_words
+from estate.models.ami_image import AmiImage
+from estate.models.retention import Retention
+from stacks.image.scope import ImageScope
+from stacks.policy import MADE_BY_IMAGE_BUILDER, Statement, any_of, only_in
+
+_TAGGED = {"aws:ResourceTag/CreatedBy": MADE_BY_IMAGE_BUILDER}
+_BACK_TO_AVAILABLE = ("ec2:DisableImageDeprecation", "ec2:EnableImage")
+_ACTIONS = {
+    "DEPRECATE": ("ec2:EnableImageDeprecation", *_BACK_TO_AVAILABLE),
+    "DISABLE": ("ec2:DisableImage", *_BACK_TO_AVAILABLE),
+    "DELETE": ("ec2:DeregisterImage",),
+}
+
+
+def excluded_amis(image: AmiImage, retention: Retention) -> ImagebuilderLifecyclePolicyPolicyDetailExclusionRulesAmis:
+    """Public AMIs, and those that the exclusion rules name."""
+    rules = retention.exclusion_rules
+    value, unit = in_aws_words(rules.last_launched)
+    return ImagebuilderLifecyclePolicyPolicyDetailExclusionRulesAmis(
+        is_public=True,
+        last_launched=[ImagebuilderLifecyclePolicyPolicyDetailExclusionRulesAmisLastLaunched(value=value, unit=unit)],
+        shared_accounts=list(_spared_accounts(image, retention)) or None,
+        regions=list(rules.regions) or None,
+        tag_map=rules.tag_map or None,
+    )
+
+
+def _spared_accounts(image: AmiImage, retention: Retention) -> tuple[str, ...]:
+    """Accounts whose share in an AMI lets it stay: those that are written, or all that the image shares with."""
+    written, shared = retention.exclusion_rules.shared_accounts, image.launch_permissions
+    return written if written is not None else shared.accounts if shared else ()
+
+
+def lifecycle_statements(retention: Retention, scope: ImageScope) -> list[Statement]:
+    """What the rules' actions need, on AMIs of this image and on snapshots of Image Builder's."""
+    regions = scope.image.regions
+    of_image = _TAGGED | {f"aws:ResourceTag/{key}": value for key, value in scope.names.owner_tag.items()}
+
+    def everywhere(kind: str) -> list[str]:
+        return [scope.arn("ec2", f"{kind}/*", account="", region=any_of(regions))]
+
+    statements: list[Statement] = [
+        {
+            "Sid": "ChangeAmis",
+            "Action": [
+                "ec2:DescribeImageAttribute",
+                *sorted({action for rule in retention.rules for action in _ACTIONS[rule]}),
+            ],
+            "Resource": everywhere("image"),
+            "Condition": {"StringEquals": of_image},
+        },
+    ]
+    if retention.rules.keys() - {"DELETE"}:
+        statements += [
+            _marking("MarkAmis", everywhere("image"), of_image),
+            _marking("MarkSnapshots", everywhere("snapshot"), _TAGGED),
+        ]
+    if "DELETE" in retention.rules:
+        statements.append(
+            {
+                # Image Builder gives them its own tag, not those of the AMI; EC2 keeps those that an AMI needs
+                "Sid": "DeleteSnapshots",
+                "Action": "ec2:DeleteSnapshot",
+                "Resource": everywhere("snapshot"),
+                "Condition": {"StringEquals": _TAGGED},
+            }
+        )
+    return [only_in(regions, statement) for statement in statements]
+
+
+def _marking(sid: str, resources: list[str], tagged: dict[str, str]) -> Statement:
+    """For the one tag that Image Builder puts on what it deprecates, and takes away again."""
+    return {
+        "Sid": sid,
+        "Action": ["ec2:CreateTags", "ec2:DeleteTags"],
+        "Resource": resources,
+        "Condition": {
+            "StringEquals": {"aws:RequestTag/DeprecatedBy": MADE_BY_IMAGE_BUILDER, **tagged},
+            "ForAllValues:StringEquals": {"aws:TagKeys": "DeprecatedBy"},
+        },
+    }

@@ -1,0 +1,1 @@
+"""Container images: what their stacks have that those of AMIs lack."""
