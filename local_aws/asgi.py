@@ -1,6 +1,7 @@
-"""The ASGI interface, as far as it is spoken here."""
+"""The parts of the ASGI interface that the local AWS uses."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
+import re
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,26 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_CREDENTIAL_SCOPE = re.compile(rb"Credential=[^/]*/[0-9]{8}/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A whole HTTP response."""
+
+    status: int
+    headers: Mapping[str, str]
+    """By names in lower case. The length of the body is added when the answer is sent."""
+    body: bytes
+
+
+def region_and_service(scope: Scope) -> tuple[str, str]:
+    """What the request's signature is for; both are empty for a request without a signature in its headers."""
+    for name, value in scope.get("headers", ()):
+        if name == b"authorization" and (match := _CREDENTIAL_SCOPE.search(value)):
+            return match["region"].decode(), match["service"].decode()
+    return "", ""
 
 
 async def read_body(receive: Receive) -> bytes:
@@ -21,47 +42,31 @@ async def read_body(receive: Receive) -> bytes:
             return body
 
 
-async def respond(send: Send, *, status: int, headers: dict[str, str], body: bytes) -> None:
-    """A whole HTTP response, with JSON in it."""
-    all_headers = {"content-type": "application/json", "content-length": str(len(body)), **headers}
-    pairs = [(name.encode(), value.encode()) for name, value in all_headers.items()]
-    await send({"type": "http.response.start", "status": status, "headers": pairs})
-    await send({"type": "http.response.body", "body": body})
+def with_body(body: bytes) -> Receive:
+    """A `Receive` for a request whose body is known."""
 
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
 
-@dataclass(frozen=True)
-class Answer:
-    """A whole HTTP response of another app."""
-
-    status: int
-    headers: list[tuple[bytes, bytes]]
-    body: bytes
+    return receive
 
 
 async def answer_of(app: App, scope: Scope, receive: Receive) -> Answer:
-    """What another app answers."""
+    """What an app answers."""
     messages: list[Message] = []
 
     async def keep(message: Message) -> None:
         messages.append(message)
 
     await app(scope, receive, keep)
-    body = b"".join(message.get("body", b"") for message in messages[1:])
-    return Answer(messages[0]["status"], list(messages[0]["headers"]), body)
+    start, *parts = messages
+    headers = {name.decode().lower(): value.decode() for name, value in start["headers"]}
+    return Answer(start["status"], headers, b"".join(part.get("body", b"") for part in parts))
 
 
-async def send_answer(send: Send, answer: Answer, *, body: bytes) -> None:
-    """Pass an answer on, with a body that was put right."""
-    headers = [(name, value) for name, value in answer.headers if name.lower() != b"content-length"]
-    headers.append((b"content-length", str(len(body)).encode()))
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
-def giving(body: bytes) -> Receive:
-    """What gives a body that was read already."""
-
-    async def receive() -> Message:
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return receive
+async def send_answer(send: Send, answer: Answer) -> None:
+    """Send an answer."""
+    headers = {**answer.headers, "content-length": str(len(answer.body))}
+    pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": answer.status, "headers": pairs})
+    await send({"type": "http.response.body", "body": answer.body})

@@ -21,7 +21,8 @@ from hypercorn.config import Config
 
 import entry
 from local_aws.asgi import App
-from local_aws.front import CannotServe, Front, check_services, prepare_environment
+from local_aws.front import Front
+from local_aws.ministack.startup import CannotServe, check_services, prepare_environment
 from local_aws.replays import Replays
 
 

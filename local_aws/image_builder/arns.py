@@ -3,8 +3,7 @@
 import re
 from collections.abc import Iterable
 
-ACCOUNT = "000000000000"
-"""The one account there is; ministack's."""
+from local_aws.clients import ACCOUNT
 
 
 def arn_of(*, region: str, path: str, name: str, version: str = "", build: int = 0) -> str:

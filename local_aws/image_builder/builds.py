@@ -16,14 +16,15 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from local_aws.image_builder.arns import ACCOUNT, arn_of
+from local_aws.clients import ACCOUNT
+from local_aws.dates import api_date
+from local_aws.errors import AwsError
+from local_aws.image_builder.arns import arn_of
 from local_aws.image_builder.build_instances import launch_failure
-from local_aws.image_builder.dates import api_date
 from local_aws.image_builder.deliveries import DistributionError
 from local_aws.image_builder.distribution import distribute, distribute_containers, with_names
 from local_aws.image_builder.messages import sns_message
 from local_aws.image_builder.parent_images import ParentImage, ParentUnknown, find_managed, resolve_parent
-from local_aws.image_builder.service_model import AwsError
 from local_aws.image_builder.store import RegionStore
 
 _STATES = ("PENDING", "CREATING", "BUILDING", "TESTING", "DISTRIBUTING", "INTEGRATING")

@@ -7,8 +7,8 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from local_aws.errors import AwsError
 from local_aws.image_builder.refusals import invalid
-from local_aws.image_builder.service_model import AwsError
 
 _LARGEST = 64 * 1024
 """Bytes of a document: the service quota, of which the service model tells at CreateComponent's `uri`."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from local_aws.image_builder.arns import ACCOUNT
+from local_aws.clients import ACCOUNT
 from local_aws.image_builder.neighbours import Neighbours
 
 CROSS_ACCOUNT_ROLE = "EC2ImageBuilderDistributionCrossAccountRole"

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from local_aws.image_builder.arns import ACCOUNT
-from local_aws.image_builder.dates import build_date
+from local_aws.clients import ACCOUNT
+from local_aws.dates import build_date
 from local_aws.image_builder.deliveries import Delivered, check_account, check_key, deliver
+from local_aws.image_builder.neighbours import NewAmi
 from local_aws.image_builder.parent_images import ParentImage
 from local_aws.image_builder.store import RegionStore
 
@@ -38,60 +39,70 @@ def with_names(configuration: Mapping[str, Any] | None, *, image_name: str, buil
 def distribute(store: RegionStore, image: Mapping[str, Any], *, parent: ParentImage) -> list[dict[str, Any]]:
     """Register the AMIs of an image; gives the `amis` of its output resources.
 
-    The one in the pipeline's region is made from the parent, and those of other regions are copies of it. Without a
-    distribution configuration there is only that one. Without target accounts the AMI is for the own account; with
+    The AMI in the pipeline's region is made from the parent, and those of other regions are copies of it. Without a
+    distribution configuration there is only the first one. Without target accounts an AMI is for the own account; with
     some, for exactly those. Raises botocore's ClientError when EC2 refuses, and `DistributionError` when AWS would
     fail.
     """
-    recipe = image["imageRecipe"]
-    devices = _devices(store, recipe, parent)
     name = image["name"] + " " + build_date()
     home: dict[str, Any] = {"distributions": [{"region": store.name, "amiDistributionConfiguration": {"name": name}}]}
-    outputs = []
+    devices = _devices(store, image["imageRecipe"], parent)
+    outputs: list[dict[str, Any]] = []
     source = (store.name, parent.ami)
     for distribution in (image["distributionConfiguration"] or home)["distributions"]:
-        region, ami = distribution["region"], distribution["amiDistributionConfiguration"]
-        # Only the AMI in the build's own region gets the recipe's description (AmiDistributionConfiguration).
-        description = ami.get("description") or (recipe.get("description") if region == store.name else None)
-        volumes = [device["ebs"] for device in devices]
-        encrypted = "kmsKeyId" in ami or any(ebs.get("encrypted") for ebs in volumes)
-        accounts = ami.get("targetAccountIds") or [ACCOUNT]
-        delivered = Delivered(
-            region=region,
-            amis={},
-            platform=image["platform"],
-            encrypted=encrypted,
-            own_key="kmsKeyId" in ami or (region == store.name and any("kmsKeyId" in ebs for ebs in volumes)),
+        made = _distribute_to_region(
+            store, image, distribution=distribution, parent=parent, source=source, devices=devices
         )
-        if accounts != [ACCOUNT]:
-            check_key(delivered)
-        amis = {}
-        for account in accounts:
-            check_account(store.neighbours, account=account, region=region, what="AMI Copy")
-            amis[account] = store.neighbours.register_ami(
-                region=region,
-                account=account,
-                name=ami["name"],
-                description=description or "",
-                architecture=parent.architecture,
-                platform=parent.platform,
-                source=source,
-                root_device_name=parent.root_device_name,
-                block_devices=devices,
-                encrypted=encrypted,
-                tags={
-                    "CreatedBy": "EC2 Image Builder",
-                    "Ec2ImageBuilderArn": image["arn"],
-                    **recipe.get("amiTags", {}),
-                    **ami.get("amiTags", {}),
-                },
-            )
-            output = {"region": region, "image": amis[account], "name": ami["name"], "description": description}
-            outputs.append({**output, "accountId": account, "state": {"status": "AVAILABLE"}})
-        if region == store.name:
-            source = (region, next(iter(amis.values())))
-        deliver(replace(delivered, amis=amis), distribution, neighbours=store.neighbours)
+        outputs += made
+        if distribution["region"] == store.name:
+            source = (store.name, made[0]["image"])
     return outputs
+
+
+def _distribute_to_region(
+    store: RegionStore,
+    image: Mapping[str, Any],
+    *,
+    distribution: Mapping[str, Any],
+    parent: ParentImage,
+    source: tuple[str, str],
+    devices: list[dict[str, Any]],
+) -> list[dict[str, Any]]:
+    """The entries of one region; `source` is what its AMIs are copied from, `devices` are their volumes."""
+    region, ami, recipe = distribution["region"], distribution["amiDistributionConfiguration"], image["imageRecipe"]
+    volumes = [device["ebs"] for device in devices]
+    encrypted = "kmsKeyId" in ami or any(ebs.get("encrypted") for ebs in volumes)
+    accounts = ami.get("targetAccountIds") or [ACCOUNT]
+    delivered = Delivered(
+        region=region,
+        amis={},
+        platform=image["platform"],
+        encrypted=encrypted,
+        own_key="kmsKeyId" in ami or (region == store.name and any("kmsKeyId" in ebs for ebs in volumes)),
+    )
+    if accounts != [ACCOUNT]:
+        check_key(delivered)
+    # only the AMI in the build's own region gets the recipe's description (AmiDistributionConfiguration)
+    description = ami.get("description") or (recipe.get("description") if region == store.name else None)
+    own_tags = {"CreatedBy": "EC2 Image Builder", "Ec2ImageBuilderArn": image["arn"]}
+    new = NewAmi(
+        name=ami["name"],
+        description=description or "",
+        architecture=parent.architecture,
+        platform=parent.platform,
+        root_device_name=parent.root_device_name,
+        source=source,
+        block_devices=devices,
+        encrypted=encrypted,
+        tags={**own_tags, **recipe.get("amiTags", {}), **ami.get("amiTags", {})},
+    )
+    amis = {}
+    for account in accounts:
+        check_account(store.neighbours, account=account, region=region, what="AMI Copy")
+        amis[account] = store.neighbours.register_ami(new, region=region, account=account)
+    deliver(replace(delivered, amis=amis), distribution, neighbours=store.neighbours)
+    output = {"region": region, "name": ami["name"], "description": description, "state": {"status": "AVAILABLE"}}
+    return [{**output, "image": amis[account], "accountId": account} for account in accounts]
 
 
 def _devices(store: RegionStore, recipe: Mapping[str, Any], parent: ParentImage) -> list[dict[str, Any]]:

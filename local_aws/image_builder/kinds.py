@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from local_aws.image_builder.arns import ACCOUNT
+from local_aws.clients import ACCOUNT
+from local_aws.errors import AwsError
 from local_aws.image_builder.component_documents import read_document
 from local_aws.image_builder.lifecycle_policies import check_policy
 from local_aws.image_builder.recipes import container_recipe, image_recipe
 from local_aws.image_builder.refusals import invalid, missing
-from local_aws.image_builder.service_model import AwsError
 from local_aws.image_builder.store import Fields, RegionStore
 from local_aws.image_builder.workflow_documents import check_scanning, check_workflows, read_workflow
 

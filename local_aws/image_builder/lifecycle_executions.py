@@ -4,9 +4,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from local_aws.errors import AwsError
 from local_aws.image_builder.lifecycle_actions import STATUS, act
 from local_aws.image_builder.lifecycle_policies import end, new_execution
-from local_aws.image_builder.service_model import AwsError
 from local_aws.image_builder.store import Fields, RegionStore
 
 _ACTIONS = {status: action for action, status in STATUS.items()}

@@ -10,10 +10,10 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
+from local_aws.errors import AwsError
 from local_aws.image_builder.arns import stands_for, version_arn
 from local_aws.image_builder.lifecycle_actions import act, has_tag, span
 from local_aws.image_builder.refusals import invalid
-from local_aws.image_builder.service_model import AwsError
 from local_aws.image_builder.store import Fields, RegionStore
 
 _BUILDING = ("PENDING", "CREATING", "BUILDING", "TESTING", "DISTRIBUTING", "INTEGRATING")

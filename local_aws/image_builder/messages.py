@@ -10,8 +10,9 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from local_aws.image_builder.arns import ACCOUNT, version_arn
-from local_aws.image_builder.dates import message_date
+from local_aws.clients import ACCOUNT
+from local_aws.dates import message_date
+from local_aws.image_builder.arns import version_arn
 
 _NAMESPACE = uuid.UUID("6f7c8f5e-2d5a-4d0a-9d0e-0d6a3c1f2b11")
 

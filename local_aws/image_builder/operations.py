@@ -10,15 +10,16 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from local_aws.dates import api_date
+from local_aws.errors import AwsError
 from local_aws.image_builder.arns import arn_of, stands_for, version_arn
 from local_aws.image_builder.builds import Builds, has_ended
-from local_aws.image_builder.dates import api_date
 from local_aws.image_builder.kinds import KINDS, Kind
 from local_aws.image_builder.lifecycle_executions import lifecycle_operations
 from local_aws.image_builder.lifecycle_policies import run_policy
 from local_aws.image_builder.neighbours import Neighbours
 from local_aws.image_builder.parent_images import find_managed, managed_image
-from local_aws.image_builder.service_model import NOT_IMPLEMENTED, AwsError
+from local_aws.image_builder.service_model import NOT_IMPLEMENTED
 from local_aws.image_builder.store import Fields, RegionStore
 
 _NOT_KEPT = ("clientToken", "dryRun", "semanticVersion", "uri", "dockerfileTemplateUri", "platformOverride")

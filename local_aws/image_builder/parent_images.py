@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from local_aws.image_builder.arns import newest, stands_for
-from local_aws.image_builder.public_images import PublicImage, by_ami, managed_images, managed_version
 from local_aws.image_builder.refusals import invalid
 from local_aws.image_builder.store import RegionStore
+from local_aws.ministack.public_images import PublicImage, by_ami, managed_images, managed_version
 
 
 @dataclass(frozen=True, kw_only=True)

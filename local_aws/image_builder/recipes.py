@@ -3,11 +3,11 @@
 import re
 from typing import Any
 
-from local_aws.image_builder.arns import ACCOUNT
+from local_aws.clients import ACCOUNT
+from local_aws.errors import AwsError
 from local_aws.image_builder.component_documents import check_values
 from local_aws.image_builder.parent_images import check_parent
 from local_aws.image_builder.refusals import invalid, missing
-from local_aws.image_builder.service_model import AwsError
 from local_aws.image_builder.store import Fields, RegionStore
 
 

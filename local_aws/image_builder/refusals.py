@@ -4,7 +4,7 @@ Where AWS's documentation names no exception, ResourceNotFoundException stands f
 there and InvalidParameterValueException for any other bad value.
 """
 
-from local_aws.image_builder.service_model import AwsError
+from local_aws.errors import AwsError
 
 
 def invalid(parameter: str, reason: str) -> AwsError:

@@ -18,17 +18,13 @@ from botocore.model import ListShape, MapShape, OperationModel, Shape, StringSha
 from botocore.model import ServiceModel as BotocoreModel
 from botocore.validate import ParamValidator
 
+from local_aws.asgi import Answer
+from local_aws.errors import AwsError
+
 NOT_IMPLEMENTED = "NotImplementedException"
 """The one exception name here that AWS does not have: the model knows the operation, this server does not."""
 
-
-class AwsError(Exception):
-    """A refusal in AWS's form; `code` is the exception's name in the service model."""
-
-    def __init__(self, *, code: str, message: str) -> None:
-        super().__init__(f"{code}: {message}")
-        self.code = code
-        self.message = message
+_JSON = {"content-type": "application/json"}
 
 
 class ServiceModel:
@@ -52,18 +48,19 @@ class ServiceModel:
                 return operation.name, params
         raise AwsError(code="InvalidRequestException", message=f"there is no operation {method} {path}")
 
-    def response(self, *, operation: str, result: Mapping[str, Any]) -> tuple[int, dict[str, str], bytes]:
-        """Status, headers and body of a result; members that the model does not have are left out."""
+    def answer(self, *, operation: str, result: Mapping[str, Any]) -> Answer:
+        """The answer with a result; members that the model does not have are left out."""
         shape = self._model.operation_model(operation).output_shape
-        return 200, {}, json.dumps(_shaped(result, shape) if shape else {}).encode()
+        return Answer(200, _JSON, json.dumps(_shaped(result, shape) if shape else {}).encode())
 
-    def error_response(self, error: AwsError) -> tuple[int, dict[str, str], bytes]:
-        """Status, headers and body of a refusal."""
+    def refusal(self, error: AwsError) -> Answer:
+        """The answer with a refusal."""
         if error.code == NOT_IMPLEMENTED:
             status = 501
         else:
             status = self._model.shape_for(error.code).metadata["error"]["httpStatusCode"]
-        return status, {"x-amzn-errortype": error.code}, json.dumps({"message": error.message}).encode()
+        headers = {**_JSON, "x-amzn-errortype": error.code}
+        return Answer(status, headers, json.dumps({"message": error.message}).encode())
 
 
 def _route(operation: OperationModel) -> tuple[str, re.Pattern[str], OperationModel]:

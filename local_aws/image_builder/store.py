@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from local_aws.errors import AwsError
 from local_aws.image_builder.arns import newest
 from local_aws.image_builder.neighbours import Neighbours
-from local_aws.image_builder.service_model import AwsError
 
 Fields = Mapping[str, Any]
 """Parameters of a request or members of a resource, by the service model's names."""

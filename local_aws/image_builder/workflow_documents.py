@@ -10,8 +10,8 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from local_aws.errors import AwsError
 from local_aws.image_builder.refusals import invalid
-from local_aws.image_builder.service_model import AwsError
 
 _MOST_STEPS = 15
 _MOST_WORKFLOWS = 10

@@ -1,120 +1,190 @@
-"""AMIs as EC2 tells of them: what ministack keeps to itself or does not have is put in here.
+"""AMIs, where ministack differs from EC2.
 
-Requests to EC2 pass through. DescribeImages answers get, for each AMI that was registered here, the date (without it
-`data.aws_ami` cannot say which of two is the newer) and, for those that Image Builder made, the platform and the AMI
-that they come from; and they get the AMIs that publishers offer to everybody.
+ministack registers AMIs and shares them with accounts. What else EC2 knows of an AMI is kept here: its date (without it
+`data.aws_ami` cannot find the newest), how it boots (without it the AWS provider would replace the AMI), what it was
+made from, deprecation, fast launch, and the organizations that it is shared with. And there are the AMIs that their
+publishers offer to everybody.
 """
 
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
-from urllib.parse import parse_qs
-from xml.sax.saxutils import escape
+from typing import Any
+from xml.etree.ElementTree import Element
 
-from local_aws.asgi import App, Receive, Scope, Send, answer_of, giving, read_body, send_answer
-from local_aws.image_builder.dates import api_date
-from local_aws.image_builder.public_images import PublicImage, public_images
+from local_aws.clients import ACCOUNT
+from local_aws.dates import api_date
+from local_aws.ministack.public_images import PublicImage, public_images
+from local_aws.ministack.query_api import Query, add, add_all
 
-_AMI_ID = re.compile(rb"<imageId>([^<]+)</imageId>")
+_BOOT = {
+    "BootMode": "bootMode",
+    "EnaSupport": "enaSupport",
+    "ImdsSupport": "imdsSupport",
+    "SriovNetSupport": "sriovNetSupport",
+}
+"""RegisterImage's parameters about booting, and the elements that show them."""
+_ORGANIZATIONS = {"OrganizationArn": "organizationArn", "OrganizationalUnitArn": "organizationalUnitArn"}
+_FILTERS = {
+    "image-id": "imageId",
+    "name": "name",
+    "owner-id": "imageOwnerId",
+    "owner-alias": "imageOwnerAlias",
+    "architecture": "architecture",
+    "platform": "platform",
+    "state": "imageState",
+    "is-public": "isPublic",
+    "image-type": "imageType",
+    "root-device-name": "rootDeviceName",
+    "root-device-type": "rootDeviceType",
+    "virtualization-type": "virtualizationType",
+}
+"""The filters that find public images, and the element of an answer that each compares."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Details:
-    """What DescribeImages says beyond ministack; what is empty it leaves out, as EC2 does."""
+@dataclass
+class _Facts:
+    """What is known of an AMI beside ministack."""
 
-    created: str
-    platform: str = ""
-    source: tuple[str, str] = ("", "")
+    shown: dict[str, str] = field(default_factory=dict)
+    """More elements of a DescribeImages answer."""
+    disabled: bool = False
+    organizations: dict[tuple[str, str], None] = field(default_factory=dict)
+    """Organizations and organizational units that may launch it, each with the element that names it; in order."""
+    fast_launch: Mapping[str, Any] | None = None
 
 
-class WholeAmis:
-    """An ASGI app around another; only for requests to EC2."""
+class Amis:
+    """What is known of AMIs beside ministack, and the actions that change it."""
 
-    def __init__(self, *, app: App) -> None:
-        self._app = app
-        self._details: dict[bytes, _Details] = {}
+    def __init__(self) -> None:
+        self._facts: dict[str, _Facts] = {}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send, *, region: str) -> None:
-        """Pass the request on, and its answer back whole."""
-        body = await read_body(receive)
-        answer = await answer_of(self._app, scope, giving(body))
-        content = answer.body
-        if b"<RegisterImageResponse" in content:
-            self._details.update((ami, _Details(created=api_date())) for ami in _AMI_ID.findall(content))
-        elif b"<DescribeImagesResponse" in content:
-            found = "".join(_item(image, region) for image in _asked_for(parse_qs(body.decode()), region))
-            content = _AMI_ID.sub(self._with_details, content).replace(b"</imagesSet>", f"{found}</imagesSet>".encode())
-        await send_answer(send, answer, body=content)
+    def set_date(self, ami: str, date: str) -> None:
+        """Change when an AMI was created, in the API's form."""
+        self._of(ami).shown["creationDate"] = date
 
-    def date(self, ami: str, date: str) -> None:
-        """Let an AMI have been created at another time, in the API's form."""
-        key = ami.encode()
-        self._details[key] = replace(self._details.get(key, _Details(created=date)), created=date)
+    def set_launched(self, ami: str, date: str) -> None:
+        """Change when an instance of an AMI was launched last, in the API's form."""
+        self._of(ami).shown["lastLaunchedTime"] = date
 
-    def describe(self, ami: str, *, platform: str, source: tuple[str, str]) -> None:
-        """Say what RegisterImage cannot: the platform, and region and ID of the AMI that this one was made from."""
-        self._details[ami.encode()] = replace(
-            self._details[ami.encode()],
-            platform="windows" if platform == "Windows" else "",
-            source=source,
-        )
+    def set_origin(self, ami: str, *, platform: str, source: tuple[str, str]) -> None:
+        """Set what RegisterImage has no parameters for: the platform, and region and ID of the AMI that was copied."""
+        region, source_ami = source
+        self._of(ami).shown |= {"sourceImageId": source_ami, "sourceImageRegion": region}
+        if platform == "Windows":
+            self._of(ami).shown["platform"] = "windows"
 
-    def _with_details(self, match: re.Match[bytes]) -> bytes:
-        details = self._details.get(match[1])
-        if details is None:
-            return match[0]
-        source_region, source_ami = details.source
-        elements = {
-            "creationDate": details.created,
-            "platform": details.platform,
-            "sourceImageId": source_ami,
-            "sourceImageRegion": source_region,
+    def register(self, ami: str, parameters: Mapping[str, str]) -> None:
+        """RegisterImage has made an AMI."""
+        boot = {_BOOT[name]: value for name, value in parameters.items() if name in _BOOT}
+        self._of(ami).shown |= {"creationDate": api_date(), **boot}
+
+    def change_state(self, parameters: Mapping[str, str]) -> None:
+        """Do EnableImageDeprecation, DisableImageDeprecation, DisableImage or EnableImage."""
+        facts = self._of(parameters["ImageId"])
+        match parameters["Action"]:
+            case "EnableImageDeprecation":
+                facts.shown["deprecationTime"] = _to_the_minute(parameters["DeprecateAt"])
+            case "DisableImageDeprecation":
+                facts.shown.pop("deprecationTime", None)
+            case "DisableImage":
+                facts.disabled = True
+            case "EnableImage":
+                facts.disabled = False
+
+    def share_with_organizations(self, parameters: Mapping[str, str]) -> bool:
+        """Do ModifyImageAttribute for organizations; whether that was all that was asked."""
+        organizations = self._of(parameters["ImageId"]).organizations
+        named = {name: value for name, value in parameters.items() if name.rpartition(".")[2] in _ORGANIZATIONS}
+        for name, value in named.items():
+            entry = (_ORGANIZATIONS[name.rpartition(".")[2]], value)
+            organizations.pop(entry, None)
+            if name.startswith("LaunchPermission.Add."):
+                organizations[entry] = None
+        return bool(named) and not any(name.endswith((".UserId", ".Group")) for name in parameters)
+
+    def enable_fast_launch(self, query: Query) -> Mapping[str, Any]:
+        """Do EnableFastLaunch, at once; gives the content of the answer."""
+        asked = query.tree
+        template = asked.get("LaunchTemplate", {})
+        fast_launch = {
+            "imageId": asked["ImageId"],
+            "resourceType": "snapshot",
+            "snapshotConfiguration": {
+                "targetResourceCount": asked.get("SnapshotConfiguration", {}).get("TargetResourceCount", 5)
+            },
+            "launchTemplate": {
+                "launchTemplateId": template["LaunchTemplateId"],
+                "version": template.get("Version", ""),
+            }
+            if "LaunchTemplateId" in template
+            else None,
+            "maxParallelLaunches": asked.get("MaxParallelLaunches", 6),
+            "ownerId": ACCOUNT,
+            "state": "enabled",
+            "stateTransitionTime": api_date(),
         }
-        return match[0] + "".join(f"<{name}>{value}</{name}>" for name, value in elements.items() if value).encode()
+        self._of(asked["ImageId"]).fast_launch = fast_launch
+        return fast_launch
+
+    def fast_launches(self, query: Query) -> list[Mapping[str, Any]]:
+        """The items of a DescribeFastLaunchImages answer."""
+        asked = [self._facts[ami].fast_launch for ami in query.tree.get("ImageId", ()) if ami in self._facts]
+        return [fast_launch for fast_launch in asked if fast_launch]
+
+    def complete(self, root: Element, query: Query) -> None:
+        """Complete a DescribeImages answer. Without IncludeDisabled, AMIs that are disabled are left out."""
+        with_disabled = query.parameters.get("IncludeDisabled") == "true"
+        for images in root.iterfind("{*}imagesSet"):
+            for item in list(images):
+                facts = self._facts.get(item.findtext("{*}imageId", ""), _Facts())
+                if facts.disabled and not with_disabled:
+                    images.remove(item)
+                    continue
+                add_all(item, facts.shown)
+                for state in item.iterfind("{*}imageState") if facts.disabled else ():
+                    state.text = "disabled"
+            for public in _public(query):
+                add(images, "item", public)
+
+    def complete_permissions(self, root: Element, query: Query) -> None:
+        """Complete a DescribeImageAttribute answer about launch permissions."""
+        facts = self._facts.get(query.parameters["ImageId"], _Facts())
+        for permissions in root.iterfind("{*}launchPermission"):
+            for name, arn in facts.organizations:
+                add(permissions, "item", {name: arn})
+
+    def _of(self, ami: str) -> _Facts:
+        return self._facts.setdefault(ami, _Facts())
 
 
-def _asked_for(question: dict[str, list[str]], region: str) -> Iterator[PublicImage]:
-    """The public images that a DescribeImages request means: by IDs, owners and filters."""
-    ids, owners = _list(question, "ImageId"), _list(question, "Owner")
-    filters = {question[f"{key}.Name"][0]: _list(question, f"{key}.Value") for key in _numbered(question, "Filter")}
-    for image in public_images(region):
-        known = {
-            "image-id": image.ami(region),
-            "name": image.name,
-            "owner-id": image.owner,
-            "owner-alias": image.owner_alias or "",
-            "architecture": image.architecture,
-            "platform": "windows" if image.platform == "Windows" else "",
-            "state": "available",
-            "is-public": "true",
-            "image-type": "machine",
-            "root-device-name": image.root_device_name,
-            "root-device-type": "ebs",
-            "virtualization-type": "hvm",
-        }
+def _to_the_minute(time: str) -> str:
+    """A time as EC2 shows it; EC2 rounds deprecation times to the minute."""
+    return datetime.fromisoformat(time).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:00.000Z")
+
+
+def _public(query: Query) -> Iterator[Mapping[str, str | None]]:
+    """The public images that a DescribeImages request asks for by IDs, owners and filters."""
+    ids, owners = query.tree.get("ImageId", ()), query.tree.get("Owner", ())
+    filters = {each["Name"]: each["Value"] for each in query.tree.get("Filter", ())}
+    for image in public_images(query.region):
+        shown = _elements(image, query.region)
         if (
-            (not ids or known["image-id"] in ids)
+            (not ids or shown["imageId"] in ids)
             and (not owners or {image.owner, image.owner_alias} & set(owners))
-            and all(name in known and _matches(known[name], values) for name, values in filters.items())
+            and all(name in _FILTERS and _matches(shown[_FILTERS[name]], values) for name, values in filters.items())
         ):
-            yield image
+            yield shown
 
 
-def _matches(known: str, values: list[str]) -> bool:
-    return any(fnmatchcase(known, value) for value in values)
+def _matches(value: str | None, patterns: list[str]) -> bool:
+    return any(fnmatchcase(value or "", pattern) for pattern in patterns)
 
 
-def _numbered(question: dict[str, list[str]], name: str) -> list[str]:
-    return sorted({match[0] for key in question if (match := re.match(rf"{name}\.\d+", key))})
-
-
-def _list(question: dict[str, list[str]], name: str) -> list[str]:
-    return [question[key][0] for key in _numbered(question, name)]
-
-
-def _item(image: PublicImage, region: str) -> str:
-    elements = {
+def _elements(image: PublicImage, region: str) -> Mapping[str, str | None]:
+    return {
         "imageId": image.ami(region),
         "imageLocation": f"{image.owner_alias or image.owner}/{image.name}",
         "imageState": "available",
@@ -131,5 +201,3 @@ def _item(image: PublicImage, region: str) -> str:
         "virtualizationType": "hvm",
         "hypervisor": "xen",
     }
-    text = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in elements.items() if value)
-    return f"<item>{text}</item>"

@@ -1,21 +1,23 @@
 """Auto Scaling groups that follow their launch template.
 
 ministack takes a group's launch template when the group is made and never again, and its instance refresh replaces
-nothing, so a plan after a rollout would not be empty. Requests to Auto Scaling pass through here: what creations and
-updates say of the launch template is remembered, StartInstanceRefresh gives the instances new IDs and the group's
-version, and DescribeAutoScalingGroups answers with both. A refresh takes no time, unless the next one was said to be
-refused or to end otherwise (`control`). What instances run, EC2 says too (`group_instances`).
+nothing, so a plan after a rollout would not be empty. Here the launch template of each group is kept: an instance
+refresh gives the instances new IDs and the group's version, and DescribeAutoScalingGroups answers with both. A refresh
+takes no time, unless the next one is to be refused or to end otherwise (`control`). EC2 shows what the instances run
+(`group_instances`).
 """
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from urllib.parse import parse_qs
-from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 
-from local_aws.asgi import Answer, App, Receive, Scope, Send, answer_of, giving, read_body, send_answer
+from local_aws.asgi import Answer, App, Receive, Scope, Send, read_body, send_answer
+from local_aws.errors import AwsError
+from local_aws.ministack.group_instances import Origin
+from local_aws.ministack.launch_templates import find_version
+from local_aws.ministack.query_api import Query, changed, parsed, xml_answer
 
-_Group = tuple[str, str]  # region, name
 REFUSED = "Refused"
 STATUSES = (
     "Pending",
@@ -30,132 +32,143 @@ STATUSES = (
     "Baking",
 )
 """Of instance refreshes (botocore: `InstanceRefreshStatus`)."""
-_LASTING = ("Pending", "InProgress", "Cancelling", "RollbackInProgress", "Baking")
+_RUNNING = ("Pending", "InProgress", "Cancelling", "RollbackInProgress", "Baking")
 
 
 @dataclass(frozen=True)
 class End:
-    """What becomes of an instance refresh: how much of the group it replaces, and why it ended."""
+    """How an instance refresh ends: its status, how much of the group it has replaced, and why it ended."""
 
     status: str = "Successful"
     percentage: int = 100
     reason: str = ""
 
 
-@dataclass(frozen=True)
-class Origin:
-    """What an instance was launched from."""
-
-    template: str
-    version: str
-
-
 @dataclass
-class _State:
-    """What is remembered of a group. `rollouts` are versions and which part of the instances, from the first on, got
-    each in turn."""
+class _Group:
+    """What is kept of a group."""
 
     version: str
-    rollouts: list[tuple[str, int]] = field(default_factory=list)
+    """The version of the launch template that new instances get."""
+    rollouts: list[tuple[str, int]]
+    """Versions that instances got, oldest first, each with the percentage of the instances, from the first one on."""
     ends: dict[str, End] = field(default_factory=dict)
+    """By the ID of the instance refresh."""
 
     def instance(self, index: int, count: int) -> tuple[str, int]:
-        """The version of an instance, and how many took its place before it."""
-        got = [version for version, percentage in self.rollouts if index < count * percentage // 100]
-        return got[-1], len(got) - 1
+        """The version of an instance, and how often it was replaced."""
+        versions = [version for version, percentage in self.rollouts if index < count * percentage // 100]
+        return versions[-1], len(versions) - 1
 
 
-class FollowingGroups:
-    """An ASGI app around another; only for requests to Auto Scaling."""
+class AutoScaling:
+    """An ASGI app in front of ministack, for requests to Auto Scaling."""
 
     def __init__(self, *, app: App) -> None:
         self._app = app
-        self._groups: dict[_Group, _State] = {}
+        self._groups: dict[tuple[str, str], _Group] = {}  # by region and name
         self._next: dict[str, End] = {}
         self.origins: dict[str, Origin] = {}
-        """What instances were launched from, as far as somebody has asked for their group."""
+        """What instances were launched from, as soon as somebody has described their group."""
 
     def end_next_refresh(self, group: str, end: End) -> None:
-        """Let the next instance refresh of a group be refused, or end so."""
+        """Let the next instance refresh of a group be refused, or end like this."""
         if end.status not in (REFUSED, *STATUSES):
             raise ValueError(f"an instance refresh is one of {', '.join(STATUSES)}, or {REFUSED}")
         self._next[group] = end
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send, *, region: str) -> None:
-        """Pass the request on, remember what it says, and put the answer right."""
-        body = await read_body(receive)
-        asked = {key: values[0] for key, values in parse_qs(body.decode(errors="replace")).items()}
-        action, name = asked.get("Action"), asked.get("AutoScalingGroupName", "")
-        end = self._next.pop(name, End()) if action == "StartInstanceRefresh" else End()
-        if end.status == REFUSED:
-            await _refuse(send, end.reason or f"An instance refresh of group {name} cannot be started")
-            return
-        answer = await answer_of(self._app, scope, giving(body))
-        content = self._follow(answer, asked, (region, name), end) if answer.status == 200 else answer.body
-        await send_answer(send, answer, body=content)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        query = Query(self._app, scope, await read_body(receive))
+        try:
+            answer = await self._answer(query)
+        except AwsError as error:
+            content = {"Error": {"Type": "Sender", "Code": error.code, "Message": error.message}}
+            answer = xml_answer("ErrorResponse", content, status=400)
+        await send_answer(send, answer)
 
-    def _follow(self, answer: Answer, asked: dict[str, str], group: _Group, end: End) -> bytes:
-        match asked.get("Action"):
+    async def _answer(self, query: Query) -> Answer:
+        key = (query.region, query.parameters.get("AutoScalingGroupName", ""))
+        match query.action:
             case "CreateAutoScalingGroup":
-                version = asked.get("LaunchTemplate.Version", "")
-                self._groups[group] = _State(version, [(version, 100)])
-            case "UpdateAutoScalingGroup" if "LaunchTemplate.Version" in asked:
-                self._groups[group].version = asked["LaunchTemplate.Version"]
+                return await self._create(query, key)
+            case "UpdateAutoScalingGroup" if "LaunchTemplate.Version" in query.parameters:
+                return await self._update(query, key)
             case "StartInstanceRefresh":
-                state = self._groups[group]
-                state.rollouts.append((state.version, end.percentage))
-                identity = ElementTree.fromstring(answer.body).findtext(".//{*}InstanceRefreshId", "")
-                state.ends[identity] = end
+                return await self._start_refresh(query, key)
             case "DescribeAutoScalingGroups":
-                return _changed(answer.body, lambda root: self._put_groups_right(root, group[0]))
+                return changed(await query.answer(), lambda root: self._complete_groups(root, query.region))
             case "DescribeInstanceRefreshes":
-                return _changed(answer.body, lambda root: _put_refreshes_right(root, self._groups[group].ends))
-        return answer.body
+                return changed(await query.answer(), lambda root: _complete_refreshes(root, self._groups[key].ends))
+            case _:
+                return await query.answer()
 
-    def _put_groups_right(self, root: ElementTree.Element, region: str) -> None:
+    async def _create(self, query: Query, key: tuple[str, str]) -> Answer:
+        await _check_version(query)
+        answer = await query.answer()
+        if answer.status == 200:
+            version = query.parameters.get("LaunchTemplate.Version", "")
+            self._groups[key] = _Group(version, [(version, 100)])
+        return answer
+
+    async def _update(self, query: Query, key: tuple[str, str]) -> Answer:
+        await _check_version(query)
+        answer = await query.answer()
+        if answer.status == 200:
+            self._groups[key].version = query.parameters["LaunchTemplate.Version"]
+        return answer
+
+    async def _start_refresh(self, query: Query, key: tuple[str, str]) -> Answer:
+        name = query.parameters.get("AutoScalingGroupName", "")
+        end = self._next.pop(name, End())
+        if end.status == REFUSED:
+            reason = end.reason or f"An instance refresh of group {name} cannot be started"
+            raise AwsError(code="ValidationError", message=reason)
+        answer = await query.answer()
+        if answer.status == 200:
+            group = self._groups[key]
+            group.rollouts.append((group.version, end.percentage))
+            group.ends[parsed(answer).findtext(".//{*}InstanceRefreshId", "")] = end
+        return answer
+
+    def _complete_groups(self, root: Element, region: str) -> None:
         for member in root.iterfind(".//{*}AutoScalingGroups/{*}member"):
-            state = self._groups[region, member.findtext("{*}AutoScalingGroupName", "")]
+            group = self._groups[region, member.findtext("{*}AutoScalingGroupName", "")]
             for version in member.iterfind("{*}LaunchTemplate/{*}Version"):
-                version.text = state.version
+                version.text = group.version
             instances = member.findall("{*}Instances/{*}member")
             for index, instance in enumerate(instances):
-                number, times = state.instance(index, len(instances))
+                number, times = group.instance(index, len(instances))
                 for version in instance.iterfind("{*}LaunchTemplate/{*}Version"):
                     version.text = number
-                identity = instance.find("{*}InstanceId")
-                if identity is not None:
-                    identity.text = _renewed(identity.text or "", times=times)
+                for identity in instance.iterfind("{*}InstanceId"):
+                    identity.text = _replaced(identity.text or "", times=times)
                     template = instance.findtext("{*}LaunchTemplate/{*}LaunchTemplateId", "")
                     self.origins[identity.text] = Origin(template, number)
 
 
-def _put_refreshes_right(root: ElementTree.Element, ends: dict[str, End]) -> None:
+async def _check_version(query: Query) -> None:
+    """Raises `AwsError` for a version of a launch template that does not exist, with EC2's message after its own."""
+    template: Mapping[str, str] = query.tree.get("LaunchTemplate", {})
+    try:
+        await find_version(query, template, template.get("Version", "$Default"))
+    except AwsError as error:
+        raise AwsError(
+            code="ValidationError", message=f"You must use a valid fully-formed launch template. {error.message}"
+        ) from None
+
+
+def _complete_refreshes(root: Element, ends: Mapping[str, End]) -> None:
     for refresh in root.iterfind(".//{*}InstanceRefreshes/{*}member"):
         end = ends[refresh.findtext("{*}InstanceRefreshId", "")]
-        words = {"Status": end.status, "PercentageComplete": str(end.percentage)}
-        for name, text in (words | ({"StatusReason": end.reason} if end.reason else {})).items():
+        shown = {"Status": end.status, "PercentageComplete": str(end.percentage)}
+        for name, text in (shown | ({"StatusReason": end.reason} if end.reason else {})).items():
             for element in refresh.iterfind(f"{{*}}{name}"):
                 element.text = text
-        for element in refresh.findall("{*}EndTime") if end.status in _LASTING else ():
+        for element in refresh.findall("{*}EndTime") if end.status in _RUNNING else ():
             refresh.remove(element)
 
 
-def _changed(content: bytes, change: Callable[[ElementTree.Element], None]) -> bytes:
-    root = ElementTree.fromstring(content)
-    ElementTree.register_namespace("", root.tag.partition("}")[0].strip("{}"))
-    change(root)
-    return ElementTree.tostring(root)
-
-
-async def _refuse(send: Send, message: str) -> None:
-    """In the form of Auto Scaling's query API."""
-    error = f"<Error><Type>Sender</Type><Code>ValidationError</Code><Message>{message}</Message></Error>"
-    body = f"<ErrorResponse>{error}<RequestId>refused</RequestId></ErrorResponse>".encode()
-    headers = [(b"content-type", b"text/xml"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": 400, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
-def _renewed(identity: str, *, times: int) -> str:
-    """The ID of the instance that took another's place, so many refreshes later."""
+def _replaced(identity: str, *, times: int) -> str:
+    """The ID of the instance that took the place of another one, which was replaced so many times."""
     return f"i-{sha256(f'{identity} {times}'.encode()).hexdigest()[:17]}" if times else identity

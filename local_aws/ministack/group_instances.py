@@ -1,54 +1,50 @@
-"""The instances of Auto Scaling groups, which ministack's EC2 does not know: DescribeInstances by their IDs.
+"""The instances of Auto Scaling groups in EC2, of which ministack's EC2 knows nothing.
 
-Only what says what they run: ID, AMI and state.
+DescribeInstances shows those that are asked for by their IDs, with ID, AMI and state.
 """
 
 from collections.abc import Mapping
-from urllib.parse import parse_qs, urlencode
-from xml.etree import ElementTree
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element
 
-from local_aws.asgi import App, Receive, Scope, Send, answer_of, giving, read_body, send_answer
-from local_aws.ministack.auto_scaling import Origin
-from local_aws.ministack.ec2_xml import add, text
+from local_aws.asgi import Answer
+from local_aws.ministack.query_api import Query, add, changed, parsed
 
 
-class GroupInstances:
-    """An ASGI app around another; only for requests to EC2. `origins` says what instances were launched from."""
+@dataclass(frozen=True)
+class Origin:
+    """What an instance was launched from."""
 
-    def __init__(self, *, app: App, origins: Mapping[str, Origin]) -> None:
-        self._app = app
-        self._origins = origins
+    template: str
+    version: str
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Add the instances that are asked for by ID, and pass everything else on as it is."""
-        body = await read_body(receive)
-        asked = {key: values[0] for key, values in parse_qs(body.decode(errors="replace")).items()}
-        wanted = [value for value in asked.values() if value in self._origins]
-        if asked.get("Action") != "DescribeInstances" or not wanted:
-            await self._app(scope, giving(body), send)
-            return
-        # ministack refuses IDs that it does not know, and takes filters
-        rest = {key: value for key, value in asked.items() if not key.startswith("InstanceId.")}
-        answer = await answer_of(self._app, scope, giving(urlencode(rest).encode()))
-        root = ElementTree.fromstring(answer.body)
-        reservations = root.find("{*}reservationSet")
-        if reservations is not None:
-            for identity in wanted:
-                await self._add(reservations, identity, scope)
-        await send_answer(send, answer, body=text(root))
 
-    async def _add(self, reservations: ElementTree.Element, identity: str, scope: Scope) -> None:
-        origin = self._origins[identity]
-        question = {
-            "Action": "DescribeLaunchTemplateVersions",
-            "LaunchTemplateId": origin.template,
-            "LaunchTemplateVersion.1": origin.version,
-        }
-        answer = await answer_of(self._app, scope, giving(urlencode(question).encode()))
-        ami = ElementTree.fromstring(answer.body).findtext(".//{*}launchTemplateData/{*}imageId", "")
-        instance = add(add(add(reservations, "item"), "instancesSet"), "item")
-        add(instance, "instanceId", identity)
-        add(instance, "imageId", ami)
-        state = add(instance, "instanceState")
-        add(state, "code", "16")
-        add(state, "name", "running")
+async def describe_instances(query: Query, origins: Mapping[str, Origin]) -> Answer:
+    """Answer DescribeInstances; `origins` has the instances of groups, by their IDs."""
+    wanted = [value for value in query.parameters.values() if value in origins]
+    if not wanted:
+        return await query.answer()
+    # ministack refuses IDs that it does not know
+    others = {name: value for name, value in query.parameters.items() if not name.startswith("InstanceId.")}
+    instances = [await _instance(query, identity, origins[identity]) for identity in wanted]
+
+    def complete(root: Element) -> None:
+        for reservations in root.iterfind("{*}reservationSet"):
+            for instance in instances:
+                add(reservations, "item", {"instancesSet": [instance]})
+
+    return changed(await query.asking(others).answer(), complete)
+
+
+async def _instance(query: Query, identity: str, origin: Origin) -> Mapping[str, object]:
+    question = {
+        "Action": "DescribeLaunchTemplateVersions",
+        "LaunchTemplateId": origin.template,
+        "LaunchTemplateVersion.1": origin.version,
+    }
+    template = parsed(await query.asking(question).answer())
+    return {
+        "instanceId": identity,
+        "imageId": template.findtext(".//{*}launchTemplateData/{*}imageId", ""),
+        "instanceState": {"code": 16, "name": "running"},
+    }

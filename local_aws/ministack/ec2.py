@@ -1,0 +1,88 @@
+"""EC2: ministack's, with what it leaves out.
+
+`Ec2` has a case for each action that ministack answers otherwise than EC2, or not at all; whatever else is asked goes
+to ministack and back as it is. Where its answer lacks something, the answer is parsed once, completed and written once.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from local_aws.asgi import Answer, App, Receive, Scope, Send, read_body, send_answer
+from local_aws.clients import Clients
+from local_aws.errors import AwsError
+from local_aws.ministack import launch_templates
+from local_aws.ministack.amis import Amis
+from local_aws.ministack.group_instances import Origin, describe_instances
+from local_aws.ministack.launch_templates import LaunchTemplates
+from local_aws.ministack.query_api import Query, changed, parsed, xml_answer
+from local_aws.ministack.snapshot_imports import SnapshotImports
+
+_NAMESPACE = "http://ec2.amazonaws.com/doc/2016-11-15/"
+
+
+class Ec2:
+    """An ASGI app in front of ministack, for requests to EC2. `origins` has the instances of Auto Scaling groups."""
+
+    def __init__(self, *, app: App, amis: Amis, origins: Mapping[str, Origin], clients: Clients) -> None:
+        self._app = app
+        self._amis = amis
+        self._origins = origins
+        self._imports = SnapshotImports(clients=clients)
+        self._templates = LaunchTemplates()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        query = Query(self._app, scope, await read_body(receive))
+        try:
+            answer = await self._answer(query)
+        except AwsError as error:
+            refusal = {"Errors": {"Error": {"Code": error.code, "Message": error.message}}, "RequestID": uuid.uuid4()}
+            answer = xml_answer("Response", refusal, status=400)
+        await send_answer(send, answer)
+
+    async def _answer(self, query: Query) -> Answer:
+        match query.action:
+            case "RegisterImage":
+                return self._register_image(query, await query.answer())
+            case "DescribeImages":
+                return changed(await query.answer(), lambda root: self._amis.complete(root, query))
+            case "DescribeImageAttribute" if query.parameters.get("Attribute") == "launchPermission":
+                return changed(await query.answer(), lambda root: self._amis.complete_permissions(root, query))
+            case "ModifyImageAttribute" if self._amis.share_with_organizations(query.parameters):
+                return _answer(query, {"return": True})
+            case "EnableImageDeprecation" | "DisableImageDeprecation" | "EnableImage" | "DisableImage":
+                self._amis.change_state(query.parameters)
+                return _answer(query, {"return": True})
+            case "EnableFastLaunch":
+                return _answer(query, self._amis.enable_fast_launch(query))
+            case "DescribeFastLaunchImages":
+                return _answer(query, {"fastLaunchImageSet": self._amis.fast_launches(query)})
+            case "ImportSnapshot":
+                # in a thread, because it asks EC2, IAM and S3, which this event loop serves
+                return _answer(query, await asyncio.to_thread(self._imports.start, query))
+            case "DescribeImportSnapshotTasks":
+                return _answer(query, {"importSnapshotTaskSet": self._imports.tasks(query)})
+            case "CreateLaunchTemplate":
+                return await self._templates.create(query)
+            case "CreateLaunchTemplateVersion":
+                return await self._templates.create_version(query)
+            case "DescribeLaunchTemplateVersions":
+                return await self._templates.describe_versions(query)
+            case "DescribeLaunchTemplates":
+                return await launch_templates.describe(query)
+            case "DescribeInstances":
+                return await describe_instances(query, self._origins)
+            case _:
+                return await query.answer()
+
+    def _register_image(self, query: Query, answer: Answer) -> Answer:
+        if answer.status == 200:
+            self._amis.register(parsed(answer).findtext("{*}imageId", ""), query.parameters)
+        return answer
+
+
+def _answer(query: Query, content: Mapping[str, Any]) -> Answer:
+    request = {"requestId": str(uuid.uuid4())}
+    return xml_answer(f"{query.action}Response", {**request, **content}, namespace=_NAMESPACE)

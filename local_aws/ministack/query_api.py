@@ -1,0 +1,126 @@
+"""The query protocol, which EC2, Auto Scaling and CloudWatch speak: parameters as a form, answers in XML."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
+
+from local_aws.asgi import Answer, App, Scope, answer_of, region_and_service, with_body
+
+
+@dataclass(frozen=True)
+class Query:
+    """A request, and the app behind that would answer it."""
+
+    app: App
+    scope: Scope
+    body: bytes
+
+    @cached_property
+    def parameters(self) -> Mapping[str, str]:
+        """As they were sent, with names such as `Filter.1.Value.2`."""
+        return dict(parse_qsl(self.body.decode(errors="replace"), keep_blank_values=True))
+
+    @cached_property
+    def tree(self) -> Mapping[str, Any]:
+        """The parameters as mappings and lists: `{"Filter": [{"Name": …, "Value": […]}]}`."""
+        tree: dict[str, Any] = {}
+        for name, value in self.parameters.items():
+            *path, last = name.split(".")
+            inner = tree
+            for step in path:
+                inner = inner.setdefault(step, {})
+            inner[last] = value
+        return {name: _with_lists(value) for name, value in tree.items()}
+
+    @property
+    def action(self) -> str:
+        """The name of the operation."""
+        return self.parameters.get("Action", "")
+
+    @property
+    def region(self) -> str:
+        """The region that is asked."""
+        return region_and_service(self.scope)[0]
+
+    async def answer(self) -> Answer:
+        """What the app behind answers."""
+        return await answer_of(self.app, self.scope, with_body(self.body))
+
+    def asking(self, parameters: Mapping[str, str], *, service: str = "") -> Query:
+        """Another request to the app behind by the same client, to the same service unless another is named."""
+        scope = self.scope
+        if service:
+            _, own = region_and_service(scope)
+            old, new = f"/{own}/aws4_request".encode(), f"/{service}/aws4_request".encode()
+            scope = {**scope, "headers": [(name, value.replace(old, new)) for name, value in scope["headers"]]}
+        return replace(self, scope=scope, body=urlencode(parameters).encode())
+
+
+def _with_lists(value: Any) -> Any:
+    """Numbered parameters as lists: `X.1` in EC2, `X.member.1` in other services."""
+    if not isinstance(value, dict):
+        return value
+    if value.keys() == {"member"}:
+        return _with_lists(value["member"])
+    if all(name.isdecimal() for name in value):
+        return [_with_lists(value[name]) for name in sorted(value, key=int)]
+    return {name: _with_lists(inner) for name, inner in value.items()}
+
+
+def add(parent: Element, name: str, value: Any = "", *, entry: str = "item") -> Element:
+    """Add an element in the namespace of its parent; gives the new one.
+
+    A mapping becomes an element for each of its values, but None, and a sequence an element named `entry` for each.
+    """
+    namespace, bracket, _ = parent.tag.rpartition("}")
+    element = ElementTree.SubElement(parent, f"{namespace}{bracket}{name}")
+    if isinstance(value, Mapping):
+        add_all(element, value, entry=entry)
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        for inner in value:
+            add(element, entry, inner, entry=entry)
+    else:
+        element.text = str(value).lower() if isinstance(value, bool) else str(value)
+    return element
+
+
+def add_all(parent: Element, values: Mapping[str, Any], *, entry: str = "item") -> None:
+    """Add an element for each of the values, but None."""
+    for name, value in values.items():
+        if value is not None:
+            add(parent, name, value, entry=entry)
+
+
+def xml_answer(
+    name: str, values: Mapping[str, Any], *, namespace: str = "", entry: str = "item", status: int = 200
+) -> Answer:
+    """An answer with these values; `name` is that of the outermost element."""
+    root = Element(f"{{{namespace}}}{name}" if namespace else name)
+    add_all(root, values, entry=entry)
+    return Answer(status, {"content-type": "text/xml"}, _written(root))
+
+
+def changed(answer: Answer, change: Callable[[Element], None]) -> Answer:
+    """A good answer with a change, parsed and written once; a refusal as it is."""
+    if answer.status != 200:
+        return answer
+    root = parsed(answer)
+    change(root)
+    return replace(answer, body=_written(root))
+
+
+def parsed(answer: Answer) -> Element:
+    """The outermost element of an answer."""
+    return ElementTree.fromstring(answer.body)
+
+
+def _written(root: Element) -> bytes:
+    namespace = root.tag[1:].partition("}")[0] if root.tag.startswith("{") else None
+    text: bytes = ElementTree.tostring(root, "utf-8", xml_declaration=True, default_namespace=namespace)
+    return text
