@@ -1,22 +1,23 @@
-"""Auto Scaling groups that follow their launch template.
+"""Auto Scaling groups that follow their launch template, which ministack's do not.
 
-ministack takes a group's launch template when the group is made and never again, and its instance refresh replaces
-nothing, so a plan after a rollout would not be empty. Here the launch template of each group is kept: an instance
-refresh gives the instances new IDs and the group's version, and DescribeAutoScalingGroups answers with both. A refresh
-takes no time, unless the next one is to be refused or to end otherwise (`control`). EC2 shows what the instances run
-(`group_instances`).
+ministack takes a group's launch template when the group is made and never again, drops a mixed instances policy, and
+its instance refresh replaces nothing, so a plan after a rollout would not be empty. Here it is kept for each group what
+its instances are launched from: an instance refresh gives them new IDs and the template of the group, or of the
+refresh's desired configuration, and DescribeAutoScalingGroups shows it. A refresh takes no time, unless the next one
+is to be refused or to end otherwise (`control`). EC2 shows the AMIs of the instances (`group_instances`).
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
+from typing import Any
 from xml.etree.ElementTree import Element
 
 from local_aws.asgi import Answer, App, Receive, Scope, Send, read_body, send_answer
 from local_aws.errors import AwsError
 from local_aws.ministack.group_instances import Origin
 from local_aws.ministack.launch_templates import find_version
-from local_aws.ministack.query_api import Query, changed, parsed, xml_answer
+from local_aws.ministack.query_api import Query, add, changed, parsed, xml_answer
 
 REFUSED = "Refused"
 STATUSES = (
@@ -34,6 +35,14 @@ STATUSES = (
 """Of instance refreshes (botocore: `InstanceRefreshStatus`)."""
 _RUNNING = ("Pending", "InProgress", "Cancelling", "RollbackInProgress", "Baking")
 
+_DISTRIBUTION = {
+    "OnDemandAllocationStrategy": "prioritized",
+    "OnDemandBaseCapacity": 0,
+    "OnDemandPercentageAboveBaseCapacity": 100,
+    "SpotAllocationStrategy": "lowest-price",
+}
+"""The defaults of InstancesDistribution in the API reference."""
+
 
 @dataclass(frozen=True)
 class End:
@@ -44,21 +53,36 @@ class End:
     reason: str = ""
 
 
+@dataclass(frozen=True)
+class _Launch:
+    """What instances are launched from."""
+
+    template: Mapping[str, str]
+    """LaunchTemplateId, LaunchTemplateName and Version; empty with a launch configuration."""
+    policy: Mapping[str, Any] | None = None
+    """The mixed instances policy that the template is part of, if there is one."""
+
+    @property
+    def configuration(self) -> Mapping[str, Any]:
+        """As groups and desired configurations show it."""
+        return {"MixedInstancesPolicy": self.policy} if self.policy else {"LaunchTemplate": self.template}
+
+
 @dataclass
 class _Group:
     """What is kept of a group."""
 
-    version: str
-    """The version of the launch template that new instances get."""
-    rollouts: list[tuple[str, int]]
-    """Versions that instances got, oldest first, each with the percentage of the instances, from the first one on."""
-    ends: dict[str, End] = field(default_factory=dict)
-    """By the ID of the instance refresh."""
+    launch: _Launch
+    """What new instances are launched from."""
+    rollouts: list[tuple[_Launch, int]]
+    """What instances were launched from, oldest first, and which percentage of them, from the first one on."""
+    refreshes: dict[str, tuple[End, _Launch | None]] = field(default_factory=dict)
+    """By ID: how an instance refresh ended, and its desired configuration if it has one."""
 
-    def instance(self, index: int, count: int) -> tuple[str, int]:
-        """The version of an instance, and how often it was replaced."""
-        versions = [version for version, percentage in self.rollouts if index < count * percentage // 100]
-        return versions[-1], len(versions) - 1
+    def instance(self, index: int, count: int) -> tuple[_Launch, int]:
+        """What an instance was launched from, and how many instances it has replaced."""
+        launches = [launch for launch, percentage in self.rollouts if index < count * percentage // 100]
+        return launches[-1], len(launches) - 1
 
 
 class AutoScaling:
@@ -69,7 +93,7 @@ class AutoScaling:
         self._groups: dict[tuple[str, str], _Group] = {}  # by region and name
         self._next: dict[str, End] = {}
         self.origins: dict[str, Origin] = {}
-        """What instances were launched from, as soon as somebody has described their group."""
+        """What instances were launched from, by their IDs, as soon as somebody has described their group."""
 
     def end_next_refresh(self, group: str, end: End) -> None:
         """Let the next instance refresh of a group be refused, or end like this."""
@@ -89,86 +113,118 @@ class AutoScaling:
 
     async def _answer(self, query: Query) -> Answer:
         key = (query.region, query.parameters.get("AutoScalingGroupName", ""))
+        group = self._groups.get(key)
         match query.action:
             case "CreateAutoScalingGroup":
-                return await self._create(query, key)
-            case "UpdateAutoScalingGroup" if "LaunchTemplate.Version" in query.parameters:
-                return await self._update(query, key)
-            case "StartInstanceRefresh":
-                return await self._start_refresh(query, key)
+                launch = await _launch(query, query.tree, _Launch({}))
+                answer = await query.answer()
+                if answer.status == 200:
+                    self._groups[key] = _Group(launch, [(launch, 100)])
+                return answer
+            case "DeleteAutoScalingGroup":
+                self._groups.pop(key, None)
+                return await query.answer()
+            case "UpdateAutoScalingGroup" if group:
+                group.launch = await _launch(query, query.tree, group.launch)
+                return await query.answer()
+            case "StartInstanceRefresh" if group:
+                return await _start_refresh(query, group, self._next.pop(key[1], End()))
             case "DescribeAutoScalingGroups":
                 return changed(await query.answer(), lambda root: self._complete_groups(root, query.region))
-            case "DescribeInstanceRefreshes":
-                return changed(await query.answer(), lambda root: _complete_refreshes(root, self._groups[key].ends))
+            case "DescribeInstanceRefreshes" if group:
+                return changed(await query.answer(), lambda root: _complete_refreshes(root, group))
             case _:
                 return await query.answer()
-
-    async def _create(self, query: Query, key: tuple[str, str]) -> Answer:
-        await _check_version(query)
-        answer = await query.answer()
-        if answer.status == 200:
-            version = query.parameters.get("LaunchTemplate.Version", "")
-            self._groups[key] = _Group(version, [(version, 100)])
-        return answer
-
-    async def _update(self, query: Query, key: tuple[str, str]) -> Answer:
-        await _check_version(query)
-        answer = await query.answer()
-        if answer.status == 200:
-            self._groups[key].version = query.parameters["LaunchTemplate.Version"]
-        return answer
-
-    async def _start_refresh(self, query: Query, key: tuple[str, str]) -> Answer:
-        name = query.parameters.get("AutoScalingGroupName", "")
-        end = self._next.pop(name, End())
-        if end.status == REFUSED:
-            reason = end.reason or f"An instance refresh of group {name} cannot be started"
-            raise AwsError(code="ValidationError", message=reason)
-        answer = await query.answer()
-        if answer.status == 200:
-            group = self._groups[key]
-            group.rollouts.append((group.version, end.percentage))
-            group.ends[parsed(answer).findtext(".//{*}InstanceRefreshId", "")] = end
-        return answer
 
     def _complete_groups(self, root: Element, region: str) -> None:
         for member in root.iterfind(".//{*}AutoScalingGroups/{*}member"):
             group = self._groups[region, member.findtext("{*}AutoScalingGroupName", "")]
-            for version in member.iterfind("{*}LaunchTemplate/{*}Version"):
-                version.text = group.version
+            _show_launch(member, group.launch.configuration)
             instances = member.findall("{*}Instances/{*}member")
             for index, instance in enumerate(instances):
-                number, times = group.instance(index, len(instances))
-                for version in instance.iterfind("{*}LaunchTemplate/{*}Version"):
-                    version.text = number
+                launch, times = group.instance(index, len(instances))
+                _show_launch(instance, {"LaunchTemplate": launch.template})
                 for identity in instance.iterfind("{*}InstanceId"):
                     identity.text = _replaced(identity.text or "", times=times)
-                    template = instance.findtext("{*}LaunchTemplate/{*}LaunchTemplateId", "")
-                    self.origins[identity.text] = Origin(template, number)
+                    if launch.template:
+                        self.origins[identity.text] = Origin(
+                            launch.template["LaunchTemplateId"], launch.template["Version"]
+                        )
 
 
-async def _check_version(query: Query) -> None:
-    """Raises `AwsError` for a version of a launch template that does not exist, with EC2's message after its own."""
-    template: Mapping[str, str] = query.tree.get("LaunchTemplate", {})
+async def _start_refresh(query: Query, group: _Group, end: End) -> Answer:
+    if end.status == REFUSED:
+        name = query.parameters["AutoScalingGroupName"]
+        reason = end.reason or f"An instance refresh of group {name} cannot be started"
+        raise AwsError(code="ValidationError", message=reason)
+    desired = query.tree.get("DesiredConfiguration")
+    launch = await _launch(query, desired or {}, group.launch)
+    answer = await query.answer()
+    identity = parsed(answer).findtext(".//{*}InstanceRefreshId", "")
+    group.refreshes[identity] = (end, launch if desired else None)
+    group.rollouts.append((launch, end.percentage))
+    if end.status == "Successful":
+        group.launch = launch
+    return answer
+
+
+async def _launch(query: Query, asked: Mapping[str, Any], now: _Launch) -> _Launch:
+    """What instances are launched from according to a request; `now` where the request does not say it.
+
+    Raises `AwsError` for a version of a launch template that does not exist.
+    """
+    if "LaunchTemplate" in asked:
+        return _Launch(await _template(query, asked["LaunchTemplate"]))
+    if "MixedInstancesPolicy" not in asked:
+        return now
+    policy = {**(now.policy or {}), **asked["MixedInstancesPolicy"]}
+    distribution = {**_DISTRIBUTION, **policy.get("InstancesDistribution", {})}
+    if distribution["SpotAllocationStrategy"] == "lowest-price":
+        distribution = {"SpotInstancePools": 2, **distribution}
+    template = await _template(query, policy["LaunchTemplate"]["LaunchTemplateSpecification"])
+    launch_template = {**policy["LaunchTemplate"], "LaunchTemplateSpecification": template}
+    return _Launch(template, {"LaunchTemplate": launch_template, "InstancesDistribution": distribution})
+
+
+async def _template(query: Query, asked: Mapping[str, str]) -> Mapping[str, str]:
+    """A launch template as answers show it: with ID and name. Raises `AwsError` for a version that does not exist."""
+    wanted = asked.get("Version", "$Default")
     try:
-        await find_version(query, template, template.get("Version", "$Default"))
+        version = await find_version(query, asked, wanted)
     except AwsError as error:
-        raise AwsError(
-            code="ValidationError", message=f"You must use a valid fully-formed launch template. {error.message}"
-        ) from None
+        message = f"You must use a valid fully-formed launch template. {error.message}"
+        raise AwsError(code="ValidationError", message=message) from None
+    if version is None:
+        return {**asked, "Version": wanted}
+    return {
+        "LaunchTemplateId": version.template_id,
+        "LaunchTemplateName": version.template_name,
+        "Version": wanted,
+    }
 
 
-def _complete_refreshes(root: Element, ends: Mapping[str, End]) -> None:
+def _show_launch(member: Element, shown: Mapping[str, Any]) -> None:
+    """Replace what ministack shows of the launch template of a group or instance."""
+    for element in member.findall("{*}LaunchTemplate"):
+        member.remove(element)
+    for name, value in shown.items():
+        if value:
+            add(member, name, value, entry="member")
+
+
+def _complete_refreshes(root: Element, group: _Group) -> None:
     for refresh in root.iterfind(".//{*}InstanceRefreshes/{*}member"):
-        end = ends[refresh.findtext("{*}InstanceRefreshId", "")]
+        end, desired = group.refreshes[refresh.findtext("{*}InstanceRefreshId", "")]
         shown = {"Status": end.status, "PercentageComplete": str(end.percentage)}
         for name, text in (shown | ({"StatusReason": end.reason} if end.reason else {})).items():
             for element in refresh.iterfind(f"{{*}}{name}"):
                 element.text = text
         for element in refresh.findall("{*}EndTime") if end.status in _RUNNING else ():
             refresh.remove(element)
+        if desired:
+            add(refresh, "DesiredConfiguration", desired.configuration, entry="member")
 
 
 def _replaced(identity: str, *, times: int) -> str:
-    """The ID of the instance that took the place of another one, which was replaced so many times."""
+    """The ID of the instance that is in the place of a first one after so many replacements."""
     return f"i-{sha256(f'{identity} {times}'.encode()).hexdigest()[:17]}" if times else identity

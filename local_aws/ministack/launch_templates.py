@@ -30,22 +30,27 @@ class Version:
     """One version of a template."""
 
     template_id: str
+    template_name: str
     number: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells it from all other versions: the template's ID, and the number."""
+        return self.template_id, self.number
 
 
 class LaunchTemplates:
     """Keeps the data of all versions, and answers for launch templates."""
 
     def __init__(self) -> None:
-        self._data: dict[Version, _Data] = {}
+        self._data: dict[tuple[str, str], _Data] = {}  # by ID and number
 
     async def create(self, query: Query) -> Answer:
         """Answer CreateLaunchTemplate."""
         data = await asyncio.to_thread(_requested_data, query.tree)
         answer = await query.answer()
         if answer.status == 200:
-            template_id = parsed(answer).findtext("{*}launchTemplate/{*}launchTemplateId", "")
-            self._data[Version(template_id, "1")] = data
+            self._data[parsed(answer).findtext("{*}launchTemplate/{*}launchTemplateId", ""), "1"] = data
         return answer
 
     async def create_version(self, query: Query) -> Answer:
@@ -54,12 +59,12 @@ class LaunchTemplates:
         if source := query.parameters.get("SourceVersion"):
             version = await find_version(query, query.parameters, source)
             if version:
-                data = {**self._data.get(version, {}), **data}
+                data = {**self._data.get(version.key, {}), **data}
                 query = query.asking({**query.parameters, "SourceVersion": version.number})
 
         def complete(root: Element) -> None:
             for element in root.iterfind("{*}launchTemplateVersion"):
-                self._data[_version(element)] = data
+                self._data[_version(element).key] = data
                 self._complete(element)
 
         return changed(await query.answer(), complete)
@@ -77,7 +82,7 @@ class LaunchTemplates:
 
     def _complete(self, element: Element) -> None:
         """Put the whole data into the element of a version."""
-        data = self._data.get(_version(element))
+        data = self._data.get(_version(element).key)
         shown = element.find("{*}launchTemplateData")
         if data is not None and shown is not None:
             shown.clear()
@@ -131,7 +136,11 @@ async def find_version(query: Query, template: Mapping[str, str], wanted: str) -
 
 
 def _version(element: Element) -> Version:
-    return Version(element.findtext("{*}launchTemplateId", ""), element.findtext("{*}versionNumber", ""))
+    return Version(
+        element.findtext("{*}launchTemplateId", ""),
+        element.findtext("{*}launchTemplateName", ""),
+        element.findtext("{*}versionNumber", ""),
+    )
 
 
 def _requested_data(tree: Mapping[str, Any]) -> _Data:

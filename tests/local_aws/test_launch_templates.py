@@ -29,11 +29,10 @@ numbers = itertools.count(1)
 
 
 class Template:
-    """A launch template, and the group that it is for."""
+    """A launch template with three tags."""
 
     def __init__(self, aws: LocalAws, **data: Any) -> None:
         self.ec2 = aws.client("ec2", region=REGION)
-        self.auto_scaling = aws.client("autoscaling", region=REGION)
         self.name = f"template-{next(numbers)}"
         tags = [{"Key": "kept", "Value": "1"}, {"Key": "changed", "Value": "1"}, {"Key": "deleted", "Value": "1"}]
         made = self.ec2.create_launch_template(
@@ -56,14 +55,6 @@ class Template:
         (found,) = (each["LaunchTemplateData"] for each in described["LaunchTemplateVersions"])
         data: dict[str, Any] = found
         return data
-
-    def group(self, version: str) -> dict[str, Any]:
-        """The arguments with which a group of no instances is made."""
-        template = {"LaunchTemplateName": self.name, "Version": version}
-        return {"AutoScalingGroupName": self.name, "MinSize": 0, "MaxSize": 0, "LaunchTemplate": template}
-
-    def not_found(self, version: str) -> str:
-        return f"Could not find the specified version {version} for the launch template with ID {self.id}."
 
 
 def test_everything_that_was_asked_for_is_kept(local_aws: LocalAws) -> None:
@@ -92,24 +83,16 @@ def test_new_version_inherits_from_its_source(local_aws: LocalAws, source: str, 
 
 def test_version_that_does_not_exist_is_refused(local_aws: LocalAws) -> None:
     template = Template(local_aws, ImageId="ami-1")
-    expected = f"InvalidLaunchTemplateId.VersionNotFound: {template.not_found('2')}"
+    expected = (
+        "InvalidLaunchTemplateId.VersionNotFound: Could not find the specified version 2 for the launch template with "
+        f"ID {template.id}."
+    )
     by_id = {"LaunchTemplateId": template.id}
     describe, create = template.ec2.describe_launch_template_versions, template.ec2.create_launch_template_version
     assert refusal(describe, **by_id, Versions=["1", "2"]) == expected
     assert refusal(describe, LaunchTemplateName=template.name, Versions=["2"]) == expected
     assert refusal(create, **by_id, SourceVersion="2", LaunchTemplateData={"ImageId": "ami-2"}) == expected
     assert [each["VersionNumber"] for each in describe(**by_id)["LaunchTemplateVersions"]] == [1]
-
-
-def test_group_gets_only_a_version_that_exists(local_aws: LocalAws) -> None:
-    template = Template(local_aws, ImageId="ami-1")
-    expected = f"ValidationError: You must use a valid fully-formed launch template. {template.not_found('2')}"
-    groups = template.auto_scaling
-    assert refusal(groups.create_auto_scaling_group, **template.group("2")) == expected
-    groups.create_auto_scaling_group(**template.group("1"))
-    assert refusal(groups.update_auto_scaling_group, **template.group("2")) == expected
-    template.add_version(ImageId="ami-2")
-    groups.update_auto_scaling_group(**template.group("2"))
 
 
 def test_tags_of_a_template_can_be_changed_and_deleted(local_aws: LocalAws) -> None:
