@@ -1,13 +1,13 @@
-"""The kinds of resources that Image Builder keeps, one row each, with what AWS refuses and adds.
+"""The kinds of resources that Image Builder keeps, with what AWS refuses and adds.
 
-A row says how the kind is named in operations, ARNs and results, and has one function that looks at the
-parameters of a create or update: it raises what AWS refuses and returns the fields that AWS adds. Creating,
-reading, updating, deleting and listing are the same for all of them (`image_builder.py`).
+Each kind is a row of `KINDS`. It has one function that checks the parameters of a create or update: it raises what AWS
+refuses and returns the fields that AWS adds. Creating, reading, updating, deleting and listing are the same for all
+kinds (`operations.py`).
 """
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 from local_aws.clients import ACCOUNT
@@ -20,30 +20,56 @@ from local_aws.image_builder.store import Fields, RegionStore
 from local_aws.image_builder.workflow_documents import check_scanning, check_workflows, read_workflow
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Kind:
-    """One kind of resource."""
+    """One kind of resource. Most names follow from the noun."""
 
     noun: str
-    """As in the operations: CreateImageRecipe."""
-    plural: str = ""
-    """As in ListLifecyclePolicies, where it is not the noun with an s."""
-    path: str
-    """As in ARNs: image-recipe."""
-    path_of: Callable[[Fields], str] | None = None
-    """The path of one resource, where it says more than that of the kind."""
-    member: str
-    """The member of Get's result."""
-    arn_member: str
-    """The member that holds the ARN in every request and result."""
-    list_member: str
+    """As in the operations: `ImageRecipe` in CreateImageRecipe."""
     complete: Callable[[Fields, RegionStore], dict[str, Any]]
     """Raises what AWS refuses; returns the fields that AWS adds."""
+    _: KW_ONLY
     uses: Callable[[Fields], Sequence[str | None]] = lambda resource: ()
-    """The ARNs that a resource of this kind refers to: those cannot be deleted meanwhile."""
+    """The ARNs that a resource of this kind refers to: those resources cannot be deleted meanwhile."""
     versioned: bool = False
     has_builds: bool = False
     """Whether the ARN ends in a build version, counted up for each version."""
+    has_types: bool = False
+    """Whether the ARN has the resource's type: `workflow/build/NAME`."""
+    plural: str = ""
+    """As in ListLifecyclePolicies. Default: the noun with an s."""
+    list_member: str = ""
+    """The member of List's result. Default: `componentVersionList` for kinds with builds, otherwise
+    `imageRecipeSummaryList`."""
+
+    @property
+    def path(self) -> str:
+        """As in ARNs: `image-recipe`."""
+        return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", self.noun).lower()
+
+    def path_of(self, params: Fields) -> str:
+        """The path of a new resource."""
+        return f"{self.path}/{params['type'].lower()}" if self.has_types else self.path
+
+    @property
+    def member(self) -> str:
+        """The member of Get's result: `imageRecipe`."""
+        return self.noun[0].lower() + self.noun[1:]
+
+    @property
+    def arn_member(self) -> str:
+        """The member that holds the ARN in every request and result."""
+        return f"{self.member}{'BuildVersion' if self.has_builds else ''}Arn"
+
+    @property
+    def list_operation(self) -> str:
+        """The name of the operation that lists."""
+        return f"List{self.plural or self.noun + 's'}"
+
+    @property
+    def listed_as(self) -> str:
+        """The member of List's result."""
+        return self.list_member or f"{self.member}{'Version' if self.has_builds else 'Summary'}List"
 
 
 def _component(params: Fields, region: RegionStore) -> dict[str, Any]:
@@ -148,80 +174,17 @@ def _schedule(schedule: Fields) -> dict[str, Any]:
     return {"pipelineExecutionStartCondition": condition, "timezone": "UTC", **schedule}
 
 
-KINDS: tuple[Kind, ...] = (
-    Kind(
-        noun="Component",
-        path="component",
-        member="component",
-        arn_member="componentBuildVersionArn",
-        list_member="componentVersionList",
-        complete=_component,
-        versioned=True,
-        has_builds=True,
-    ),
-    Kind(
-        noun="ImageRecipe",
-        path="image-recipe",
-        member="imageRecipe",
-        arn_member="imageRecipeArn",
-        list_member="imageRecipeSummaryList",
-        complete=image_recipe,
-        uses=lambda recipe: [entry["componentArn"] for entry in recipe.get("components", ())],
-        versioned=True,
-    ),
-    Kind(
-        noun="Workflow",
-        path="workflow",
-        path_of=lambda params: f"workflow/{params['type'].lower()}",
-        member="workflow",
-        arn_member="workflowBuildVersionArn",
-        list_member="workflowVersionList",
-        complete=_workflow,
-        versioned=True,
-        has_builds=True,
-    ),
-    Kind(
-        noun="ContainerRecipe",
-        path="container-recipe",
-        member="containerRecipe",
-        arn_member="containerRecipeArn",
-        list_member="containerRecipeSummaryList",
-        complete=container_recipe,
-        uses=lambda recipe: [entry["componentArn"] for entry in recipe.get("components", ())],
-        versioned=True,
-    ),
-    Kind(
-        noun="InfrastructureConfiguration",
-        path="infrastructure-configuration",
-        member="infrastructureConfiguration",
-        arn_member="infrastructureConfigurationArn",
-        list_member="infrastructureConfigurationSummaryList",
-        complete=_infrastructure_configuration,
-    ),
-    Kind(
-        noun="DistributionConfiguration",
-        path="distribution-configuration",
-        member="distributionConfiguration",
-        arn_member="distributionConfigurationArn",
-        list_member="distributionConfigurationSummaryList",
-        complete=_distribution_configuration,
-    ),
-    Kind(
-        noun="ImagePipeline",
-        path="image-pipeline",
-        member="imagePipeline",
-        arn_member="imagePipelineArn",
-        list_member="imagePipelineList",
-        complete=_image_pipeline,
-        uses=_pipeline_uses,
-    ),
-    Kind(
-        noun="LifecyclePolicy",
-        plural="LifecyclePolicies",
-        path="lifecycle-policy",
-        member="lifecyclePolicy",
-        arn_member="lifecyclePolicyArn",
-        list_member="lifecyclePolicySummaryList",
-        complete=check_policy,
-    ),
+def _component_uses(recipe: Fields) -> Sequence[str | None]:
+    return [entry["componentArn"] for entry in recipe.get("components", ())]
+
+
+KINDS = (
+    Kind("Component", _component, versioned=True, has_builds=True),
+    Kind("Workflow", _workflow, versioned=True, has_builds=True, has_types=True),
+    Kind("ImageRecipe", image_recipe, uses=_component_uses, versioned=True),
+    Kind("ContainerRecipe", container_recipe, uses=_component_uses, versioned=True),
+    Kind("InfrastructureConfiguration", _infrastructure_configuration),
+    Kind("DistributionConfiguration", _distribution_configuration),
+    Kind("ImagePipeline", _image_pipeline, uses=_pipeline_uses, list_member="imagePipelineList"),
+    Kind("LifecyclePolicy", check_policy, plural="LifecyclePolicies"),
 )

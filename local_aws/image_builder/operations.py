@@ -108,10 +108,10 @@ def _operations_of(kind: Kind) -> dict[str, Callable[[RegionStore, Fields], dict
         f"Create{kind.noun}": lambda store, params: _create(store, kind, params),
         f"Get{kind.noun}": lambda store, params: {kind.member: store.get(params[kind.arn_member])},
         f"Delete{kind.noun}": lambda store, params: _delete(store, kind, params),
-        f"List{kind.plural or kind.noun + 's'}": lambda store, params: _list(
+        kind.list_operation: lambda store, params: _list(
             _versions(store.of_path(kind.path)) if kind.has_builds else store.of_path(kind.path),
             params,
-            member=kind.list_member,
+            member=kind.listed_as,
         ),
     }
     if not kind.versioned:
@@ -132,8 +132,7 @@ def _answered(store: RegionStore, *, token: str, operation: str, params: Fields)
 def _create(store: RegionStore, kind: Kind, params: Fields) -> dict[str, Any]:
     version = _version(params) if kind.versioned else ""
     resource = {**_kept(params), **kind.complete(params, store)}
-    path = kind.path_of(params) if kind.path_of else kind.path
-    arn = arn_of(region=store.name, path=path, name=params["name"], version=version)
+    arn = arn_of(region=store.name, path=kind.path_of(params), name=params["name"], version=version)
     existing = store.find(arn)
     if existing and not (kind.has_builds and _differs(resource, existing)):
         raise AwsError(
