@@ -1,1 +1,1 @@
-"""`make demo`: the story that Goldsmith is for, against the local AWS."""
+"""`make demo`: what Goldsmith is for, shown step by step against the local AWS."""

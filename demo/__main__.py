@@ -1,4 +1,4 @@
-"""`make demo`: the story, narrated. Ends with status 1 when any step did not show what it should, 130 on Ctrl-C."""
+"""`make demo`: runs the steps of the story and shows them. Exit status 1 if a step fails, 130 on Ctrl-C."""
 
 import argparse
 import contextlib
@@ -18,26 +18,27 @@ from demo.world import StepFailed, World
 from local_aws.server import LocalAws, LocalAwsError
 
 SECONDS_PER_BUILD_STATE = 0.5
-"""Long enough to see a build walk through its states, short enough to watch."""
+"""Long enough to see each state of a build, and short enough to watch."""
 
 
 def main() -> int:
-    """Tell the story."""
+    """Run all steps; gives the exit status."""
     parser = argparse.ArgumentParser(
-        prog="make demo", description="The whole story of Goldsmith, against an AWS on this machine."
+        prog="make demo",
+        description="Build an image, roll it out and destroy everything, against an AWS on this machine.",
     )
     parser.parse_args()
     entry.raise_on_interrupt()
-    # a stop from outside ends what runs, as Ctrl-C does
+    # SIGTERM ends what runs, as Ctrl-C does
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console(highlight=False, soft_wrap=True)
     began = time.monotonic()
     try:
         with _world() as world:
             for number, step in enumerate(STEPS, start=1):
-                _narrate(step, f"{number}/{len(STEPS)}", world, console)
+                _run(step, f"{number}/{len(STEPS)}", world, console)
     except (StepFailed, LocalAwsError) as error:
-        console.print(f"[bold red]The story ends here:[/] {escape(str(error))}")
+        console.print(f"[bold red]The demo failed:[/] {escape(str(error))}")
         return 1
     except KeyboardInterrupt:
         console.print("[yellow]Stopped; nothing was left behind.[/]")
@@ -59,7 +60,7 @@ def _world() -> Iterator[World]:
             world.end()
 
 
-def _narrate(step: Step, number: str, world: World, console: Console) -> None:
+def _run(step: Step, number: str, world: World, console: Console) -> None:
     began = time.monotonic()
     heading = f"[dim]{number}[/] [bold]{escape(step.title)}[/]"
     if not console.is_terminal:
@@ -69,20 +70,20 @@ def _narrate(step: Step, number: str, world: World, console: Console) -> None:
         def show(line: str) -> None:
             _progress(status, heading, line, seconds=time.monotonic() - began, width=console.width)
 
-        world.say = show
+        world.show = show
         try:
-            seen = step.do(world)
+            results = step.run(world)
         except StepFailed:
             console.print(f"[red]✗[/] {heading}")
             raise
     if console.is_terminal:
         console.print(f"[green]✓[/] {heading} [dim]{time.monotonic() - began:.0f} s[/]")
-    for line in seen:
+    for line in results:
         console.print(f"      {escape(line)}")
 
 
 def _progress(status: Status, heading: str, line: str, *, seconds: float, width: int) -> None:
-    """On a terminal: the heading, the time, and what the running command says now."""
+    """On a terminal: the heading, the time, and the last line of the running command."""
     room = max(20, width - 24)
     status.update(f"{heading} [dim]{seconds:.0f} s[/]\n      [dim]{escape(' '.join(line.split())[:room])}[/]")
 
@@ -90,12 +91,12 @@ def _progress(status: Status, heading: str, line: str, *, seconds: float, width:
 def _summary(world: World, console: Console, *, seconds: float) -> None:
     first, second = world.amis
     console.print(
-        f"\n[bold green]{len(STEPS)} of {len(STEPS)} steps showed what they should, in {seconds:.0f} seconds.[/]\n"
-        "Two generations were built, handed off in two regions and rolled out; nobody copied an AMI ID:"
+        f"\n[bold green]{len(STEPS)} of {len(STEPS)} steps succeeded, in {seconds:.0f} seconds.[/]\n"
+        "Two builds were handed off in two regions and rolled out, and nobody copied an AMI ID:"
     )
     for region in first:
         console.print(f"      {region}: {first[region]} → {second[region]}")
-    console.print("Next: README.md tells how to point it at an account of yours.")
+    console.print("Next: README.md explains how to use it with your own AWS account.")
 
 
 if __name__ == "__main__":

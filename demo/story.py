@@ -1,9 +1,9 @@
-"""The story that Goldsmith is for, as a list of steps that check themselves.
+"""What Goldsmith is for, as a list of steps that check their own results.
 
-An image is built, its AMI handed off, a fleet runs it; a component changes, a second generation is built, the fleet's
-plan shows it and the fleet takes it; everything is destroyed. `demo` narrates the steps, the end-to-end test runs them.
-They use what a team uses, the `cdktf` command and `python -m ops`, against the local AWS and in a folder that passes:
-nothing of the project or its `state/` is touched.
+An image is built, its AMI is handed off, and a fleet runs it. Then a component changes, a second build is made, the
+fleet's plan shows its AMI, and the fleet is rolled out. At last everything is destroyed. `make demo` shows the steps,
+and the end-to-end test runs them. They use what a team uses, the `cdktf` command and `python -m ops`, against the local
+AWS and in a temporary folder: the project and its `state/` are not changed.
 """
 
 import json
@@ -24,10 +24,11 @@ _WALK = ("BUILDING", "TESTING", "DISTRIBUTING", "AVAILABLE")
 
 @dataclass(frozen=True)
 class Step:
-    """One step: what it is about, and a function that does it and says what was seen."""
+    """One step."""
 
     title: str
-    do: Callable[[World], Sequence[str]]
+    run: Callable[[World], Sequence[str]]
+    """Does it; gives the lines to show. Raises `StepFailed`."""
 
 
 def _network(world: World) -> Sequence[str]:
@@ -46,25 +47,29 @@ def _network(world: World) -> Sequence[str]:
 
 def _first_deploy(world: World) -> Sequence[str]:
     world.run([sys.executable, "main.py"])
-    # both at once, for the deploy waits a minute for the queue and the bucket to settle
-    deployed, words = world.together(
+    # at the same time, because the deploy waits a minute for the queue and the bucket
+    deployed, refused = world.together(
         lambda: world.cdktf("deploy", IMAGE, "--auto-approve", "--skip-synth"),
         lambda: world.cdktf("plan", FLEET, "--skip-synth", fails=True),
     )
     added = _found(r"Apply complete! Resources: (\d+) added", deployed)
     return [
-        f"{IMAGE}: {added} resources; the components' scripts arrived letter for letter: {_arrived(world)}",
-        f"{FLEET}: no plan yet: {_found(r'(Fleet web-dev: [^│{]*? no build .*? ops build web)', _joined(words))}",
+        f"{IMAGE}: {added} resources; the components' scripts arrived unchanged: {_arrived(world)}",
+        f"{FLEET}: no plan yet: {_found(r'(Fleet web-dev: [^│{]*? no build .*? ops build web)', _joined(refused))}",
     ]
 
 
 def _arrived(world: World) -> str:
-    """The components whose text in Image Builder is that of their file: `${…}` and `%{…}` are not Terraform's."""
+    """The components whose text in Image Builder is that of their file, although `${…}` and `%{…}` mean something to
+    Terraform."""
     builder = world.aws.client("imagebuilder", region=HOME)
     files = {"http-responds": PROJECT / "components" / "http-responds" / "linux.yaml"}
     files["app"] = world.folder / "config" / "components" / "app.yaml"
     texts = {name: file.read_text() for name, file in files.items()}
-    _check("%{" in texts["http-responds"] and "${" in texts["app"], "the sample has nothing that could be mistaken")
+    _check(
+        "%{" in texts["http-responds"] and "${" in texts["app"],
+        "the sample has no text that Terraform could mistake for its own",
+    )
     for version in builder.list_components()["componentVersionList"]:
         name = version["name"].rpartition("_")[2]
         if name in texts:
@@ -78,7 +83,7 @@ def _arrived(world: World) -> str:
 def _build(world: World) -> Sequence[str]:
     output = world.ops("build", "web", "--follow")
     seen = list(dict.fromkeys(re.findall(rf"\b({'|'.join(_WALK)})\b", output)))
-    # a state that is over in a moment may pass between two looks
+    # a short state may not be seen
     _check(seen == [state for state in _WALK if state in seen], f"the states came as {seen}", output)
     _check(seen[-1:] == ["AVAILABLE"], f"the build ended {' '.join(seen[-1:])}", output)
     return [" → ".join(seen)]
@@ -102,7 +107,7 @@ def _handed_off(world: World) -> Sequence[str]:
 
 
 def _fleet_and_change(world: World) -> Sequence[str]:
-    """Two stacks, two states: nothing keeps one from being deployed while the other is."""
+    """Two stacks have two states, and can be deployed at the same time."""
     component = world.folder / "config" / "components" / "app.yaml"
     component.write_text(component.read_text().replace("golden", "golden, again"))
     world.run([sys.executable, "main.py"])
@@ -113,7 +118,7 @@ def _fleet_and_change(world: World) -> Sequence[str]:
 
 
 def _instances(world: World) -> Sequence[str]:
-    """The fleet's instances and their AMIs, which must be that of the newest generation."""
+    """The fleet's instances with their AMI, which must be that of the newest build."""
     ec2 = world.aws.client("ec2", region=HOME)
     (group,) = world.aws.client("autoscaling", region=HOME).describe_auto_scaling_groups()["AutoScalingGroups"]
     amis = {}
@@ -163,7 +168,7 @@ def _destroy(world: World) -> Sequence[str]:
     pipelines = world.aws.client("imagebuilder", region=HOME).list_image_pipelines()["imagePipelineList"]
     _check(not pipelines, f"pipelines left: {pipelines}")
     amis = len(world.amis)
-    return [f"both states are empty; the {amis} AMIs in each region and the channel's history stay, by intention"]
+    return [f"both states are empty; the {amis} AMIs in each region and the channel's history are kept on purpose"]
 
 
 STEPS = (
@@ -172,13 +177,13 @@ STEPS = (
     Step("python -m ops build web --follow", _build),
     Step("SNS → Lambda → SSM: the hand-off has set latest in both regions", _handed_off),
     Step("cdktf deploy fleet-web-dev; meanwhile a component changes: cdktf deploy image-web", _fleet_and_change),
-    Step("The second generation: python -m ops build web --follow", _second_build),
+    Step("The second build: python -m ops build web --follow", _second_build),
     Step("cdktf plan fleet-web-dev shows it", _plan_shows_it),
     Step("cdktf deploy fleet-web-dev starts the instance refresh", _roll_out),
     Step("cdktf plan, of both stacks", _nothing_left_to_do),
     Step("cdktf destroy, of both stacks", _destroy),
 )
-"""In this order; each builds on those before it."""
+"""In this order: each needs those before it."""
 
 
 def _resources(state: Path) -> list[Any]:
@@ -186,9 +191,9 @@ def _resources(state: Path) -> list[Any]:
     return resources
 
 
-def _check(holds: bool, words: str, output: str = "") -> None:
+def _check(holds: bool, problem: str, output: str = "") -> None:
     if not holds:
-        raise StepFailed(f"{words}\n{last_lines(output)}".rstrip())
+        raise StepFailed(f"{problem}\n{last_lines(output)}".rstrip())
 
 
 def _found(pattern: str, output: str) -> str:
@@ -199,5 +204,5 @@ def _found(pattern: str, output: str) -> str:
 
 
 def _joined(output: str) -> str:
-    """Terraform wraps and cdktf indents and frames what it says: all in one line."""
+    """An output in one line, without the line breaks, indents and frames of Terraform and cdktf."""
     return " ".join(re.sub(r"^(image|fleet)-[a-z-]+|[│╷╵]", " ", output, flags=re.MULTILINE).split())

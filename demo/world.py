@@ -1,4 +1,4 @@
-"""Where the story happens: the local AWS, a passing folder with the sample estate, and the commands that run there."""
+"""Where the steps run: the local AWS, a temporary folder with the sample estate, and the commands."""
 
 import contextlib
 import re
@@ -21,23 +21,23 @@ HOME = "ap-northeast-1"
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
-Say = Callable[[str], None]
-"""Takes a line of what a running command prints."""
+Show = Callable[[str], None]
+"""Shows a line that a running command has printed."""
 
 
 class StepFailed(Exception):
-    """A step did not show what it should; the message says what, and the end of what was printed."""
+    """A step has failed; the message is the problem, and the last lines of the output."""
 
 
 @dataclass
 class World:
-    """What the steps work on: the local AWS, a folder with a copy of the sample estate, and what was seen so far."""
+    """What the steps share: the local AWS, a folder with a copy of the sample estate, and the AMIs built so far."""
 
     aws: LocalAws
     folder: Path
-    say: Say = lambda line: None
+    show: Show = lambda line: None
     amis: list[dict[str, str]] = field(default_factory=list)
-    """AMI by region, for each generation built."""
+    """For each build its AMIs, by region."""
 
     _running: set[subprocess.Popen[str]] = field(default_factory=set)
 
@@ -54,17 +54,17 @@ class World:
         )
 
     def cdktf(self, *arguments: str, fails: bool = False) -> str:
-        """What the cdktf command prints; it must fail if `fails`, and else succeed."""
+        """The output of the cdktf command, which must fail if `fails`, and otherwise succeed."""
         program = PROJECT / "node_modules" / ".bin" / "cdktf"
         command = [str(program), *arguments, "--no-color", "--output", self.environment["CDKTF_OUTDIR"]]
         return self.run(command, fails=fails)
 
     def ops(self, *arguments: str) -> str:
-        """What `python -m ops` prints."""
+        """The output of `python -m ops`, which must succeed."""
         return self.run([sys.executable, "-m", "ops", *arguments])
 
     def run(self, command: Sequence[str], *, fails: bool = False) -> str:
-        """Run a command in the project, as the leader of a group of its own; its lines go to `say` as they come."""
+        """Run a command in the project's folder; gives its output, and passes each line to `show` at once."""
         process = subprocess.Popen(
             command,
             cwd=PROJECT,
@@ -78,7 +78,7 @@ class World:
         self._running.add(process)
         assert process.stdout is not None
         with process.stdout as printed:
-            lines = [text for line in printed if (text := self._heard(line))]
+            lines = [text for line in printed if (text := self._shown(line))]
         status = process.wait()
         self._running.discard(process)
         output = "\n".join(lines)
@@ -88,18 +88,18 @@ class World:
         return output
 
     def together(self, *calls: Callable[[], str]) -> list[str]:
-        """What several calls give that run at once."""
+        """The results of several calls that run at the same time."""
         with ThreadPoolExecutor() as pool:
             try:
                 return [future.result() for future in [pool.submit(call) for call in calls]]
             except BaseException:
-                self.end()  # or leaving the pool would wait for them
+                self.end()  # otherwise leaving the pool would wait for them
                 raise
 
     def end(self) -> None:
-        """End the commands that still run, with all that they started. For when a step was interrupted.
+        """Kill the commands that still run, with all their children, after a step was interrupted.
 
-        cdktf runs Terraform on terminals of its own, each with a session, so no signal to a group reaches it.
+        cdktf runs Terraform on other terminals, in sessions of their own, so a signal to a group does not reach it.
         """
         for process in list(self._running):
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -109,13 +109,13 @@ class World:
                         each.kill()
             process.wait()
 
-    def _heard(self, line: str) -> str:
+    def _shown(self, line: str) -> str:
         text = _ANSI.sub("", line).rstrip()
         if text:
-            self.say(text)
+            self.show(text)
         return text
 
 
 def last_lines(output: str) -> str:
-    """The end of what was printed."""
+    """The last lines of an output."""
     return "\n".join(output.splitlines()[-40:])

@@ -1,6 +1,6 @@
 """An AWS on this machine, for the demo and the tests.
 
-ministack answers for everything it has; in front of it stands a small EC2 Image Builder, because no
-emulator has one. Both are served on one loopback port: `python -m local_aws`. Nothing here imports the
-rest of the project, so that a mistake there cannot hide here.
+`python -m local_aws` serves it on one loopback port. ministack emulates most services; `ministack/` corrects and
+completes its answers, and `image_builder/` is a small EC2 Image Builder, because no emulator has one. Nothing here
+imports `estate`, `stacks` or the function of the hand-off, so a mistake in them cannot be repeated here.
 """

@@ -1,10 +1,10 @@
-"""`python -m local_aws`: the server is in `serve`, which is imported where Ctrl-C is known to end it."""
+"""`python -m local_aws`. The server is `serve`; it is imported only after Ctrl-C is handled."""
 
 import entry
 
 
 def main() -> int:
-    """Serve until stopped; the exit status."""
+    """Serve until stopped; gives the exit status."""
     from local_aws import serve
 
     return serve.main()

@@ -1,19 +1,19 @@
-"""Image Builder writes dates in three forms."""
+"""Dates as AWS's APIs write them, and the two other forms of Image Builder."""
 
 from datetime import UTC, datetime
 
 
 def api_date() -> str:
-    """The time as the API has it: `2022-07-28T01:13:45.123Z`."""
+    """Now, as APIs write it: `2022-07-28T01:13:45.123Z`."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def build_date() -> str:
-    """The time as it stands for `{{ imagebuilder:buildDate }}`: `2022-10-26T22-30-05.912619Z`."""
+    """Now, as a value of `{{ imagebuilder:buildDate }}`: `2022-10-26T22-30-05.912619Z`."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S.%fZ")
 
 
 def message_date(date: str) -> str:
-    """An API date as SNS messages have it: `Jul 28, 2022 1:13:45 AM`, day and hour without leading zeros."""
+    """A date of the API in the form of SNS messages: `Jul 28, 2022 1:13:45 AM`, without leading zeros."""
     moment = datetime.fromisoformat(date)
     return f"{moment:%b} {moment.day}, {moment.year} {moment.hour % 12 or 12}:{moment:%M:%S %p}"

@@ -1,4 +1,4 @@
-"""Refusals, as AWS words them."""
+"""Refusals in the form of AWS's APIs."""
 
 
 class AwsError(Exception):

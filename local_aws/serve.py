@@ -1,7 +1,7 @@
-"""Serves AWS on one loopback port until stopped: what `python -m local_aws` runs.
+"""Serves AWS on one loopback port until stopped: `python -m local_aws`.
 
-Prints one line when it is ready. Stops on SIGINT and SIGTERM, and with `--until-stdin-closes` also when its
-standard input closes or its parent ends, so that nothing stays behind whoever kills whom.
+It prints one line when it is ready. It stops on SIGINT and SIGTERM, and with `--until-stdin-closes` also when its
+standard input closes or its parent ends, so it never outlives a parent that was killed.
 """
 
 import argparse
@@ -35,9 +35,9 @@ def main() -> int:
         reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
         _fail(f"port {options.port} of 127.0.0.1 is not available: {reason}")
     port = listener.getsockname()[1]
-    entry.raise_on_interrupt()  # so that the folder goes
+    entry.raise_on_interrupt()  # so that the folder is removed
     with tempfile.TemporaryDirectory(prefix="local-aws-") as folder:
-        # The Lambda functions' code is unpacked here, and goes with the server.
+        # the code of Lambda functions is unpacked here, and removed with the folder
         os.environ["TMPDIR"] = tempfile.tempdir = folder
         prepare_environment(port=port)
         try:
@@ -47,7 +47,7 @@ def main() -> int:
         front = Front(
             port=port,
             state_seconds=options.state_seconds,
-            on_ready=partial(_say_ready, port),
+            on_ready=partial(_announce, port),
         )
         asyncio.run(_serve(Replays(app=front), listener=listener, until_stdin_closes=options.until_stdin_closes))
     return 0
@@ -55,17 +55,17 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local_aws", description="Serve AWS on one loopback port.")
-    parser.add_argument("--port", type=int, default=4566, help="0 = any free one (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=4566, help="0 for any free port (default: %(default)s)")
     parser.add_argument(
         "--state-seconds",
         type=float,
         default=0.0,
-        help="how long an image build stays in each state (default: %(default)s)",
+        help="how long image builds stay in each state (default: %(default)s)",
     )
     parser.add_argument(
         "--until-stdin-closes",
         action="store_true",
-        help="stop also when standard input closes or the parent process ends",
+        help="also stop when standard input closes or the parent process ends",
     )
     return parser.parse_args()
 
@@ -89,7 +89,7 @@ async def _serve(app: App, *, listener: socket.socket, until_stdin_closes: bool)
 
 
 def _watch_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
-    with contextlib.suppress(OSError):  # a closed one cannot be read
+    with contextlib.suppress(OSError):  # it is closed already
         while os.read(0, 1024):
             pass
     loop.call_soon_threadsafe(stop.set)
@@ -101,10 +101,10 @@ async def _watch_parent(stop: asyncio.Event, *, parent: int) -> None:
     stop.set()
 
 
-def _say_ready(port: int) -> None:
+def _announce(port: int) -> None:
     try:
         print(f"local AWS ready at http://127.0.0.1:{port}", flush=True)
-    except OSError:  # said at the end; whoever waits for the line would wait for ever, so stop
+    except OSError:  # standard output is closed, and nobody would ever know that the server is ready
         os.kill(os.getpid(), signal.SIGTERM)
 
 

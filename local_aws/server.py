@@ -1,4 +1,4 @@
-"""Start the local AWS from Python, and be sure that it ends.
+"""Starts the local AWS from Python, and makes sure that it ends.
 
 with LocalAws() as aws:
     aws.client("sns").create_topic(Name="built")
@@ -26,14 +26,14 @@ _ENDS_WITHIN_SECONDS = 10
 
 
 class LocalAwsError(Exception):
-    """The local AWS did not start, or does not answer; one line says why."""
+    """The local AWS did not start, or does not answer; the message is one line."""
 
 
 class LocalAws:
     """`python -m local_aws` as a child process; a context manager.
 
-    `port` 0 takes any free one; `state_seconds` is how long image builds stay in each state. On leaving, and
-    also when this process is killed, the server and the Lambda functions it runs end.
+    `port` 0 takes any free port; `state_seconds` is how long image builds stay in each state. The server and the
+    Lambda functions that it runs end with the context, and also when this process is killed.
     """
 
     def __init__(self, *, port: int = 0, state_seconds: float = 0.0) -> None:
@@ -42,13 +42,13 @@ class LocalAws:
         self._clients: dict[tuple[str, str], Any] = {}
         self._lock = threading.Lock()
         self.endpoint = ""
-        """`http://127.0.0.1:PORT`, once started."""
+        """`http://127.0.0.1:PORT`, as soon as it has started."""
 
     def __enter__(self) -> Self:
-        """Start, and wait until it is ready. Raises `LocalAwsError` with the process's last output."""
-        # A file without a name, so that it goes with the processes; a pipe would fill up.
+        """Start the server, and wait until it is ready. Raises `LocalAwsError` with the last line of its output."""
+        # a file without a name, which is removed with the processes; a pipe would fill up
         self._log = tempfile.TemporaryFile()
-        # A session of its own: Ctrl-C is for the parent to handle, and the group can be killed whole.
+        # a session of its own: Ctrl-C reaches only the parent, and all processes of the group can be killed at once
         self._process = subprocess.Popen(
             self._command,
             stdin=subprocess.PIPE,
@@ -73,11 +73,11 @@ class LocalAws:
 
     @property
     def pid(self) -> int:
-        """The server's process, which leads the group of all that it starts."""
+        """The server's process; it leads the process group of everything that it starts."""
         return self._process.pid
 
     def environment(self, *, region: str = "us-east-1") -> dict[str, str]:
-        """This process's environment, with nothing of AWS in it but the way to this server."""
+        """The environment of this process, with those variables of AWS that lead to this server, and no others."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         direct = ",".join(filter(None, (kept.get("no_proxy") or kept.get("NO_PROXY"), "127.0.0.1,localhost")))
         return kept | {
@@ -94,7 +94,7 @@ class LocalAws:
         }
 
     def client(self, service: str, *, region: str = "us-east-1") -> Any:
-        """A boto3 client of this server, the same one for the same arguments; closed when the server ends."""
+        """A boto3 client of this server, the same one for the same arguments. It is closed when the server ends."""
         with self._lock:
             if (service, region) not in self._clients:
                 session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test")
@@ -103,31 +103,34 @@ class LocalAws:
             return self._clients[service, region]
 
     def fail_next_build(self, *, at: Literal["BUILDING", "TESTING"], reason: str = "") -> None:
-        """The next image build that starts fails at this state, with this reason or AWS's usual one.
+        """Let the next image build that starts fail at a state. Default: with a reason as AWS gives it.
 
-        A build without tests does not come to TESTING, and so does not fail there.
+        A build without tests has no state TESTING, and does not fail there.
         """
         self._control("next-build", {"fail": at, "reason": reason})
 
     def set_state_seconds(self, seconds: float) -> None:
-        """How long image builds stay in each state from now on."""
+        """Change how long image builds stay in each state, also those that are running."""
         self._control("state-seconds", {"seconds": seconds})
 
     def date_ami(self, ami: str, date: str) -> None:
-        """Let an AMI have been created at another time, such as `2026-01-02T03:04:05.000Z`."""
+        """Change when an AMI was created, to a time such as `2026-01-02T03:04:05.000Z`."""
         self._control("ami-date", {"ami": ami, "date": date})
 
     def launch_ami(self, ami: str, date: str) -> None:
-        """Let an instance of an AMI have been launched, at a time such as `2026-01-02T03:04:05.000Z`."""
+        """Change when an instance of an AMI was launched last, to a time such as `2026-01-02T03:04:05.000Z`."""
         self._control("ami-launched", {"ami": ami, "date": date})
 
     def end_next_refresh(self, group: str, *, status: str, percentage: int = 0, reason: str = "") -> None:
-        """The next instance refresh of a group is `Refused`, or gets this status of AWS's and this reason, and replaces
-        so many percent of the instances."""
+        """Choose how the next instance refresh of a group ends.
+
+        `status` is one of AWS's, or `Refused` for a refresh that cannot be started; `percentage` of the instances are
+        replaced.
+        """
         self._control("next-refresh", {"group": group, "status": status, "percentage": percentage, "reason": reason})
 
     def run_lifecycle_policy(self, arn: str, *, at: datetime) -> str:
-        """One run of a lifecycle policy, as if it were `at`; gives the ID of the lifecycle execution."""
+        """Run a lifecycle policy as if it were `at`; gives the ID of the lifecycle execution."""
         return str(self._control("lifecycle", {"policy": arn, "at": at.isoformat()})["execution"])
 
     def messages(self) -> list[dict[str, Any]]:
@@ -135,7 +138,7 @@ class LocalAws:
         return [json.loads(message) for message in self._control("messages")["messages"]]
 
     def reset(self) -> None:
-        """Forget everything, in all services, as if just started; the time of build states stays."""
+        """Forget everything, in all services, as if just started, except how long builds stay in each state."""
         self._request("/_ministack/reset", body=b"")
         self._control("reset", {})
 
@@ -153,8 +156,8 @@ class LocalAws:
             raise LocalAwsError(f"the local AWS did not start: {reason}")
         return line.split()[-1]
 
-    def _control(self, path: str, wish: dict[str, Any] | None = None) -> dict[str, Any]:
-        body = None if wish is None else json.dumps(wish).encode()
+    def _control(self, path: str, options: dict[str, Any] | None = None) -> dict[str, Any]:
+        body = None if options is None else json.dumps(options).encode()
         answer: dict[str, Any] = json.loads(self._request(f"/_local_aws/{path}", body=body))
         return answer
 
@@ -181,7 +184,7 @@ class LocalAws:
         self._log.close()
 
     def _last_output(self) -> str:
-        # Not `seek`: the server writes at the same position.
+        # without `seek`: the server writes at the position that it would change
         text = os.pread(self._log.fileno(), 1_000_000, 0).decode(errors="replace")
         lines = text.strip().splitlines()
         return lines[-1] if lines else ""

@@ -6,7 +6,7 @@ import entry
 
 
 def main() -> int:
-    """What to know before cdktf runs, and then cdktf; the exit status."""
+    """Check what can be checked before cdktf runs, and run it; gives the exit status."""
     from ops import make
 
     return make.main(sys.argv[1:])

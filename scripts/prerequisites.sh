@@ -1,6 +1,6 @@
 #!/bin/sh
-# Names a prerequisite that is missing or too old, in one line: `sh scripts/prerequisites.sh PYTHON [terraform]`.
-# Plain sh, and for the version Python that Python 2 reads too, because this runs where nothing is known yet.
+# Reports a prerequisite that is missing or too old, in one line: `sh scripts/prerequisites.sh PYTHON [terraform]`.
+# It is plain sh, and its Python also runs in Python 2, because nothing is known about the machine yet.
 set -eu
 
 python=$1
@@ -25,7 +25,7 @@ if ! "$python" -c "$new_enough" 2>/dev/null; then
     fail "$found, and Goldsmith needs Python 3.11 or newer: install it, then add PYTHON=<its command>"
 fi
 if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
-    fail "$python comes without venv, which Goldsmith needs: on Debian and Ubuntu, apt-get install python3-venv"
+    fail "$python has no module venv, which Goldsmith needs: on Debian and Ubuntu, apt-get install python3-venv"
 fi
 if [ "${2:-}" = terraform ]; then
     exec "$python" -m scripts.terraform

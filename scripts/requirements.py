@@ -1,7 +1,7 @@
 """Prints Pipfile.lock as requirements with hashes, for `pip install --require-hashes --no-deps`.
 
-`python scripts/requirements.py [NAME ...]`: all packages, or only those named. pip then installs exactly the locked
-files and nothing beside them, as `pipenv sync --dev` would, in half its time and without pipenv in the environment.
+`python scripts/requirements.py [NAME ...]`: all packages, or only the named ones. pip then installs exactly the locked
+files, as `pipenv sync --dev` would, in half the time and without pipenv in the environment.
 """
 
 import json
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def main(names: list[str]) -> None:
-    """Print the requirement lines of the named packages, of all when none is named."""
+    """Print the requirement lines of the named packages. Default: all."""
     lock = json.loads((Path(__file__).parent.parent / "Pipfile.lock").read_text(encoding="utf-8"))
     packages = {**lock["develop"], **lock["default"]}
     for name in names or sorted(packages):

@@ -1,7 +1,7 @@
 """Scans what the examples synthesize: checkov all of it, tf-nag the plans of some stacks, made against the local AWS.
 
-`make scan` installs both in `.venv/scan`. A finding fails unless its rule is left out with a reason, by `.checkov.yaml`
-or `.tfnag.json`; so does a rule that is left out and finds nothing, and a stack of which nothing was looked at.
+`make scan` installs both in `.venv/scan`. It fails on a finding, unless its rule is left out with a reason in
+`.checkov.yaml` or `.tfnag.json`; on a rule that is left out but finds nothing; and on a stack that was not scanned.
 """
 
 import json
@@ -29,14 +29,14 @@ PLANNED = (
     ("environments", "image-web"),
     ("workflows", "image-ledger"),
 )
-"""Estates and stacks that tf-nag looks at: together they have every type of resource, and each takes six seconds."""
+"""Estates and stacks that tf-nag scans. Together they have every type of resource; each takes six seconds."""
 
 HOME = "ap-northeast-1"
 """The home of the sample's image and fleet."""
 
 
 def main() -> int:
-    """Scan, and print what is not explained."""
+    """Scan, and print all findings whose rule is not left out; gives the exit status."""
     entry.raise_on_interrupt()
     with tempfile.TemporaryDirectory(prefix="goldsmith-scan-") as folder:
         stacks = _synthesize(Path(folder))
@@ -55,7 +55,7 @@ def _synthesize(folder: Path) -> list[Path]:
 
 
 def _checkov(folder: Path) -> Iterator[str]:
-    """In a folder without settings, so that rules that are left out can be seen to find something."""
+    """Runs in a folder without settings, so rules that are left out run as well, and can be found useless."""
     report = _report(
         "checkov", "-d", folder, "--framework", "terraform_json", "--skip-download", "-o", "json", cwd=folder
     )
@@ -65,12 +65,12 @@ def _checkov(folder: Path) -> Iterator[str]:
         if each["check_id"] not in left_out:
             yield f"{each['check_id']} {each['check_name']}: {each['file_path']}: {each['resource']}"
     for rule in sorted(left_out - {each["check_id"] for each in failed}):
-        yield f"{rule} is left out in {LEFT_OUT_BY_CHECKOV.name} and finds nothing: take it out"
-    # a file that checkov cannot read, or reads as nothing, is no finding to it
+        yield f"{rule} is left out in {LEFT_OUT_BY_CHECKOV.name} but finds nothing: remove it there"
+    # checkov does not report a file that it cannot read
     seen = {each["file_path"] for each in [*failed, *report["results"]["passed_checks"]]}
     for stack in folder.glob("*/stacks/image-*/cdk.tf.json"):
         if f"/{stack.relative_to(folder)}" not in seen:
-            yield f"checkov looked at nothing in {stack.relative_to(folder)}"
+            yield f"checkov has scanned nothing in {stack.relative_to(folder)}"
 
 
 def _tf_nag(folder: Path) -> Iterator[str]:
@@ -89,20 +89,20 @@ def _tf_nag(folder: Path) -> Iterator[str]:
                 else:
                     yield f"{each['rule_id']} {each['message']}: {estate}/{name}: {each['address']}"
     for rule in sorted({each["id"] for each in json.loads(LEFT_OUT_BY_TF_NAG.read_text())["suppressions"]} - used):
-        yield f"{rule} is left out in {LEFT_OUT_BY_TF_NAG.name} and finds nothing: take it out"
+        yield f"{rule} is left out in {LEFT_OUT_BY_TF_NAG.name} but finds nothing: remove it there"
 
 
 def _report(tool: str, *arguments: str | Path, cwd: Path) -> Any:
-    """What a scanner reports as JSON. Its exit status says only that there are findings, or that it failed."""
+    """The JSON report of a scanner. Its exit status does not distinguish findings from a failure."""
     done = subprocess.run([TOOLS / tool, *arguments], cwd=cwd, capture_output=True, text=True, check=False)
     try:
         return json.loads(done.stdout)
     except ValueError:
-        sys.exit(f"{tool} reports no JSON, and ended with status {done.returncode}: {done.stderr or done.stdout}")
+        sys.exit(f"{tool} printed no JSON and ended with status {done.returncode}: {done.stderr or done.stdout}")
 
 
 def _prepare(aws: LocalAws) -> None:
-    """What the plan of the sample's fleet looks up: a subnet, and a build in its channel."""
+    """Make what the plan of the sample's fleet looks up: a subnet, and a build in its channel."""
     ec2 = aws.client("ec2", region=HOME)
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     private = [{"ResourceType": "subnet", "Tags": [{"Key": "tier", "Value": "private"}]}]
@@ -120,16 +120,19 @@ def _prepare(aws: LocalAws) -> None:
 
 
 def _plan(stack: Path, environ: Mapping[str, str]) -> Any:
-    """The plan as JSON. What only an apply knows, such as a policy with the ARN of a new topic, is put in as written in
-    the stack, or else tf-nag would look at no policy."""
-    # a state of its own, whatever backend the estate has
+    """The plan as JSON.
+
+    A value that is known only after the apply, like a policy with the ARN of a new topic, is taken from the stack as it
+    is written there. Otherwise tf-nag would not scan any policy.
+    """
+    # a local state, instead of the estate's own backend
     (stack / "backend_override.tf.json").write_text(json.dumps({"terraform": {"backend": {"local": {}}}}))
     terraform.run("init", folder=stack, environ=environ)
     terraform.run("plan", "-out=plan", "-lock=false", folder=stack, environ=environ)
     plan = json.loads(terraform.run("show", "-json", "plan", folder=stack, environ=environ))
     written = json.loads((stack / "cdk.tf.json").read_text())["resource"]
     resources = plan["planned_values"]["root_module"]["resources"]
-    # of a resource of which nothing is known there are no values at all
+    # a resource without any known value has no "values"
     planned = {each["address"]: each.setdefault("values", {}) for each in resources}
     for each in plan["resource_changes"]:
         reference = f"{each['type']}.{each['name']}"

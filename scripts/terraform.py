@@ -1,9 +1,9 @@
 """Terraform and the `cdktf` command as the demo and the tests run them: unattended, on this machine.
 
-Terraform's own behaviour is left alone wherever it suffices. It finds providers in the mirrors that its documentation
-implies (`~/.terraform.d/plugins` and its like) and in the registry by itself; a mirror among the machine's add-on
-software (`/opt/*/registry.terraform.io`) has to be named to it. Uses only the standard library, so that what is
-missing can be said before anything is installed: `python -m scripts.terraform` says it, with exit status 1.
+Terraform itself finds providers in its implied mirrors (`~/.terraform.d/plugins` and others) and in the registry. Only
+mirrors among the machine's add-on software (`/opt/*/registry.terraform.io`) have to be configured. This module uses
+only the standard library, so that `python -m scripts.terraform` can report a missing Terraform, with exit status 1,
+before anything is installed.
 """
 
 import json
@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 OLDEST = (1, 11)
-"""Of this version on, locking state in S3 (`use_lockfile`) is no experiment any more."""
+"""Since this version, locking a state in S3 (`use_lockfile`) is not experimental anymore."""
 
 PROVIDER = {"source": "hashicorp/aws", "version": ">= 5.100.0, < 7.0.0"}
 """The AWS provider, as every synthesized stack requires it."""
@@ -34,20 +34,20 @@ provider_installation {{
 }}
 """
 
-# Terraform colours and frames what it says also when nobody looks.
+# Terraform prints colours and frames even if its output is not a terminal.
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _FRAME = re.compile(r"^[╷│╵] ?", re.MULTILINE)
 
 
 class TerraformError(Exception):
-    """A terraform command failed; the message has the command, its folder and Terraform's own words."""
+    """A terraform command has failed; the message has the command, its folder and Terraform's error."""
 
 
 def environment(environ: Mapping[str, str], *, folder: Path, add_ons: Path = Path("/opt")) -> dict[str, str]:
-    """`environ`, such as `LocalAws.environment()`, with what Terraform and `cdktf` need to run unattended.
+    """`environ`, for example `LocalAws.environment()`, with what Terraform and `cdktf` need to run unattended.
 
-    A CLI configuration is written into `folder`, which must stay for as long as the environment is used, unless
-    the user has one. The virtual environment's `node` comes first on PATH.
+    Unless the user has a CLI configuration, one is written into `folder`, which must be kept while the environment is
+    used. The virtual environment's `node` is first on PATH.
     """
     of_other_work = ("TF_CLI_ARGS", "TF_DATA_DIR", "TF_WORKSPACE")
     kept = {name: value for name, value in environ.items() if not name.startswith(of_other_work)}
@@ -56,16 +56,16 @@ def environment(environ: Mapping[str, str], *, folder: Path, add_ons: Path = Pat
         "CHECKPOINT_DISABLE": "1",
         "TF_IN_AUTOMATION": "1",
         "TF_INPUT": "0",
-        # cdktf would ask the registry for checksums before the first plan, also when a mirror has the provider.
+        # otherwise cdktf asks the registry for checksums before the first plan, even if a mirror has the provider
         "CDKTF_SKIP_PROVIDER_LOCK": "true",
         **_provider_settings(environ, folder=folder, add_ons=add_ons),
     }
 
 
 def missing(environ: Mapping[str, str]) -> str | None:
-    """What this machine lacks to run stacks, as a sentence, or None. `environ` is what `environment` made.
+    """What this machine lacks to run stacks, as a sentence, or None. `environ` comes from `environment`.
 
-    Asks Terraform to install the AWS provider in a passing folder: about two seconds with a mirror.
+    Terraform installs the AWS provider in a temporary folder, which takes about two seconds with a mirror.
     """
     if lack := missing_terraform(environ):
         return lack
@@ -75,12 +75,12 @@ def missing(environ: Mapping[str, str]) -> str | None:
             run("init", "-backend=false", folder=Path(folder), environ=environ)
         except TerraformError as error:
             reason = " ".join(str(error).split())
-            return f"the AWS provider is neither in a mirror nor to be had from the registry: {reason}"
+            return f"the AWS provider is neither in a mirror nor available from the registry: {reason}"
     return None
 
 
 def missing_terraform(environ: Mapping[str, str]) -> str | None:
-    """Whether `terraform` is not on PATH or too old, as a sentence with what to do, or None."""
+    """A sentence with what to do if `terraform` is not on PATH, does not run or is too old; otherwise None."""
     needed = (
         f"Goldsmith needs Terraform {OLDEST[0]}.{OLDEST[1]} or newer: see developer.hashicorp.com/terraform/install"
     )
@@ -108,9 +108,9 @@ def run(*arguments: str, folder: Path, environ: Mapping[str, str]) -> str:
     done = subprocess.run([program, *arguments], cwd=folder, env=dict(environ), text=True, capture_output=True)
     output, errors = (_COLOUR.sub("", text) for text in (done.stdout, done.stderr))
     if done.returncode != 0:
-        said = _FRAME.sub("", errors or output).strip()
+        message = _FRAME.sub("", errors or output).strip()
         command = " ".join(["terraform", *arguments])
-        raise TerraformError(f"`{command}` in {folder} ended with status {done.returncode}: {said}")
+        raise TerraformError(f"`{command}` in {folder} ended with status {done.returncode}: {message}")
     return output
 
 
@@ -124,8 +124,8 @@ def _provider_settings(environ: Mapping[str, str], *, folder: Path, add_ons: Pat
         path = mirrors[0].parents[2]
         configuration.write_text(_MIRROR.format(path=json.dumps(str(path))))
         return {"TF_CLI_CONFIG_FILE": str(configuration), "CDKTF_DISABLE_PLUGIN_CACHE_ENV": "true"}
-    # Empty: one that is named and missing would make every command warn. A downloaded provider is kept where cdktf
-    # keeps it, and taken from there for every stack.
+    # empty, because every command warns about a configuration that does not exist; a downloaded provider is kept in
+    # cdktf's cache and reused for every stack
     configuration.write_text("")
     cache = Path(environ.get("TF_PLUGIN_CACHE_DIR") or home / ".terraform.d" / "plugin-cache")
     cache.mkdir(parents=True, exist_ok=True)

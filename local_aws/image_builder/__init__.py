@@ -1,1 +1,1 @@
-"""The EC2 Image Builder that no emulator has."""
+"""A small EC2 Image Builder, because no emulator has one."""

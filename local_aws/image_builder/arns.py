@@ -1,4 +1,4 @@
-"""Image Builder's ARNs: how they follow from names, and which versions a wildcard stands for."""
+"""Image Builder's ARNs: how they follow from names, and which versions a wildcard matches."""
 
 import re
 from collections.abc import Iterable
@@ -23,16 +23,16 @@ def version_arn(arn: str) -> str:
 
 
 def newest(pattern: str, arns: Iterable[str]) -> str | None:
-    """The newest of `arns` that `pattern` stands for, or None.
+    """The newest of `arns` that `pattern` matches, or None.
 
     A pattern is an ARN whose version may end in wildcards (`1.x.x`) and whose build may be left out.
     """
-    matching = [arn for arn in arns if stands_for(pattern, arn)]
+    matching = [arn for arn in arns if matches(pattern, arn)]
     return max(matching, key=_order, default=None)
 
 
-def stands_for(pattern: str, arn: str) -> bool:
-    """Whether the ARN `pattern`, wildcards and missing build included, stands for `arn`."""
+def matches(pattern: str, arn: str) -> bool:
+    """Whether the ARN `pattern` matches `arn`. It may have wildcards, and no build."""
     if pattern == arn:
         return True
     wanted, given = _parts(pattern), _parts(arn)
@@ -43,7 +43,7 @@ def stands_for(pattern: str, arn: str) -> bool:
 
 
 def _parts(arn: str) -> list[str]:
-    """Path, name, version and build of an ARN, as far as it has them. A workflow's path has its type in it."""
+    """Path, name, version and build of an ARN, as far as it has them. A workflow's path includes its type."""
     first, *rest = arn.split("/")
     return [f"{first}/{rest[0]}", *rest[1:]] if first.endswith(":workflow") and rest else [first, *rest]
 

@@ -1,7 +1,7 @@
-"""Build instances: what EC2 says when Image Builder starts one, of which there are none here.
+"""Build instances: how EC2 would refuse to start one. No instance is ever started here.
 
-EC2's words are those of RunInstances, as people quote them; how Image Builder hands them on ("…RunInstances… in
-workflow step LaunchBuildInstance") is from AWS's sample "Debug a failed image build".
+The messages are those of RunInstances as users quote them; the sentence around them ("…RunInstances… in workflow step
+LaunchBuildInstance") is from AWS's sample "Debug a failed image build".
 """
 
 import re
@@ -13,11 +13,11 @@ from local_aws.image_builder.parent_images import ParentImage
 
 
 def launch_failure(parent: ParentImage, *, infrastructure: Mapping[str, Any]) -> str | None:
-    """The reason for which a build fails where its instance does not start, or None."""
-    words = _refusal(parent, infrastructure)
-    if words is None:
+    """The reason why a build's instance cannot be started, or None."""
+    refusal = _refusal(parent, infrastructure)
+    if refusal is None:
         return None
-    code, message = words
+    code, message = refusal
     return (
         f"Workflow Execution ID: 'wf-{uuid.uuid4()}' failed with reason: An error occurred ({code}) when calling the "
         f"RunInstances operation: {message} in workflow step LaunchBuildInstance"
@@ -43,7 +43,7 @@ def _refusal(parent: ParentImage, infrastructure: Mapping[str, Any]) -> tuple[st
 
 
 def _architecture(instance_type: str) -> str:
-    """By EC2's naming: a `g` after the generation is Graviton (t4g, im4gn), as is a1; mac1 is the one Intel Mac."""
+    """By EC2's naming: a `g` after the generation is Graviton (t4g, im4gn), as is a1; mac1 is the only Intel Mac."""
     if instance_type.startswith("mac"):
         return "x86_64_mac" if instance_type.startswith("mac1.") else "arm64_mac"
     return "arm64" if re.match(r"[a-z]+\d+g|a1\.", instance_type) else "x86_64"

@@ -1,9 +1,9 @@
-"""Builds: what happens between StartImagePipelineExecution and an image that is AVAILABLE or FAILED.
+"""Builds: from StartImagePipelineExecution to an image that is AVAILABLE or FAILED.
 
-Each build is a thread that walks the states of the service model's ImageStatus, staying `state_seconds` in each. While
-CREATING it looks for the parent, while BUILDING it sees whether an instance would start, while DISTRIBUTING it
-registers the AMIs or pushes the container images; at the end it publishes to the infrastructure configuration's topic.
-A pipeline may run several builds at once, each with the next build version of its recipe's version.
+Each build is a thread that passes through the states of the service model's ImageStatus and stays `state_seconds` in
+each. In CREATING it looks the parent up, in BUILDING it checks that EC2 could start an instance, in DISTRIBUTING it
+registers the AMIs or pushes the container images; at the end it publishes to the topic of the infrastructure
+configuration. A pipeline can run several builds at once, each with the next build version of its recipe's version.
 """
 
 import copy
@@ -33,7 +33,7 @@ _ENDED = ("AVAILABLE", "FAILED", "CANCELLED", "DEPRECATED", "DISABLED")
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """Where a build fails, and with which words."""
+    """Where a build fails, and the reason that it gives."""
 
     state: str
     """BUILDING or TESTING."""
@@ -41,19 +41,19 @@ class Failure:
 
 
 class Builds:
-    """Starts, fails and cancels builds. `lock` guards the images as it does all resources."""
+    """Starts, fails and cancels builds. `lock` protects images and all other resources."""
 
     def __init__(self, *, state_seconds: float) -> None:
         self.lock = threading.RLock()
         self.state_seconds = state_seconds
         self.next_failure: Failure | None = None
-        """The next build that starts fails so; then it is forgotten."""
+        """How the next build that starts fails; it is used once."""
         self.messages: list[str] = []
-        """What was published, oldest first."""
-        self._stop = threading.Event()  # a new one after each reset
+        """All published messages, oldest first."""
+        self._stop = threading.Event()  # replaced by a new one at each reset
 
     def start(self, store: RegionStore, *, pipeline: dict[str, Any], tags: Mapping[str, str]) -> dict[str, Any]:
-        """The new image of a pipeline, PENDING; its build goes on in the background."""
+        """Start a build of a pipeline in the background; gives its new image, PENDING."""
         image = _new_image(store, pipeline=pipeline, tags=tags)
         store.resources[image["arn"]] = image
         pipeline["dateLastRun"] = image["dateCreated"]
@@ -63,14 +63,14 @@ class Builds:
         return image
 
     def cancel(self, image: dict[str, Any]) -> bool:
-        """Cancel a build; False if it has ended already. Output that exists already stays, as in AWS."""
+        """Cancel a build; False if it has ended already. What it has made already stays, as in AWS."""
         if has_ended(image):
             return False
         image["state"] = {"status": "CANCELLED"}
         return True
 
     def reset(self) -> None:
-        """Stop all builds; forget messages and failures."""
+        """Stop all builds, and forget messages and the next failure."""
         self._stop.set()
         self._stop = threading.Event()
         self.messages = []
@@ -78,14 +78,14 @@ class Builds:
 
 
 class _BuildFailed(Exception):
-    """A build that cannot go on; the message is the reason of the image's state."""
+    """A build has failed; the message is the reason in the image's state."""
 
 
 class _Build:
-    """One build on its way."""
+    """One running build."""
 
     _parent: ParentImage
-    """From CREATING on. What a parameter holds then is what the image is made from."""
+    """Set in CREATING: a parameter is read then, and not again."""
 
     def __init__(
         self,
@@ -104,7 +104,7 @@ class _Build:
 
     def run(self) -> None:
         tested = self._image["imageTestsConfiguration"]["imageTestsEnabled"]
-        if workflows := self._image.get("workflows"):  # those and no others run
+        if workflows := self._image.get("workflows"):  # only these run
             tested = any(":workflow/test/" in entry["workflowArn"] for entry in workflows)
         try:
             for state in _STATES:
@@ -119,12 +119,12 @@ class _Build:
             self._end({"status": "AVAILABLE"})
 
     def _work(self, state: str) -> None:
-        """What happens in a state. Raises `_BuildFailed`."""
+        """Do the work of a state. Raises `_BuildFailed`."""
         if self._failure and self._failure.state == state:
             raise _BuildFailed(self._failure.reason)
         if state == "DISTRIBUTING":
             self._distribute()
-        elif self._image["type"] == "DOCKER":  # its parent is in a registry, and any host runs it
+        elif self._image["type"] == "DOCKER":  # its parent is in a registry, and can be built on any host
             return
         elif state == "CREATING":
             self._find_parent()
@@ -159,7 +159,7 @@ class _Build:
             self._image["outputResources"] = outputs
 
     def _enter(self, state: dict[str, str]) -> bool:
-        """Set the image's state; False where the build was cancelled meanwhile."""
+        """Set the image's state; False if the build has been cancelled meanwhile."""
         with self._builds.lock:
             if has_ended(self._image) or self._stop.is_set():
                 return False
@@ -177,17 +177,17 @@ class _Build:
             message = sns_message(self._image)
             self._builds.messages.append(message)
         if not self._store.neighbours.publish(region=self._store.name, topic=topic, message=message):
-            # The build does not fail for it in AWS either.
-            print(f"local AWS: nothing was published, {topic} refuses", file=sys.stderr)
+            # this does not fail a build in AWS either
+            print(f"local AWS: topic {topic} refused a message", file=sys.stderr)
 
 
 def has_ended(image: Mapping[str, Any]) -> bool:
-    """Whether an image's build is over, well or not."""
+    """Whether an image's build has ended, successfully or not."""
     return image["state"]["status"] in _ENDED
 
 
 def failure_reason(state: str) -> str:
-    """What AWS says, more or less, when a component document failed."""
+    """A reason like the one that AWS gives when a component document failed."""
     return (
         f"SSM execution '{uuid.uuid4()}' failed with status = 'Failed' in state = '{state}' and "
         "failure message = 'Document failed: a step ended with exit status 1'"
@@ -223,12 +223,12 @@ def _new_image(store: RegionStore, *, pipeline: Mapping[str, Any], tags: Mapping
         "buildType": "USER_INITIATED",
         **({} if is_container else {"imageSource": _source(recipe["parentImage"], store)}),
     }
-    # An image keeps what it was built from, whatever becomes of that.
+    # a copy, because an image keeps what it was built from, even if that is changed later
     return copy.deepcopy(image)
 
 
 def _how(pipeline: Mapping[str, Any], store: RegionStore) -> dict[str, Any]:
-    """Which workflows run, under which role, and whether Inspector scans: a version that is not said is the newest."""
+    """Workflows, their role and image scanning. A workflow version with wildcards is resolved to the newest one."""
     how: dict[str, Any] = {}
     for member in ("executionRole", "imageScanningConfiguration"):
         if member in pipeline:

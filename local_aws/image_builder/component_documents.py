@@ -1,4 +1,4 @@
-"""Component documents (YAML): what Image Builder reads from them when a component is created."""
+"""Component documents (YAML): how Image Builder reads and checks them when a component is created."""
 
 import re
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from local_aws.errors import AwsError
 from local_aws.image_builder.refusals import invalid
 
 _LARGEST = 64 * 1024
-"""Bytes of a document: the service quota, of which the service model tells at CreateComponent's `uri`."""
+"""Bytes of a document: the service quota, mentioned in the service model for CreateComponent's `uri`."""
 
 _PLATFORMS = {"ExecuteBash": ("Linux", "macOS"), "ExecutePowerShell": ("Windows",)}
 
@@ -20,7 +20,7 @@ def read_document(text: str, *, platform: str) -> dict[str, Any]:
     """The fields of a component that follow from its document: `type` and `parameters`.
 
     A document whose only phase is named test makes a TEST component, any other a BUILD component
-    (CreateComponent in the service model). Raises `AwsError` InvalidParameterValueException, with AWS's own words
+    (CreateComponent in the service model). Raises `AwsError` InvalidParameterValueException, with AWS's own messages
     where users have quoted them (aws/aws-cdk#19909, aws-samples/cdk-image-pipeline#135,
     CloudSnorkel/cdk-github-runners#964).
     """

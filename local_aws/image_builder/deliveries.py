@@ -1,7 +1,7 @@
-"""What follows an AMI to its region: permissions, launch templates, fast launch, and its disk image.
+"""The steps after an AMI is registered in a region: launch permissions, launch templates, fast launch, export.
 
-The words of failures are AWS's where they are known (from threads about failed distributions); the steps are those of
-the service model's ImageConfigurationStep.
+Failures have AWS's messages where they are known (from threads about failed distributions); the steps are those of the
+service model's ImageConfigurationStep.
 """
 
 from collections.abc import Mapping
@@ -14,11 +14,11 @@ from local_aws.clients import ACCOUNT
 from local_aws.image_builder.neighbours import Neighbours
 
 CROSS_ACCOUNT_ROLE = "EC2ImageBuilderDistributionCrossAccountRole"
-"""The role that Image Builder takes on in another account."""
+"""The role that Image Builder assumes in another account."""
 
 
 class DistributionError(Exception):
-    """Why a distribution failed."""
+    """A distribution has failed; the message is the reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,15 +31,15 @@ class Delivered:
     platform: str
     encrypted: bool
     own_key: bool
-    """Whether a key of the account encrypts it, rather than AWS's own."""
+    """Whether it is encrypted with a key of the account, rather than AWS's own."""
 
     def for_account(self, account: str) -> str:
-        """The AMI that an account uses: its own copy, or the original, which is shared with it."""
+        """The AMI that an account uses: its own copy, or the original that is shared with it."""
         return self.amis.get(account) or self.amis[ACCOUNT]
 
 
 def check_account(neighbours: Neighbours, *, account: str, region: str, what: str) -> None:
-    """Raises `DistributionError` where Image Builder may not work in another account."""
+    """Raises `DistributionError` if another account has no role for Image Builder."""
     if account != ACCOUNT and not neighbours.role_exists(region=region, arn=CROSS_ACCOUNT_ROLE, account=account):
         raise DistributionError(
             f"{what} Reported Failure when distributing the image from the source account (ID: {ACCOUNT}) to the "
@@ -48,7 +48,7 @@ def check_account(neighbours: Neighbours, *, account: str, region: str, what: st
 
 
 def deliver(delivered: Delivered, distribution: Mapping[str, Any], *, neighbours: Neighbours) -> None:
-    """All that the distribution of a region asks for beside the AMI. Raises `DistributionError`."""
+    """Do everything that a region's distribution asks for after the AMI. Raises `DistributionError`."""
     permission = distribution.get("amiDistributionConfiguration", {}).get("launchPermission")
     if permission:
         _share(delivered, permission, neighbours)
@@ -62,7 +62,7 @@ def deliver(delivered: Delivered, distribution: Mapping[str, Any], *, neighbours
 
 
 def check_key(delivered: Delivered, *, public: bool = False) -> None:
-    """Raises `DistributionError` for an AMI that others could not use, because of how it is encrypted."""
+    """Raises `DistributionError` for an AMI that others could not use because of its encryption."""
     if delivered.encrypted and public:
         raise DistributionError("Images with encrypted snapshots cannot be made public.")
     if delivered.encrypted and not delivered.own_key:
@@ -116,15 +116,15 @@ def _enable_fast_launch(delivered: Delivered, configuration: Mapping[str, Any], 
     template = configuration.get("launchTemplate", {})
     names = {"launchTemplateId": "LaunchTemplateId", "launchTemplateName": "LaunchTemplateName"}
     names["launchTemplateVersion"] = "Version"
-    wishes: dict[str, Any] = {}
+    options: dict[str, Any] = {}
     if template:
-        wishes["LaunchTemplate"] = {names[key]: value for key, value in template.items()}
+        options["LaunchTemplate"] = {names[key]: value for key, value in template.items()}
     if "maxParallelLaunches" in configuration:
-        wishes["MaxParallelLaunches"] = configuration["maxParallelLaunches"]
+        options["MaxParallelLaunches"] = configuration["maxParallelLaunches"]
     if count := configuration.get("snapshotConfiguration", {}).get("targetResourceCount"):
-        wishes["SnapshotConfiguration"] = {"TargetResourceCount": count}
+        options["SnapshotConfiguration"] = {"TargetResourceCount": count}
     neighbours.ec2(region=delivered.region, account=account).enable_fast_launch(
-        ImageId=delivered.for_account(account), ResourceType="snapshot", **wishes
+        ImageId=delivered.for_account(account), ResourceType="snapshot", **options
     )
 
 

@@ -1,4 +1,4 @@
-"""What a build distributes: an AMI or a container image in every region of its distribution configuration."""
+"""What a build makes: an AMI or a container image in each region of its distribution configuration."""
 
 import hashlib
 import json
@@ -16,10 +16,10 @@ from local_aws.image_builder.store import RegionStore
 
 
 def with_names(configuration: Mapping[str, Any] | None, *, image_name: str, build: int) -> dict[str, Any] | None:
-    """A distribution configuration as an image has it: with the AMI names that this build gives.
+    """A distribution configuration as an image has it: with the names of this build's AMIs.
 
-    AWS puts the time at which the build starts into all of them, the same in every region (seen in captured
-    messages), and names an AMI after the image where the configuration does not name it.
+    All of them contain the time at which the build starts, the same in every region (seen in captured messages). An AMI
+    that the configuration does not name is named after the image.
     """
     if configuration is None:
         return None
@@ -106,7 +106,7 @@ def _distribute_to_region(
 
 
 def _devices(store: RegionStore, recipe: Mapping[str, Any], parent: ParentImage) -> list[dict[str, Any]]:
-    """The volumes of an image: those of its recipe, and those of its parent that the recipe does not name."""
+    """The volumes of an image: those of its recipe, and those of its parent that the recipe does not change."""
     own = [device for device in recipe.get("blockDeviceMappings", ()) if "ebs" in device]
     known: dict[str, dict[str, Any]] = {parent.root_device_name: {"ebs": {}}}
     for device in (store.neighbours.ami(region=store.name, ami=parent.ami) or {}).get("BlockDeviceMappings", ()):
@@ -121,9 +121,9 @@ def _devices(store: RegionStore, recipe: Mapping[str, Any], parent: ParentImage)
 def distribute_containers(store: RegionStore, image: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Push a container image; gives the `containers` of its output resources.
 
-    Beside the tags of the distribution there is one with the image's version and build. It goes to the recipe's
-    repository where no distribution names one for the build's own region ("Target repository name" in the user guide).
-    Raises botocore's ClientError when ECR refuses, for instance a tag that is there and may not move.
+    It gets the tags of the distribution and one with the image's version and build. If no distribution is for the
+    build's own region, it is also pushed to the recipe's repository there ("Target repository name" in the user guide).
+    Raises botocore's ClientError when ECR refuses, for instance to move a tag of an immutable repository.
     """
     recipe, version = image["containerRecipe"], image["version"].replace("/", "-")
     home = {
@@ -148,7 +148,7 @@ def distribute_containers(store: RegionStore, image: Mapping[str, Any]) -> list[
 
 
 def _manifest(image: Mapping[str, Any]) -> str:
-    """A manifest as Docker pushes it, another one for each build. The blobs that it names are nowhere."""
+    """A manifest as Docker pushes it, different for each build. The blobs that it names do not exist."""
 
     def blob(kind: str, name: str) -> dict[str, Any]:
         digest = hashlib.sha256(f"{image['arn']} {image['dateCreated']} {name}".encode()).hexdigest()

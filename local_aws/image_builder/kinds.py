@@ -78,7 +78,7 @@ def _component(params: Fields, region: RegionStore) -> dict[str, Any]:
 
 
 def _document(params: Fields, region: RegionStore) -> str:
-    """The text of a component's or workflow's document, wherever it lies."""
+    """The text of a component's or workflow's document, from the request or from S3."""
     if ("data" in params) == ("uri" in params):
         raise AwsError(code="InvalidParameterCombinationException", message="Specify exactly one of 'data' and 'uri'.")
     if "data" in params:
@@ -93,7 +93,7 @@ def _infrastructure_configuration(params: Fields, region: RegionStore) -> dict[s
     if "subnetId" in params and not params.get("securityGroupIds"):
         raise invalid("securityGroupIds", "If you specify subnetId, you must also specify one or more security groups.")
     if not region.neighbours.instance_profile_exists(region=region.name, name=params["instanceProfileName"]):
-        # The AWS provider waits for a new profile by these words.
+        # the AWS provider recognizes this message, and waits for a new profile
         raise invalid("instanceProfileName", "The provided instance profile does not exist.")
     topic = params.get("snsTopicArn")
     if topic and not region.neighbours.topic_exists(region=region.name, arn=topic):
@@ -109,7 +109,7 @@ def _distribution_configuration(params: Fields, region: RegionStore) -> dict[str
     for index, distribution in enumerate(params["distributions"]):
         where = f"distributions[{index}]"
         if regions.count(distribution["region"]) > 1:
-            raise invalid(where, f"The region '{distribution['region']}' is there more than once.")
+            raise invalid(where, f"The region '{distribution['region']}' is declared more than once.")
         if len(distribution) == 1:
             raise invalid(
                 where,
@@ -134,7 +134,7 @@ def _image_pipeline(params: Fields, region: RegionStore) -> dict[str, Any]:
             message="Specify exactly one of 'imageRecipeArn' and 'containerRecipeArn'.",
         )
     for arn in _pipeline_uses(params):
-        # a workflow of Image Builder's own is taken at its word
+        # workflows of AWS are not checked
         if arn and f":{ACCOUNT}:" in arn and region.find(arn) is None:
             raise missing(arn)
     recipe = region.find(params.get("imageRecipeArn") or params["containerRecipeArn"]) or {}
@@ -169,7 +169,7 @@ def _workflow(params: Fields, region: RegionStore) -> dict[str, Any]:
 def _schedule(schedule: Fields) -> dict[str, Any]:
     expression = schedule.get("scheduleExpression", "")
     if not re.fullmatch(r"cron\((\S+\s+){5}\S+\)|rate\([1-9]\d* (minute|hour|day)s?\)", expression):
-        raise invalid("schedule.scheduleExpression", f"'{expression}' is no cron or rate expression.")
+        raise invalid("schedule.scheduleExpression", f"'{expression}' is not a cron or rate expression.")
     condition = "EXPRESSION_MATCH_AND_DEPENDENCY_UPDATES_AVAILABLE"
     return {"pipelineExecutionStartCondition": condition, "timezone": "UTC", **schedule}
 

@@ -1,8 +1,8 @@
-"""What a lifecycle action does to an image and to the AMIs, snapshots and container images that it made.
+"""Lifecycle actions on an image and on the AMIs, snapshots and container images that it made.
 
-In the words of Image Builder's user guide, "How lifecycle management rules work": a rule decides about the image; its
-AMIs are then looked at one by one, and one that an exclusion rule names is skipped. An image of which something was
-skipped is not deleted (StartResourceStateUpdate in the service model).
+A rule selects the image. Then each of its AMIs is checked, and skipped if an exclusion rule applies to it ("How
+lifecycle management rules work" in Image Builder's user guide). If any of them is skipped, the image is not deleted
+(StartResourceStateUpdate in the service model).
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ _DAYS = {"DAYS": 1, "WEEKS": 7, "MONTHS": 30, "YEARS": 365}
 
 
 def span(value: int, unit: str) -> timedelta:
-    """A time in AWS's units; a month has 30 days here, a year 365."""
+    """A duration in AWS's units; a month is 30 days here, and a year 365."""
     return timedelta(days=value * _DAYS[unit])
 
 
@@ -35,7 +35,7 @@ def act(
     at: datetime,
     reason: str,
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Does it; gives the entry of the image and those of its outputs, as ListLifecycleExecutionResources has them."""
+    """Do an action; gives the entries of ListLifecycleExecutionResources: the image's, and those of its outputs."""
     outputs = []
     made = image.get("outputResources", {})
     for output in made.get("amis", ()) if include.get("amis") else ():
@@ -69,14 +69,14 @@ def _on_ami(
     found = ec2.describe_images(
         Filters=[{"Name": "image-id", "Values": [ami]}], IncludeDeprecated=True, IncludeDisabled=True
     )["Images"]
-    if not found:  # whoever did it, it is done
+    if not found:  # somebody else has deleted it already
         return {**entry, "state": {"status": "SUCCESS"}}
     if why := _why_excluded(ec2, found[0], region=region, excluded=excluded, at=at):
         return {**entry, "state": {"status": "SKIPPED", "reason": f"The AMI is excluded by {why}."}}
     snapshots = []
     match action:
         case "DEPRECATE":
-            # EC2 takes no time that is past
+            # EC2 refuses times in the past
             ec2.enable_image_deprecation(ImageId=ami, DeprecateAt=max(at, datetime.now(UTC)))
             ec2.create_tags(Resources=[ami], Tags=[{"Key": "DeprecatedBy", "Value": "EC2 Image Builder"}])
         case "DISABLE":
@@ -102,7 +102,7 @@ def _delete_snapshots(ec2: Any, ami: Fields) -> list[dict[str, Any]]:
 
 
 def _why_excluded(ec2: Any, ami: Fields, *, region: str, excluded: Fields, at: datetime) -> str | None:
-    """The first exclusion rule that the AMI meets, in AWS's order."""
+    """The first exclusion rule that applies to the AMI, in AWS's order."""
     tags = {tag["Key"]: tag["Value"] for tag in ami.get("Tags", ())}
     if region in excluded.get("regions", ()):
         return "regions"
@@ -120,14 +120,14 @@ def _why_excluded(ec2: Any, ami: Fields, *, region: str, excluded: Fields, at: d
 
 
 def has_tag(tags: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
-    """Whether any of the wanted tags is there, key and value."""
+    """Whether at least one of the wanted tags, key and value, is among the tags."""
     return any(tags.get(key) == value for key, value in wanted.items())
 
 
 def _on_container(neighbours: Neighbours, output: Fields) -> dict[str, Any]:
-    """Deletes a container image by its URIs, each `registry/repository:tag`.
+    """Delete a container image by its URIs, each `registry/repository:tag`.
 
-    ECR deletes an image with its last tag, so one to which a tag of this build has moved on stays.
+    A newer image, to which a tag of this build has moved, has further tags and is kept.
     """
     region, uris = output["region"], output["imageUris"]
     entry = {"resourceId": uris[0], "region": region, "imageUris": uris}

@@ -1,4 +1,4 @@
-"""What the API tells of lifecycle executions, and the one action that a person takes: StartResourceStateUpdate."""
+"""The API of lifecycle executions, and the action of a person: StartResourceStateUpdate."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -44,7 +44,7 @@ def _list_resources(store: RegionStore, params: Fields) -> dict[str, Any]:
 
 
 def _update_state(store: RegionStore, params: Fields) -> dict[str, Any]:
-    """One image in a state that a person wants, at once."""
+    """Put one image into another state, at once."""
     image = store.get(params["resourceArn"])
     status, action = image["state"]["status"], _ACTIONS[params["state"]["status"]]
     if status not in STATUS.values() and not (status in ("FAILED", "CANCELLED") and action == "DELETE"):

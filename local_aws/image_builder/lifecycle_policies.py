@@ -1,8 +1,8 @@
-"""Lifecycle policies: what AWS refuses of them, and what one run of a policy does.
+"""Lifecycle policies: which ones AWS refuses, and what a run of a policy does.
 
-AWS runs a policy once a day at a time of its own; here it runs when it is told to (`LocalAws.run_lifecycle_policy`),
-as if it were any time. Rules are evaluated as Image Builder's user guide says in "How lifecycle policy execution
-works".
+AWS runs a policy once a day, at a time that it chooses. Here it runs when asked, as if it were any given time
+(`LocalAws.run_lifecycle_policy`). Rules are evaluated as in "How lifecycle policy execution works" in Image Builder's
+user guide.
 """
 
 import uuid
@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from local_aws.errors import AwsError
-from local_aws.image_builder.arns import stands_for, version_arn
+from local_aws.image_builder.arns import matches, version_arn
 from local_aws.image_builder.lifecycle_actions import act, has_tag, span
 from local_aws.image_builder.refusals import invalid
 from local_aws.image_builder.store import Fields, RegionStore
@@ -24,9 +24,12 @@ _DONE_ALREADY = {"DEPRECATE": ("DEPRECATED", "DISABLED", *_FAILED), "DISABLE": (
 def check_policy(params: Fields, region: RegionStore) -> dict[str, Any]:
     """Raises what AWS refuses; returns the fields that AWS adds."""
     if not region.neighbours.role_exists(region=region.name, arn=params["executionRole"]):
-        # The AWS provider waits for a new role by these words.
-        words = "The provided role does not exist or does not have sufficient permissions"
-        raise AwsError(code="InvalidParameterValueException", message=f"{words}: '{params['executionRole']}'.")
+        # the AWS provider recognizes this message, and waits for a new role
+        raise AwsError(
+            code="InvalidParameterValueException",
+            message="The provided role does not exist or does not have sufficient permissions: "
+            f"'{params['executionRole']}'.",
+        )
     selection = params["resourceSelection"]
     if ("recipes" in selection) == ("tagMap" in selection):
         raise invalid("resourceSelection", "Specify exactly one of recipes and tagMap.")
@@ -56,7 +59,7 @@ def _check_detail(detail: Fields, *, resource_type: str) -> None:
 
 
 def run_policy(store: RegionStore, policy: Fields, *, at: datetime) -> str:
-    """One run of a policy, as if it were `at`; gives the execution's ID."""
+    """Run a policy as if it were `at`; gives the execution's ID."""
     execution = new_execution(store, policy=policy["arn"])
     retained: Counter[str] = Counter()
     images = [image for image in store.of_path("image") if _selected(image, policy["resourceSelection"])]
@@ -73,7 +76,7 @@ def run_policy(store: RegionStore, policy: Fields, *, at: datetime) -> str:
 
 
 def new_execution(store: RegionStore, *, policy: str | None) -> dict[str, Any]:
-    """A run that has begun, listed already."""
+    """A new run, IN_PROGRESS, which is listed from now on."""
     execution: dict[str, Any] = {
         "lifecycleExecutionId": f"lce-{uuid.uuid4()}",
         "lifecyclePolicyArn": policy,
@@ -87,7 +90,7 @@ def new_execution(store: RegionStore, *, policy: str | None) -> dict[str, Any]:
 
 
 def end(execution: dict[str, Any]) -> str:
-    """Ends a run, well or not; gives its ID."""
+    """End a run, successfully or not; gives its ID."""
     entries = [*execution["images"], *(entry for each in execution["outputs"].values() for entry in each)]
     failed = any(entry["state"]["status"] == "FAILED" for entry in entries)
     execution["state"] = {"status": "FAILED" if failed else "SUCCESS"}
@@ -116,11 +119,11 @@ def _selected(image: Fields, selection: Fields) -> bool:
         return has_tag(image.get("tags", {}), selection["tagMap"])
     recipe = image.get("imageRecipe") or image.get("containerRecipe") or {}
     wanted = [f"x/{each['name']}/{each['semanticVersion']}" for each in selection["recipes"]]
-    return any(stands_for(each, f"x/{recipe['name']}/{recipe['version']}") for each in wanted)
+    return any(matches(each, f"x/{recipe['name']}/{recipe['version']}") for each in wanted)
 
 
 def _applies(image: Fields, detail: Fields, *, retained: Counter[str], at: datetime) -> bool:
-    """Whether a rule takes the image. `retained` counts the newest that a DELETE rule keeps of each recipe version."""
+    """Whether a rule applies to the image. `retained` counts what a DELETE rule has kept of each recipe version."""
     action, rule = detail["action"]["type"], detail["filter"]
     status = image["state"]["status"]
     if status in _DONE_ALREADY[action]:

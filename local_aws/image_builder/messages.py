@@ -1,8 +1,8 @@
 """The message that Image Builder publishes to SNS, in the form that AWS documents.
 
-Source: the Image Builder user guide, "Amazon SNS integration in Image Builder", section "SNS message
-format", and captured messages that have the same members. It differs from the API: dates are not ISO, there
-is an integer `semver`, and tags are internal ones.
+Source: the Image Builder user guide, "Amazon SNS integration in Image Builder", section "SNS message format", and
+captured messages with the same members. It differs from the API: dates are not in ISO form, there is an integer
+`semver`, and tags are internal ones.
 """
 
 import json
@@ -64,7 +64,7 @@ def _semver(version: str, *, build: int) -> int:
 
 
 def _part(resource: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """A recipe or configuration as it stands in the message."""
+    """A recipe or configuration in the form of the message."""
     if resource is None:
         return None
     dates = {key: message_date(value) for key, value in resource.items() if key in ("dateCreated", "dateUpdated")}
@@ -74,7 +74,7 @@ def _part(resource: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _outputs(resources: Mapping[str, Any]) -> dict[str, Any]:
-    """AMIs in short. Of containers no message is documented: they are as in the API, as `amis` are."""
+    """AMIs with some of their members. Messages of container images are not documented: they are as in the API."""
     if "containers" in resources:
         return {"amis": [], "containers": resources["containers"]}
     members = ("region", "image", "name", "accountId")

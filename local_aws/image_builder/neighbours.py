@@ -27,7 +27,7 @@ class NewAmi:
     block_devices: Sequence[Mapping[str, Any]] = ()
     """In Image Builder's form (deviceName, ebs)."""
     encrypted: bool = False
-    """Whether the volumes are, all of them."""
+    """Whether its volumes are encrypted, all of them."""
     tags: Mapping[str, str]
     """Of the AMI and its snapshots."""
 
@@ -35,7 +35,7 @@ class NewAmi:
 class Neighbours:
     """What Image Builder asks of other services. `region` is the region that is asked.
 
-    `amis` is told what RegisterImage has no parameters for.
+    `amis` keeps what RegisterImage has no parameters for.
     """
 
     def __init__(self, *, clients: Clients, amis: Amis) -> None:
@@ -43,19 +43,19 @@ class Neighbours:
         self._amis = amis
 
     def topic_exists(self, *, region: str, arn: str) -> bool:
-        """Whether there is such an SNS topic."""
+        """Whether the SNS topic exists."""
         return succeeds(self._clients("sns", region=region).get_topic_attributes, TopicArn=arn)
 
     def instance_profile_exists(self, *, region: str, name: str) -> bool:
-        """Whether there is such an IAM instance profile."""
+        """Whether the IAM instance profile exists."""
         return succeeds(self._clients("iam", region=region).get_instance_profile, InstanceProfileName=name)
 
     def repository_exists(self, *, region: str, name: str) -> bool:
-        """Whether there is such an ECR repository."""
+        """Whether the ECR repository exists."""
         return succeeds(self._clients("ecr", region=region).describe_repositories, repositoryNames=[name])
 
     def role_exists(self, *, region: str, arn: str, account: str = ACCOUNT) -> bool:
-        """Whether there is such an IAM role. `arn` may be only its name."""
+        """Whether the IAM role exists; its name is enough."""
         client = self._clients("iam", region=region, account=account)
         return succeeds(client.get_role, RoleName=arn.rpartition("/")[2])
 
@@ -81,7 +81,7 @@ class Neighbours:
         return [f"{described['registryId']}.dkr.ecr.{region}.amazonaws.com/{repository}:{tag}" for tag in tags]
 
     def object_text(self, *, region: str, uri: str) -> str | None:
-        """The text of the S3 object `s3://bucket/key`, or None where there is none."""
+        """The text of the S3 object `s3://bucket/key`, or None if it does not exist."""
         bucket, _, key = uri.removeprefix("s3://").partition("/")
         try:
             body = self._clients("s3", region=region).get_object(Bucket=bucket, Key=key)["Body"].read()
@@ -94,14 +94,14 @@ class Neighbours:
         self._clients("s3", region=region).put_object(Bucket=bucket, Key=key, Body=text.encode())
 
     def parameter_value(self, *, region: str, name: str) -> str | None:
-        """The value of an SSM parameter, or None where there is none."""
+        """The value of an SSM parameter, or None if it does not exist."""
         try:
             return str(self._clients("ssm", region=region).get_parameter(Name=name)["Parameter"]["Value"])
         except ClientError:
             return None
 
     def ami(self, *, region: str, ami: str) -> Mapping[str, Any] | None:
-        """What DescribeImages shows of an AMI, or None where there is none."""
+        """An AMI as DescribeImages shows it, or None if it does not exist."""
         try:
             images = self._clients("ec2", region=region).describe_images(ImageIds=[ami])["Images"]
         except ClientError:
@@ -129,7 +129,7 @@ class Neighbours:
         return ami
 
     def publish(self, *, region: str, topic: str, message: str) -> bool:
-        """Publish to the SNS topic; False where SNS refuses, which does not fail a build."""
+        """Publish to an SNS topic; False if SNS refuses, which does not fail a build."""
         return succeeds(self._clients("sns", region=region).publish, TopicArn=topic, Message=message)
 
 

@@ -1,6 +1,6 @@
-"""EC2 Image Builder: its operations over one store for each region.
+"""EC2 Image Builder: its operations, on one store for each region.
 
-Everything lives in memory. The kinds of resources differ in `kinds.py` only; builds are in `builds.py`.
+Everything is kept in memory. What differs between kinds of resources is in `kinds.py`; builds are in `builds.py`.
 """
 
 import copy
@@ -12,7 +12,7 @@ from typing import Any
 
 from local_aws.dates import api_date
 from local_aws.errors import AwsError
-from local_aws.image_builder.arns import arn_of, stands_for, version_arn
+from local_aws.image_builder.arns import arn_of, matches, version_arn
 from local_aws.image_builder.builds import Builds, has_ended
 from local_aws.image_builder.kinds import KINDS, Kind
 from local_aws.image_builder.lifecycle_executions import lifecycle_operations
@@ -28,7 +28,7 @@ _HIGHEST_VERSION_NODE = 2**30 - 1
 
 
 class ImageBuilder:
-    """Answers operations whose parameters are checked against the service model already."""
+    """Answers operations. Their parameters have been checked against the service model already."""
 
     def __init__(self, *, neighbours: Neighbours, builds: Builds) -> None:
         self._neighbours = neighbours
@@ -38,7 +38,7 @@ class ImageBuilder:
         self._operations = self._table()
 
     def answer(self, *, operation: str, params: Fields, region: str) -> dict[str, Any]:
-        """The operation's result. Raises `AwsError` for what AWS refuses, and for what is not implemented."""
+        """The operation's result. Raises `AwsError` for what AWS refuses, and what is not implemented."""
         run = self._operations.get(operation)
         if run is None:
             raise AwsError(
@@ -57,13 +57,13 @@ class ImageBuilder:
             return result
 
     def run_lifecycle_policy(self, arn: str, *, at: datetime) -> str:
-        """One run of a lifecycle policy as if it were `at`; gives the execution's ID."""
+        """Run a lifecycle policy as if it were `at`; gives the execution's ID."""
         with self._lock:
             store = self._regions[arn.split(":")[3]]
             return run_policy(store, store.get(arn), at=at)
 
     def reset(self) -> None:
-        """Forget everything, and stop the builds that run."""
+        """Forget everything, and stop all builds."""
         with self._lock:
             self._builds.reset()
             self._regions.clear()
@@ -151,9 +151,9 @@ def _create(store: RegionStore, kind: Kind, params: Fields) -> dict[str, Any]:
 
 
 def _differs(resource: Mapping[str, Any], existing: Mapping[str, Any]) -> bool:
-    """Whether a component has other content than the latest build of its version.
+    """Whether a component or workflow differs from the latest build of its version.
 
-    AWS makes a new build then, and refuses the same content (CreateComponent in the service model).
+    If so, AWS makes a new build; otherwise it refuses (CreateComponent in the service model).
     """
     return any(resource[key] != existing.get(key) for key in resource if key != "tags")
 
@@ -161,7 +161,7 @@ def _differs(resource: Mapping[str, Any], existing: Mapping[str, Any]) -> bool:
 def _version(params: Fields) -> str:
     version = str(params["semanticVersion"])
     if "x" in version:
-        raise AwsError(code=NOT_IMPLEMENTED, message=f"The local AWS does not number recipes by itself: '{version}'.")
+        raise AwsError(code=NOT_IMPLEMENTED, message=f"The local AWS does not number recipes: '{version}'.")
     if any(int(node) > _HIGHEST_VERSION_NODE for node in version.split(".")):
         raise AwsError(
             code="InvalidVersionNumberException",
@@ -171,7 +171,7 @@ def _version(params: Fields) -> str:
 
 
 def _update(store: RegionStore, kind: Kind, params: Fields) -> dict[str, Any]:
-    """Replace everything but what identifies the resource; "omitted optional properties are cleared"."""
+    """Replace everything that does not identify the resource; "omitted optional properties are cleared"."""
     resource = store.get(params[kind.arn_member])
     same: dict[str, Any] = {key: resource[key] for key in _NOT_UPDATED if key in resource}
     changed = {key: value for key, value in _kept(params).items() if key != kind.arn_member}
@@ -185,7 +185,7 @@ def _delete(store: RegionStore, kind: Kind, params: Fields) -> dict[str, Any]:
     arn = store.get(params[kind.arn_member])["arn"]
     for user_kind in KINDS:
         for user in store.of_path(user_kind.path):
-            if any(used and stands_for(used, arn) for used in user_kind.uses(user)):
+            if any(used and matches(used, arn) for used in user_kind.uses(user)):
                 raise _in_use(arn)
     del store.resources[arn]
     return {kind.arn_member: arn}
@@ -220,18 +220,18 @@ def _list_images(store: RegionStore, params: Fields) -> dict[str, Any]:
 
 def _list_image_builds(store: RegionStore, params: Fields) -> dict[str, Any]:
     wanted = params.get("imageVersionArn")
-    images = [image for image in store.of_path("image") if not wanted or stands_for(wanted, image["arn"])]
+    images = [image for image in store.of_path("image") if not wanted or matches(wanted, image["arn"])]
     return _list(images, params, member="imageSummaryList")
 
 
 def _list_component_builds(store: RegionStore, params: Fields) -> dict[str, Any]:
     wanted = params.get("componentVersionArn")
-    builds = [c for c in store.of_path("component") if not wanted or stands_for(wanted, c["arn"])]
+    builds = [c for c in store.of_path("component") if not wanted or matches(wanted, c["arn"])]
     return _list([{**build, "state": {"status": "ACTIVE"}} for build in builds], params, member="componentSummaryList")
 
 
 def _list_pipeline_images(store: RegionStore, params: Fields) -> dict[str, Any]:
-    """A pipeline that is not there has no images; AWS says so too."""
+    """The images of a pipeline; none if it does not exist, as in AWS."""
     pipeline = params["imagePipelineArn"]
     images = [image for image in store.of_path("image") if image["sourcePipelineArn"] == pipeline]
     return _list(images, params, member="imageSummaryList")
@@ -239,16 +239,16 @@ def _list_pipeline_images(store: RegionStore, params: Fields) -> dict[str, Any]:
 
 def _list_workflow_builds(store: RegionStore, params: Fields) -> dict[str, Any]:
     wanted = params.get("workflowVersionArn")
-    builds = [each for each in store.of_path("workflow") if not wanted or stands_for(wanted, each["arn"])]
+    builds = [each for each in store.of_path("workflow") if not wanted or matches(wanted, each["arn"])]
     return _list(builds, params, member="workflowSummaryList")
 
 
 def _list(resources: list[dict[str, Any]], params: Fields, *, member: str) -> dict[str, Any]:
-    """One page. AWS promises no order, so this one is stable and as good as random."""
+    """One page. AWS promises no order: this one is the same each time, but arbitrary."""
     if params.get("owner", "Self") != "Self":
         raise AwsError(
             code=NOT_IMPLEMENTED,
-            message=f"The local AWS lists what you own, not what '{params['owner']}' does.",
+            message=f"The local AWS lists only resources with owner 'Self', not '{params['owner']}'.",
         )
     found = [r for r in resources if all(_passes(r, item) for item in params.get("filters", ()))]
     found.sort(key=lambda resource: hashlib.sha256(resource["arn"].encode()).digest())
@@ -273,7 +273,7 @@ def _passes(resource: Mapping[str, Any], item: Fields) -> bool:
 
 
 def _versions(builds: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One entry for each version, of its last build."""
+    """One entry for each version, from its last build."""
     last = {version_arn(build["arn"]): build for build in builds}
     return [{**build, "arn": arn} for arn, build in last.items()]
 

@@ -1,13 +1,13 @@
-"""Parent images: what a recipe's `parentImage` stands for, and what an image that is built from it inherits.
+"""Parent images: which AMI a recipe's `parentImage` refers to, and what an image inherits from it.
 
-A parent is an Amazon-managed image, one of one's own images, an SSM parameter (`ssm:/…`, by name or ARN) or an AMI.
-All of them end at an AMI, and the AMI has an architecture, a platform and a root device.
+A parent is an Amazon-managed image, an image of this account, an SSM parameter (`ssm:/…`, by name or ARN) or an AMI.
+Each of them leads to an AMI, which has an architecture, a platform and a root device.
 
-What AWS's documentation says: an AMI, or the one that a parameter holds, must be there in the recipe's region
-(CreateImageRecipe); a build whose parent is gone fails before any workflow starts ("Find the cause of a failed image
-build with failure context"). It does not say when a parameter is read. Here that is when the build starts, so that a
-recipe may name the parameter of a base that is not built yet; and a recipe is refused only for an AMI that is not there
-or does not fit. The words of both refusals are this server's.
+According to AWS's documentation, the AMI, or the one that a parameter holds, must exist in the recipe's region
+(CreateImageRecipe), and a build fails before any workflow starts if its parent does not exist anymore ("Find the cause
+of a failed image build with failure context"). It does not document when a parameter is read. Here it is read when the
+build starts, so a recipe can name the parameter of a base that has not been built yet, and a recipe is refused only if
+its AMI does not exist. The messages of both refusals are our own.
 """
 
 import re
@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from local_aws.image_builder.arns import newest, stands_for
+from local_aws.image_builder.arns import matches, newest
 from local_aws.image_builder.refusals import invalid
 from local_aws.image_builder.store import RegionStore
 from local_aws.ministack.public_images import PublicImage, by_ami, managed_images, managed_version
@@ -23,28 +23,28 @@ from local_aws.ministack.public_images import PublicImage, by_ami, managed_image
 
 @dataclass(frozen=True, kw_only=True)
 class ParentImage:
-    """The AMI at the end."""
+    """The AMI that a parent leads to."""
 
     ami: str
     platform: str
     """Linux, Windows or macOS."""
     os_version: str | None
-    """None where the AMI comes from none of the public ones."""
+    """None for an AMI that is not a copy of a public one."""
     architecture: str
     """As EC2 names it: x86_64, arm64, x86_64_mac, arm64_mac."""
     root_device_name: str
 
 
 class ParentUnknown(Exception):
-    """There is no such parent; the message says what is missing."""
+    """The parent does not exist; the message is the reason."""
 
 
 class ParameterMissing(ParentUnknown):
-    """There is no such parameter, so far."""
+    """The parameter does not exist, or not yet."""
 
 
 def resolve_parent(parent: str, region: RegionStore) -> ParentImage:
-    """What a parent is now. Raises `ParentUnknown`."""
+    """The AMI that a parent leads to now. Raises `ParentUnknown`."""
     if parent.startswith("ami-"):
         return _of_ami(parent, region)
     if parent.startswith("ssm:"):
@@ -66,9 +66,9 @@ def resolve_parent(parent: str, region: RegionStore) -> ParentImage:
 
 
 def check_parent(parent: str, region: RegionStore) -> ParentImage | None:
-    """What a new recipe's parent is; None for a parameter that does not exist yet.
+    """The AMI of a new recipe's parent; None for a parameter that does not exist yet.
 
-    Raises InvalidParameterValueException for what a build could never start from.
+    Raises InvalidParameterValueException for any other parent that does not exist.
     """
     try:
         return resolve_parent(parent, region)
@@ -79,13 +79,13 @@ def check_parent(parent: str, region: RegionStore) -> ParentImage | None:
 
 
 def find_managed(arn: str, *, region: str) -> tuple[str, PublicImage] | None:
-    """The newest version that the ARN of an Amazon-managed image stands for, wildcards and all, and its AMI."""
+    """The newest version that the ARN of an Amazon-managed image, which may have wildcards, matches, and its AMI."""
     match = re.match(rf"(arn:aws[a-z-]*:imagebuilder:{region}:aws:image)/([^/]+)/", arn)
     image = managed_images().get(match[2]) if match else None
     if match is None or image is None:
         return None
-    there_is = f"{match[1]}/{match[2]}/{managed_version()}/1"
-    return (there_is, image) if stands_for(arn, there_is) else None
+    newest_arn = f"{match[1]}/{match[2]}/{managed_version()}/1"
+    return (newest_arn, image) if matches(arn, newest_arn) else None
 
 
 def managed_image(arn: str, image: PublicImage, *, region: str) -> dict[str, Any]:
@@ -119,14 +119,14 @@ def _of_ami(ami: str, region: RegionStore) -> ParentImage:
 
 
 def _platform(described: Mapping[str, Any]) -> str:
-    """EC2 says it of Windows only; Macs have architectures of their own."""
+    """EC2 shows a platform only for Windows; Macs have architectures of their own."""
     if described.get("Platform") == "windows":
         return "Windows"
     return "macOS" if described["Architecture"].endswith("_mac") else "Linux"
 
 
 def _os_version(described: Mapping[str, Any], region: RegionStore) -> str | None:
-    """What AWS finds out on the build instance: here, that of the public AMI at the root of all copies."""
+    """AWS finds it on the build instance; here it is that of the public AMI from which all copies come."""
     ami, where = described["ImageId"], region.name
     while (public := by_ami(ami, region=where)) is None:
         source = region.neighbours.ami(region=where, ami=ami) or {}

@@ -1,4 +1,4 @@
-"""Image recipes and container recipes: what AWS refuses of them, and adds."""
+"""Image recipes and container recipes: what AWS refuses and adds."""
 
 import re
 from typing import Any
@@ -12,14 +12,14 @@ from local_aws.image_builder.store import Fields, RegionStore
 
 
 def image_recipe(params: Fields, region: RegionStore) -> dict[str, Any]:
-    """As `Kind.complete` has it."""
+    """Check an image recipe; see `Kind.complete`."""
     parent = check_parent(params["parentImage"], region)
-    # of a parent that is not there yet, the components tell
+    # if the parent does not exist yet, the components decide
     return {"platform": _platform(params, parent.platform if parent else None, region), "owner": ACCOUNT, "type": "AMI"}
 
 
 def container_recipe(params: Fields, region: RegionStore) -> dict[str, Any]:
-    """As `Kind.complete` has it. A parent in a registry is taken at its word, until an image is built."""
+    """Check a container recipe; see `Kind.complete`. A parent in a registry is not looked up."""
     given = "dockerfileTemplateData" in params
     if given == ("dockerfileTemplateUri" in params):
         raise AwsError(
@@ -52,18 +52,18 @@ def container_recipe(params: Fields, region: RegionStore) -> dict[str, Any]:
 
 
 def _check_registry(params: Fields, platform: str) -> None:
-    """Of an image in a registry Image Builder cannot know which Windows it is."""
+    """Image Builder cannot know the version of Windows of an image in a registry."""
     of_a_registry = not params["parentImage"].startswith("arn:")
     if platform == "Windows" and of_a_registry and "imageOsVersionOverride" not in params:
         raise invalid("imageOsVersionOverride", "It is required for a Windows base image from a registry.")
 
 
 def _container_platform(params: Fields, region: RegionStore) -> str | None:
-    """The platform of a parent; AWS is told that of an image in a registry."""
+    """The platform of a parent; for an image in a registry, the recipe has to name it."""
     parent, override = params["parentImage"], params.get("platformOverride")
     if override == "macOS":
         raise invalid("platformOverride", "Container recipes support only the Linux and Windows platforms.")
-    if f":{ACCOUNT}:image/" in parent:  # one that somebody else owns is taken at its word
+    if f":{ACCOUNT}:image/" in parent:  # images of other owners are not looked up
         image = region.find(parent)
         if image is None or "containerRecipe" not in image:
             raise invalid("parentImage", f"The container image '{parent}' does not exist in {region.name}.")
@@ -72,7 +72,7 @@ def _container_platform(params: Fields, region: RegionStore) -> str | None:
 
 
 def _platform(params: Fields, known: str | None, region: RegionStore) -> str:
-    """The platform of a recipe, which its parent or its components say; all must say the same."""
+    """The platform of a recipe: that of its parent and its components, which must be the same."""
     entries = params.get("components", ())
     if len(entries) > 20:
         raise AwsError(
@@ -82,7 +82,7 @@ def _platform(params: Fields, known: str | None, region: RegionStore) -> str:
     arns = [entry["componentArn"] for entry in entries]
     for arn in arns:
         if arns.count(arn) > 1:
-            raise invalid("components", f"The component '{arn}' is there more than once.")
+            raise invalid("components", f"The component '{arn}' is declared more than once.")
     own = [_own_component(entry, region) for entry in entries]
     platforms = [component["platform"] for component in own if component]
     platform = known or next(iter(platforms), "Linux")
@@ -97,7 +97,7 @@ def _platform(params: Fields, known: str | None, region: RegionStore) -> str:
 
 def _own_component(entry: Fields, region: RegionStore) -> dict[str, Any] | None:
     arn = entry["componentArn"]
-    if f":{ACCOUNT}:" not in arn:  # one that Amazon or a third party owns: taken at its word
+    if f":{ACCOUNT}:" not in arn:  # components of Amazon and third parties are not looked up
         return None
     component = region.find(arn)
     if component is None:

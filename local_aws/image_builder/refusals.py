@@ -1,14 +1,14 @@
-"""What Image Builder says when it refuses a value.
+"""Image Builder's refusals of values.
 
-Where AWS's documentation names no exception, ResourceNotFoundException stands for a referenced resource that is not
-there and InvalidParameterValueException for any other bad value.
+If AWS's documentation names no exception, it is ResourceNotFoundException here for a referenced resource that does not
+exist, and InvalidParameterValueException for any other bad value.
 """
 
 from local_aws.errors import AwsError
 
 
 def invalid(parameter: str, reason: str) -> AwsError:
-    """A value that cannot be."""
+    """The refusal of a bad value."""
     return AwsError(
         code="InvalidParameterValueException",
         message=f"The value supplied for parameter '{parameter}' is not valid. {reason}",
@@ -16,5 +16,5 @@ def invalid(parameter: str, reason: str) -> AwsError:
 
 
 def missing(arn: str) -> AwsError:
-    """Something that is referred to and not there."""
+    """The refusal of a reference to a resource that does not exist."""
     return AwsError(code="ResourceNotFoundException", message=f"The resource '{arn}' does not exist.")

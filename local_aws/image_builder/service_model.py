@@ -1,9 +1,9 @@
 """Image Builder's wire format, driven by the service model that botocore ships.
 
-The model knows every operation's method, path, members, patterns and errors, so nothing of that is written
-down here. botocore itself only has the client's half (it writes requests and reads responses); this is the
-server's half for the one protocol Image Builder speaks, rest-json. What botocore's `ParamValidator` leaves
-out (patterns, enums, maximum lengths) is checked here too, because AWS checks it.
+The model has every operation's method, path, members, patterns and errors, so they are not written again here.
+botocore has only the client's half of the protocol (it writes requests and reads responses); this is the server's half
+for rest-json, the one protocol of Image Builder. Patterns, enums and maximum lengths, which botocore's `ParamValidator`
+does not check, are checked here, because AWS checks them.
 """
 
 import json
@@ -22,13 +22,13 @@ from local_aws.asgi import Answer
 from local_aws.errors import AwsError
 
 NOT_IMPLEMENTED = "NotImplementedException"
-"""The one exception name here that AWS does not have: the model knows the operation, this server does not."""
+"""The only exception here that AWS does not have: for operations that this server does not implement."""
 
 _JSON = {"content-type": "application/json"}
 
 
 class ServiceModel:
-    """Requests to operations and parameters, results to JSON, refusals to AWS's error responses."""
+    """Translates requests to operations and parameters, and results and refusals to answers."""
 
     def __init__(self, *, service: str = "imagebuilder") -> None:
         self._model = BotocoreModel(Loader().load_service_model(service, "service-2"), service)
@@ -37,9 +37,8 @@ class ServiceModel:
     def parse(self, *, method: str, path: str, query: str, body: bytes) -> tuple[str, dict[str, Any]]:
         """The operation's name and its parameters, by member name, checked against the model.
 
-        Raises `AwsError`: InvalidRequestException for what has the wrong shape (unknown operation, broken
-        JSON, missing or unknown members, wrong types), InvalidParameterValueException for a value that the
-        model does not allow.
+        Raises `AwsError`: InvalidRequestException for a wrong shape (unknown operation, broken JSON, missing or
+        unknown members, wrong types), InvalidParameterValueException for a value that the model does not allow.
         """
         for route_method, pattern, operation in self._routes:
             if route_method == method and (match := pattern.fullmatch(path)):
@@ -64,7 +63,7 @@ class ServiceModel:
 
 
 def _route(operation: OperationModel) -> tuple[str, re.Pattern[str], OperationModel]:
-    # The one label in Image Builder's paths is an ARN at the end, slashes and all.
+    # the only label in Image Builder's paths is an ARN at the end, which has slashes
     pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>.+)", operation.http["requestUri"])
     return operation.http["method"], re.compile(pattern), operation
 
@@ -105,14 +104,14 @@ def _check(operation: OperationModel, params: dict[str, Any]) -> None:
         message = report.generate_report().replace("\n", "; ")
         raise AwsError(code="InvalidRequestException", message=message)
     for problem in _problems(params, operation.input_shape, name=""):
-        # The tag operations alone name the older exception.
+        # only the tag operations have the older exception
         older = "InvalidParameterException"
         named = any(shape.name == older for shape in operation.error_shapes)
         raise AwsError(code=older if named else "InvalidParameterValueException", message=problem)
 
 
 def _problems(value: Any, shape: Shape, *, name: str) -> Iterator[str]:
-    """Values that the model does not allow, in AWS's words; types and required members are right already."""
+    """Values that the model does not allow, with AWS's messages; types and required members are checked already."""
     if isinstance(shape, StructureShape):
         for member, inner in value.items():
             yield from _problems(inner, shape.members[member], name=f"{name}.{member}" if name else member)
@@ -157,5 +156,5 @@ def _shaped(value: Any, shape: Shape) -> Any:
     if isinstance(shape, MapShape):
         return {key: _shaped(inner, shape.value) for key, inner in value.items()}
     if shape.type_name == "timestamp" and isinstance(value, str):
-        return datetime.fromisoformat(value).timestamp()  # most dates of this service are texts, some are not
+        return datetime.fromisoformat(value).timestamp()  # most dates of this service are strings, but not all
     return value

@@ -14,26 +14,26 @@ Fields = Mapping[str, Any]
 
 @dataclass(kw_only=True)
 class RegionStore:
-    """What one region holds, and whom Image Builder asks there."""
+    """What one region contains, and the other services that Image Builder uses there."""
 
     name: str
     neighbours: Neighbours
     resources: dict[str, dict[str, Any]] = field(default_factory=dict)
     """By ARN, oldest first."""
     last_builds: dict[str, int] = field(default_factory=dict)
-    """The highest build number of each image version; it is not used again when the image is deleted."""
+    """The highest build number of each image version; the number of a deleted image is not used again."""
     lifecycle_executions: list[dict[str, Any]] = field(default_factory=list)
     """Runs of lifecycle policies and of state updates, oldest first."""
     answers: dict[str, tuple[str, Fields, dict[str, Any]]] = field(default_factory=dict)
-    """By client token: the operation, its parameters and what was answered."""
+    """By client token: the operation, its parameters and its result."""
 
     def find(self, arn: str) -> dict[str, Any] | None:
-        """The resource that the ARN stands for, the newest where there are several, or None."""
+        """The newest resource that the ARN matches, or None."""
         best = newest(arn, list(self.resources))  # a copy: builds look here from threads of their own
         return self.resources[best] if best else None
 
     def get(self, arn: str) -> dict[str, Any]:
-        """As `find`, but raises ResourceNotFoundException."""
+        """Like `find`, but raises ResourceNotFoundException."""
         found = self.find(arn)
         if found is None:
             raise AwsError(code="ResourceNotFoundException", message=f"The resource '{arn}' does not exist.")

@@ -1,6 +1,6 @@
-"""Workflow documents (YAML): what Image Builder reads from them when a workflow is created, and when one is used.
+"""Workflow documents (YAML): how Image Builder reads and checks them when a workflow is created, and when it is used.
 
-Where AWS's own words are known they are AWS's: aws/aws-cdk#29910, and "custom image workflows" in AWS's toolkit for
+Messages are AWS's where they are known: from aws/aws-cdk#29910, and "custom image workflows" in AWS's toolkit for
 agents.
 """
 
@@ -24,7 +24,7 @@ _ONLY_IN = {
     "ExecuteComponents": ("BUILD", "TEST"),
     "ModifyImageAttributes": ("DISTRIBUTION",),
 }
-"""Actions that are not for every type of workflow."""
+"""Actions that only some types of workflows can have."""
 _ANYWHERE = (
     "BootstrapInstanceForContainer",
     "CollectImageMetadata",
@@ -43,9 +43,9 @@ _ANYWHERE = (
 
 
 def read_workflow(text: str, *, type: str) -> dict[str, Any]:
-    """The field of a workflow that follows from its document, `parameters`.
+    """The field of a workflow that follows from its document: `parameters`.
 
-    Raises `AwsError` for a document that is none, or has steps that a workflow of the `type` cannot run.
+    Raises `AwsError` for an invalid document, and for steps that a workflow of the `type` cannot run.
     """
     try:
         document = YAML(typ="safe", pure=True).load(text)
@@ -65,7 +65,7 @@ def read_workflow(text: str, *, type: str) -> dict[str, Any]:
 
 
 def check_workflows(params: Mapping[str, Any], found: Sequence[Mapping[str, Any] | None]) -> None:
-    """Refuses what a pipeline's or an image's workflows cannot be; `found` are those that this account owns."""
+    """Refuse workflows that a pipeline or image cannot have; `found` has those that this account owns, else None."""
     entries = params.get("workflows", ())
     if entries and "executionRole" not in params:
         raise AwsError(
@@ -82,13 +82,13 @@ def check_workflows(params: Mapping[str, Any], found: Sequence[Mapping[str, Any]
         if ":aws:workflow/" in arn and not arn.endswith("/x.x.x"):
             raise invalid("workflows", f"AWS managed workflows must have latest version 'x.x.x' for '{arn}'")
         if kind != "TEST" and ("onFailure" in entry or "parallelGroup" in entry):
-            raise invalid("workflows", f"onFailure and parallelGroup are for test workflows, and '{arn}' is none.")
+            raise invalid("workflows", f"onFailure and parallelGroup are for test workflows, and '{arn}' is not one.")
         if workflow:
             _check_values(entry, workflow)
 
 
 def check_scanning(params: Mapping[str, Any]) -> None:
-    """Refuses scans without the instance that is scanned."""
+    """Refuse image scanning without tests: the test instance is what is scanned."""
     scans = params.get("imageScanningConfiguration", {}).get("imageScanningEnabled")
     if scans and not params.get("imageTestsConfiguration", {}).get("imageTestsEnabled", True):
         raise invalid("imageScanningConfiguration", "Image tests must be enabled.")
@@ -99,7 +99,7 @@ def _check_step(step: Any, type: str, names: set[str]) -> None:
         raise invalid("data", "Each step must have a name and an action.")
     name, action = step["name"], step["action"]
     if name in names:
-        raise invalid("data", f"The step name '{name}' is there more than once.")
+        raise invalid("data", f"The step name '{name}' is declared more than once.")
     names.add(name)
     if action not in _ONLY_IN and action not in _ANYWHERE:
         raise invalid("data", f"The step action '{action}' of step '{name}' is not supported.")

@@ -1,1 +1,1 @@
-"""What is put right or added around ministack."""
+"""Corrects and completes ministack's answers, where a plan or a test would notice the difference from AWS."""

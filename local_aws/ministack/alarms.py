@@ -1,7 +1,7 @@
 """Whole answers to DescribeAlarms in the query protocol, which Terraform's AWS provider speaks.
 
-ministack's XML leaves out half of an alarm (description, dimensions, period, statistic, …), so every plan would show
-changes; its JSON has all of it. So the question is passed on in JSON, and the answer is translated to XML.
+ministack's XML lacks half of an alarm (description, dimensions, period, statistic, …), so every plan would show
+changes. Its JSON has everything: the request is passed on in JSON, and the answer is translated to XML.
 """
 
 import json

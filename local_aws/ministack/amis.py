@@ -1,9 +1,9 @@
 """AMIs, where ministack differs from EC2.
 
-ministack registers AMIs and shares them with accounts. What else EC2 knows of an AMI is kept here: its date (without it
-`data.aws_ami` cannot find the newest), how it boots (without it the AWS provider would replace the AMI), what it was
-made from, deprecation, fast launch, and the organizations that it is shared with. And there are the AMIs that their
-publishers offer to everybody.
+ministack registers AMIs and shares them with accounts. The rest of what EC2 knows about an AMI is kept here: its date
+(without it `data.aws_ami` cannot find the newest), how it boots (without it the AWS provider would replace the AMI),
+what it was copied from, deprecation, fast launch, and the organizations that it is shared with. DescribeImages also
+finds the public AMIs of publishers.
 """
 
 from collections.abc import Iterator, Mapping
@@ -45,18 +45,18 @@ _FILTERS = {
 
 @dataclass
 class _Facts:
-    """What is known of an AMI beside ministack."""
+    """What is known about an AMI beyond ministack."""
 
     shown: dict[str, str] = field(default_factory=dict)
-    """More elements of a DescribeImages answer."""
+    """Elements to add to a DescribeImages answer."""
     disabled: bool = False
     organizations: dict[tuple[str, str], None] = field(default_factory=dict)
-    """Organizations and organizational units that may launch it, each with the element that names it; in order."""
+    """The organizations and organizational units that may launch it: pairs of element and ARN, in order."""
     fast_launch: Mapping[str, Any] | None = None
 
 
 class Amis:
-    """What is known of AMIs beside ministack, and the actions that change it."""
+    """What is known about AMIs beyond ministack, and the actions that change it."""
 
     def __init__(self) -> None:
         self._facts: dict[str, _Facts] = {}
@@ -77,7 +77,7 @@ class Amis:
             self._of(ami).shown["platform"] = "windows"
 
     def register(self, ami: str, parameters: Mapping[str, str]) -> None:
-        """RegisterImage has made an AMI."""
+        """Note an AMI that RegisterImage has made."""
         boot = {_BOOT[name]: value for name, value in parameters.items() if name in _BOOT}
         self._of(ami).shown |= {"creationDate": api_date(), **boot}
 
@@ -95,7 +95,7 @@ class Amis:
                 facts.disabled = False
 
     def share_with_organizations(self, parameters: Mapping[str, str]) -> bool:
-        """Do ModifyImageAttribute for organizations; whether that was all that was asked."""
+        """Do ModifyImageAttribute for organizations; False if the request also names accounts or groups."""
         organizations = self._of(parameters["ImageId"]).organizations
         named = {name: value for name, value in parameters.items() if name.rpartition(".")[2] in _ORGANIZATIONS}
         for name, value in named.items():
@@ -108,19 +108,19 @@ class Amis:
     def enable_fast_launch(self, query: Query) -> Mapping[str, Any]:
         """Do EnableFastLaunch, at once; gives the content of the answer."""
         asked = query.tree
-        template = asked.get("LaunchTemplate", {})
+        template = asked.get("LaunchTemplate")
         fast_launch = {
             "imageId": asked["ImageId"],
             "resourceType": "snapshot",
             "snapshotConfiguration": {
                 "targetResourceCount": asked.get("SnapshotConfiguration", {}).get("TargetResourceCount", 5)
             },
-            "launchTemplate": {
-                "launchTemplateId": template["LaunchTemplateId"],
-                "version": template.get("Version", ""),
-            }
-            if "LaunchTemplateId" in template
-            else None,
+            "launchTemplate": template
+            and {
+                "launchTemplateId": template.get("LaunchTemplateId"),
+                "launchTemplateName": template.get("LaunchTemplateName"),
+                "version": template.get("Version"),
+            },
             "maxParallelLaunches": asked.get("MaxParallelLaunches", 6),
             "ownerId": ACCOUNT,
             "state": "enabled",

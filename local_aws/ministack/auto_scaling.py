@@ -1,10 +1,10 @@
 """Auto Scaling groups that follow their launch template, which ministack's do not.
 
 ministack takes a group's launch template when the group is made and never again, drops a mixed instances policy, and
-its instance refresh replaces nothing, so a plan after a rollout would not be empty. Here it is kept for each group what
-its instances are launched from: an instance refresh gives them new IDs and the template of the group, or of the
-refresh's desired configuration, and DescribeAutoScalingGroups shows it. A refresh takes no time, unless the next one
-is to be refused or to end otherwise (`control`). EC2 shows the AMIs of the instances (`group_instances`).
+its instance refresh replaces nothing, so a plan after a rollout would not be empty. Here each group keeps what its
+instances are launched from: an instance refresh gives them new IDs and the template of the group, or that of the
+refresh's desired configuration, and DescribeAutoScalingGroups shows it. A refresh ends at once and well, unless
+`control` has another end for it. EC2 shows the AMIs of the instances (`group_instances`).
 """
 
 from collections.abc import Mapping
@@ -93,7 +93,7 @@ class AutoScaling:
         self._groups: dict[tuple[str, str], _Group] = {}  # by region and name
         self._next: dict[str, End] = {}
         self.origins: dict[str, Origin] = {}
-        """What instances were launched from, by their IDs, as soon as somebody has described their group."""
+        """What instances were launched from, by their IDs, as soon as their group has been described."""
 
     def end_next_refresh(self, group: str, end: End) -> None:
         """Let the next instance refresh of a group be refused, or end like this."""
@@ -169,7 +169,7 @@ async def _start_refresh(query: Query, group: _Group, end: End) -> Answer:
 
 
 async def _launch(query: Query, asked: Mapping[str, Any], now: _Launch) -> _Launch:
-    """What instances are launched from according to a request; `now` where the request does not say it.
+    """What a request wants instances to be launched from. Default: `now`.
 
     Raises `AwsError` for a version of a launch template that does not exist.
     """

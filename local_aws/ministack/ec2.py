@@ -1,7 +1,7 @@
-"""EC2: ministack's, with what it leaves out.
+"""EC2: ministack's, corrected and completed.
 
-`Ec2` has a case for each action that ministack answers otherwise than EC2, or not at all; whatever else is asked goes
-to ministack and back as it is. Where its answer lacks something, the answer is parsed once, completed and written once.
+`Ec2` has a case for each action that ministack does not have, or answers differently from EC2. All other requests and
+their answers are passed on unchanged. An answer that lacks something is parsed once, completed, and written once.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
-"""The instances of Auto Scaling groups in EC2, of which ministack's EC2 knows nothing.
+"""DescribeInstances for the instances of Auto Scaling groups, which ministack's EC2 does not have.
 
-DescribeInstances shows those that are asked for by their IDs, with ID, AMI and state.
+It shows ID, AMI and state of those that are asked for by their IDs.
 """
 
 from collections.abc import Mapping

@@ -35,7 +35,7 @@ class Version:
 
     @property
     def key(self) -> tuple[str, str]:
-        """What tells it from all other versions: the template's ID, and the number."""
+        """The template's ID and the number, which identify the version."""
         return self.template_id, self.number
 
 
@@ -109,10 +109,10 @@ async def describe(query: Query) -> Answer:
 
 
 async def find_version(query: Query, template: Mapping[str, str], wanted: str) -> Version | None:
-    """The version that is meant by a number, `$Latest` or `$Default`; None where there is no such template.
+    """The version with a number, or that is `$Latest` or `$Default`; None if the template does not exist.
 
-    `query` says who asks, `template` has LaunchTemplateId or LaunchTemplateName. Raises `AwsError`, in EC2's words, for
-    a version that does not exist (eksctl-io/eksctl#7786).
+    The template is looked up for the client of `query`, by LaunchTemplateId or LaunchTemplateName. Raises `AwsError`
+    for a version that does not exist, with EC2's message (eksctl-io/eksctl#7786).
     """
     named = {name: template[name] for name in ("LaunchTemplateId", "LaunchTemplateName") if name in template}
     question = {"Action": "DescribeLaunchTemplateVersions", **named}
@@ -144,7 +144,7 @@ def _version(element: Element) -> Version:
 
 
 def _requested_data(tree: Mapping[str, Any]) -> _Data:
-    """What a request says in LaunchTemplateData, under the names that answers have for it."""
+    """The LaunchTemplateData of a request, in the form of answers."""
     model = _ec2_model()
     request, answer = (model.shape_for(f"{kind}LaunchTemplateData") for kind in ("Request", "Response"))
     data: dict[str, Any] = _renamed(tree.get("LaunchTemplateData", {}), request, answer)

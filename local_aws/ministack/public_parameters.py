@@ -1,4 +1,4 @@
-"""The public parameters that hold the newest AMI IDs of publishers, of which ministack has only two."""
+"""The public parameters that hold the IDs of publishers' newest AMIs; ministack has only two of them."""
 
 import json
 from datetime import datetime

@@ -15,7 +15,7 @@ from local_aws.asgi import Answer, App, Scope, answer_of, region_and_service, wi
 
 @dataclass(frozen=True)
 class Query:
-    """A request, and the app behind that would answer it."""
+    """A request, and the app behind that can answer it."""
 
     app: App
     scope: Scope
@@ -23,7 +23,7 @@ class Query:
 
     @cached_property
     def parameters(self) -> Mapping[str, str]:
-        """As they were sent, with names such as `Filter.1.Value.2`."""
+        """As they were sent, with names like `Filter.1.Value.2`."""
         return dict(parse_qsl(self.body.decode(errors="replace"), keep_blank_values=True))
 
     @cached_property
@@ -74,9 +74,10 @@ def _with_lists(value: Any) -> Any:
 
 
 def add(parent: Element, name: str, value: Any = "", *, entry: str = "item") -> Element:
-    """Add an element in the namespace of its parent; gives the new one.
+    """Add an element in the namespace of its parent; gives the new element.
 
-    A mapping becomes an element for each of its values, but None, and a sequence an element named `entry` for each.
+    It contains an element for each value of a mapping that is not None, or an element named `entry` for each value of a
+    sequence.
     """
     namespace, bracket, _ = parent.tag.rpartition("}")
     element = ElementTree.SubElement(parent, f"{namespace}{bracket}{name}")
@@ -91,7 +92,7 @@ def add(parent: Element, name: str, value: Any = "", *, entry: str = "item") -> 
 
 
 def add_all(parent: Element, values: Mapping[str, Any], *, entry: str = "item") -> None:
-    """Add an element for each of the values, but None."""
+    """Add an element for each of the values that is not None."""
     for name, value in values.items():
         if value is not None:
             add(parent, name, value, entry=entry)
@@ -107,7 +108,7 @@ def xml_answer(
 
 
 def changed(answer: Answer, change: Callable[[Element], None]) -> Answer:
-    """A good answer with a change, parsed and written once; a refusal as it is."""
+    """An answer with a change, parsed and written once; a refusal unchanged."""
     if answer.status != 200:
         return answer
     root = parsed(answer)

@@ -1,6 +1,6 @@
 """ImportSnapshot, which ministack does not have: a disk image in a bucket becomes a snapshot, at once.
 
-The refusal for the role has EC2's words, by which the AWS provider waits for a new role.
+The refusal of a role has EC2's message: the AWS provider recognizes it, and waits for a new role.
 """
 
 import uuid

@@ -1,17 +1,17 @@
-"""How ministack is started: its environment, and a look at whether all of it can be imported."""
+"""How ministack is started: its environment, and a check that all its modules can be imported."""
 
 import os
 from importlib import import_module
 
 _SERVICES = (
-    # those that stacks, function, commands and tests ask, and apigateway, which looks at every unsigned path
+    # those that stacks, function, commands and tests use, and apigateway, which sees every request without signature
     *("apigateway", "autoscaling", "ec2", "ecr", "events", "iam", "kms", "lambda", "logs", "monitoring"),
     *("s3", "sns", "sqs", "ssm", "sts", "tagging"),
 )
 
 
 class CannotServe(Exception):
-    """A part of ministack is broken; the message is one line that says which."""
+    """A part of ministack cannot be imported; the message is one line."""
 
 
 def prepare_environment(*, port: int) -> None:
@@ -47,8 +47,7 @@ def prepare_environment(*, port: int) -> None:
 def check_services() -> None:
     """Import what ministack would import at the first request for a service, and raise `CannotServe` if that fails.
 
-    Otherwise ministack would answer such a request with status 500, and clients would repeat it for minutes without a
-    word.
+    Otherwise ministack would answer such a request with status 500, and clients would repeat it silently for minutes.
     """
     name = "ministack.app"
     try:
@@ -58,5 +57,5 @@ def check_services() -> None:
             for module in (entry["module"], *entry.get("sub_modules", ())):
                 name = f"ministack.services.{module}"
                 import_module(name)
-    except Exception as error:  # whatever a module does while it is imported
+    except Exception as error:  # a module can raise anything while it is imported
         raise CannotServe(f"{name} cannot be imported: {type(error).__name__}: {error}") from error

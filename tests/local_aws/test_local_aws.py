@@ -299,7 +299,7 @@ def test_recipe_refuses_what_does_not_fit_its_components(image_builder: Any, nam
         {"componentArn": component, "parameters": extra}
     )
     entry = {"componentArn": component, "parameters": [path]}
-    assert f"The component '{component}' is there more than once." in refused(entry, entry)
+    assert f"The component '{component}' is declared more than once." in refused(entry, entry)
     windows = MANAGED_PARENT.replace("amazon-linux-2023", "windows-server-2025-english-full-base")
     assert f"The component '{component}' is for Linux, the parent Windows." in refused(entry, parent=windows)
     many = [{"componentArn": f"arn:aws:imagebuilder:{REGION}:aws:component/c{n}/x.x.x"} for n in range(21)]
@@ -331,7 +331,7 @@ def test_infrastructure_that_cannot_work_is_refused(
     ("distributions", "reason"),
     [
         ([{"region": REGION}], "One or more outputs should be provided for each region"),
-        ([{"region": REGION, "amiDistributionConfiguration": {}}] * 2, f"'{REGION}' is there more than once"),
+        ([{"region": REGION, "amiDistributionConfiguration": {}}] * 2, f"'{REGION}' is declared more than once"),
         (
             [{"region": REGION, "amiDistributionConfiguration": {"name": "always-the-same"}}],
             "The AMI name must include {{ imagebuilder:buildDate }}.",

@@ -114,7 +114,7 @@ def test_same_version_is_refused_and_other_content_is_its_next_build(image_build
         (
             "{schemaVersion: 1.0, steps: [{name: A, action: WaitForAction}, {name: A, action: WaitForAction}]}",
             "TEST",
-            "The step name 'A' is there more than once.",
+            "The step name 'A' is declared more than once.",
         ),
         (
             "{schemaVersion: 1.0, parameters: [{name: a, type: text}], steps: [{name: A, action: WaitForAction}]}",

@@ -61,7 +61,7 @@ def test_ends_with_the_words_of_the_command_that_failed(tmp_path: Path) -> None:
     with _demo(tmp_path, terraform="echo 'no plans today' >&2; exit 1") as demo:
         output, _ = demo.communicate(timeout=120)
     assert demo.returncode == 1
-    assert "The story ends here: `cdktf " in output
+    assert "The demo failed: `cdktf " in output
     assert "no plans today" in output
     assert _nothing_is_left(tmp_path, output)
 
@@ -83,7 +83,7 @@ def test_ends_at_once_when_a_part_of_the_local_aws_is_broken(
         output, _ = demo.communicate(timeout=60)
     assert demo.returncode == 1
     assert output == (
-        "The story ends here: the local AWS did not start: local AWS: "
+        "The demo failed: the local AWS did not start: local AWS: "
         f"{broken} cannot be imported: ImportError: it is from another version\n"
     )
     assert not list((tmp_path / "passing").iterdir())

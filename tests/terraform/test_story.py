@@ -23,7 +23,7 @@ def world(terraform_environment: Mapping[str, str], tmp_path_factory: pytest.Tem
 def test_the_story_goes_as_told(world: World) -> None:
     for step in STEPS:
         try:
-            assert step.do(world)
+            assert step.run(world)
         except StepFailed as error:
             error.add_note(f"in the step: {step.title}")
             raise

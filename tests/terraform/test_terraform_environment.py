@@ -104,7 +104,7 @@ def test_says_that_the_provider_is_not_to_be_had(tmp_path: Path) -> None:
     given = BARE | {"TF_CLI_CONFIG_FILE": str(own)}
     lack = terraform.missing(terraform.environment(given, folder=tmp_path))
     assert lack is not None
-    assert lack.startswith("the AWS provider is neither in a mirror nor to be had from the registry: `terraform init")
+    assert lack.startswith("the AWS provider is neither in a mirror nor available from the registry: `terraform init")
     assert "hashicorp/aws" in lack
     assert "\n" not in lack
 
