@@ -58,6 +58,9 @@ def environment(environ: Mapping[str, str], *, folder: Path, add_ons: Path = Pat
         "TF_INPUT": "0",
         # otherwise cdktf asks the registry for checksums before the first plan, even if a mirror has the provider
         "CDKTF_SKIP_PROVIDER_LOCK": "true",
+        # Terraform and the provider read a large schema and end within seconds. To collect garbage less often costs
+        # a tenth more memory and spares a fifth of the time.
+        "GOGC": environ.get("GOGC", "400"),
         **_provider_settings(environ, folder=folder, add_ons=add_ons),
     }
 

@@ -1,7 +1,6 @@
 """The largest estate that the rules allow, held against what AWS takes, resource by resource."""
 
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,8 @@ import pytest
 import stacks
 from estate.load import assemble
 from estate.models.settings import Settings
-from scripts import terraform
 from tests.support.aws_limits import LIMITS, MOST_TAGS, tags_of, too_much
-from tests.support.estates import ESTATES, synthesize
+from tests.support.estates import ESTATES, reviewed, synthesize
 from tests.support.largest_estate import write
 from tests.support.models import image
 
@@ -52,41 +50,11 @@ def test_no_resource_of_the_largest_estate_has_more_tags_than_aws_takes(largest:
                 assert all(len(key) <= 128 and len(value) <= 256 for key, value in tags.items())
 
 
-def test_every_kind_of_resource_that_the_stacks_make_is_in_the_largest_estate(largest: Stacks, tmp_path: Path) -> None:
+def test_every_kind_of_resource_that_the_stacks_make_is_in_the_largest_estate(largest: Stacks) -> None:
     made = {kind for stack in largest.values() for kind in stack["resource"]}
-    others = [synthesize(folder, tmp_path / name) for name, folder in ESTATES.items()]
+    others = [reviewed(estate) for estate in ESTATES]
     assert {kind for stacks in others for stack in stacks.values() for kind in stack["resource"]} <= made
     assert made <= LIMITS.keys()
-
-
-def test_the_provider_takes_every_resource_of_the_largest_estate(
-    largest: Stacks, terraform_environment: Mapping[str, str], tmp_path: Path
-) -> None:
-    resources: dict[str, dict[str, Any]] = {}
-    for stack, made in largest.items():
-        for kind, named in made["resource"].items():
-            for name, resource in named.items():
-                resources.setdefault(kind, {})[f"{stack}_{name}"] = _alone(resource)
-    together = {
-        # one configuration instead of one a stack: the provider needs seconds to say what it knows
-        "terraform": {"required_providers": {"aws": terraform.PROVIDER}},
-        "variable": {"unknown": {}},
-        "resource": resources,
-    }
-    (tmp_path / "main.tf.json").write_text(json.dumps(together))
-    terraform.run("init", "-backend=false", folder=tmp_path, environ=terraform_environment)
-    verdict = json.loads(terraform.run("validate", "-json", folder=tmp_path, environ=terraform_environment))
-    assert verdict["diagnostics"] == []
-
-
-def _alone(value: Any) -> Any:
-    """A resource without its relations: what Terraform would put for a reference is a value that is not known yet."""
-    if isinstance(value, dict):
-        relations = ("lifecycle", "depends_on", "provider", "for_each", "//")
-        return {key: _alone(each) for key, each in value.items() if key not in relations}
-    if isinstance(value, list):
-        return [_alone(each) for each in value]
-    return re.sub(r"(?<!\$)\$\{[^}]*\}", "${var.unknown}", value) if isinstance(value, str) else value
 
 
 def test_more_images_than_a_dashboard_takes_have_several(tmp_path: Path) -> None:

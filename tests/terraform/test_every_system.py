@@ -18,8 +18,8 @@ import pytest
 from estate.catalogue.operating_systems import CATALOGUE, Architecture, OperatingSystem
 from local_aws.server import LocalAws
 from ops.parent import newest_parent
-from scripts import terraform
 from tests.support.estates import PROJECT, synthesize
+from tests.support.modules import validate
 from tests.support.stack_world import Stack
 
 REGION = "us-east-1"
@@ -70,21 +70,7 @@ def _image(system: OperatingSystem, architecture: Architecture) -> dict[str, Any
 def test_provider_accepts_every_system(
     stacks: Stacks, terraform_environment: Mapping[str, str], tmp_path: Path
 ) -> None:
-    """As modules of one root, so that the provider's schema is loaded once. What it refuses, it names with the file."""
-    for name, stack in stacks.items():
-        required = {"required_providers": stack["terraform"]["required_providers"]}
-        module = {key: value for key, value in stack.items() if key not in ("provider", "//")}
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "cdk.tf.json").write_text(json.dumps({**module, "terraform": required}, indent=1))
-    root = {
-        "terraform": {"required_providers": {"aws": terraform.PROVIDER}},
-        "provider": {"aws": {"region": REGION}},
-        "module": {name: {"source": f"./{name}"} for name in stacks},
-    }
-    (tmp_path / "main.tf.json").write_text(json.dumps(root))
-    terraform.run("init", "-backend=false", folder=tmp_path, environ=terraform_environment)
-    verdict = terraform.run("validate", folder=tmp_path, environ=terraform_environment)
-    assert verdict.strip() == "Success! The configuration is valid.", "it also tells warnings"
+    assert validate(stacks, folder=tmp_path, environ=terraform_environment) == [], "warnings included"
 
 
 @pytest.mark.parametrize(("system", "architecture"), SYSTEMS, ids=NAMES)

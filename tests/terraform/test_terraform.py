@@ -1,39 +1,47 @@
-"""The real Terraform and the real AWS provider on what is synthesized."""
+"""The real Terraform and the real AWS provider on what is synthesized: the examples, and the largest estate."""
 
 import json
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from scripts import terraform
 from tests.support.estates import ESTATES, synthesize
+from tests.support.largest_estate import write
+from tests.support.modules import validate
+
+Diagnostics = list[dict[str, Any]]
 
 
-@pytest.mark.parametrize("estate", ESTATES)
-def test_provider_accepts_every_stack(estate: str, terraform_environment: Mapping[str, str], tmp_path: Path) -> None:
-    stacks = synthesize(ESTATES[estate], tmp_path / "cdktf.out")
+@pytest.fixture(scope="module")
+def diagnostics(
+    terraform_environment: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Mapping[str, Diagnostics]:
+    """What `terraform validate` says of each estate, warnings included. All are validated at once."""
+    folder = tmp_path_factory.mktemp("validate")
+    (folder / "largest").mkdir()
+    estates = {**ESTATES, "largest": write(folder / "largest")}
+    stacks = {
+        f"{estate}/{name}": _for_provider_5(stack) if estate == "provider-6" else stack
+        for estate, config in estates.items()
+        for name, stack in synthesize(config, folder / "cdktf.out" / estate).items()
+    }
+    # what is looked for before the tests is what the stacks ask for
+    assert {json.dumps(stack["terraform"]["required_providers"]["aws"]) for stack in stacks.values()} == {
+        json.dumps(terraform.PROVIDER)
+    }
+    found: dict[str, Diagnostics] = {estate: [] for estate in ("", *estates)}
+    for diagnostic in validate(stacks, folder=folder / "modules", environ=terraform_environment):
+        estate, _, _ = diagnostic.get("range", {}).get("filename", "").partition("/")
+        found[estate if estate in estates else ""].append(diagnostic)
+    return found
 
-    for name, stack in stacks.items():
-        if estate == "provider-6":
-            stack = _for_provider_5(stack)
-            (tmp_path / "cdktf.out" / "stacks" / name / "cdk.tf.json").write_text(json.dumps(stack))
-        # what is looked for before the tests is what the stacks ask for
-        assert stack["terraform"]["required_providers"]["aws"] == terraform.PROVIDER
 
-    def validate(stack: str) -> dict[str, object]:
-        folder = tmp_path / "cdktf.out" / "stacks" / stack
-        terraform.run("init", "-backend=false", folder=folder, environ=terraform_environment)
-        verdict: dict[str, object] = json.loads(
-            terraform.run("validate", "-json", folder=folder, environ=terraform_environment)
-        )
-        return verdict
-
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        verdicts = dict(zip(stacks, pool.map(validate, stacks), strict=True))
-    assert {stack: verdict["diagnostics"] for stack, verdict in verdicts.items()} == {stack: [] for stack in stacks}
+@pytest.mark.parametrize("estate", [*ESTATES, "largest"])
+def test_provider_accepts_every_stack(estate: str, diagnostics: Mapping[str, Diagnostics]) -> None:
+    assert diagnostics[estate] == []
+    assert diagnostics[""] == [], "of the providers, or of nothing in particular"
 
 
 def _for_provider_5(stack: dict[str, Any]) -> dict[str, Any]:
