@@ -1,4 +1,4 @@
-# Goldsmith's tasks; `make help` lists them. What a task needs is installed first, into .venv and node_modules.
+# Goldsmith's tasks; `make help` lists them. Each task first installs what it needs, into .venv and node_modules.
 
 PYTHON ?= python3
 STACK ?=
@@ -12,7 +12,7 @@ SNAPSHOTS := tests/stacks/test_snapshots.py
 
 # Node.js and npm are in the virtual environment; cdktf's Python library starts the `node` it finds first.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
-# Terraform, cdktf and npm do their work without calling home.
+# Terraform, cdktf and npm must not check for new versions or report usage.
 export CHECKPOINT_DISABLE := 1
 export DISABLE_VERSION_CHECK := 1
 # Packages are installed without bytecode, most of which would never be used: Python writes what is, once.
@@ -28,43 +28,43 @@ path.write_text(json.dumps(lock, indent=4, sort_keys=True) + "\n")
 endef
 export FORGET_SOURCES
 
-# No warnings: pip's are about the machine's own settings. Errors are shown.
+# Only errors are shown: pip's warnings are about the machine's own settings.
 PIP_INSTALL := .venv/bin/python -m pip install -qq --disable-pip-version-check --no-input --no-compile \
 	--require-hashes --no-deps
 NPM_CI := .venv/bin/npm ci --include=dev --ignore-scripts=false --no-audit --no-fund --loglevel=error
 
-# demo, docs and bench are folders, too
+# demo, docs and bench are also folders
 .PHONY: help setup demo test check format snapshots docs synth scan validate plan deploy destroy bench lock clean
 .PHONY: prerequisites terraform stack-named
 
 help: ## List the tasks
 	@awk -F ':.*## ' '/^[a-z]+( [a-z]+)*:.*## / { printf "make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: prerequisites ## Install everything that is not there yet, or has changed
+setup: prerequisites ## Install everything that is missing or has changed
 	@$(MAKE) -s --no-print-directory -j2 .venv/python-installed node_modules/installed
 
-demo: terraform setup ## The whole story against an AWS on this machine
+demo: terraform setup ## Build, deploy and operate the sample estate on an AWS on this machine
 	@.venv/bin/python -m demo $(ARGS)
 
 # Four workers, each with a local AWS, because half of their time is waiting for Terraform; the tests of a file share what
 # they have made.
-test: setup ## All tests; ARGS="-k text" chooses
+test: setup ## Run all tests; ARGS="-k text" selects some
 	@.venv/bin/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-check: setup ## ruff's format and lint, mypy strict
-	@.venv/bin/ruff format --check --quiet $(CODE) || { echo 'format: make format puts it right' >&2; exit 1; }
+check: setup ## Check format and lint with ruff, and types with mypy
+	@.venv/bin/ruff format --check --quiet $(CODE) || { echo 'format: run make format' >&2; exit 1; }
 	@.venv/bin/ruff check --quiet $(CODE)
 	@.venv/bin/python -m mypy --no-error-summary $(CODE)
-	@echo 'check: format, lint and types are right'
+	@echo 'check: format, lint and types are correct'
 
-format: setup ## Format the code, and put right what ruff can
+format: setup ## Format the code, and fix what ruff can fix
 	@.venv/bin/ruff check --fix --quiet $(CODE)
 	@.venv/bin/ruff format --quiet $(CODE)
 
-snapshots: setup ## Write the examples' snapshots anew, for review
+snapshots: setup ## Write the snapshots of the examples again, for review
 	@.venv/bin/python -m pytest --snapshot-update $(SNAPSHOTS) $(ARGS)
 
-docs: setup ## Write the generated pages of docs/ anew
+docs: setup ## Write the generated pages of docs/ again
 	@.venv/bin/python -m pages
 
 synth: setup ## Write the Terraform of all stacks into cdktf.out
@@ -79,16 +79,16 @@ validate: terraform synth ## Have Terraform check every stack, without credentia
 		echo "validate: $${stack##*/} is valid"; \
 	done
 
-scan: terraform setup .venv/scan/installed ## checkov and tf-nag over the examples; findings need a reason
+scan: terraform setup .venv/scan/installed ## Run checkov and tf-nag on the examples; a finding needs a fix or a reason
 	@.venv/bin/python -m scripts.scan
 
-plan deploy destroy: stack-named terraform setup ## cdktf's plan, deploy or destroy of STACK=...
+plan deploy destroy: stack-named terraform setup ## Run cdktf's plan, deploy or destroy for STACK=...
 	@.venv/bin/python -m scripts.cdktf node_modules/.bin/cdktf $@ $(STACK) -- $(ARGS)
 
 bench: setup ## Measure synthesis, and write docs/performance.md
 	@.venv/bin/python -m bench $(ARGS)
 
-lock: setup ## Resolve the dependencies anew into Pipfile.lock, package-lock.json and those of scan
+lock: setup ## Resolve the dependencies again: Pipfile.lock, package-lock.json and those of scan
 	@.venv/bin/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
 		{ echo 'lock: make clean, then make lock PYTHON=python3.11, the oldest that must run' >&2; exit 1; }
 	@.venv/bin/python -m venv .venv/lock
@@ -101,7 +101,7 @@ lock: setup ## Resolve the dependencies anew into Pipfile.lock, package-lock.jso
 		--output-file scripts/scan-requirements.txt scripts/scan.in
 	@.venv/bin/npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
 
-clean: ## Remove what was installed, synthesized and cached; local state in state/ stays
+clean: ## Remove everything installed, synthesized and cached; local state in state/ is kept
 	@rm -rf .venv node_modules cdktf.out .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find . -path ./state -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -128,7 +128,7 @@ stack-named:
 	@$(PIP_INSTALL) -r .venv/node.txt
 	@touch $@
 
-# Holds the names of what is installed, so that a package that is not locked any more goes.
+# Lists the installed packages, so that a package is uninstalled when it is no longer locked.
 .venv/python-installed: .venv/node-installed
 	@echo 'setup: Python packages, into .venv'
 	@.venv/bin/python scripts/requirements.py > .venv/python.txt
@@ -137,7 +137,7 @@ stack-named:
 	@$(PIP_INSTALL) -r .venv/python.txt
 	@mv .venv/names $@
 
-# In an environment of their own: what checkov needs does not agree with what the rest needs.
+# In a separate environment: the dependencies of checkov conflict with the others.
 .venv/scan/installed: scripts/scan-requirements.txt | .venv/bin/python
 	@echo 'scan: checkov and tf-nag, into .venv/scan'
 	@.venv/bin/python -m venv .venv/scan

@@ -28,13 +28,13 @@ _HELP = """environment:
 
 exit status:
   0    all stacks are written
-  1    the folder cannot be written, or something failed that nobody expects
+  1    the folder cannot be written, or there was an unexpected error
   2    the configuration or the command line has errors; nothing is written
   130  Ctrl-C
 """
 
 _NODE_FAILED = re.compile(r"\bE[A-Z]+: (?P<reason>[^,]+), [a-z]+(?: '(?P<path>[^']*)')?")
-"""How Node.js says that a file cannot be written; cdktf writes most of them there."""
+"""Node.js's message about a file that cannot be written; cdktf writes most files there."""
 
 
 def main(arguments: Sequence[str] = ()) -> int:

@@ -1,4 +1,4 @@
-"""ARNs as values: taken apart once, put together in one place."""
+"""ARNs as values: parsed once, and put together in one place."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -15,7 +15,7 @@ _PARTITIONS = {
 
 
 def partition(region: str) -> str:
-    """The partition of a region, which is the second part of every ARN in it (botocore: `partitions.json`)."""
+    """The partition of a region, which is the second part of each ARN in the region (botocore: `partitions.json`)."""
     return next((name for prefix, name in _PARTITIONS.items() if region.startswith(prefix)), "aws")
 
 
@@ -34,7 +34,7 @@ class Arn:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The value of an ARN's text. Raises `ValueError` for other text."""
+        """The ARN in a text. Raises `ValueError` for other text."""
         prefix, *parts = text.split(":", 5)
         if prefix != "arn" or len(parts) != 5:
             raise ValueError(f"not an ARN: {text!r}")
@@ -42,7 +42,7 @@ class Arn:
 
     @property
     def account_id(self) -> str | None:
-        """The account, where it is a number: AWS's own resources have a word there, or nothing."""
+        """The account if it is a number; None for AWS's own resources, which have a word there or nothing."""
         return self.account if self.account.isdecimal() else None
 
     def __str__(self) -> str:

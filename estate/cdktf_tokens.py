@@ -1,8 +1,8 @@
-"""Text and numbers that cdktf would take for references of its own.
+"""Text and numbers that cdktf would take for its own references.
 
-cdktf passes references through plain text, lists, mappings and numbers, and finds them again by how they look
-(`lib/tokens/private/encoding.js` and `resolve.js` of cdktf 0.21): text of a configuration that looks the same would be
-replaced, or end the synthesis. So it is refused wherever it stands.
+cdktf passes references through plain text, lists, mappings and numbers, and recognizes them by their form
+(`lib/tokens/private/encoding.js` and `resolve.js` of cdktf 0.21): text of a configuration in the same form would be
+replaced, or stop the synthesis. So it is refused everywhere.
 """
 
 import re
@@ -15,13 +15,13 @@ from pydantic import BaseModel
 from estate.problems import Key, Problem, shown
 
 _MARKER = re.compile(r"[$#&]\{TfToken\[[^\]]*\]?\}?")
-# a run of digits and what may stand among them: without the first part, each digit would begin another search
+# a run of digits and of characters that may be between them: without the first part, each digit would start a search
 _NUMBER = re.compile(r"(?<![-|0-9.+])[-|0-9.+]++e[-|0-9.eE+]+")
 _FLOAT = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[-+]?[0-9]+)?", re.IGNORECASE)
 _WHOLE = ("String Map Token Value", "Any Map Token Value", -123456789)
 _MARKS = (0xFDFF, 0xFBFF)
-"""The first two bytes of a double that stands for a number, and for a list of them: about -8.2e298 and -1.9e289. cdktf
-searches text for the first."""
+"""The first two bytes of a double that is a reference to a number, and of one to a list of numbers: about -8.2e298 and
+-1.9e289. cdktf searches text for the first kind."""
 
 
 def token_in(value: object) -> str:
@@ -37,28 +37,28 @@ def token_in(value: object) -> str:
 
 
 def token_problem(value: object, key: Key = (), place: str = "") -> Problem | None:
-    """The problem of a value that has one."""
+    """The problem of a value that cdktf would replace; None for other values."""
     found = token_in(value)
-    rule = "cdktf takes this for a reference of its own"
+    rule = "looks like a reference of cdktf, which would replace it"
     return Problem(key, rule, shown(found), "write it in another way", place) if found else None
 
 
 def tokens_in_lines(text: str, *, source: str) -> Iterator[Problem]:
-    """The problem of each line of a document that has one; `source` is how problems name the file."""
+    """The problem of each line of a document that cdktf would replace; `source` is how problems name the file."""
     for number, line in enumerate(text.split("\n"), start=1):
         if problem := token_problem(line, place=f"{source}:{number}"):
             yield problem
 
 
 def tokens_in_model(model: BaseModel, key: Key) -> Iterator[Problem]:
-    """The problem of each value of a model, which stands at `key`, that has one."""
+    """The problem of each value of a model that cdktf would replace; the model is at `key` in the configuration."""
     for place, value in values_of(model.model_dump(by_alias=True), key):
         if problem := token_problem(value, place[:-1] if place[-1] == "use" else place):
             yield problem
 
 
 def values_of(value: Any, key: Key = ()) -> Iterator[tuple[Key, Any]]:
-    """All values, and all keys of mappings, inside a value, and where they stand."""
+    """All values, and all keys of mappings, inside a value, each with its place."""
     if isinstance(value, Mapping):
         for name, inner in value.items():
             yield (*key, name), name
@@ -71,7 +71,7 @@ def values_of(value: Any, key: Key = ()) -> Iterator[tuple[Key, Any]]:
 
 
 def _leading_float(text: str) -> float:
-    """The number at the start of a text, as JavaScript's `parseFloat` has it."""
+    """The number at the start of a text, as JavaScript's `parseFloat` reads it."""
     found = _FLOAT.match(text)
     return float(found[0]) if found else 0.0
 

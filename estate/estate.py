@@ -27,27 +27,27 @@ Kind = TypeVar("Kind", bound=Image, covariant=True)
 class Estate(BaseModel):
     """Settings, images and fleets, and the documents that the images use.
 
-    From files by `estate.load.load`; in Python by `estate.load.assemble`, which checks the same.
+    It comes from files by `estate.load.load`, or from Python by `estate.load.assemble`, with the same checks.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     settings: Settings
-    """What holds for the whole estate."""
+    """Settings of the whole estate."""
     images: dict[str, Image] = {}
     """Golden images by name."""
     fleets: dict[str, Fleet] = {}
     """Fleets by name."""
     documents: SkipJsonSchema[Mapping[tuple[str, Platform], Document]] = Field(default={}, exclude=True)
-    """Component documents by what names them in the configuration and by platform."""
+    """Component documents by their name or path in the configuration, and by platform."""
     workflow_documents: SkipJsonSchema[Mapping[tuple[str, Stage], WorkflowDocument]] = Field(default={}, exclude=True)
-    """Workflow documents by what names them in the configuration and by stage."""
+    """Workflow documents by their path in the configuration, and by stage."""
     dockerfiles: SkipJsonSchema[Mapping[str, str]] = Field(default={}, exclude=True)
     """Dockerfile templates by their paths in the configuration."""
 
     @property
     def namespace(self) -> str:
-        """What the names of the estate's resources in AWS begin with."""
+        """The prefix of the names of the estate's resources in AWS."""
         return self.settings.namespace
 
     def image(self, name: str) -> "EstateImage[Image]":
@@ -86,7 +86,7 @@ class Estate(BaseModel):
 
     @property
     def stacks(self) -> dict[str, str]:
-        """The stacks that this becomes, and the region of each."""
+        """The stacks of the estate, each with its region."""
         return {
             **{names.image_stack(image.name): image.home for image in self.images.values()},
             **{names.fleet_stack(fleet.name): fleet.region for fleet in self.fleets.values()},
@@ -142,9 +142,9 @@ class EstateImage(Generic[Kind]):
         return arn_in(self.image.home, service, resource, account=account, region=region)
 
     def image_builder_arn(self, kind: str, *, account: str, name: str | None = None) -> str:
-        """The ARN, without a version, of what Image Builder has by a name: `image-pipeline`, `image`, `component`.
+        """The ARN, without a version, of a resource of Image Builder: `image-pipeline`, `image`, `component`.
 
-        By default by the image's own name.
+        By default the resource has the image's own name.
         """
         return self.arn("imagebuilder", f"{kind}/{names.in_arn(name or self.names.image_builder)}", account=account)
 

@@ -1,6 +1,6 @@
 """The files that images name: component documents, Dockerfile templates and workflow documents.
 
-Each is read once, whoever names it, and what is wrong with it is told once.
+Each file is read once, and each of its problems reported once, however many images name it.
 """
 
 import os
@@ -30,22 +30,22 @@ _REMEDY = "write its path from the configuration's folder"
 
 @dataclass(frozen=True, kw_only=True)
 class NamedFiles:
-    """The files that could be read and are sound."""
+    """The files that could be read and have no problem."""
 
     documents: Mapping[tuple[str, Platform], Document]
-    """Component documents by what names them in the configuration and by platform."""
+    """Component documents by their name or path in the configuration, and by platform."""
     dockerfiles: Mapping[str, str]
     """Dockerfile templates by their paths in the configuration."""
     workflow_documents: Mapping[tuple[str, Stage], WorkflowDocument]
-    """Workflow documents by what names them in the configuration and by stage."""
+    """Workflow documents by their path in the configuration, and by stage."""
 
 
 def read_named(
     images: Iterable[Image], *, folder: Path, problems: list[Problem], broken: Set[Key] = frozenset()
 ) -> NamedFiles:
-    """All files that images name; `folder` is where their paths begin, and `problems` gets what is wrong with them.
+    """All files that images name. Their paths start at `folder`, and their problems are added to `problems`.
 
-    What stands in a `broken` field is not looked for.
+    Files named in a `broken` field are not read.
     """
     images = tuple(images)
     return NamedFiles(
@@ -70,7 +70,7 @@ def _documents(
     """The documents that the images use, each read once for each platform."""
     found: dict[tuple[Path, Platform], Document | None] = {}
     texts: dict[tuple[str, Platform], Document] = {}
-    told: dict[str, Problem] = {}
+    reported: dict[str, Problem] = {}
     for image in images:
         unknown_system = not broken.isdisjoint(("images", image.name, field) for field in ("os", "platform"))
         platform = image.platform
@@ -79,11 +79,11 @@ def _documents(
                 continue
             file = _file(use, platform, folder, place, problems)
             if file and (file, platform) not in found:
-                found[file, platform] = _document(file, platform, told)
+                found[file, platform] = _document(file, platform, reported)
             document = found[file, platform] if file else None
             if document:
                 texts[use.use, platform] = document
-    problems += told.values()
+    problems += reported.values()
     return texts
 
 
@@ -110,10 +110,10 @@ def _dockerfiles(images: Iterable[Image], folder: Path, problems: list[Problem],
 def _workflows(
     images: Iterable[Image], folder: Path, problems: list[Problem]
 ) -> dict[tuple[str, Stage], WorkflowDocument]:
-    """The workflow documents that images name by their paths, each read once for each stage. What is wrong with one
-    for every stage is told once."""
+    """The workflow documents that images name by their paths, each read once for each stage. A problem of several
+    stages is reported once."""
     found: dict[tuple[str, Stage], WorkflowDocument | None] = {}
-    told: dict[str, Problem] = {}
+    reported: dict[str, Problem] = {}
     for image in images:
         for stage, place, use in image.workflows.placed:
             key = (use.use, stage)
@@ -129,8 +129,8 @@ def _workflows(
                 _refuse_tokens([document.description, *(step.inputs for step in document.steps)], file)
                 found[key] = document
             except EstateError as error:
-                told |= {str(problem): problem for problem in error.problems}
-    problems += told.values()
+                reported |= {str(problem): problem for problem in error.problems}
+    problems += reported.values()
     return {key: document for key, document in found.items() if document}
 
 
@@ -151,15 +151,15 @@ def _file(use: ComponentUse, platform: Platform, folder: Path, place: Key, probl
 
 @cache
 def _shipped(file: str) -> frozenset[str]:
-    """The shipped components that have a document of this name."""
+    """The shipped components that have a document with this file name."""
     return frozenset(each.parent.name for each in SHIPPED_COMPONENTS.glob(f"*/{file}"))
 
 
 def _named(path: str, folder: Path, place: Key, remedy: str, problems: list[Problem]) -> Path | None:
-    """The file that a path names, if it is one of the configuration's."""
+    """The file that a path names, if it is a regular file of the configuration."""
     file = folder / path
     if not is_below(folder, file):
-        # whether it exists is not said either
+        # the message must not show whether it exists, either
         rule = "must stay below the configuration's folder, also through links"
         problems.append(Problem(place, rule, shown(path), "put a copy of the file there"))
     elif lack := lack_of(file):
@@ -170,13 +170,13 @@ def _named(path: str, folder: Path, place: Key, remedy: str, problems: list[Prob
     return None
 
 
-def _document(file: Path, platform: Platform, told: dict[str, Problem]) -> Document | None:
-    """The document. What is wrong with it for every platform is told once."""
+def _document(file: Path, platform: Platform, reported: dict[str, Problem]) -> Document | None:
+    """The document. A problem of several platforms is reported once."""
     try:
         document = documents.parse(_text_of(file, DOCUMENT), source=str(file), platform=platform)
         _refuse_tokens([document.description], file)
     except EstateError as error:
-        told |= {str(problem): problem for problem in error.problems}
+        reported |= {str(problem): problem for problem in error.problems}
         return None
     return document
 
@@ -189,7 +189,8 @@ def _text_of(file: Path, kind: FileKind) -> str:
 
 
 def _refuse_tokens(values: list[object], file: Path) -> None:
-    """What a document says in another way than letter for letter, such as `"\\x24{…"`, and stands alone in the JSON."""
+    """Tokens that a document writes with escapes, such as `"\\x24{…"`, and that are a value of their own in the
+    JSON."""
     for _, value in values_of(values):
         if problem := token_problem(value):
             raise EstateError([replace(problem, place=f"{file}:1")])

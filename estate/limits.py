@@ -1,7 +1,7 @@
-"""How long the texts may be that AWS gets through Terraform, and what each limit counts.
+"""How long the texts that AWS gets through Terraform may be, and what each limit counts.
 
-AWS's service models speak of characters. AWS's provider counts the bytes of UTF-8, as Go's `len` does, and refuses the
-plan: a Japanese character has three. What the provider counts is measured with `terraform validate` and 5.100; where it
+AWS's service models count characters. AWS's provider counts the bytes of UTF-8, as Go's `len` does, and fails the plan:
+a Japanese character has three bytes. What the provider counts is measured with `terraform validate` and 5.100; where it
 counts nothing, the limit is AWS's own.
 """
 
@@ -18,14 +18,14 @@ from estate.problems import Key, Problem, RuleError, shown
 
 @dataclass(frozen=True)
 class TextLimit:
-    """The most that a text may have. Of a model's field it is an annotation: `Annotated[str, DESCRIPTION]`."""
+    """The longest that a text may be. It is also an annotation for a model's field: `Annotated[str, DESCRIPTION]`."""
 
     most: int
     counts: Literal["bytes", "characters"]
     remedy: str = "shorten it"
 
     def size_of(self, text: str) -> int:
-        """How long a text is, as the limit counts."""
+        """The length of a text, as the limit counts it."""
         return len(text.encode()) if self.counts == "bytes" else len(text)
 
     def fits(self, text: str) -> bool:
@@ -34,7 +34,7 @@ class TextLimit:
 
     @property
     def rule(self) -> str:
-        """The rule in words."""
+        """The rule as a message has it."""
         return f"has at most {self.most} {self.counts}"
 
     def _check(self, value: str) -> str:
@@ -53,10 +53,10 @@ class TextLimit:
 DESCRIPTION = TextLimit(1024, "bytes")
 """Of a component, recipe, pipeline or workflow."""
 INLINE = TextLimit(16_000, "bytes")
-"""A document or Dockerfile template in the request itself; a longer one lies in a bucket."""
+"""A document or Dockerfile template in the request itself; a longer one is put into a bucket."""
 DOCUMENT = TextLimit(64 * 1024, "bytes", "split it in two")
-"""Of a document, wherever it lies (botocore, CreateComponent: "your service quota for component size, which is 64 KB by
-default"; CreateWorkflow speaks of a quota without its number)."""
+"""Of a document, in the request or in a bucket (botocore, CreateComponent: "your service quota for component size,
+which is 64 KB by default"; CreateWorkflow mentions a quota without a number)."""
 CONTAINER_RECIPE = TextLimit(
     25 * 1024, "bytes", "move work from the Dockerfile template or from values into components"
 )
@@ -65,7 +65,7 @@ of EC2 Image Builder)."""
 PARENT = TextLimit(900, "characters")
 """Of a parent image: Image Builder takes 1,024, and the recipe's description repeats it."""
 ARN = TextLimit(1024, "bytes")
-"""Of what the provider takes as an ARN of somebody else's."""
+"""Of an ARN that the provider takes and the estate did not make."""
 SCHEDULE = TextLimit(1024 - len("cron()"), "bytes", "write ranges and steps instead of lists")
 """Of a pipeline's cron expression."""
 WORKFLOW_VALUE = TextLimit(1024, "characters")
@@ -73,22 +73,22 @@ WORKFLOW_VALUE = TextLimit(1024, "characters")
 WORKFLOW_NAME = TextLimit(128, "bytes")
 """Of a workflow's parameter's name."""
 STEP_DESCRIPTION = TextLimit(1024, "characters")
-"""Of a step of a workflow, or of its name: the provider sees neither."""
+"""Of a step of a workflow, or of its name: the provider checks neither."""
 USER_DATA = TextLimit(16_384, "bytes", "move work into the image")
-"""Of what a fleet's instances run when they start, before it is encoded."""
+"""Of the user data of a fleet's instances, before it is encoded."""
 AMI_DESCRIPTION = TextLimit(255, "characters")
 """Of an AMI that EC2 registers."""
 ROLE_PATH = TextLimit(512, "bytes")
 """Of a role's path."""
 KEY_PREFIX = TextLimit(900, "bytes")
-"""Of a folder in a bucket: S3 takes 1,024 of a key, and names come behind it."""
+"""Of a folder in a bucket: S3 allows 1,024 for a key, and names follow the folder."""
 TAG_KEY = TextLimit(128, "characters")
 TAG_VALUE = TextLimit(256, "characters")
 """Of a tag."""
 
 
 def text_problems(key: Key, value: object, limit: TextLimit) -> Iterator[Problem]:
-    """What is wrong with a value of a document that must be text, and not an empty one."""
+    """What is wrong with a value of a document that must be a text and not empty."""
     if not isinstance(value, str) or not value:
         yield Problem(key, f"must be text of 1 to {limit.most} {limit.counts}", shown(value))
     elif not limit.fits(value):

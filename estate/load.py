@@ -30,7 +30,7 @@ _Named = TypeVar("_Named", AmiImage | ContainerImage, Fleet)
 
 @dataclass
 class _Source:
-    """One file: how errors name it, and where its values stand."""
+    """One file: how errors name it, and the lines of its values."""
 
     name: str
     marks: Marks
@@ -45,7 +45,7 @@ class _Declared:
     sources: dict[Key, _Source] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     complete: bool = True
-    """Whether all that the files declare was understood. If not, nobody is told that something is missing."""
+    """Whether everything that the files declare was understood. If not, nothing is reported as missing."""
 
 
 def load(path: Path) -> Estate:
@@ -78,7 +78,7 @@ def load(path: Path) -> Estate:
 def assemble(
     *, settings: Settings, images: Iterable[Image] = (), fleets: Iterable[Fleet] = (), folder: Path = Path()
 ) -> Estate:
-    """The same estate from models made in Python; `folder` is where paths of documents begin.
+    """The same estate from models made in Python; paths of documents start at `folder`.
 
     Raises `EstateError` with every problem.
     """
@@ -121,7 +121,7 @@ def _files(path: Path) -> list[Path]:
         files = sorted(file for file in path.iterdir() if file.suffix.lower() in (".yaml", ".yml"))
     except OSError as error:
         raise EstateError([Problem((), f"cannot be read: {error.strerror}", place=str(path))]) from None
-    # what an editor or a file system leaves beside a file starts with a dot
+    # files that editors and file systems leave start with a dot
     files = [file for file in files if not file.name.startswith(".") and not os.path.isdir(file)]
     if not files:
         raise EstateError(
@@ -131,7 +131,7 @@ def _files(path: Path) -> list[Path]:
 
 
 def _unusable(path: Path, lack: Problem) -> Problem:
-    """What is said of a configuration that is neither a file nor a folder."""
+    """The problem of a configuration that is neither a file nor a folder."""
     rule, remedy = lack.rule, "make it, or set GOLDSMITH_CONFIG to where your YAML files are"
     if lack.got:
         return Problem((), "is neither a regular file nor a folder", lack.got, remedy, place=str(path))
@@ -139,7 +139,7 @@ def _unusable(path: Path, lack: Problem) -> Problem:
 
 
 def _merge(file: Path, folder: Path, declared: _Declared) -> None:
-    """Adds what a file declares; a name that another file has already is an error that names both places."""
+    """Adds what a file declares; a name that another file has, too, is an error that names both places."""
     try:
         if not is_below(folder, file):
             rule, remedy = "is a link to outside the configuration's folder", "put a copy of the file here"
@@ -153,7 +153,7 @@ def _merge(file: Path, folder: Path, declared: _Declared) -> None:
     if yaml.value is None:
         return
     if not isinstance(yaml.value, dict):
-        # not what it is: it may be anything, such as a password
+        # the message must not show the value: it may be anything, such as a password
         got = shown(yaml.value) if isinstance(yaml.value, list) else "a single value"
         problem = Problem((), "must have settings:, images: or fleets:", got, place=f"{file}:1")
         declared.problems.append(problem)
@@ -190,7 +190,7 @@ def _merge_section(section: str, values: Any, source: _Source, declared: _Declar
 
 
 def _declare(key: Key, source: _Source, declared: _Declared) -> bool:
-    """Whether no other file has declared it."""
+    """Adds the source of a key; False, with a problem, if another file has declared it."""
     first = declared.sources.setdefault(key, source)
     if first is source:
         return True
@@ -205,7 +205,7 @@ def _kind_of_image(value: Any, key: Key, problems: list[Problem]) -> type[BaseMo
         return AmiImage
     if (kind := value["kind"]) == "container":
         return ContainerImage
-    remedy = "write container, or delete it: without it, an image is an AMI"
+    remedy = "write container, or delete the line for an AMI"
     problems.append(Problem((*key, "kind"), "must be container", shown(kind), remedy))
     return None
 
@@ -228,7 +228,7 @@ def _models(
         named = {**value, "name": name} if isinstance(value, dict) else value
         found: Any = model_of(model, named, key=key, problems=declared.problems, broken=broken)
         if found is not None:
-            # a stand-in for a broken name is good for nothing more
+            # the model may have a stand-in for a broken name
             yield name, found if found.name == name else found.model_copy(update={"name": name})
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, in one form everywhere: `place key: rule, got …; what to do`."""
+"""What is wrong with a configuration, always in the same form: `place key: rule, got …; what to do`."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from itertools import islice
 Key = tuple[str | int, ...]
 
 UNSEEN = "\u2060"
-"""What the names of choices begin with, which pydantic puts into the place of an error: a character that cannot be
+"""The prefix of the names of choices, which pydantic adds to the location of an error: a character that cannot be
 printed, so that no key of a configuration begins with it."""
 
 _LONGEST_SHOWN = 80
@@ -20,8 +20,8 @@ _MANY = 100
 class Problem:
     """One thing to fix.
 
-    `key` is the path of the value (`("images", "web", "os")`), `rule` what must hold, `got` the offending
-    value as the reader wrote it, `remedy` what to do. `place` is `file:line`, empty for an estate built in Python.
+    `key` is the path of the value (`("images", "web", "os")`), `rule` the rule that it breaks, `got` the value as the
+    reader wrote it, `remedy` what to do. `place` is `file:line`, empty for an estate built in Python.
     """
 
     key: Key
@@ -36,14 +36,14 @@ class Problem:
         text = f"{where}: {self.rule}" if where else self.rule
         text += f", got {self.got}" if self.got else ""
         text += f"; {self.remedy}" if self.remedy else ""
-        # names come from the reader's files: whatever they hold, a problem stays one line
+        # names come from the reader's files and may hold anything; a problem must be one line
         return (
             text if text.isprintable() else "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
         )
 
 
 class EstateError(ValueError):
-    """The configuration cannot be used. `problems` has every reason at once; `str()` prints one a line."""
+    """The configuration cannot be used. `problems` has every reason; `str()` has one line for each."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
@@ -51,9 +51,9 @@ class EstateError(ValueError):
 
 
 class RuleError(ValueError):
-    """One broken rule inside a model, for pydantic to carry to the place where it belongs.
+    """One broken rule inside a model; pydantic passes it on to `estate.models.errors`, which knows the model's place.
 
-    `key` leads on from the model to the value that breaks it.
+    `key` is the path from the model to the value that breaks the rule.
     """
 
     def __init__(self, rule: str, *, got: str = "", remedy: str = "", key: Key = ()) -> None:
@@ -62,7 +62,8 @@ class RuleError(ValueError):
 
 
 class Words(frozenset[str]):
-    """Names that can be many, such as those of all images. Finding the nearest takes no longer when there are more."""
+    """Names of which there may be many, such as those of all images. Finding the nearest one takes the same time for
+    any number."""
 
     @cached_property
     def in_order(self) -> tuple[str, ...]:
@@ -71,29 +72,29 @@ class Words(frozenset[str]):
 
     @cached_property
     def _by_what_is_left(self) -> dict[str, str]:
-        words = self.in_order[::-1]  # so that the first one counts, and more than it a word as a whole
+        words = self.in_order[::-1]  # so that of several words the first counts, and a whole word before all others
         lefts = {left: word for word in words for left in _with_one_letter_less(word.lower())}
         return lefts | {word.lower(): word for word in words}
 
     def nearest(self, word: str) -> str | None:
-        """The one that differs in case or in one letter, or has two letters in another order, if one does."""
+        """The name that differs in case or in one letter, or has two letters in another order, if there is one."""
         found = (self._by_what_is_left.get(left) for left in _with_one_letter_less(word.lower()))
         return next(filter(None, found), None)
 
 
 def _with_one_letter_less(word: str) -> list[str]:
-    """The word, and what is left of it without each letter: what differs in one letter has one of these in common."""
+    """The word, and the word without each letter: two words that differ in one letter have one of these in common."""
     return [word, *(word[:index] + word[index + 1 :] for index in range(len(word)))]
 
 
 def shown(value: object) -> str:
-    """A value as an error shows it: quoted text, plain numbers, and never more than a line."""
+    """A value as an error shows it: quoted text, plain numbers, and never more than one line."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        # what will be cut anyway is not looked at
+        # repr of a long text would take time for what is cut off
         text = repr(value[:_LONGEST_SHOWN])
         return (
             text if len(value) <= _LONGEST_SHOWN and len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 1]}…"
@@ -111,7 +112,7 @@ def _cut(text: str) -> str:
 
 
 def nearest(word: str, known: Collection[str]) -> str | None:
-    """The known word that was probably meant, if one was."""
+    """The known word that was probably meant, if there is one."""
     if len(word) > _LONGEST_SHOWN:
         return None
     if len(known) > _MANY:
@@ -126,7 +127,7 @@ def _nearest(word: str, known: tuple[str, ...]) -> str | None:
 
 
 def did_you_mean(word: str, known: Collection[str], *, otherwise: str = "") -> str:
-    """The remedy for an unknown word: the nearest known one; when none is near, `otherwise` or all of them.
+    """The remedy for an unknown word: the nearest known one, otherwise `otherwise` or all of them.
 
     More than a hundred are not compared one by one, and not listed, unless they are `Words`.
     """

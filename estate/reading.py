@@ -1,9 +1,8 @@
-"""One file of the configuration -> text: which files are read at all, and how much of them.
+"""One file of the configuration -> text: which files are read, and how much of them.
 
-CI synthesizes branches of people whom it need not trust. So a path that a configuration names stays below the
-configuration's folder, links included; what is not a regular file is named and not opened, because a pipe or a device
-can wait or go on for ever; sizes are looked at before contents; and of a file that is not what it should be, nothing is
-shown.
+CI synthesizes branches of people whom it must not have to trust. So a path in a configuration must be below the
+configuration's folder, also after following links. Only regular files are opened, because a pipe or a device can wait
+or never end. Sizes are checked before contents, and error messages show nothing of a file that has the wrong content.
 """
 
 import errno
@@ -22,11 +21,11 @@ class FileKind:
 
     words: str
     most: int
-    """Bytes of its text; more would only take time until AWS refuses it."""
+    """The most bytes of its text; AWS would refuse more, only later."""
     marker: str = ""
-    """What each file of this kind has somewhere. Of a file without it, nothing is shown."""
+    """A text that every file of this kind contains. Error messages show nothing of a file without it."""
     unmarked: str = ""
-    """The rule that a file without the marker breaks, where no other rule says so."""
+    """The rule for a file without the marker, unless another rule covers it."""
     remedy: str = ""
 
 
@@ -55,13 +54,13 @@ def is_below(folder: Path, file: Path) -> bool:
     """Whether a file is below a folder once all links are followed, whether it exists or not."""
     try:
         inner, outer = os.path.realpath(file), os.path.realpath(folder)
-    except ValueError:  # no file can have such a path, so it leads nowhere
+    except ValueError:  # no file can have this path
         return True
     return os.path.commonpath((inner, outer)) == outer
 
 
 def lack_of(file: Path) -> Problem | None:
-    """What keeps a path from being a regular file that can be looked at, if anything does."""
+    """Why a path is not a regular file that can be examined; None if it is one."""
     try:
         mode = os.stat(file).st_mode
     except ValueError:
@@ -75,11 +74,11 @@ def lack_of(file: Path) -> Problem | None:
 
 
 def text_of(file: Path, kind: FileKind) -> str:
-    """A file as text. Raises `EstateError` with its one problem."""
+    """A file as text. Raises `EstateError` with the one problem of the file."""
     content = _content(file, kind)
     marked = kind.marker.encode() in content
     try:
-        # the same content has the same version, whatever a checkout made of the line ends
+        # the same content must have the same version, whatever line ends a checkout has written
         text = content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
@@ -96,13 +95,13 @@ def _content(file: Path, kind: FileKind) -> bytes:
     lack = lack_of(file)
     if lack and lack.got:
         raise EstateError([Problem((), lack.rule, lack.got, lack.remedy, place=str(file))])
-    most = 2 * kind.most + 3  # with two bytes for each end of a line, and a mark for the order of bytes
+    most = 2 * kind.most + 3  # with two bytes for each line end, and a byte order mark
     try:
-        # without waiting, should it be another file by now
+        # O_NONBLOCK: the path may have become a pipe since it was checked
         descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
         with open(descriptor, "rb") as opened:
             size = os.fstat(descriptor).st_size
-            # not only by its size, because files of /proc have none
+            # the size alone is not enough: files of /proc have none
             content = (opened.read(most + 1) or b"") if size <= most else b""
     except OSError as error:
         raise EstateError([Problem((), f"cannot be read: {error.strerror}", place=str(file))]) from None

@@ -1,4 +1,4 @@
-"""What synthesis says of an estate that works, and may not do what is meant: one line each, on standard error."""
+"""Remarks of synthesis about an estate that is valid but may not do what is meant: one line each, on standard error."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -11,36 +11,39 @@ from estate.support import past_support
 
 
 def remarks(estate: Estate, *, today: date) -> list[str]:
-    """All of them."""
+    """All remarks."""
     idle = (line for image in estate.images.values() for line in _idle_retention(image, estate))
     return [*past_support(estate, today=today), *idle]
 
 
 def _idle_retention(image: Image, estate: Estate) -> Iterator[str]:
-    """Retention whose exclusions spare every AMI of the image, so that nothing ever goes."""
+    """Retention whose exclusions keep every AMI of the image, so that nothing is ever deleted."""
     retention = image.retention
     if not isinstance(image, AmiImage) or retention is None:
         return
-    for why, remedy in _what_spares_all(image, retention, estate):
-        yield f"images.{image.name}.retention: nothing will go, because {why}; {remedy}"
+    for why, remedy in _what_keeps_all(image, retention, estate):
+        yield f"images.{image.name}.retention: nothing will be deleted, because {why}; {remedy}"
 
 
-def _what_spares_all(image: AmiImage, retention: Retention, estate: Estate) -> Iterator[tuple[str, str]]:
+def _what_keeps_all(image: AmiImage, retention: Retention, estate: Estate) -> Iterator[tuple[str, str]]:
     rules, shared = retention.exclusion_rules, image.launch_permissions
     sharing = shared.accounts if shared else ()
-    if sparing := [each for each in sharing if rules.shared_accounts is None or each in rules.shared_accounts]:
+    if keeping := [each for each in sharing if rules.shared_accounts is None or each in rules.shared_accounts]:
         yield (
-            f"launch_permission shares every AMI with {_some(sparing)}, and what is shared with them stays",
-            "write exclusion_rules: {shared_accounts: []} to let shared AMIs go",
+            f"launch_permission shares every AMI with {_some(keeping)}, and AMIs that are shared with them are kept",
+            "write exclusion_rules: {shared_accounts: []} to delete shared AMIs, too",
         )
     if set(rules.regions) >= set(image.regions):
-        yield "exclusion_rules.regions has every region of the image", "delete those that are to be tidied"
+        yield (
+            "exclusion_rules.regions has every region of the image",
+            "remove the regions in which AMIs are to be deleted",
+        )
     own = EstateImage(estate, image).tags
     everywhere = [{**own, **image.distribution_in(region).ami_tags}.items() for region in image.regions]
     for key, value in rules.tag_map.items():
         if all((key, value) in tags for tags in everywhere):
             yield (
-                f"every AMI has the tag {key} = {value}, and what has it stays",
+                f"every AMI has the tag {key} = {value}, and AMIs with this tag are kept",
                 "write another exclusion_rules.tag_map, or other tags",
             )
 

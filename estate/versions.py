@@ -1,8 +1,8 @@
-"""Versions of what Image Builder never changes once it is made: components, recipes, workflows.
+"""Versions of what Image Builder never changes once it is created: components, recipes, workflows.
 
-The patch version is derived from everything that a resource emits except tags: same content, same version, no diff; new
-content, new version, and Terraform makes the new one before it destroys the old. Patches are identities, not an order:
-nothing compares them.
+The patch version is derived from everything that a resource emits except tags: the same content has the same version,
+so a plan shows no change; new content has a new version, and Terraform creates it before it destroys the old one.
+Patches are identities, not an order: nothing compares them.
 """
 
 import json
@@ -11,11 +11,11 @@ from hashlib import sha256
 from typing import Any
 
 _HIGHEST_NODE = 2**30
-"""Version nodes lie below this (AWS's API reference, CreateComponent)."""
+"""Patch versions are below this number (AWS's API reference, CreateComponent)."""
 
 
 _LATER = frozenset({"kms_key_id", "snapshot_id", "volumes"})
-"""Arguments that came later: unset, they leave no trace, so that versions from before them stay what they were."""
+"""Arguments that were added later: unset ones are left out, so that earlier versions stay the same."""
 
 
 def patch_of(content: Any) -> int:

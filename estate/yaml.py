@@ -1,7 +1,7 @@
-"""YAML text -> plain values and the line of every one.
+"""YAML text -> plain values and the line of each.
 
-YAML 1.2, so `on` stays a word. Keys are text whatever they look like, a key twice is an error, and numbers remember
-how they were written, because 1.10 and 1.1 are one number and two versions.
+YAML 1.2, so `on` is text. Keys are always text, a key that occurs twice is an error, and numbers keep their text,
+because 1.10 and 1.1 are the same number but different versions.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,18 +18,18 @@ _TAG = "tag:yaml.org,2002:"
 _LARGEST = 2**64
 _DEEPEST = 100
 _MOST_VALUES = 200_000
-"""Of a file, as if what its aliases stand for were written out each time; one without aliases may have more."""
+"""Of a file, counting what an alias refers to each time; a file without aliases may have more."""
 
 
 @dataclass(frozen=True)
 class Marks:
-    """Where a value stands, from line 1, and where its parts do."""
+    """The line of a value, and the lines of its parts."""
 
     first: int = 1
     parts: Mapping[str | int, "Marks"] = field(default_factory=dict)
 
     def line(self, key: Key) -> int:
-        """The line of the longest part of `key` that exists: a missing key points to what lacks it."""
+        """The line of the longest part of `key` that exists: for a missing key, that of the mapping that lacks it."""
         marks = self
         for part in key:
             if part not in marks.parts:
@@ -40,7 +40,7 @@ class Marks:
 
 @dataclass(frozen=True)
 class Yaml:
-    """What a text says: dicts, lists, text, numbers, truth and None; and what is wrong with it."""
+    """The content of a text: dicts, lists, text, numbers, truth and None; and its problems."""
 
     value: Any
     marks: Marks
@@ -50,8 +50,8 @@ class Yaml:
 def read(text: str, *, source: str) -> Yaml:
     """Reads a text; `source` is how problems name the file.
 
-    Raises `EstateError` if it is no YAML. What can be understood all the same, such as a key that is written twice,
-    is among the `problems`.
+    Raises `EstateError` if it is not YAML. Problems that leave the rest readable, such as a key that is written twice,
+    are in `problems`.
     """
     reader = _Reader(source)
     try:
@@ -69,17 +69,17 @@ def _composed(text: str, source: str) -> Node | None:
         node: Node | None = yaml.compose(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise _no_yaml(*_told(error), source, mark.line if mark else 0) from None
+        raise _no_yaml(*_explanation(error), source, mark.line if mark else 0) from None
     except YAMLError as error:
         position = getattr(error, "position", 0)
         raise _no_yaml(str(error).splitlines()[0], "", source, text[:position].count("\n")) from None
     except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError):
-        # the parser's own mistakes, at odd directives, tags and escapes
+        # the parser's own faults, for odd directives, tags and escapes
         raise _no_yaml("it cannot be parsed", "", source, 0) from None
     return node
 
 
-def _told(error: MarkedYAMLError) -> tuple[str, str]:
+def _explanation(error: MarkedYAMLError) -> tuple[str, str]:
     """What is wrong, and what to do."""
     problem, context = str(error.problem or error.context), str(error.context)
     if r"'\t'" in problem:
@@ -101,7 +101,7 @@ def _no_yaml(rule: str, remedy: str, source: str, line: int) -> EstateError:
 
 
 class _Integer(int):
-    """A number that shows as it was written."""
+    """A whole number that prints as it was written."""
 
     written: str
 
@@ -110,7 +110,7 @@ class _Integer(int):
 
 
 class _Float(float):
-    """The same for one with a fraction."""
+    """A number with a fraction that prints as it was written."""
 
     written: str
 
@@ -120,7 +120,7 @@ class _Float(float):
 
 @dataclass(frozen=True)
 class _Read:
-    """What became of a node: its value, the places of its parts, and how much it is once every alias is written out."""
+    """A node that was read: its value, the places of its parts, and its size with every alias written out."""
 
     value: Any
     parts: dict[str | int, Marks]
@@ -129,7 +129,7 @@ class _Read:
 
 
 class _Reader:
-    """Nodes -> values, each node once: aliases share theirs."""
+    """Nodes -> values. Each node is read once; its aliases share the value."""
 
     def __init__(self, source: str) -> None:
         self.problems: list[Problem] = []
@@ -138,7 +138,7 @@ class _Reader:
         self._open: set[int] = set()
 
     def read(self, node: Node, key: Key) -> _Read:
-        """What a node says."""
+        """The value of a node."""
         if id(node) in self._open:
             place = f"{self._source}:{_line(node)}"
             raise EstateError([Problem(key, f"*{node.anchor} contains itself", place=place)])
@@ -148,18 +148,18 @@ class _Reader:
             self._open.remove(id(node))
             if done.depth > _DEEPEST:
                 raise _too_deep(self._source, _line(node) - 1)
-            # without aliases it is as large as the file
+            # without aliases there are no more values than nodes
             if done.values > max(_MOST_VALUES, 2 * len(self._done)):
-                rule = f"aliases and << make more than {_MOST_VALUES} values of it"
+                rule = f"has more than {_MOST_VALUES} values once aliases and << are written out"
                 place = f"{self._source}:{_line(node)}"
-                raise EstateError([Problem(key, rule, remedy="write less with them", place=place)])
+                raise EstateError([Problem(key, rule, remedy="use fewer aliases", place=place)])
         return self._done[id(node)]
 
     def _read(self, node: Node, key: Key) -> _Read:
         kind = str(node.tag).removeprefix(_TAG)
         if kind not in ("map", "seq", "str", "null", "bool", "int", "float", "timestamp", "value", "merge"):
             tag = kind if kind.startswith("!") else f"!!{kind}"
-            self._problem(key, node, "tags have no meaning here", got=tag, remedy="delete it")
+            self._problem(key, node, "tags are not supported", got=tag, remedy="delete it")
         if isinstance(node, MappingNode):
             return self._mapping(node, key)
         if isinstance(node, SequenceNode):
@@ -199,13 +199,13 @@ class _Reader:
         brought = list(self._merged(merged, key))
         all_values: dict[str, Any] = {}
         all_marks: dict[str | int, Marks] = {}
-        for read in reversed(brought):  # what is written here counts most, and earlier ones more than later ones
+        for read in reversed(brought):  # keys of the mapping itself win, then those of earlier mappings
             all_values |= read.value
             all_marks |= read.parts
         return _whole(all_values | values, all_marks | marks, [*parts, *brought])
 
     def _merged(self, nodes: list[Node], key: Key) -> Iterator[_Read]:
-        """What `<<: *anchor` and `<<: [*one, *two]` bring along."""
+        """The mappings that `<<: *anchor` and `<<: [*one, *two]` add."""
         for node in nodes:
             for each in node.value if isinstance(node, SequenceNode) else [node]:
                 read = self.read(each, key)
@@ -245,9 +245,9 @@ def _scalar(kind: str, text: str) -> Any:
     number: _Integer | _Float
     try:
         number = _Integer(plain, 0 if plain.lstrip("+-")[1:2].isalpha() else 10) if kind == "int" else _Float(plain)
-        if abs(number) > _LARGEST:  # no whole number that a field takes, or that Python writes again
+        if abs(number) > _LARGEST:  # no field takes it, and Python may refuse to print it
             number = _Float(number)
-    except (ValueError, OverflowError):  # .inf and .nan, and more digits than Python reads: no field takes them
+    except (ValueError, OverflowError):  # .inf, .nan, and more digits than Python reads: no field takes them
         return text
     number.written = text
     return number

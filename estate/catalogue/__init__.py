@@ -1,1 +1,1 @@
-"""What there is to choose from: operating systems and instance types, as data."""
+"""What can be chosen: operating systems and instance types, as data."""

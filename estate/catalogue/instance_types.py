@@ -1,4 +1,4 @@
-"""What the name of an EC2 instance type says of it."""
+"""What the name of an EC2 instance type says about it."""
 
 import re
 
@@ -6,7 +6,8 @@ from estate.catalogue.operating_systems import Architecture
 
 
 def architecture_of(instance_type: str) -> Architecture:
-    """The architecture of an instance type: a `g` after the generation is Graviton, and of Macs only the first is x86.
+    """The architecture of an instance type: a `g` after the generation means Graviton, and of the Macs only the first
+    is x86_64.
 
     Sources: "Amazon EC2 instance type naming conventions" in AWS's guide to instance types, and "Amazon EC2 Mac
     instances" in its user guide.

@@ -1,16 +1,16 @@
-"""The operating systems that an image can name: data, one row each.
+"""The operating systems that an image can name: data, one row for each.
 
-Parents are references that AWS resolves when an image is built, so no plan moves when somebody publishes an AMI:
+Parents are references that AWS resolves when an image is built, so a new AMI of the publisher changes no plan:
 
 - managed images of Image Builder, named as AWS's own construct library does (`aws-imagebuilder-alpha`);
 - public parameters, published by Canonical (Canonical's "Ubuntu on AWS" documentation) and SUSE (as AWS's own tests
   of `aws/eks-hybrid` read them);
-- for what has neither any more, the publisher's account and a name pattern, by which `python -m ops parent` finds an
+- for systems that have neither, the publisher's account and a name pattern, by which `python -m ops parent` finds an
   AMI ID for the user to write (accounts: Red Hat's article 15356 for all its partitions, the CentOS wiki's page on
   AWS; names as AWS's samples and `test-kitchen/kitchen-ec2` look for them).
 
-Where the Systems Manager agent is there already: "Find AMIs with the SSM Agent preinstalled" in AWS's guide to Systems
-Manager. Red Hat's and CentOS's are not among them. The last days of support are each publisher's own, see below.
+Which parents have the Systems Manager agent: "Find AMIs with the SSM Agent preinstalled" in AWS's guide to Systems
+Manager. Red Hat's and CentOS's do not have it. The last days of support are from each publisher, see below.
 """
 
 from collections.abc import Mapping
@@ -28,21 +28,21 @@ PackageFamily = Literal["dnf", "yum", "apt", "zypper", "brew", "windows"]
 
 @dataclass(frozen=True)
 class ManagedImage:
-    """An image that AWS keeps in Image Builder, under a name that says its architecture."""
+    """An image that AWS manages in Image Builder, under a name that includes its architecture."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class PublicParameter:
-    """A public SSM parameter that holds the publisher's newest AMI ID."""
+    """A public SSM parameter with the publisher's newest AMI ID."""
 
     path: str
 
 
 @dataclass(frozen=True)
 class Published:
-    """AMIs that can only be found: by the publisher's account in each partition, and patterns of their names.
+    """AMIs that can only be searched: by the publisher's account in each partition, and patterns of their names.
 
     There is no reference that AWS resolves, so the user writes an AMI ID.
     """
@@ -52,7 +52,7 @@ class Published:
 
 
 Source = ManagedImage | PublicParameter | Published
-"""Where the parent image of a system comes from."""
+"""The source of the parent image of a system."""
 
 
 @dataclass(frozen=True)
@@ -61,30 +61,32 @@ class OperatingSystem:
 
     name: str
     title: str
-    """Its name as people write it."""
+    """Its name in ordinary writing."""
     platform: Platform
     packages: PackageFamily
-    """Its package manager. Components find out by themselves; this is for people."""
+    """Its package manager, for the documentation. Components detect it themselves."""
     parents: Mapping[Architecture, Source]
-    """By each architecture that the system has on EC2."""
+    """The source of the parent for each architecture that the system has on EC2."""
     root_device: str
     end_of_support: date | None
-    """The last day of security updates from the publisher without another contract; None where it names none."""
+    """The last day of security updates from the publisher without an extra contract; None if the publisher names
+    none."""
     has_agent: bool = True
     """Whether the parent has the Systems Manager agent. If not, Image Builder installs it, and the image keeps it."""
 
     @property
     def architectures(self) -> tuple[Architecture, ...]:
-        """The architectures that it exists for."""
+        """The architectures of the system."""
         return tuple(self.parents)
 
     @property
     def needs_parent(self) -> bool:
-        """Whether there is an architecture for which the user must write the parent."""
+        """Whether the user must write the parent for some architecture."""
         return any(isinstance(source, Published) for source in self.parents.values())
 
     def parent(self, *, region: str, architecture: Architecture) -> str | None:
-        """The parent image as Image Builder takes it, a reference to the newest one; None if there is only a list."""
+        """The parent image as Image Builder takes it, a reference to the newest one; None if AMIs can only be
+        searched."""
         match self.parents[architecture]:
             case ManagedImage(name):
                 return names.managed_image(region, name)
@@ -94,7 +96,7 @@ class OperatingSystem:
                 return None
 
     def instance_types(self, architecture: Architecture) -> tuple[str, ...]:
-        """Where builds run without `instance_types`: AWS takes one that it has."""
+        """Where builds run by default; AWS takes one that is available."""
         return instance_types(self.platform, architecture)
 
     def is_past_support(self, today: date) -> bool:
@@ -103,7 +105,7 @@ class OperatingSystem:
 
 
 def instance_types(platform: Platform, architecture: Architecture) -> tuple[str, ...]:
-    """Small instance types for a platform, where builds run when nothing else is said."""
+    """Small instance types for a platform, where builds run by default."""
     return _INSTANCE_TYPES[platform][architecture]
 
 
@@ -133,7 +135,7 @@ _AMAZON: Mapping[str, str] = MappingProxyType(dict.fromkeys(("aws", "aws-cn", "a
 
 
 def _windows(version: str, until: date) -> tuple[OperatingSystem, OperatingSystem]:
-    """Server Core and the one with a desktop. They share support, and EC2 has them for x86_64 only."""
+    """Server Core and the edition with a desktop. Both have the same support, and EC2 has them for x86_64 only."""
     year, _, release = version.partition("-")
     made = []
     for edition in ("core", "full"):
@@ -166,7 +168,7 @@ _RED_HAT: Mapping[str, str] = MappingProxyType(
 
 
 def _hourly(version: int) -> Published:
-    """`Hourly2` are the AMIs whose price holds the subscription, `GA` a minor version's first; betas are neither."""
+    """`Hourly2` are the AMIs whose price includes the subscription, `GA` a minor version's first; betas are neither."""
     return Published(_RED_HAT, (f"RHEL-{version}.*_HVM-*-Hourly2-*", f"RHEL-{version}.*_HVM_GA-*-Hourly2-*"))
 
 
@@ -197,13 +199,13 @@ def _suse(version: int, until: date, parents: Mapping[Architecture, Source]) -> 
 
 
 def _macos(name: str, version: int) -> OperatingSystem:
-    """Apple names no last days; in practice it mends the newest three versions."""
+    """Apple names no last days; in practice it updates the newest three versions."""
     title = f"macOS {version} {name.removeprefix('macos-').capitalize()}"
     return OperatingSystem(name, title, "macOS", "brew", _managed(name), "/dev/sda1", None)
 
 
 _SYSTEMS: tuple[OperatingSystem, ...] = (
-    # AWS's FAQs of both. Amazon Linux 2023 gets features until 2027-06-30 and then still security updates.
+    # AWS's FAQs of both. Amazon Linux 2023 gets features until 2027-06-30, and security updates after that.
     _amazon_linux("2", "yum", date(2026, 6, 30)),
     _amazon_linux("2023", "dnf", date(2029, 6, 30)),
     # Microsoft's lifecycle pages: the end of extended support. AWS's own AMIs of 2012 ended with it.

@@ -296,7 +296,7 @@ class AmiImage(ImageBase):
         if isinstance(self.parent, Base):
             return f"ssm:{ImageNames(namespace, self.parent.image).parameter(self.parent.channel)}"
         if isinstance(self.parent, DiskImage):
-            # an AMI of the stack takes its place; this says when it is another one
+            # the stack registers an AMI from it; this text changes when the AMI must be another one
             how = [self.parent.format, self.architecture, self.parent.boot_mode]
             return " ".join([self.parent.disk_image, *filter(None, how)])
         return self.parent or self.system.parent(region=self.home, architecture=self.architecture)

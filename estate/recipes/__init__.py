@@ -1,4 +1,4 @@
-"""Images -> what their stacks build from, as plain values with versions that follow from their content."""
+"""Images -> recipes, components and workflows as plain values, with versions that follow from their content."""
 
 from estate.estate import EstateImage, Kind
 from estate.models.container_image import ContainerImage

@@ -1,6 +1,6 @@
 """Image -> Recipe: what the image pipeline's stack builds from, as plain values.
 
-Components and recipes cannot change once made: their versions follow from their content, as `estate.versions` has it.
+Components and recipes cannot be changed once created: their versions follow from their content (`estate.versions`).
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from estate.versions import patch_of
 
 @dataclass(frozen=True, kw_only=True)
 class Component(MadeDocument):
-    """A component that the stack makes."""
+    """A component that the stack creates."""
 
     folder: ClassVar[str] = "components"
 
@@ -25,7 +25,7 @@ class Component(MadeDocument):
 
 @dataclass(frozen=True)
 class RecipeComponent:
-    """One component of the recipe: one that the stack makes, or one known by its ARN."""
+    """One component of the recipe: one that the stack creates, or one known by its ARN."""
 
     component: Component | str
     parameters: tuple[tuple[str, str], ...]
@@ -48,7 +48,7 @@ class Device:
 
 @dataclass(frozen=True)
 class Recipe:
-    """An image recipe. Each field is an argument of the resource and enters its version."""
+    """An image recipe. Each field is an argument of the resource and part of its version."""
 
     name: str
     major_minor: str
@@ -57,12 +57,13 @@ class Recipe:
     root_device: Device
     steps: tuple[RecipeComponent, ...]
     keeps_agent: bool
-    """Whether the recipe says that the Systems Manager agent stays, should Image Builder install it for the build.
+    """Whether the recipe says that the Systems Manager agent is kept if Image Builder installs it for the build.
 
-    User data of our own could install it, too, but would replace Image Builder's, and with it the script that cleans
-    the image of keys and identities ("Security best practices" in its user guide)."""
+    User data of our own could install it, too, but would replace Image Builder's user data, with the script that
+    removes keys and identities from the image ("Security best practices" in its user guide).
+    """
     volumes: tuple[Device, ...] = ()
-    """The volumes beside the root, in the order of their names."""
+    """The volumes in addition to the root volume, in the order of their names."""
 
     @property
     def version(self) -> str:
@@ -71,12 +72,12 @@ class Recipe:
 
     @property
     def components(self) -> dict[str, Component]:
-        """The components that the stack makes, each once, by their short name in the order of first use."""
+        """The components that the stack creates, each once, by their short name in the order of first use."""
         return components_of(self.steps)
 
 
 def components_of(steps: Iterable[RecipeComponent]) -> dict[str, Component]:
-    """The components that the stack makes for steps, each once, by their short name in the order of first use."""
+    """The components that the stack creates for steps, each once, by their short name in the order of first use."""
     made = (step.component for step in steps if isinstance(step.component, Component))
     return {component.name.rpartition("_")[2]: component for component in made}
 
@@ -116,8 +117,8 @@ def ami_recipe_of(declared: EstateImage[AmiImage]) -> Recipe:
 
 
 def _keeps_agent(image: AmiImage) -> bool:
-    """Where the parent lacks the agent, or may: minimal AMIs do. Windows takes no such argument. A base has what its
-    own recipe says, and the newest AMI of a system in the catalogue what its publisher puts in."""
+    """Whether the parent has no agent, or may have none, as minimal AMIs. Windows has no such argument. A base has what
+    its own recipe says, and the newest AMI of a system in the catalogue has what the catalogue says."""
     may_lack_it = isinstance(image.parent, str) or image.disk_image is not None or not image.system.has_agent
     return may_lack_it and image.platform != "Windows"
 

@@ -1,6 +1,6 @@
 """ContainerImage -> ContainerRecipe: what the stack of a container image builds from, as plain values.
 
-A container recipe cannot change once made, either: its version follows from its content, as `estate.versions` has it.
+A container recipe cannot be changed once created, either: its version follows from its content (`estate.versions`).
 """
 
 from dataclasses import dataclass
@@ -25,14 +25,14 @@ _DEVICES = {"Linux": "/dev/xvda", "Windows": "/dev/sda1"}
 
 @dataclass(frozen=True)
 class ContainerRecipe:
-    """A container recipe. Each field is an argument of the resource and enters its version."""
+    """A container recipe. Each field is an argument of the resource and part of its version."""
 
     name: str
     major_minor: str
     description: str
     parent_image: str
     platform_override: Platform | None
-    """What the parent is for, which Image Builder knows of its own images only."""
+    """The parent's platform, which Image Builder knows only of its own images."""
     dockerfile: str
     repository: str
     working_directory: str | None
@@ -47,17 +47,17 @@ class ContainerRecipe:
 
     @property
     def components(self) -> dict[str, Component]:
-        """The components that the stack makes, each once, by their short name in the order of first use."""
+        """The components that the stack creates, each once, by their short name in the order of first use."""
         return components_of(self.steps)
 
     @property
     def is_inline(self) -> bool:
-        """Whether Image Builder takes the template in the request; if not, it reads it from a bucket."""
+        """Whether the template fits into Image Builder's request; if not, it is read from a bucket."""
         return INLINE.fits(self.dockerfile)
 
     @property
     def object_key(self) -> str:
-        """Where in a bucket the template lies: addressed by its content, so an object never changes."""
+        """The template's key in a bucket: made from its content, so an object never changes."""
         return f"dockerfiles/{sha256(self.dockerfile.encode()).hexdigest()}"
 
 
@@ -93,7 +93,7 @@ def _dockerfile(declared: EstateImage[ContainerImage]) -> str:
 
 
 def _instance_image(image: ContainerImage) -> str | None:
-    """The parameter of the ECS-optimized AMI where Image Builder's own choice has another architecture."""
+    """The parameter of the ECS-optimized AMI, where Image Builder's own choice has another architecture."""
     if image.architecture == "x86_64":
         return None
     return "ssm:/aws/service/ecs/optimized-ami/amazon-linux-2023/arm64/recommended/image_id"

@@ -1,4 +1,4 @@
-"""A document that a stack makes a resource of, which Image Builder never changes: a component or a workflow."""
+"""A document of which a stack creates a resource that Image Builder never changes: a component or a workflow."""
 
 from dataclasses import dataclass
 from hashlib import sha256
@@ -10,10 +10,11 @@ from estate.versions import patch_of
 
 @dataclass(frozen=True, kw_only=True)
 class MadeDocument:
-    """What components and workflows share. Each field is an argument of the resource and enters its version."""
+    """What components and workflows have in common. Each field is an argument of the resource and part of its
+    version."""
 
     folder: ClassVar[str]
-    """Where in a bucket documents of the kind lie."""
+    """The folder of such documents in a bucket."""
 
     name: str
     description: str
@@ -21,15 +22,15 @@ class MadeDocument:
 
     @property
     def is_inline(self) -> bool:
-        """Whether Image Builder takes the document in the request; if not, it reads it from a bucket."""
+        """Whether the document fits into Image Builder's request; if not, it is read from a bucket."""
         return INLINE.fits(self.data)
 
     @property
     def object_key(self) -> str:
-        """Where in a bucket the document lies: addressed by its content, so an object never changes."""
+        """The document's key in a bucket: made from its content, so an object never changes."""
         return f"{self.folder}/{sha256(self.data.encode()).hexdigest()}.yaml"
 
     @property
     def version(self) -> str:
-        """`1.0.<patch>`. A document has the same version wherever it lies."""
+        """`1.0.<patch>`. It is the same whether the document is in the request or in a bucket."""
         return f"1.0.{patch_of(self)}"

@@ -1,4 +1,5 @@
-"""Image -> the workflows of its pipeline, as plain values: those of the team, and Image Builder's own between them."""
+"""Image -> the workflows of its pipeline, as plain values: the image's own, and Image Builder's for the other
+stages."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from estate.workflow_documents.document import WorkflowDocument
 
 @dataclass(frozen=True, kw_only=True)
 class Workflow(MadeDocument):
-    """A workflow that the stack makes."""
+    """A workflow that the stack creates."""
 
     folder: ClassVar[str] = "workflows"
 
@@ -24,7 +25,7 @@ class Workflow(MadeDocument):
 
 @dataclass(frozen=True)
 class WorkflowRun:
-    """One workflow of the pipeline: one that the stack makes, or one known by its ARN."""
+    """One workflow of the pipeline: one that the stack creates, or one known by its ARN."""
 
     stage: Stage
     workflow: Workflow | str
@@ -32,19 +33,20 @@ class WorkflowRun:
     parallel_group: str | None = None
     on_failure: str | None = None
     document: WorkflowDocument | None = None
-    """What is known of what it does; None where that is Image Builder's own affair."""
+    """The document of a workflow that the stack creates; None for those of AWS, whose content is not known."""
 
     @property
     def short_name(self) -> str:
-        """The name of one that the stack makes, without namespace and image."""
+        """The name without namespace and image of a workflow that the stack creates; otherwise the ARN."""
         return self.workflow.name.rpartition("_")[2] if isinstance(self.workflow, Workflow) else self.workflow
 
 
 def runs_of(declared: EstateImage[Kind]) -> tuple[WorkflowRun, ...]:
-    """All workflows of a checked estate's image in the order in which they run; none where it names none.
+    """All workflows of a checked estate's image in the order in which they run; none if the image names none.
 
-    A pipeline that names workflows runs no other, and one without a build workflow gives out its parent as its image
-    (AWS's own guide to agents, "custom image workflows"). So stages without any are filled up.
+    A pipeline that names workflows runs no others, and without a build workflow its result is the unchanged parent
+    (AWS's own guide to agents, "custom image workflows"). So Image Builder's workflows are added for stages without
+    one.
     """
     named = [(stage, use) for stage, _, use in declared.image.workflows.placed]
     if not named:
@@ -57,7 +59,7 @@ def runs_of(declared: EstateImage[Kind]) -> tuple[WorkflowRun, ...]:
 
 
 def _default(stage: Stage, image: ImageBase) -> Iterator[WorkflowRun]:
-    """Image Builder's own workflow of a stage. It distributes without one, by the distribution configuration."""
+    """Image Builder's own workflow of a stage. None for distribution, which the distribution configuration does."""
     if stage == "build" or (stage == "test" and image.image_tests.image_tests_enabled):
         yield WorkflowRun(stage, names.managed_workflow(image.home, stage, f"{stage}-{image.output}"))
 

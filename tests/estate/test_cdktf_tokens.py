@@ -19,7 +19,7 @@ STRING, LIST, MAP, NUMBER = (
     "&{TfToken[TOKEN.1]}",
     "-1.8881545897087505e+289",
 )
-SAID = "cdktf takes this for a reference of its own, got "
+SAID = "looks like a reference of cdktf, which would replace it, got "
 REMEDY = "; write it in another way"
 
 DOCUMENT = """\

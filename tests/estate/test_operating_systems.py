@@ -187,8 +187,8 @@ def test_a_system_past_the_end_of_its_support_works_and_is_told_in_one_line() ->
     old = estate(*images)
     assert past_support(old, today=date(2021, 12, 31)) == []
     assert past_support(old, today=date(2022, 1, 1)) == [
-        f"images.{name}.os: CentOS Linux 8 is past the end of its support, 2021-12-31: its publisher mends no more "
-        "security holes"
+        f"images.{name}.os: CentOS Linux 8 is past the end of its support, 2021-12-31: it no longer gets "
+        "security updates"
         for name in ("web", "lab")
     ]
     assert ami_recipe_of(EstateImage(old, images[0])).parent_image == AMI

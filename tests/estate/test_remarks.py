@@ -17,21 +17,21 @@ distribution: {eu-west-1: {kms_key_id: "arn:aws:kms:eu-west-1:000000000000:key/1
 CASES = {
     "shared with all": (
         f"{SHARED}retention: {{keep_newest: 5}}",
-        "launch_permission shares every AMI with 111122223333 and 1 more, and what is shared with them stays; "
-        "write exclusion_rules: {shared_accounts: []} to let shared AMIs go",
+        "launch_permission shares every AMI with 111122223333 and 1 more, and AMIs that are shared with them are kept; "
+        "write exclusion_rules: {shared_accounts: []} to delete shared AMIs, too",
     ),
     "shared with one that counts": (
         f"{SHARED}retention: {{keep_newest: 5, exclusion_rules: {{shared_accounts: ['444455556666']}}}}",
-        "launch_permission shares every AMI with 444455556666, and what is shared with them stays; "
-        "write exclusion_rules: {shared_accounts: []} to let shared AMIs go",
+        "launch_permission shares every AMI with 444455556666, and AMIs that are shared with them are kept; "
+        "write exclusion_rules: {shared_accounts: []} to delete shared AMIs, too",
     ),
     "in regions that are left alone": (
         "retention: {keep_newest: 5, exclusion_rules: {regions: [eu-west-1]}}",
-        "exclusion_rules.regions has every region of the image; delete those that are to be tidied",
+        "exclusion_rules.regions has every region of the image; remove the regions in which AMIs are to be deleted",
     ),
     "kept by a tag of their own": (
         "tags: {keep: 'true'}\nretention: {keep_newest: 5}",
-        "every AMI has the tag keep = true, and what has it stays; "
+        "every AMI has the tag keep = true, and AMIs with this tag are kept; "
         "write another exclusion_rules.tag_map, or other tags",
     ),
 }
@@ -50,7 +50,7 @@ def said(folder: Path, lines: str) -> list[str]:
 
 @pytest.mark.parametrize(("lines", "why"), CASES.values(), ids=CASES)
 def test_retention_under_which_nothing_goes_is_said(lines: str, why: str, tmp_path: Path) -> None:
-    assert said(tmp_path, lines) == [f"images.web.retention: nothing will go, because {why}"]
+    assert said(tmp_path, lines) == [f"images.web.retention: nothing will be deleted, because {why}"]
 
 
 @pytest.mark.parametrize("lines", QUIET)
