@@ -4,8 +4,6 @@ The other accounts are ministack's: it takes a key of twelve digits for the acco
 """
 
 import itertools
-import time
-from collections.abc import Iterator
 from typing import Any
 
 import boto3
@@ -14,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from local_aws.server import LocalAws
 from tests.support.handoff_world import REGIONS, Web
+from tests.support.image_builder import build
 
 HOME, ABROAD = "eu-central-1", "eu-west-1"
 OWN, OTHER, STRANGER = "000000000000", "444455556666", "777788889999"
@@ -82,16 +81,7 @@ class World:
             infrastructureConfigurationArn=infrastructure,
             distributionConfigurationArn=distribution,
         )["imagePipelineArn"]
-        started = self.image_builder.start_image_pipeline_execution(imagePipelineArn=pipeline)
-        return list(self._followed(started["imageBuildVersionArn"]))[-1]
-
-    def _followed(self, arn: str) -> Iterator[dict[str, Any]]:
-        while True:
-            image: dict[str, Any] = self.image_builder.get_image(imageBuildVersionArn=arn)["image"]
-            yield image
-            if image["state"]["status"] in ("AVAILABLE", "FAILED"):
-                return
-            time.sleep(0.02)
+        return build(self.image_builder, {"imagePipelineArn": pipeline})
 
     def ami(self, name: str = "", **more: Any) -> dict[str, Any]:
         """An AMI's distribution; its name begins as all of the image."""

@@ -37,23 +37,6 @@ ROOT = Path(__file__).parents[2]
 numbers = itertools.count(1)
 
 
-@pytest.fixture
-def image_builder(local_aws: LocalAws) -> Any:
-    return local_aws.client("imagebuilder", region=REGION)
-
-
-@pytest.fixture
-def name() -> str:
-    """A name of the test's own, for the server is shared."""
-    return f"Test_image {next(numbers)}"
-
-
-@pytest.fixture
-def pipeline(local_aws: LocalAws, name: str) -> dict[str, str]:
-    """A pipeline with all that it needs, by the names of the ARN members, and its `topic`."""
-    return make_pipeline(local_aws, name)
-
-
 # Resources
 
 

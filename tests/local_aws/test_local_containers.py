@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from local_aws.server import LocalAws
+from tests.support.image_builder import build, refusal
 
 REGION, ABROAD = "eu-west-2", "eu-west-3"
 TEMPLATE = "FROM {{{ imagebuilder:parentImage }}}\n{{{ imagebuilder:environments }}}\n{{{ imagebuilder:components }}}"
@@ -60,25 +58,13 @@ class World:
         return str(self.image_builder.create_image_pipeline(name=self.name, **arns)["imagePipelineArn"])
 
     def build(self, pipeline: str) -> dict[str, Any]:
-        """The image of a build that is over."""
-        arn = self.image_builder.start_image_pipeline_execution(imagePipelineArn=pipeline)["imageBuildVersionArn"]
-        while True:
-            image: dict[str, Any] = self.image_builder.get_image(imageBuildVersionArn=arn)["image"]
-            if image["state"]["status"] in ("AVAILABLE", "FAILED"):
-                return image
-            time.sleep(0.01)
+        """The image of a build that has ended."""
+        return build(self.image_builder, {"imagePipelineArn": pipeline})
 
 
 @pytest.fixture
 def world(local_aws: LocalAws) -> World:
     return World(local_aws)
-
-
-def refusal(call: Callable[..., Any], **arguments: Any) -> str:
-    with pytest.raises(ClientError) as caught:
-        call(**arguments)
-    error = caught.value.response["Error"]
-    return f"{error['Code']}: {error['Message']}"
 
 
 def test_recipe_is_kept_in_the_form_of_the_api(world: World) -> None:

@@ -1,7 +1,6 @@
 """Workflows in the local AWS: kept, versioned, used by pipelines and recorded by builds, and what is refused."""
 
 import contextlib
-import itertools
 import json
 from typing import Any
 
@@ -9,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_aws.server import LocalAws
-from tests.support.image_builder import build, make_pipeline, refusal
+from tests.support.image_builder import build, refusal
 
 REGION = "ap-northeast-1"
 MANAGED = f"arn:aws:imagebuilder:{REGION}:aws:workflow"
@@ -23,23 +22,6 @@ parameters:
 steps:
   - {name: Wait, action: WaitForAction, inputs: {payload: '"${HOME} {{ $.parameters.note }}"'}}
 """
-numbers = itertools.count(1)
-
-
-@pytest.fixture
-def image_builder(local_aws: LocalAws) -> Any:
-    return local_aws.client("imagebuilder", region=REGION)
-
-
-@pytest.fixture
-def name() -> str:
-    """A name of the test's own, for the server is shared."""
-    return f"Test_flow {next(numbers)}"
-
-
-@pytest.fixture
-def pipeline(local_aws: LocalAws) -> dict[str, str]:
-    return make_pipeline(local_aws, f"Test_flows {next(numbers)}")
 
 
 @pytest.fixture
