@@ -13,10 +13,9 @@ from estate.arns import arn_in
 from estate.catalogue.operating_systems import Platform
 from estate.component_documents.document import Document
 from estate.models.ami_image import AmiImage
-from estate.models.container_image import ContainerImage
 from estate.models.fleet import Fleet
 from estate.models.images import Image
-from estate.models.settings import Settings
+from estate.models.settings import Provider, Settings
 from estate.names import FleetNames, ImageNames
 from estate.workflow_documents.actions import Stage
 from estate.workflow_documents.document import WorkflowDocument
@@ -57,26 +56,6 @@ class Estate(BaseModel):
     def fleet(self, name: str) -> "EstateFleet":
         """A fleet by its name. Raises `KeyError`."""
         return EstateFleet(self, self.fleets[name])
-
-    def image_of(self, fleet: Fleet) -> AmiImage:
-        """The image that a fleet runs."""
-        return EstateFleet(self, fleet).image.image
-
-    def repository_of(self, image: ContainerImage) -> str:
-        """The name of the repository that a container image goes to."""
-        return image.repository_name(namespace=self.namespace)
-
-    def tags_of(self, image: Image) -> dict[str, str]:
-        """The tags of an image's AMIs, parameters and builds: the settings', its own, and the one it is found by."""
-        return EstateImage(self, image).tags
-
-    def tags_of_fleet(self, fleet: Fleet) -> dict[str, str]:
-        """The tags of everything in a fleet's stack: the settings', its own, and the one of the image that it runs."""
-        return EstateFleet(self, fleet).tags
-
-    def parameters(self, image: Image) -> dict[str, str]:
-        """The SSM parameter of each channel of an image."""
-        return EstateImage(self, image).parameters
 
     @property
     def overviews(self) -> tuple[str, ...]:
@@ -165,6 +144,11 @@ class EstateFleet:
     def settings(self) -> Settings:
         """The settings of the estate."""
         return self.estate.settings
+
+    @property
+    def provider(self) -> Provider:
+        """How Terraform reaches its account."""
+        return self.fleet.provider or self.settings.provider
 
     @property
     def image(self) -> EstateImage[AmiImage]:

@@ -8,7 +8,6 @@ and name together fit AWS's shortest limits: 37 characters for the prefix of a b
 from dataclasses import dataclass
 
 from estate.arns import arn_in
-from estate.arns import partition as partition
 
 LONGEST_NAMESPACE = 12
 LONGEST_NAME = 23
@@ -252,124 +251,16 @@ def dead_letters(function: str) -> str:
     return f"{function}_dead_letters"
 
 
-def image_path(namespace: str, image: str) -> str:
-    """The folder of an image's parameters. Image Builder's own role may read below `/imagebuilder/`, no other."""
-    return f"/imagebuilder/{namespace}/{image}"
-
-
-def parameter(namespace: str, image: str, channel: str) -> str:
-    """The SSM parameter that holds the AMI ID of a channel."""
-    return f"{image_path(namespace, image)}/{channel}"
-
-
-def image_builder(namespace: str, image: str) -> str:
-    """Recipe, pipeline, infrastructure and distribution configuration: each kind has names of its own."""
-    return f"{namespace}_{image}"
-
-
-def pipeline_arn(*, namespace: str, image: str, region: str, account: str) -> str:
-    """The ARN of an image's pipeline."""
-    name = in_arn(image_builder(namespace, image))
-    return f"arn:{partition(region)}:imagebuilder:{region}:{account}:image-pipeline/{name}"
-
-
 def component(namespace: str, image: str, component: str) -> str:
-    """A build or test component. It belongs to one image, so no stack can break another's recipe."""
-    return f"{namespace}_{image}_{component}"
+    """A build or test component. Temporary: `ImageNames.component`."""
+    return ImageNames(namespace, image).component(component)
 
 
 def workflow(namespace: str, image: str, workflow: str) -> str:
-    """A workflow. It belongs to one image, so no stack can break another's pipeline."""
-    return f"{namespace}_{image}_{workflow}"
+    """A workflow. Temporary: `ImageNames.workflow`."""
+    return ImageNames(namespace, image).workflow(workflow)
 
 
 def ami_prefix(namespace: str, image: str) -> str:
-    """What the name of every AMI of an image starts with; the fleets' guards look at it."""
-    return f"{namespace}.{image}."
-
-
-def ami(namespace: str, image: str) -> str:
-    """The AMI's name; Image Builder puts the time of the build in, so no two builds share one."""
-    return ami_prefix(namespace, image) + "{{ imagebuilder:buildDate }}"
-
-
-def repository(namespace: str, image: str) -> str:
-    """The repository of a container image in ECR."""
-    return f"{namespace}/{image}"
-
-
-def parent_ami(namespace: str, image: str, identity: str) -> str:
-    """The AMI over a disk image: not named as builds are."""
-    return f"{namespace}_{image}_parent_{identity}"
-
-
-def exports_folder(namespace: str, image: str) -> str:
-    """Where in a bucket the disk images of an image lie, if the configuration does not say."""
-    return f"{namespace}/{image}"
-
-
-def handoff(namespace: str, image: str) -> str:
-    """Topic, function, queue and schedule of the hand-off."""
-    return f"{namespace}_{image}_handoff"
-
-
-def failures(namespace: str, image: str) -> str:
-    """The topic from which people get e-mails, and the rule that finds failed builds."""
-    return f"{namespace}_{image}_failures"
-
-
-def rollouts(namespace: str, fleet: str) -> str:
-    """The topic from which people get e-mails about a fleet's rollouts, and the rule that finds those that failed. An
-    image may have the fleet's name, and `failures` is its own."""
-    return f"{namespace}_{fleet}_rollouts"
-
-
-def build_log(namespace: str, image: str) -> str:
-    """The log group that builds write to. Image Builder may use any below `/aws/imagebuilder/` without a role of ours
-    (PipelineLoggingConfiguration in its API reference)."""
-    return f"/aws/imagebuilder/{image_builder(namespace, image)}/builds"
-
-
-def default_build_log(image_builder_name: str) -> str:
-    """The log group of builds if the pipeline names none (PipelineLoggingConfiguration in its API reference)."""
-    return f"/aws/imagebuilder/{image_builder_name}"
-
-
-def default_pipeline_log(image_builder_name: str) -> str:
-    """The log group of the pipeline if it names none."""
-    return f"/aws/imagebuilder/pipeline/{image_builder_name}"
-
-
-def pipeline_log(namespace: str, image: str) -> str:
-    """The log group that says what the pipeline does."""
-    return f"/aws/imagebuilder/pipeline/{image_builder(namespace, image)}/runs"
-
-
-def alarm(namespace: str, image: str, kind: str) -> str:
-    """An alarm of an image's hand-off."""
-    return f"{handoff(namespace, image)}_{kind}"
-
-
-def global_name(namespace: str, name: str, part: str, region: str) -> str:
-    """A name of IAM, which knows no regions: role, policy or instance profile."""
-    return f"{namespace}_{name}_{part}_{region}"
-
-
-def bucket_prefix(namespace: str, image: str) -> str:
-    """The start of a bucket's name; AWS's provider adds what makes it unique in the world."""
-    return f"{namespace}-{image}-"
-
-
-def fleet(namespace: str, fleet: str) -> str:
-    """Group, launch template, security group and instances of a fleet."""
-    return f"{namespace}_{fleet}"
-
-
-def owner_tag(namespace: str, image: str) -> dict[str, str]:
-    """The tag by which image builds, AMIs and parameters of an image are found and selected."""
-    return {"goldsmith:image": f"{namespace}/{image}"}
-
-
-def retention_tag(namespace: str, image: str, newest: int) -> dict[str, str]:
-    """The hand-off function's tag of image builds at which it looked knowing how many of the newest stay."""
-    return {RETENTION_TAG: f"{namespace}/{image}/{newest}"}
+    """What the name of every AMI of an image starts with. Temporary: `ImageNames.ami_prefix`."""
+    return ImageNames(namespace, image).ami_prefix

@@ -27,14 +27,14 @@ from rich.table import Table
 from rich.text import Text
 
 from estate import names
-from estate.estate import Estate
+from estate.estate import EstateImage
 from estate.models.images import Image
 from estate.recipes import recipe_of
 from lambda_src.handoff.builds import list_builds
 from ops.aws import Aws, asking
 from ops.errors import Interrupted, OpsError
 from ops.follow import ENDED, UNFINISHED, Arrival, Outcome, follow
-from ops.pipeline import Pipeline, check_deployed, pipeline_of, version_of
+from ops.pipeline import Pipeline, check_deployed, version_of
 from ops.screen import duration, open_console, short
 
 
@@ -49,67 +49,69 @@ class Options:
     handoff_timeout: float
     command: Callable[[str], str]
 
-    def follow_command(self, image: Image, arn: str) -> str:
+    def follow_command(self, image: str, arn: str) -> str:
         """The command line that follows this build."""
-        return self.command(f"follow {image.name} {version_of(arn)}")
+        return self.command(f"follow {image} {version_of(arn)}")
 
 
-def run_build(estate: Estate, *, image: Image, follows: bool, options: Options) -> int:
+def run_build(image: EstateImage[Image], *, follows: bool, options: Options) -> int:
     """`ops build`: start a build of the image's pipeline, and follow it if `follows`; the exit status.
 
     A build that is running already may lack the latest changes. So it is shown, and a new one is started anyway.
     """
-    aws = Aws(provider=estate.settings.provider, home=image.home)
-    pipeline = pipeline_of(image, estate=estate, aws=aws)
-    deployed, declared = check_deployed(pipeline, aws=aws), recipe_of(estate.image(image.name)).version
+    name, home = image.names.image, image.image.home
+    aws = Aws(provider=image.settings.provider, home=home)
+    pipeline = Pipeline(declared=image, account=aws.account)
+    deployed, declared = check_deployed(pipeline, aws=aws), recipe_of(image).version
     console = open_console(to_stderr=options.as_json)
     if deployed != declared:
-        deploy = f"make deploy STACK={names.image_stack(image.name)}"
-        difference = f"{image.name} is deployed as {deployed} and declared as {declared}"
+        deploy = f"make deploy STACK={image.names.stack}"
+        difference = f"{name} is deployed as {deployed} and declared as {declared}"
         remedy = f"this builds {deployed}; to build {declared}, run {deploy} first"
         console.print(f"{difference}: {remedy}", style="yellow", soft_wrap=True)
-    with asking(image.home):
-        imagebuilder = aws.imagebuilder(image.home)
+    with asking(home):
+        imagebuilder = aws.imagebuilder(home)
         others = [build for build in list_builds(imagebuilder, pipeline_arn=pipeline.arn) if build.status not in ENDED]
         started = imagebuilder.start_image_pipeline_execution(imagePipelineArn=pipeline.arn, clientToken=str(uuid4()))
         arn = started["imageBuildVersionArn"]
     for build in others:
-        console.print(f"{image.name} {version_of(build.arn)} is {build.status} and continues in parallel", style="dim")
-    console.print(f"{image.name} {version_of(arn)} started in {image.home}")
+        console.print(f"{name} {version_of(build.arn)} is {build.status} and continues in parallel", style="dim")
+    console.print(f"{name} {version_of(arn)} started in {home}")
     if follows:
         return _follow(pipeline, arn=arn, aws=aws, console=console, just_started=True, options=options)
     if options.as_json:
         _print_json(pipeline, arn=arn, outcome=None)
     else:
         console.print(arn, style="dim", soft_wrap=True)
-        console.print(f"follow it with: {options.follow_command(image, arn)}", soft_wrap=True)
+        console.print(f"follow it with: {options.follow_command(name, arn)}", soft_wrap=True)
     return 0
 
 
-def run_follow(estate: Estate, *, image: Image, build: str | None, options: Options) -> int:
+def run_follow(image: EstateImage[Image], *, build: str | None, options: Options) -> int:
     """`ops follow`: follow a build that was started before; the exit status.
 
     `build` is `1.0.912/3`. Default: the newest build.
     """
-    aws = Aws(provider=estate.settings.provider, home=image.home)
-    pipeline = pipeline_of(image, estate=estate, aws=aws)
+    name, home = image.names.image, image.image.home
+    aws = Aws(provider=image.settings.provider, home=home)
+    pipeline = Pipeline(declared=image, account=aws.account)
     check_deployed(pipeline, aws=aws)
     if build is None:
-        with asking(image.home):
-            builds = list_builds(aws.imagebuilder(image.home), pipeline_arn=pipeline.arn)
+        with asking(home):
+            builds = list_builds(aws.imagebuilder(home), pipeline_arn=pipeline.arn)
         if not builds:
-            raise OpsError(f"{image.name} has no build yet: {options.command(f'build {image.name}')}")
+            raise OpsError(f"{name} has no build yet: {options.command(f'build {name}')}")
         arn = builds[0].arn
     else:
         arn = pipeline.build_arn(build)
     console = open_console(to_stderr=options.as_json)
     if console.is_interactive:
-        console.print(f"{image.name} {version_of(arn)} in {image.home}")
+        console.print(f"{name} {version_of(arn)} in {home}")
     return _follow(pipeline, arn=arn, aws=aws, console=console, just_started=False, options=options)
 
 
 def _follow(pipeline: Pipeline, *, arn: str, aws: Aws, console: Console, just_started: bool, options: Options) -> int:
-    again = options.follow_command(pipeline.image, arn)
+    again = options.follow_command(pipeline.image.name, arn)
     label = f"{pipeline.image.name} {version_of(arn)}"
     try:
         outcome = follow(
@@ -145,7 +147,7 @@ def _check(outcome: Outcome, *, pipeline: Pipeline, label: str, options: Options
     behind = [arrival.region for arrival in outcome.arrivals if not arrival.handed_off]
     absent = [arrival.region for arrival in outcome.arrivals if not arrival.handed_off and not arrival.value]
     if absent:
-        stack = names.image_stack(pipeline.image.name)
+        stack = pipeline.declared.names.stack
         raise OpsError(
             f"{label} has no {pipeline.noun} in {', '.join(absent)}: run make deploy STACK={stack}, so that the "
             "pipeline distributes there, and build again"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import entry
 from estate.catalogue.operating_systems import CATALOGUE
-from estate.estate import Estate
+from estate.estate import EstateImage
 from estate.models.images import Image
 from estate.problems import did_you_mean
 from ops.configuration import load_estate
@@ -82,19 +82,19 @@ def main(command: Sequence[str] | None = None) -> int:
 
 
 def _run_build(arguments: argparse.Namespace) -> int:
-    estate, image = _load_image(arguments)
+    image = _load_image(arguments)
     from ops.build import run_build
 
     entry.raise_on_interrupt()  # the message says that the build continues
-    return run_build(estate, image=image, follows=arguments.follow, options=_options(arguments))
+    return run_build(image, follows=arguments.follow, options=_options(arguments))
 
 
 def _run_follow(arguments: argparse.Namespace) -> int:
-    estate, image = _load_image(arguments)
+    image = _load_image(arguments)
     from ops.build import run_follow
 
     entry.raise_on_interrupt()  # the message says that the build continues
-    return run_follow(estate, image=image, build=arguments.build, options=_options(arguments))
+    return run_follow(image, build=arguments.build, options=_options(arguments))
 
 
 def _run_status(arguments: argparse.Namespace) -> int:
@@ -106,9 +106,8 @@ def _run_status(arguments: argparse.Namespace) -> int:
     entry.raise_on_interrupt()  # rich shows the terminal's cursor again
     names = {*(arguments.names or known)}
     return run_status(
-        estate,
-        images=[image for image in estate.images.values() if image.name in names],
-        fleets=[fleet for fleet in estate.fleets.values() if names & {fleet.name, fleet.image}],
+        images=[estate.image(name) for name in estate.images if name in names],
+        fleets=[estate.fleet(name) for name, fleet in estate.fleets.items() if names & {name, fleet.image}],
         as_json=arguments.json,
         checks=arguments.check,
         command=_command(arguments),
@@ -128,10 +127,10 @@ def _run_parent(arguments: argparse.Namespace) -> int:
     return run_parent(system, region=arguments.region, architecture=arguments.architecture, as_json=arguments.json)
 
 
-def _load_image(arguments: argparse.Namespace) -> tuple[Estate, Image]:
+def _load_image(arguments: argparse.Namespace) -> EstateImage[Image]:
     estate = load_estate(arguments.config)
     _check_names([arguments.image], estate.images, kind="image")
-    return estate, estate.images[arguments.image]
+    return estate.image(arguments.image)
 
 
 def _check_names(names: Sequence[str], known: Collection[str], *, kind: str) -> None:

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from estate import names
-from estate.estate import Estate
+from estate.arns import Arn
+from estate.estate import EstateFleet
 from estate.models.fleet import Fleet
 from lambda_src.handoff.builds import Build, good_builds
 from lambda_src.handoff.channels import Channel, read_channels
 from ops.aws import Aws, asking
 from ops.errors import OpsError
-from ops.pipeline import Pipeline, pipeline_of, version_of
+from ops.pipeline import Pipeline, version_of
 from ops.values import Meaning, build_of, meaning_of, read_amis, read_outputs
 
 if TYPE_CHECKING:  # boto3's stubs are for development only
@@ -104,12 +104,12 @@ class Facts:
                 self.errors.append(str(error))
 
 
-def read_fleet(fleet: Fleet, *, estate: Estate, aws: Aws, builds: Sequence[Build]) -> Facts:
+def read_fleet(declared: EstateFleet, *, aws: Aws, builds: Sequence[Build]) -> Facts:
     """Read a fleet with credentials of its account. `builds` are the builds of its image that are known."""
-    facts = Facts(group_name=names.fleet(estate.settings.namespace, fleet.name))
+    fleet, facts = declared.fleet, Facts(group_name=declared.names.group)
     with facts.reading():
-        _check_account(fleet, estate, aws)
-        pipeline = pipeline_of(estate.image_of(fleet), estate=estate, aws=aws)
+        _check_account(declared, aws)
+        pipeline = Pipeline(declared=declared.image, account=aws.account)
         with facts.reading():
             _read_channel(facts, fleet, pipeline, aws, builds)
         with facts.reading():
@@ -123,14 +123,14 @@ def read_fleet(fleet: Fleet, *, estate: Estate, aws: Aws, builds: Sequence[Build
     return facts
 
 
-def _check_account(fleet: Fleet, estate: Estate, aws: Aws) -> None:
+def _check_account(declared: EstateFleet, aws: Aws) -> None:
     """Raises `OpsError` when the fleet is in another account than the credentials. The role is for Terraform only."""
-    role = (fleet.provider or estate.settings.provider).assume_role
-    account = role.role_arn.split(":")[4] if role else aws.account
+    role = declared.provider.assume_role
+    account = Arn.parse(role.role_arn).account if role else aws.account
     if account != aws.account:
         assert role
         raise OpsError(
-            f"{names.fleet_stack(fleet.name)} is in account {account} ({role.role_arn}), and these credentials belong "
+            f"{declared.names.stack} is in account {account} ({role.role_arn}), and these credentials belong "
             f"to account {aws.account}: set AWS_PROFILE to a profile of account {account}"
         )
 

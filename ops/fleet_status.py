@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from estate.estate import Estate
-from estate.models.fleet import Fleet
+from estate.estate import EstateFleet
 from ops.fleet import Facts, Refresh
 from ops.gaps import gaps_of, progress_of
 
@@ -30,9 +29,9 @@ class FleetStatus:
     errors: tuple[str, ...]
 
 
-def fleet_status(fleet: Fleet, facts: Facts, *, estate: Estate) -> FleetStatus:
+def fleet_status(declared: EstateFleet, facts: Facts) -> FleetStatus:
     """The status of a fleet from its facts."""
-    newest, group = facts.newest, facts.wanted
+    fleet, newest, group = declared.fleet, facts.newest, facts.wanted
     there = (facts.group_exists, facts.template_exists)
     return FleetStatus(
         fleet=fleet.name,
@@ -55,6 +54,6 @@ def fleet_status(fleet: Fleet, facts: Facts, *, estate: Estate) -> FleetStatus:
         ),
         refresh=facts.refresh,
         progress=progress_of(facts),
-        gaps=gaps_of(fleet, facts, estate=estate),
+        gaps=gaps_of(declared, facts),
         errors=tuple(facts.errors),
     )

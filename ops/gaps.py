@@ -6,8 +6,7 @@ import json
 import shlex
 from collections.abc import Iterator, Mapping
 
-from estate import names
-from estate.estate import Estate
+from estate.estate import EstateFleet
 from estate.models.fleet import Fleet
 from ops.fleet import Facts, Refresh, Running, Version
 
@@ -15,9 +14,9 @@ _RUNNING = ("Pending", "InProgress", "Baking")
 """The statuses of a refresh that is running. AWS ends one that makes no progress for an hour."""
 
 
-def gaps_of(fleet: Fleet, facts: Facts, *, estate: Estate) -> tuple[str, ...]:
+def gaps_of(declared: EstateFleet, facts: Facts) -> tuple[str, ...]:
     """One line for each gap; no gap for instances that a running refresh will replace."""
-    return tuple(_gaps(fleet, facts, estate))
+    return tuple(_gaps(declared, facts))
 
 
 def progress_of(facts: Facts) -> str | None:
@@ -30,8 +29,8 @@ def progress_of(facts: Facts) -> str | None:
     return f"instance refresh {_how_far(refresh)}{left}"
 
 
-def _gaps(fleet: Fleet, facts: Facts, estate: Estate) -> Iterator[str]:
-    stack = names.fleet_stack(fleet.name)
+def _gaps(declared: EstateFleet, facts: Facts) -> Iterator[str]:
+    stack = declared.names.stack
     deploy = f"make deploy STACK={stack}"
     if facts.group_exists is False and facts.template_exists is False:
         yield f"{stack} is not deployed: run {deploy}"
@@ -41,9 +40,9 @@ def _gaps(fleet: Fleet, facts: Facts, estate: Estate) -> Iterator[str]:
         yield f"launch template {facts.group_name} does not exist: run {deploy}"
     if facts.being_deleted:
         yield f"group {facts.group_name} is being deleted"
-    yield from _of_channel(fleet, facts, deploy)
+    yield from _of_channel(declared.fleet, facts, deploy)
     yield from _of_group(facts, deploy)
-    yield from _of_instances(fleet, facts, estate)
+    yield from _of_instances(declared, facts)
 
 
 def _of_channel(fleet: Fleet, facts: Facts, deploy: str) -> Iterator[str]:
@@ -75,7 +74,7 @@ def _of_group(facts: Facts, deploy: str) -> Iterator[str]:
         )
 
 
-def _of_instances(fleet: Fleet, facts: Facts, estate: Estate) -> Iterator[str]:
+def _of_instances(declared: EstateFleet, facts: Facts) -> Iterator[str]:
     """Between the version that the group launches and what the instances run."""
     stale = _stale(facts)
     if not stale or facts.wanted is None or (facts.refresh and facts.refresh.status in _RUNNING):
@@ -85,7 +84,7 @@ def _of_instances(fleet: Fleet, facts: Facts, estate: Estate) -> Iterator[str]:
     runs = " and ".join(dict.fromkeys(_with_version(running.ami, running.version, facts.builds) for running in stale))
     wanted = _with_version(facts.wanted.ami, facts.wanted.number, facts.builds)
     why = _why(facts.refresh, facts.wanted, stale)
-    remedy = _remedy(fleet, facts, estate)
+    remedy = _remedy(declared, facts)
     yield f"{count} of {_instances(whole)} {verb} {runs}, and the group launches {wanted}: {why}; {remedy}"
 
 
@@ -114,12 +113,12 @@ def _why(refresh: Refresh | None, wanted: Version, stale: list[Running]) -> str:
     return f"the last instance refresh {_how_it_ended(refresh)}"
 
 
-def _remedy(fleet: Fleet, facts: Facts, estate: Estate) -> str:
+def _remedy(declared: EstateFleet, facts: Facts) -> str:
     """The command that starts a refresh with the declared preferences, because Terraform's next plan is empty."""
     if facts.refresh and facts.refresh.status in ("Cancelling", "RollbackInProgress"):
         return "wait for its end"
+    fleet, profile = declared.fleet, declared.provider.profile
     preferences = {_camel(key): value for key, value in fleet.rollout.model_dump(exclude_none=True).items()}
-    profile = (fleet.provider or estate.settings.provider).profile
     command = [
         *("aws", "autoscaling", "start-instance-refresh", "--region", fleet.region),
         *(("--profile", profile) if profile else ()),

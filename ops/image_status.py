@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from estate.estate import Estate
+from estate.estate import EstateImage
 from estate.models.images import Image
 from lambda_src.handoff.builds import Build, list_builds, newest_good
 from lambda_src.handoff.channels import Channel, read_channels
 from ops.aws import Aws, asking
 from ops.errors import OpsError
-from ops.pipeline import Pipeline, deployed_recipe, pipeline_of, version_of
+from ops.pipeline import Pipeline, deployed_recipe, version_of
 from ops.values import Meaning, Output, meaning_of, read_outputs
 
 _T = TypeVar("_T")
@@ -76,13 +76,11 @@ class _Region:
 class ImageReading:
     """An image that is being read, in several threads."""
 
-    def __init__(self, image: Image, *, estate: Estate, aws: Aws, pool: Executor) -> None:
+    def __init__(self, image: EstateImage[Image], *, aws: Aws, pool: Executor) -> None:
         """Raises `OpsError` when AWS does not accept the credentials."""
-        self._image = image
-        self._pipeline = pipeline = pipeline_of(image, estate=estate, aws=aws)
-        self._names = tuple(estate.parameters(image))
+        self._pipeline = pipeline = Pipeline(declared=image, account=aws.account)
         self._builds = pool.submit(_read_builds, pipeline, aws)
-        self._regions = {region: pool.submit(_read_region, pipeline, aws, region) for region in image.regions}
+        self._regions = {region: pool.submit(_read_region, pipeline, aws, region) for region in image.image.regions}
 
     @property
     def builds(self) -> Sequence[Build]:
@@ -91,17 +89,20 @@ class ImageReading:
 
     def status(self) -> ImageStatus:
         """Waits until everything is read. What could not be read is in `errors`."""
+        pipeline = self._pipeline
         errors: list[str] = []
         deployed, builds = _result(self._builds, errors) or (None, [])
         rows: list[ChannelStatus] = []
         for region, future in self._regions.items():
             if found := _result(future, errors):
-                rows += [self._channel(name, found, region=region, builds=builds) for name in self._names]
+                rows += [
+                    self._channel(name, found, region=region, builds=builds) for name in pipeline.declared.parameters
+                ]
                 errors += [found.error] if found.error else []
         good = newest_good(builds)
         return ImageStatus(
-            image=self._image.name,
-            region=self._image.home,
+            image=pipeline.image.name,
+            region=pipeline.image.home,
             deployed=deployed,
             newest=_build_status(builds[0]) if builds else None,
             newest_good=_build_status(good) if good else None,

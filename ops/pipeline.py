@@ -9,9 +9,7 @@ from datetime import UTC, datetime
 
 from botocore.exceptions import ClientError
 
-from estate import names
-from estate.estate import Estate
-from estate.models.container_image import ContainerImage
+from estate.estate import EstateImage
 from estate.models.images import Image
 from lambda_src.handoff.outputs import Amis, Containers, Outputs
 from ops.aws import Aws, asking
@@ -22,28 +20,33 @@ from ops.errors import OpsError
 class Pipeline:
     """The pipeline of an image of the estate, deployed or not."""
 
-    image: Image
-    namespace: str
+    declared: EstateImage[Image]
     account: str
-    repository: str | None
-    """The repository of a container image; None for AMIs."""
+
+    @property
+    def image(self) -> Image:
+        """The image as it is configured."""
+        return self.declared.image
 
     @property
     def arn(self) -> str:
         """Its ARN, which follows from its name."""
-        return names.pipeline_arn(
-            namespace=self.namespace, image=self.image.name, region=self.image.home, account=self.account
-        )
+        return self.declared.image_builder_arn("image-pipeline", account=self.account)
 
     @property
     def channels(self) -> str:
         """The path of the image's channels in Parameter Store."""
-        return names.image_path(self.namespace, self.image.name)
+        return self.declared.names.path
 
     @property
     def handoff(self) -> str:
         """The name of its hand-off function."""
-        return names.handoff(self.namespace, self.image.name)
+        return self.declared.names.handoff
+
+    @property
+    def repository(self) -> str | None:
+        """The repository of a container image; None for AMIs."""
+        return self.declared.repository
 
     @property
     def noun(self) -> str:
@@ -59,26 +62,18 @@ class Pipeline:
     @property
     def not_deployed(self) -> str:
         """The message when it does not exist."""
-        stack = names.image_stack(self.image.name)
+        stack = self.declared.names.stack
         place = f"account {self.account}, {self.image.home}"
         return f"{stack} is not deployed: run make deploy STACK={stack} (looked in {place})"
 
     def is_of(self, build_arn: str) -> bool:
         """Whether a build is a build of the image, with any version of its recipe, and in any region, because the
         image may have had another home region then."""
-        name = self.arn.partition(":image-pipeline/")[2]
-        return re.fullmatch(rf"arn:[a-z-]+:imagebuilder:[a-z0-9-]+:[0-9]+:image/{name}/[0-9./]+", build_arn) is not None
+        return re.fullmatch(f"{self.declared.names.build_pattern}[0-9./]+", build_arn) is not None
 
     def build_arn(self, build: str) -> str:
         """The ARN of its build `1.0.912/3`."""
-        home, _, name = self.arn.partition(":image-pipeline/")
-        return f"{home}:image/{name}/{build}"
-
-
-def pipeline_of(image: Image, *, estate: Estate, aws: Aws) -> Pipeline:
-    """The pipeline of an image, deployed or not."""
-    repository = estate.repository_of(image) if isinstance(image, ContainerImage) else None
-    return Pipeline(image=image, namespace=estate.settings.namespace, account=aws.account, repository=repository)
+        return f"{self.declared.image_builder_arn('image', account=self.account)}/{build}"
 
 
 def deployed_recipe(pipeline: Pipeline, *, aws: Aws) -> str | None:

@@ -44,9 +44,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from datetime import datetime
 
-from estate import names
-from estate.estate import Estate
-from estate.models.fleet import Fleet
+from estate.estate import EstateFleet, EstateImage
 from estate.models.images import Image
 from estate.models.settings import Provider
 from ops.aws import Aws
@@ -62,10 +60,9 @@ _AT_ONCE = 8
 
 
 def run_status(
-    estate: Estate,
     *,
-    images: Sequence[Image],
-    fleets: Sequence[Fleet],
+    images: Sequence[EstateImage[Image]],
+    fleets: Sequence[EstateFleet],
     as_json: bool,
     checks: bool,
     command: Callable[[str], str],
@@ -76,7 +73,7 @@ def run_status(
     """
     console = open_console(to_stderr=as_json)
     with console.status("Reading Image Builder, Parameter Store and Auto Scaling"):
-        image_statuses, fleet_statuses = read_status(estate, images=images, fleets=fleets)
+        image_statuses, fleet_statuses = read_status(images=images, fleets=fleets)
     if as_json:
         answer = {"images": list(map(asdict, image_statuses)), "fleets": list(map(asdict, fleet_statuses))}
         text = json.dumps(answer, indent=2, default=datetime.isoformat)
@@ -91,44 +88,45 @@ def run_status(
 
 
 def read_status(
-    estate: Estate, *, images: Sequence[Image], fleets: Sequence[Fleet]
+    *, images: Sequence[EstateImage[Image]], fleets: Sequence[EstateFleet]
 ) -> tuple[list[ImageStatus], list[FleetStatus]]:
     """Read builds, channels and fleets, several at the same time.
 
     Raises `OpsError` when AWS does not accept the credentials. What fails later is in the `errors` of that image or
     fleet.
     """
-    own = {image.name: image for image in (*images, *map(estate.image_of, fleets))}
+    own: dict[str, EstateImage[Image]] = {image.names.image: image for image in images}
+    own |= {fleet.fleet.image: fleet.image for fleet in fleets}
     if not own:
         return [], []
-    home = next(iter(own.values())).home
-    identities = {estate.settings.provider: Aws(provider=estate.settings.provider, home=home)}
+    first = next(iter(own.values()))
+    provider = first.settings.provider
+    identities = {provider: Aws(provider=provider, home=first.image.home)}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        aws = identities[estate.settings.provider]
-        readings = {name: ImageReading(image, estate=estate, aws=aws, pool=pool) for name, image in own.items()}
+        readings = {name: ImageReading(image, aws=identities[provider], pool=pool) for name, image in own.items()}
         facts = [
             # after the images, because each fleet waits for the builds of its image
-            pool.submit(_read_fleet, fleet, estate, _identity(fleet, estate, identities), readings[fleet.image])
+            pool.submit(_read_fleet, fleet, _identity(fleet, identities), readings[fleet.fleet.image])
             for fleet in fleets
         ]
     return (
-        [readings[image.name].status() for image in images],
-        [fleet_status(fleet, future.result(), estate=estate) for fleet, future in zip(fleets, facts, strict=True)],
+        [readings[image.names.image].status() for image in images],
+        [fleet_status(fleet, future.result()) for fleet, future in zip(fleets, facts, strict=True)],
     )
 
 
-def _identity(fleet: Fleet, estate: Estate, identities: dict[Provider, Aws]) -> Aws | OpsError:
+def _identity(fleet: EstateFleet, identities: dict[Provider, Aws]) -> Aws | OpsError:
     """The credentials of the fleet's provider, one `Aws` for each provider; or why there are none."""
-    provider = fleet.provider or estate.settings.provider
+    provider = fleet.provider
     try:
         if provider not in identities:
-            identities[provider] = Aws(provider=provider, home=fleet.region)
+            identities[provider] = Aws(provider=provider, home=fleet.fleet.region)
         return identities[provider]
     except OpsError as error:
         return error
 
 
-def _read_fleet(fleet: Fleet, estate: Estate, aws: Aws | OpsError, image: ImageReading) -> Facts:
+def _read_fleet(fleet: EstateFleet, aws: Aws | OpsError, image: ImageReading) -> Facts:
     if isinstance(aws, OpsError):
-        return Facts(group_name=names.fleet(estate.settings.namespace, fleet.name), errors=[str(aws)])
-    return read_fleet(fleet, estate=estate, aws=aws, builds=image.builds)
+        return Facts(group_name=fleet.names.group, errors=[str(aws)])
+    return read_fleet(fleet, aws=aws, builds=image.builds)

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from estate import names
 from lambda_src.handoff.builds import Build
 from lambda_src.handoff.channels import Channel
 from ops.aws import Aws, asking
@@ -147,11 +146,11 @@ def _fault(value: str, image: ImageTypeDef, pipeline: Pipeline, *, arn: str | No
         return f"{value} ({name}) belongs to account {owner}, and is not a build of this image"
     if arn and not pipeline.is_of(arn):
         return f"{value} ({name}) is build {version_of(arn)} of {_image_in(arn)}, not of this image"
-    if not name.startswith(names.ami_prefix(pipeline.namespace, pipeline.image.name)):
+    if not name.startswith(pipeline.declared.names.ami_prefix):
         return f"{value} ({name}) is not a build of this image"
     if not arn:
         return f"{value} ({name}) is not a build of this image: it has no tag {BUILD_TAG}, which every build has"
-    wanted = getattr(pipeline.image, "architecture", architecture)
+    wanted = pipeline.image.architecture
     if architecture.removesuffix("_mac") != wanted:  # a Mac's are x86_64_mac and arm64_mac
         return f"{value} is built for {architecture}, and the image is for {wanted}"
     return None if state == "available" else f"{value} is {state}"
