@@ -1,8 +1,8 @@
 """Every stack id, parameter path and AWS resource name, in one place.
 
-Images, fleets, channels and components are lower-case letters, digits and hyphens, so `_`, `.` and `/` separate them
-without doubt. Namespaces have no hyphens, because Image Builder takes `_` and `-` for the same. The longest namespace
-and name together fit AWS's shortest limits: 37 characters for the prefix of a bucket, 64 for an IAM role.
+Names of images, fleets, channels and components are lower-case letters, digits and hyphens, so `_`, `.` and `/` always
+separate them. Namespaces have no hyphens, because Image Builder treats `_` and `-` as the same. The longest namespace
+and the longest name together fit AWS's shortest limits: 37 characters for the prefix of a bucket, 64 for an IAM role.
 """
 
 from dataclasses import dataclass
@@ -14,19 +14,20 @@ LONGEST_NAME = 23
 LONGEST_COMPONENT = 89
 """Namespace, image and component together have at most 126 characters in AWS's provider."""
 LONGEST_WORKFLOW = 90
-"""Likewise of a workflow, which may have 128."""
+"""The same for a workflow, which may have 128."""
 
 LATEST = "latest"
-"""The channel that the hand-off function moves, and only it."""
+"""The channel that only the hand-off function moves."""
 
 IN_USE_TAG = {"goldsmith:in-use": "true"}
-"""The hand-off function's tag of image builds that a channel points to or pointed to before."""
+"""The hand-off function's tag for image builds that a channel points to or pointed to before."""
 
 NEWEST_TAG = {"goldsmith:newest": "true"}
-"""The hand-off function's tag of the newest image builds of an image with `retention:`."""
+"""The hand-off function's tag for the newest image builds of an image with `retention:`."""
 
 RETENTION_TAG = "goldsmith:retention"
-"""The key of the hand-off function's tag of image builds that it has looked at, knowing how many of the newest stay."""
+"""The key of the hand-off function's tag for builds whose other tags are up to date; its value has the number of builds
+to keep."""
 
 
 @dataclass(frozen=True)
@@ -38,26 +39,26 @@ class ImageNames:
 
     @property
     def stack(self) -> str:
-        """The stack, and so the Terraform state, of the pipeline."""
+        """The stack of the pipeline, and therefore its Terraform state."""
         return image_stack(self.image)
 
     @property
     def label(self) -> str:
-        """How descriptions, tags and aliases name the image."""
+        """The image's name in descriptions, tags and aliases."""
         return f"{self.namespace}/{self.image}"
 
     @property
     def path(self) -> str:
-        """The folder of the parameters. Image Builder's own role may read below `/imagebuilder/`, no other."""
+        """The folder of the parameters. Image Builder's own role may read only parameters below `/imagebuilder/`."""
         return f"/imagebuilder/{self.namespace}/{self.image}"
 
     def parameter(self, channel: str) -> str:
-        """The SSM parameter that holds the AMI ID of a channel."""
+        """The SSM parameter with the AMI ID of a channel."""
         return f"{self.path}/{channel}"
 
     @property
     def image_builder(self) -> str:
-        """Recipe, pipeline, infrastructure and distribution configuration: each kind has names of its own."""
+        """Recipe, pipeline, infrastructure and distribution configuration; each kind has its own names."""
         return f"{self.namespace}_{self.image}"
 
     @property
@@ -67,25 +68,26 @@ class ImageNames:
         return f"arn:[a-z-]+:imagebuilder:[a-z0-9-]+:[0-9]+:image/{in_arn(self.image_builder)}/"
 
     def component(self, component: str) -> str:
-        """A build or test component. It belongs to one image, so no stack can break another's recipe."""
+        """A build or test component. It belongs to one image, so no stack can break the recipe of another."""
         return f"{self.image_builder}_{component}"
 
     def workflow(self, workflow: str) -> str:
-        """A workflow. It belongs to one image, so no stack can break another's pipeline."""
+        """A workflow. It belongs to one image, so no stack can break the pipeline of another."""
         return f"{self.image_builder}_{workflow}"
 
     @property
     def ami_prefix(self) -> str:
-        """What the name of every AMI starts with; the fleets' guards look at it."""
+        """The start of the name of every AMI; the fleets' guards check it."""
         return f"{self.namespace}.{self.image}."
 
     @property
     def ami(self) -> str:
-        """The AMI's name; Image Builder puts the time of the build in, so no two builds share one."""
+        """The AMI's name; Image Builder replaces the placeholder with the time of the build, so no two builds have the
+        same name."""
         return self.ami_prefix + "{{ imagebuilder:buildDate }}"
 
     def parent_ami(self, identity: str) -> str:
-        """The AMI over a disk image: not named as builds are."""
+        """The AMI registered from a disk image. Its name differs from those of builds."""
         return f"{self.image_builder}_parent_{identity}"
 
     @property
@@ -95,12 +97,12 @@ class ImageNames:
 
     @property
     def exports_folder(self) -> str:
-        """Where in a bucket the disk images are, if the configuration does not say."""
+        """The folder of the disk images in a bucket, unless the configuration names one."""
         return f"{self.namespace}/{self.image}"
 
     @property
     def handoff(self) -> str:
-        """Topic, function, queue and schedule of the hand-off."""
+        """The topic, function, queue and schedule of the hand-off."""
         return f"{self.image_builder}_handoff"
 
     def alarm(self, kind: str) -> str:
@@ -109,18 +111,18 @@ class ImageNames:
 
     @property
     def failures(self) -> str:
-        """The topic from which people get e-mails, and the rule that finds failed builds."""
+        """The topic that sends e-mails to people, and the rule that matches failed builds."""
         return f"{self.image_builder}_failures"
 
     @property
     def build_log(self) -> str:
         """The log group that builds write to. Image Builder may use any below `/aws/imagebuilder/` without a role of
-        ours (PipelineLoggingConfiguration in its API reference)."""
+        the estate (PipelineLoggingConfiguration in its API reference)."""
         return f"{self.default_build_log}/builds"
 
     @property
     def pipeline_log(self) -> str:
-        """The log group that says what the pipeline does."""
+        """The log group of the pipeline's own messages."""
         return f"{self.default_pipeline_log}/runs"
 
     @property
@@ -135,11 +137,12 @@ class ImageNames:
 
     @property
     def bucket_prefix(self) -> str:
-        """The start of a bucket's name; AWS's provider adds what makes it unique in the world."""
+        """The start of a bucket's name; AWS's provider adds a suffix that makes it globally unique."""
         return f"{self.namespace}-{self.image}-"
 
     def role(self, part: str, region: str) -> str:
-        """A role, policy or instance profile: IAM knows no regions."""
+        """A role, policy or instance profile: names in IAM are the same in all regions, so the region is in the
+        name."""
         return f"{self.image_builder}_{part}_{region}"
 
     @property
@@ -148,7 +151,8 @@ class ImageNames:
         return {"goldsmith:image": self.label}
 
     def retention_tag(self, newest: int) -> dict[str, str]:
-        """The hand-off function's tag of image builds that it has looked at, knowing how many of the newest stay."""
+        """The hand-off function's tag for builds whose other tags are up to date for this number of newest builds to
+        keep."""
         return {RETENTION_TAG: f"{self.label}/{newest}"}
 
 
@@ -161,12 +165,12 @@ class FleetNames:
 
     @property
     def stack(self) -> str:
-        """The stack, and so the Terraform state."""
+        """The stack, and therefore its Terraform state."""
         return fleet_stack(self.fleet)
 
     @property
     def label(self) -> str:
-        """How descriptions and aliases name the fleet."""
+        """The fleet's name in descriptions and aliases."""
         return f"{self.namespace}/{self.fleet}"
 
     @property
@@ -176,22 +180,22 @@ class FleetNames:
 
     @property
     def rollouts(self) -> str:
-        """The topic from which people get e-mails about rollouts, and the rule that finds those that failed. An image
-        may have the fleet's name, and `failures` is its own."""
+        """The topic that sends e-mails about rollouts to people, and the rule that matches failed ones. An image may
+        have the same name as the fleet, and `failures` belongs to the image."""
         return f"{self.group}_rollouts"
 
     def role(self, part: str, region: str) -> str:
-        """A role or instance profile: IAM knows no regions."""
+        """A role or instance profile: names in IAM are the same in all regions, so the region is in the name."""
         return f"{self.group}_{part}_{region}"
 
 
 def image_stack(image: str) -> str:
-    """The stack, and so the Terraform state, of an image pipeline."""
+    """The stack of an image pipeline, and therefore its Terraform state."""
     return f"image-{image}"
 
 
 def fleet_stack(fleet: str) -> str:
-    """The stack, and so the Terraform state, of a fleet."""
+    """The stack of a fleet, and therefore its Terraform state."""
     return f"fleet-{fleet}"
 
 
@@ -201,39 +205,39 @@ def overview_stack(region: str) -> str:
 
 
 def overview(namespace: str) -> str:
-    """The dashboard of all images of a region, which has it once."""
+    """The dashboard of all images of a region; a region has one."""
     return f"{namespace}_images"
 
 
 def state(namespace: str, stack: str, region: str) -> str:
-    """Where below the backend's folder or prefix the state of a stack is.
+    """The path of a stack's state below the backend's folder or prefix.
 
-    It belongs to its estate, so that two of them can share a backend, and to its region: provider 5 would look for the
-    resources of another one in vain, forget them, and plan them anew while the old ones run on.
+    It has the namespace, so that two estates can share a backend, and the region: after a change of region, provider 5
+    would not find the resources of the old region, forget them, and plan new ones while the old ones keep running.
     """
     return f"{namespace}/{state_before_namespaces(stack, region)}"
 
 
 def state_before_namespaces(stack: str, region: str) -> str:
-    """Where it was before each estate had a folder of its own there."""
+    """The path before each estate had its own folder."""
     return f"{stack}.{region}.tfstate"
 
 
 def in_arn(image_builder_name: str) -> str:
-    """How Image Builder writes a name in ARNs: in lower case, with hyphens for spaces and underscores.
+    """A name as Image Builder writes it in ARNs: in lower case, with hyphens instead of spaces and underscores.
 
-    Names that differ only in these are the same to it (botocore's service model, CreateComponent).
+    For Image Builder, names that differ only in these are the same (botocore's service model, CreateComponent).
     """
     return image_builder_name.lower().replace("_", "-").replace(" ", "-")
 
 
 def managed_image(region: str, name: str) -> str:
-    """The ARN of the newest version of an image of Image Builder's own."""
+    """The ARN of the newest version of an image that AWS manages in Image Builder."""
     return arn_in(region, "imagebuilder", f"image/{name}/x.x.x", account="aws")
 
 
 def managed_workflow(region: str, stage: str, name: str) -> str:
-    """The ARN of a workflow of Image Builder's own. It takes no other version of them than the newest."""
+    """The ARN of one of Image Builder's own workflows, of which it takes only the newest version."""
     return arn_in(region, "imagebuilder", f"workflow/{stage}/{name}/x.x.x", account="aws")
 
 
@@ -247,7 +251,7 @@ def function_log(function: str) -> str:
 
 
 def dead_letters(function: str) -> str:
-    """The queue of the events that a function, or its topic, gave up on."""
+    """The dead-letter queue of a function and of its topic."""
     return f"{function}_dead_letters"
 
 

@@ -1,6 +1,6 @@
 """One file of the configuration -> text: which files are read, and how much of them.
 
-CI synthesizes branches of people whom it must not have to trust. So a path in a configuration must be below the
+CI synthesizes branches of people who need not be trusted. So a path in a configuration must be below the
 configuration's folder, also after following links. Only regular files are opened, because a pipe or a device can wait
 or never end. Sizes are checked before contents, and error messages show nothing of a file that has the wrong content.
 """

@@ -82,8 +82,8 @@ class Infrastructure(BaseModel):
     model_config = FROZEN
 
     instance_types: Annotated[tuple[InstanceType, ...], Distinct()] = ()
-    """The instance types, of which AWS takes one that is available: a build costs no more than with the most expensive
-    of them. Default: small ones that fit system and architecture."""
+    """The instance types, of which AWS takes one that is available: expect the costs of the most expensive one.
+    Default: small ones that fit system and architecture."""
     subnet_id: SubnetId | None = None
     """The subnet. Default: one of the default VPC."""
     security_group_ids: Annotated[tuple[SecurityGroupId, ...], Field(max_length=16), Distinct()] = ()
