@@ -48,24 +48,15 @@ def compiled(pattern: str) -> re.Pattern[str]:
 
 RULED_OUT = [(compiled(pattern), better) for pattern, better in BETTER_WORDS.items()]
 
-LATER = ("estate/checks",)
+LATER = ("estate/checks", "tests/support")
 PROGRAMS = (
-    "main.py",
-    "entry.py",
-    "cdktf_out.py",
-    "estate",
-    "ops",
-    "pages",
-    "lambda_src",
-    "local_aws",
-    "demo",
-    "scripts",
+    *("main.py", "entry.py", "cdktf_out.py", "bench", "bindings", "demo", "estate", "lambda_src", "local_aws", "ops"),
+    *("pages", "scripts"),
 )
-PAGES = (
-    *("docs/configuration.md", "docs/operating-systems.md", "docs/coverage.md", "docs/generations.md"),
-    *("Makefile", "config", "examples"),
-)
-"""Without docs/components.md: it repeats the texts of components, whose versions would change with them."""
+PAGES = ("README.md", "CONTRIBUTING.md", "Makefile", "docs", "config", "examples", "tests/support")
+EXCLUDED = ("docs/decisions", "docs/components.md")
+"""Decision records stay as they were written. The page of the components repeats texts of components, whose versions
+would change with their words; the rest of it is in `pages`."""
 JSON = ("docs/estate.schema.json",)
 TEXT_FILES = {".md", ".yaml", ".txt", ""}
 
@@ -75,7 +66,9 @@ def files(places: tuple[str, ...], suffixes: set[str]) -> Iterator[Path]:
     for place in places:
         path = PROJECT / place
         found = sorted(path.rglob("*")) if path.is_dir() else [path]
-        found = [file for file in found if not any(file.is_relative_to(PROJECT / later) for later in LATER)]
+        found = [
+            file for file in found if not any(file.is_relative_to(PROJECT / later) for later in (*EXCLUDED, *LATER))
+        ]
         yield from (file for file in found if file.is_file() and (file.suffix in suffixes or file == path))
 
 
