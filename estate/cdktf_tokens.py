@@ -59,7 +59,9 @@ def tokens_in_model(model: BaseModel, key: Key) -> Iterator[Problem]:
 
 def values_of(value: Any, key: Key = ()) -> Iterator[tuple[Key, Any]]:
     """All values, and all keys of mappings, inside a value, each with its place."""
-    if isinstance(value, Mapping):
+    if isinstance(value, str):  # most are, and the other questions take longer
+        yield key, value
+    elif isinstance(value, Mapping):
         for name, inner in value.items():
             yield (*key, name), name
             yield from values_of(inner, (*key, name))

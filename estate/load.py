@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from estate.checks import estate as checks
-from estate.checks.parts import Parts
+from estate.checks.context import Context
+from estate.checks.table import problems_of
 from estate.estate import Estate
 from estate.files import NamedFiles, read_named
 from estate.models.ami_image import AmiImage
@@ -25,6 +25,8 @@ from estate.yaml import Marks, read
 _SECTIONS = ("images", "fleets")
 _SHARED = "x-"
 """How the top-level keys begin that only hold anchors for the rest of their file, as in Compose files."""
+_NO_SETTINGS = Settings(namespace="xx")
+"""In place of settings that are missing or broken altogether."""
 _Named = TypeVar("_Named", AmiImage | ContainerImage, Fleet)
 
 
@@ -65,11 +67,14 @@ def load(path: Path) -> Estate:
     elif declared.complete:
         remedy = "write settings: {namespace: …}"
         problems.append(Problem(("settings",), "is required", remedy=remedy, place=str(path)))
+    if settings is None:
+        broken.update(("settings", field) for field in Settings.model_fields)
     images: dict[str, Image] = dict(_models(_kind_of_image, "images", declared, broken))
     fleets: dict[str, Fleet] = dict(_models(lambda *_: Fleet, "fleets", declared, broken))
     files = read_named(images.values(), folder=folder, problems=problems, broken=broken)
     known = Words(declared.values["images"]) if declared.complete else None
-    problems += checks.check(Parts(settings, images, fleets, files, known, broken))
+    context = Context(settings or _NO_SETTINGS, images, fleets, files, known, broken)
+    problems += problems_of(context)
     if problems or settings is None:
         raise EstateError(_placed(problems, declared))
     return _estate(settings, images, fleets, files)
@@ -86,7 +91,7 @@ def assemble(
     by_name = _by_name("images", images, problems)
     fleets_by_name = _by_name("fleets", fleets, problems)
     files = read_named(by_name.values(), folder=folder, problems=problems)
-    problems += checks.check(Parts(settings, by_name, fleets_by_name, files, Words(by_name)))
+    problems += problems_of(Context(settings, by_name, fleets_by_name, files, Words(by_name)))
     if problems:
         raise EstateError(problems)
     return _estate(settings, by_name, fleets_by_name, files)

@@ -1,7 +1,7 @@
 """What is wrong with a configuration, always in the same form: `place key: rule, got …; what to do`."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import cached_property, lru_cache
 from itertools import islice
@@ -29,6 +29,10 @@ class Problem:
     got: str = ""
     remedy: str = ""
     place: str = field(default="", compare=False)
+
+    def below(self, key: Key) -> "Problem":
+        """The same problem, found by looking only at the value that stands at `key`."""
+        return replace(self, key=(*key, *self.key))
 
     def __str__(self) -> str:
         key = ".".join(_cut(str(part)) for part in self.key)

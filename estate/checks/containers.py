@@ -1,101 +1,127 @@
-"""Rules of container images: their Dockerfile templates, and the instances that build them."""
+"""Rules of container images: what they are built from, their Dockerfile templates, and where they go."""
 
+import json
 import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from estate.checks.parts import Parts
-from estate.checks.systems import check_instance_types, check_managed_components
+from estate.arns import Arn
+from estate.checks.context import Context
+from estate.limits import CONTAINER_RECIPE
 from estate.models.container_image import DEFAULT_DOCKERFILE, ContainerImage
-from estate.problems import Key, Problem, shown
+from estate.problems import Problem, shown
 
-_PLACEHOLDERS = ("parentImage", "environments", "components")
-"""In this order ("Create a container recipe" in Image Builder's user guide)."""
-
-
-def check_container(image: ContainerImage, parts: Parts) -> Iterator[Problem]:
-    """What does not go together in a container image."""
-    key: Key = ("images", image.name)
-    if parts.sound(key, "dockerfile"):
-        yield from _dockerfile(image, (*key, "dockerfile"), parts)
-    if parts.sound(key, "platform", "architecture", "infrastructure"):
-        yield from check_instance_types(image)
-    if parts.sound(key, "repository", "container_tags"):
-        yield from _tags_that_stay(image, (*key, "container_tags"))
-    if parts.sound(key, "repository", "regions"):
-        yield from _keys_elsewhere(image, (*key, "repository", "kms_keys"))
-    if parts.sound(key, "platform"):
-        yield from check_managed_components(image, parts)
-    if parts.sound(key, "platform", "parent"):
-        yield from _windows_of_a_registry(image, (*key, "parent"))
-    yield from _of_the_marketplace(image, parts)
+_PLACEHOLDERS = {
+    "parentImage": "write FROM {{{ imagebuilder:parentImage }}}",
+    "environments": "write it on a line of its own, above the components: it brings them into the build",
+    "components": "write it on a line of its own, where the components run",
+}
+"""In this order ("Create a container recipe" in Image Builder's user guide), and what to do without one."""
 
 
-def _windows_of_a_registry(image: ContainerImage, key: Key) -> Iterator[Problem]:
-    """botocore, CreateContainerRecipe: `imageOsVersionOverride`, which neither provider 5.100 nor 6 has."""
+def windows(image: ContainerImage, context: Context) -> Iterator[Problem]:
+    """A container image of Windows is built from an image of Image Builder.
+
+    botocore, CreateContainerRecipe: `imageOsVersionOverride`, which neither provider 5.100 nor 6 has.
+    """
     if image.platform == "Windows" and not image.parent.startswith("arn:"):
         rule = (
             "for a Windows image of a registry AWS asks which version of Windows it is, and AWS's provider cannot say"
         )
-        example = "windows-server-2019-x86-core-ltsc2019-amd64/x.x.x"
-        remedy = (
-            f"write the ARN of a container image of Image Builder, such as arn:aws:imagebuilder:…:aws:image/{example}"
-        )
-        yield Problem(key, rule, shown(image.parent), remedy)
+        example = "arn:aws:imagebuilder:…:aws:image/windows-server-2019-x86-core-ltsc2019-amd64/x.x.x"
+        remedy = f"write the ARN of a container image of Image Builder, such as {example}"
+        yield Problem(("parent",), rule, shown(image.parent), remedy)
 
 
-def _of_the_marketplace(image: ContainerImage, parts: Parts) -> Iterator[Problem]:
-    """Only image recipes take its components ("Use managed components" in Image Builder's user guide); its images are
-    AMIs."""
-    if parts.sound(("images", image.name), "parent") and _is_of_the_marketplace(image.parent):
+def parent(image: ContainerImage, context: Context) -> Iterator[Problem]:
+    """A container image is not built from an image of the Marketplace: those are AMIs."""
+    if _is_of_the_marketplace(image.parent):
         rule = "images of the Marketplace are AMIs, and a container image cannot be made of one"
-        remedy = "write a container image, or delete kind: container"
-        yield Problem(("images", image.name, "parent"), rule, shown(image.parent), remedy)
-    for place, use in image.placed_uses:
-        if place not in parts.broken and _is_of_the_marketplace(use.use):
+        yield Problem(("parent",), rule, shown(image.parent), "write a container image, or delete kind: container")
+
+
+def components(image: ContainerImage, context: Context) -> Iterator[Problem]:
+    """A container image has no components of the Marketplace.
+
+    Only recipes of AMIs take them ("Use managed components" in Image Builder's user guide).
+    """
+    for key, use in context.components_of(image):
+        if _is_of_the_marketplace(use.use):
             rule = "AWS takes no components of the Marketplace for containers"
-            yield Problem(place, rule, shown(use.use), "install the product in a component of your own")
+            yield Problem(key, rule, shown(use.use), "install the product in a component of your own")
 
 
-def _is_of_the_marketplace(arn: str) -> bool:
-    return arn.startswith("arn:") and arn.split(":")[4] == "aws-marketplace"
+def dockerfile(image: ContainerImage, context: Context) -> Iterator[Problem]:
+    """A Dockerfile template has the placeholders `parentImage`, `environments` and `components` in this order.
+
+    Without one, Image Builder would build another image than the estate says.
+    """
+    text = _template(image, context)
+    if text is None:
+        return
+    got, places = shown(image.own_dockerfile) if image.own_dockerfile else "", _places(text)
+    for name, remedy in _PLACEHOLDERS.items():
+        if name not in places:
+            rule = f"the template needs {{{{{{ imagebuilder:{name} }}}}}}"
+            yield Problem(("dockerfile",), rule, got, remedy)
+    if list(places.values()) != sorted(places.values()):
+        order = " before ".join(places)
+        rule, remedy = f"the template needs {order}", "Image Builder replaces them from above"
+        yield Problem(("dockerfile",), rule, got, remedy)
 
 
-def _tags_that_stay(image: ContainerImage, key: Key) -> Iterator[Problem]:
+def size_of_the_recipe(image: ContainerImage, context: Context) -> Iterator[Problem]:
+    """The recipe of a container image, with its Dockerfile template, has at most 25 KiB."""
+    template = _template(image, context)
+    if template is None:
+        return
+    values = [[use.use, sorted(use.with_.items())] for use in image.uses]
+    rest = json.dumps([image.description, image.parent, image.working_directory, values], ensure_ascii=False)
+    size = CONTAINER_RECIPE.size_of(template) + CONTAINER_RECIPE.size_of(rest)
+    if size > CONTAINER_RECIPE.most:
+        rule = f"a container recipe {CONTAINER_RECIPE.rule}"
+        yield Problem(("dockerfile",) if image.dockerfile else (), rule, str(size), CONTAINER_RECIPE.remedy)
+
+
+def tags(image: ContainerImage, context: Context) -> Iterator[Problem]:
+    """A repository that never moves a tag gets images without `container_tags`: the second could not have them."""
     made = image.made_repository
     if made and made.image_tag_mutability == "IMMUTABLE" and image.container_tags:
         rule = "the second build could not have them: the repository never moves a tag"
         remedy = "delete them, or write repository: {image_tag_mutability: MUTABLE}"
-        yield Problem(key, rule, shown(", ".join(image.container_tags)), remedy)
+        yield Problem(("container_tags",), rule, shown(", ".join(image.container_tags)), remedy)
 
 
-def _keys_elsewhere(image: ContainerImage, key: Key) -> Iterator[Problem]:
+def keys(image: ContainerImage, context: Context) -> Iterator[Problem]:
+    """The key of a repository in a region is in that region, one of the image's."""
     for region, arn in image.made_repository.kms_keys.items() if image.made_repository else ():
+        key = ("repository", "kms_keys", region)
         if region not in image.regions:
-            yield Problem((*key, region), "the image does not go to this region", shown(region), "delete it")
-        elif arn.split(":")[3] != region:
-            yield Problem((*key, region), f"must be in {region}", shown(arn))
+            yield Problem(key, "the image does not go to this region", shown(region), "delete it")
+        elif Arn.parse(arn).region != region:
+            yield Problem(key, f"must be in {region}", shown(arn))
 
 
-def _dockerfile(image: ContainerImage, key: Key, parts: Parts) -> Iterator[Problem]:
-    """Without its placeholders, Image Builder would build another image than the estate says."""
+def hops(image: ContainerImage, context: Context) -> Iterator[Problem]:
+    """Build instances of a container image answer over two hops: the container asks for metadata from inside them.
+
+    botocore, InstanceMetadataOptions.
+    """
+    options = image.infrastructure.instance_metadata_options
+    if options.http_tokens == "required" and options.http_put_response_hop_limit == 1:
+        key = ("infrastructure", "instance_metadata_options", "http_put_response_hop_limit")
+        yield Problem(key, "must be at least 2 to build a container image", "1", "delete it")
+
+
+def _template(image: ContainerImage, context: Context) -> str | None:
+    """The Dockerfile template, if it could be read."""
     path = image.own_dockerfile
-    text = parts.files.dockerfiles.get(path) if path else image.dockerfile or DEFAULT_DOCKERFILE
-    if text is None:
-        return  # that it cannot be read is said elsewhere
-    got = shown(path) if path else ""
-    places = _places(text)
-    for name in _PLACEHOLDERS:
-        if name not in places:
-            yield Problem(key, f"the template needs {{{{{{ imagebuilder:{name} }}}}}}", got, _WHY[name])
-    if list(places.values()) != sorted(places.values()):
-        order = " before ".join(places)
-        yield Problem(key, f"the template needs {order}", got, "Image Builder replaces them from above")
+    return context.files.dockerfiles.get(path) if path else image.dockerfile or DEFAULT_DOCKERFILE
 
 
 @lru_cache  # many images may have one template
 def _places(text: str) -> dict[str, int]:
-    """Where each placeholder of a template stands first, in the order of `_PLACEHOLDERS`."""
+    """Where each placeholder of a template stands first, in the order in which they should."""
     places = {}
     for name in _PLACEHOLDERS:
         # not behind a #: a comment is no instruction
@@ -104,8 +130,5 @@ def _places(text: str) -> dict[str, int]:
     return places
 
 
-_WHY = {
-    "parentImage": "write FROM {{{ imagebuilder:parentImage }}}",
-    "environments": "write it on a line of its own, above the components: it brings them into the build",
-    "components": "write it on a line of its own, where the components run",
-}
+def _is_of_the_marketplace(arn: str) -> bool:
+    return arn.startswith("arn:") and Arn.parse(arn).account == "aws-marketplace"

@@ -1,91 +1,98 @@
 """Rules of volumes that no model can see alone: names of devices, sizes that somebody must say, the settings."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 
 from estate.catalogue.operating_systems import Platform
-from estate.checks.parts import Parts
+from estate.checks.context import Context
 from estate.models.ami_image import AmiImage
 from estate.models.data_volumes import FleetVolume, ImageVolume, same_device
 from estate.models.fleet import Fleet
-from estate.models.images import base_of, volumes_of
+from estate.models.images import volumes_of
 from estate.models.volumes import IOPS_OF_AN_AMI
 from estate.problems import Key, Problem, shown
 
 
-def check_volumes(image: AmiImage, parts: Parts) -> Iterator[Problem]:
-    """What is wrong with the volumes of an image."""
-    key: Key = ("images", image.name)
-    if parts.settings and parts.sound(("settings",), "provider_version") and parts.settings.provider_version < 6:
-        if parts.sound(key, "root_volume"):
-            yield from _too_fast(image.root_volume.iops, (*key, "root_volume"))
-        if parts.sound(key, "volumes"):
-            for name, volume in image.volumes.items():
-                yield from _too_fast(volume.iops, (*key, "volumes", name))
-    if not parts.sound(key, "volumes"):
-        return
-    if parts.sound(key, "os"):
-        yield from _names(image.volumes, image.platform, (*key, "volumes"))
-    base = base_of(image, parts.images)
-    # a chain of bases is followed only where there is something to compare
-    if image.volumes and parts.sound(key, "parent") and (base is None) == (image.base is None):
-        known = volumes_of(base, parts.images)
+def speed_of_the_root_volume(image: AmiImage, context: Context) -> Iterator[Problem]:
+    """With provider 5, the root volume of an AMI has at most 10,000 operations a second."""
+    yield from _speed(image.root_volume.iops, context, ("root_volume",))
+
+
+def speed(image: AmiImage, context: Context) -> Iterator[Problem]:
+    """With provider 5, every other volume of an AMI has at most 10,000 operations a second."""
+    for name, volume in image.volumes.items():
+        yield from _speed(volume.iops, context, ("volumes", name))
+
+
+def names(image: AmiImage, context: Context) -> Iterator[Problem]:
+    """Volumes of an image have names that its platform has for devices, and no two mean one device."""
+    yield from _names(image.volumes, image.platform, of=image.volumes.keys())
+
+
+def names_of_a_fleet(fleet: Fleet, image: AmiImage, context: Context) -> Iterator[Problem]:
+    """Volumes of a fleet have names that the image's platform has for devices, and none means a device of the image
+    by another name."""
+    yield from _names({**image.volumes, **fleet.volumes}, image.platform, of=fleet.volumes.keys())
+
+
+def sizes(image: AmiImage, context: Context) -> Iterator[Problem]:
+    """A volume of an image that is built from no other of the estate has a size or a snapshot."""
+    if image.base is None:
         for name, volume in image.volumes.items():
-            yield from _size(name, volume, known, (*key, "volumes", name), f"image {base.name}" if base else None)
+            yield from _size(volume, None, "", ("volumes", name))
 
 
-def check_fleet_volumes(fleet: Fleet, image: AmiImage, parts: Parts) -> Iterator[Problem]:
-    """What is wrong with the volumes of a fleet of a sound image."""
-    key: Key = ("fleets", fleet.name)
+def sizes_on_a_base(image: AmiImage, base: AmiImage, context: Context) -> Iterator[Problem]:
+    """A volume of an image has a size or a snapshot, unless the base has that volume, and is not smaller than there."""
+    # a chain of bases is followed only where there is something to compare
+    known = volumes_of(base, context.images) if image.volumes else {}
+    for name, volume in image.volumes.items():
+        yield from _size(volume, known.get(name), f"image {base.name}", ("volumes", name))
+
+
+def sizes_of_a_fleet(fleet: Fleet, image: AmiImage, context: Context) -> Iterator[Problem]:
+    """A volume of a fleet has a size or a snapshot, unless the image has that volume, and is not smaller than there."""
+    known = volumes_of(image, context.images) if fleet.volumes else {}
+    for name, volume in fleet.volumes.items():
+        yield from _size(volume, known.get(name), f"image {image.name}", ("volumes", name))
+
+
+def root_volume_of_a_fleet(fleet: Fleet, image: AmiImage, context: Context) -> Iterator[Problem]:
+    """The root volume of a fleet is not smaller than that of its image."""
     size, least = fleet.root_volume.volume_size, image.root_volume.volume_size
     if size and least and size < least:
         rule, remedy = f"the root volume of image {image.name} is larger", f"write {least} or more"
-        yield Problem((*key, "root_volume", "volume_size"), rule, str(size), remedy)
-    if not (parts.sound(key, "volumes") and parts.sound(("images", image.name), "os", "volumes", "parent")):
-        return
-    yield from _names({**image.volumes, **fleet.volumes}, image.platform, (*key, "volumes"), of=fleet.volumes)
-    known = volumes_of(image, parts.images) if fleet.volumes else {}
-    for name, volume in fleet.volumes.items():
-        yield from _size(name, volume, known, (*key, "volumes", name), f"image {image.name}")
+        yield Problem(("root_volume", "volume_size"), rule, str(size), remedy)
 
 
-def _too_fast(iops: int | None, key: Key) -> Iterator[Problem]:
-    if iops and iops > IOPS_OF_AN_AMI:
+def _speed(iops: int | None, context: Context, key: Key) -> Iterator[Problem]:
+    if context.settings.provider_version < 6 and iops and iops > IOPS_OF_AN_AMI:
         rule = f"AWS's provider 5 takes at most {IOPS_OF_AN_AMI} for an AMI"
         yield Problem((*key, "iops"), rule, str(iops), "write settings: {provider_version: 6}, or fewer")
 
 
-def _names(
-    volumes: Mapping[str, object], platform: Platform, key: Key, *, of: Mapping[str, object] | None = None
-) -> Iterator[Problem]:
-    """Names that do not go with the platform, or that two volumes have; `of` are those that stand at `key`."""
+def _names(volumes: Mapping[str, object], platform: Platform, *, of: Set[str]) -> Iterator[Problem]:
+    """Problems of the volumes `of` among others."""
     seen: dict[str, str] = {}
     for name in volumes:
-        other = seen.setdefault(same_device(name), name)
-        if of is not None and name not in of:
+        other, key = seen.setdefault(same_device(name), name), ("volumes", name)
+        if name not in of:
             continue
         if other != name:
-            yield Problem((*key, name), f"means the same device as {other}", shown(name), f"write another, or {other}")
+            yield Problem(key, f"means the same device as {other}", shown(name), f"write another, or {other}")
         elif platform != "Windows" and not name.startswith("/dev/"):
-            yield Problem((*key, name), f"devices of {platform} begin with /dev/", shown(name), f"write /dev/{name}")
+            yield Problem(key, f"devices of {platform} begin with /dev/", shown(name), f"write /dev/{name}")
         elif platform == "Windows" and name.startswith("/dev/xvd"):
             remedy = f"write {name.removeprefix('/dev/')}"
-            yield Problem((*key, name), "devices xvd… of Windows have no /dev/", shown(name), remedy)
+            yield Problem(key, "devices xvd… of Windows have no /dev/", shown(name), remedy)
 
 
-def _size(
-    name: str, volume: ImageVolume | FleetVolume, known: Mapping[str, ImageVolume], key: Key, whose: str | None
-) -> Iterator[Problem]:
-    """A volume needs a size, or something that has one, and is no smaller than that."""
-    below = known.get(name)
+def _size(volume: ImageVolume | FleetVolume, below: ImageVolume | None, below_it: str, key: Key) -> Iterator[Problem]:
+    """`below` is the volume of that name of what the volume's image or fleet is made of, if there is one."""
     if volume.snapshot_id:
         return
     if below is None and volume.volume_size is None:
-        rule = (
-            f"needs volume_size or snapshot_id: {whose} has no such volume"
-            if whose
-            else ("needs volume_size or snapshot_id")
-        )
+        rule = "needs volume_size or snapshot_id" + (f": {below_it} has no such volume" if below_it else "")
         yield Problem(key, rule, remedy="write for instance volume_size: 100")
     elif below and below.volume_size and volume.volume_size and volume.volume_size < below.volume_size:
-        rule, remedy = f"this volume of {whose} is larger", f"write {below.volume_size} or more"
+        rule, remedy = f"this volume of {below_it} is larger", f"write {below.volume_size} or more"
         yield Problem((*key, "volume_size"), rule, str(volume.volume_size), remedy)

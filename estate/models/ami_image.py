@@ -257,6 +257,11 @@ class AmiImage(ImageBase):
         return self.system.platform
 
     @property
+    def system_name(self) -> str:
+        """The operating system as problems name it."""
+        return self.os
+
+    @property
     def instance_types(self) -> tuple[str, ...]:
         """Where builds run: the declared instance types, or those that fit system and architecture."""
         return self.infrastructure.instance_types or self.system.instance_types(self.architecture)

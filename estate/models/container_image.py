@@ -152,6 +152,11 @@ class ContainerImage(ImageBase):
         return self.parent
 
     @property
+    def system_name(self) -> str:
+        """The operating system as problems name it."""
+        return f"a container of {self.platform}"
+
+    @property
     def instance_types(self) -> tuple[str, ...]:
         """Where builds run: the declared instance types, or those that fit platform and architecture."""
         return self.infrastructure.instance_types or instance_types(self.platform, self.architecture)

@@ -10,9 +10,21 @@ Image = AmiImage | ContainerImage
 """An AMI, or a container image."""
 
 
+def by_kind(images: Mapping[str, Image]) -> tuple[dict[str, AmiImage], dict[str, ContainerImage]]:
+    """The AMIs and the container images among images by name."""
+    amis: dict[str, AmiImage] = {}
+    containers: dict[str, ContainerImage] = {}
+    for name, image in images.items():
+        if isinstance(image, AmiImage):
+            amis[name] = image
+        else:
+            containers[name] = image
+    return amis, containers
+
+
 def amis(images: Mapping[str, Image]) -> dict[str, AmiImage]:
     """The AMIs among images by name: fleets run them, and other images are built from them."""
-    return {name: image for name, image in images.items() if isinstance(image, AmiImage)}
+    return by_kind(images)[0]
 
 
 def base_of(image: AmiImage | None, images: Mapping[str, Image]) -> AmiImage | None:

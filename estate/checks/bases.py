@@ -1,0 +1,84 @@
+"""Rules of an image that is built from another image of the estate, its base."""
+
+from collections.abc import Iterator
+
+from estate import names
+from estate.checks.context import Context
+from estate.models.ami_image import AmiImage
+from estate.problems import Problem, did_you_mean, nearest, shown
+
+
+def exists(image: AmiImage, context: Context) -> Iterator[Problem]:
+    """A base is an image of the estate, and an AMI."""
+    if image.base is None:
+        return
+    name = image.base.image
+    if name in context.containers:
+        yield Problem(("parent",), f"image {name} is a container image, and this one an AMI", shown(name))
+    elif name not in context.images and context.declared is not None and name not in context.declared:
+        near = nearest(name, context.declared)
+        otherwise = "name another image, or write an AMI ID, an ARN or ssm:/…"
+        remedy = f"did you mean {near!r}?" if near and near != image.name else otherwise
+        yield Problem(("parent",), "no such image", shown(name), remedy)
+
+
+def circles(context: Context) -> Iterator[Problem]:
+    """No image is built from itself, whether directly or by way of other images."""
+    seen: set[str] = set()
+    for image in context.amis.values():
+        path: list[str] = []
+        current: AmiImage | None = image
+        while current and current.name not in seen:
+            seen.add(current.name)
+            path.append(current.name)
+            current = context.amis.get(current.base.image) if current.base else None
+        if current and current.name in path:
+            circle = path[path.index(current.name) :]
+            yield Problem(
+                ("images", current.name, "parent"),
+                "is built from itself in the end",
+                " -> ".join([*circle, current.name]),
+                "give one of them a parent outside of the circle",
+            )
+
+
+def channel(image: AmiImage, base: AmiImage, context: Context) -> Iterator[Problem]:
+    """The channel from which an image is built is one of its base."""
+    channels = (names.LATEST, *base.channels)
+    if image.base and image.base.channel not in channels:
+        rule, remedy = f"image {base.name} has no such channel", did_you_mean(image.base.channel, channels)
+        yield Problem(("parent", "channel"), rule, shown(image.base.channel), remedy)
+
+
+def region(image: AmiImage, base: AmiImage, context: Context) -> Iterator[Problem]:
+    """A base goes to the home of the image that is built from it."""
+    if image.home not in base.regions:
+        rule = f"image {base.name} does not go to {image.home}, the home of this one"
+        yield Problem(("parent",), rule, shown(base.name), f"add it to images.{base.name}.regions")
+
+
+def system(image: AmiImage, base: AmiImage, context: Context) -> Iterator[Problem]:
+    """An image has its base's operating system."""
+    if image.os != base.os:
+        rule = f"image {base.name} is {base.os}, and this one {image.os}"
+        yield Problem(("parent",), rule, shown(base.name), f"write os: {base.os}")
+
+
+def architecture(image: AmiImage, base: AmiImage, context: Context) -> Iterator[Problem]:
+    """An image has its base's architecture."""
+    # another system has other architectures
+    if image.os == base.os and image.architecture != base.architecture:
+        rule = f"image {base.name} is for {base.architecture}, and this one for {image.architecture}"
+        yield Problem(("parent",), rule, shown(base.name), f"write architecture: {base.architecture}")
+
+
+def encryption(image: AmiImage, base: AmiImage, context: Context) -> Iterator[Problem]:
+    """An image is not unencrypted if its base is encrypted.
+
+    EC2's API reference, EbsBlockDevice: "In no case can you remove encryption from an encrypted volume".
+    """
+    base_is_encrypted = base.root_volume.encrypted or base.distribution_in(image.home).kms_key_id
+    if base_is_encrypted and not image.root_volume.encrypted:
+        rule = f"nothing takes off the encryption of image {base.name}, its base"
+        remedy = f"delete it, or leave {base.name} unencrypted, too"
+        yield Problem(("root_volume", "encrypted"), rule, "false", remedy)

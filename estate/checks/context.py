@@ -1,0 +1,82 @@
+"""What rules look at beside their subject, and which fields are broken."""
+
+from collections.abc import Collection, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from estate.files import NamedFiles
+from estate.models.ami_image import AmiImage, ComponentUse
+from estate.models.container_image import ContainerImage
+from estate.models.fleet import Fleet
+from estate.models.images import Image, by_kind
+from estate.models.settings import Settings
+from estate.problems import Key, Words
+
+
+@dataclass(frozen=True)
+class Context:
+    """A configuration before all of its rules are checked: models in which stand-ins take the place of broken fields,
+    and the keys of those fields."""
+
+    settings: Settings
+    """If there are none, all of their fields are broken."""
+    images: Mapping[str, Image]
+    fleets: Mapping[str, Fleet]
+    files: NamedFiles
+    declared: Words | None
+    """The names of all images; None if a file could not be read, which may have more."""
+    broken: Set[Key] = frozenset()
+    """The keys of broken fields, and of broken items of lists."""
+
+    @cached_property
+    def amis(self) -> Mapping[str, AmiImage]:
+        """The images that are AMIs: fleets run them, and other images are built from them."""
+        return by_kind(self.images)[0]
+
+    @cached_property
+    def containers(self) -> Mapping[str, ContainerImage]:
+        """The container images."""
+        return by_kind(self.images)[1]
+
+    def components_of(self, image: Image) -> Sequence[tuple[Key, ComponentUse]]:
+        """The components of an image that are not broken, and where they stand in it."""
+        return self._components[image.name]
+
+    @cached_property
+    def _components(self) -> Mapping[str, Sequence[tuple[Key, ComponentUse]]]:
+        return {
+            name: [(key[2:], use) for key, use in image.placed_uses if key not in self.broken]
+            for name, image in self.images.items()
+        }
+
+    def broken_fields(self, **owners: Key) -> frozenset[str]:
+        """The broken fields of some of the settings, images and fleets, as rules name what they read: `image.os` of
+        `image=("images", "web")`."""
+        if not self.broken:
+            return frozenset()
+        return frozenset(
+            f"{owner}.{field}" for owner, key in owners.items() for field in self._broken_fields.get(key, ())
+        )
+
+    def with_sound(self, reads: Collection[str]) -> "Context":
+        """The same without the images and fleets of which one of the fields that a rule reads is broken."""
+        if not self.broken:
+            return self
+        images = {
+            name: image
+            for name, image in self.images.items()
+            if self.broken_fields(image=("images", name)).isdisjoint(reads)
+        }
+        fleets = {
+            name: fleet
+            for name, fleet in self.fleets.items()
+            if self.broken_fields(fleet=("fleets", name)).isdisjoint(reads)
+        }
+        return replace(self, images=images, fleets=fleets)
+
+    @cached_property
+    def _broken_fields(self) -> Mapping[Key, frozenset[str]]:
+        fields: dict[Key, set[str]] = {}
+        for *owner, field in self.broken:
+            fields.setdefault(tuple(owner), set()).add(str(field))
+        return {owner: frozenset(names) for owner, names in fields.items()}

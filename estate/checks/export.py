@@ -1,0 +1,47 @@
+"""Rules of disk images: what VM Import/Export exports ("Considerations for image export" in its user guide)."""
+
+from collections.abc import Iterator
+
+from estate.checks.context import Context
+from estate.models.ami_image import AmiImage
+from estate.problems import Key, Problem, shown
+
+LARGEST_VOLUME = 1024
+"""In GiB."""
+
+
+def system(image: AmiImage, context: Context) -> Iterator[Problem]:
+    """AWS exports Linux only."""
+    if image.export and image.platform != "Linux":
+        rule = f"AWS exports Linux only, and {image.os} is not"
+        yield Problem(("export",), rule, remedy="delete it")
+
+
+def architecture(image: AmiImage, context: Context) -> Iterator[Problem]:
+    """AWS exports images for x86_64 only."""
+    if image.export and image.platform == "Linux" and image.architecture != "x86_64":
+        yield Problem(("export",), "AWS exports images for x86_64 only", shown(image.architecture), "delete it")
+
+
+def encryption(image: AmiImage, context: Context) -> Iterator[Problem]:
+    """AWS does not export an encrypted AMI."""
+    if image.export and image.root_volume.encrypted:
+        remedy = "write root_volume: {encrypted: false}"
+        yield Problem(("export",), "AWS does not export an encrypted AMI", remedy=remedy)
+
+
+def size_of_the_root_volume(image: AmiImage, context: Context) -> Iterator[Problem]:
+    """AWS exports a root volume of at most 1,024 GiB."""
+    yield from _size(image, image.root_volume.volume_size, ("root_volume",))
+
+
+def sizes(image: AmiImage, context: Context) -> Iterator[Problem]:
+    """AWS exports other volumes of at most 1,024 GiB."""
+    for name, volume in image.volumes.items():
+        yield from _size(image, volume.volume_size, ("volumes", name))
+
+
+def _size(image: AmiImage, size: int | None, key: Key) -> Iterator[Problem]:
+    if image.export and size and size > LARGEST_VOLUME:
+        rule = f"AWS exports volumes of at most {LARGEST_VOLUME} GiB"
+        yield Problem((*key, "volume_size"), rule, str(size), "delete it, or export")

@@ -1,0 +1,43 @@
+"""Rules of fleets, and of a fleet with the image that it runs."""
+
+from collections.abc import Iterator
+
+from estate import names
+from estate.checks.context import Context
+from estate.models.ami_image import AmiImage
+from estate.models.fleet import Fleet
+from estate.problems import Problem, did_you_mean, shown
+
+
+def image(fleet: Fleet, context: Context) -> Iterator[Problem]:
+    """A fleet runs an image of the estate, and an AMI."""
+    if fleet.image in context.containers:
+        rule = "a fleet runs an AMI, and this is a container image"
+        remedy = "read its channel where containers run, in ECS or EKS"
+        yield Problem(("image",), rule, shown(fleet.image), remedy)
+    elif context.declared is not None and fleet.image not in context.declared:
+        remedy = did_you_mean(fleet.image, context.declared) or "declare it under images:"
+        yield Problem(("image",), "no such image", shown(fleet.image), remedy)
+
+
+def load_balancer(fleet: Fleet, context: Context) -> Iterator[Problem]:
+    """A fleet with target groups has security groups of yours, which let the load balancer in."""
+    if fleet.target_group_arns and not fleet.security_group_ids:
+        rule = "a load balancer cannot reach the instances: the group that is made for them lets nothing in"
+        yield Problem(("target_group_arns",), rule, remedy="write security_group_ids that let it in")
+
+
+def channel(fleet: Fleet, image: AmiImage, context: Context) -> Iterator[Problem]:
+    """A fleet's channel is one of its image."""
+    channels = (names.LATEST, *image.channels)
+    if fleet.channel not in channels:
+        rule, remedy = f"image {image.name} has no such channel", did_you_mean(fleet.channel, channels)
+        yield Problem(("channel",), rule, shown(fleet.channel), remedy)
+
+
+def region(fleet: Fleet, image: AmiImage, context: Context) -> Iterator[Problem]:
+    """A fleet's region is one of its image."""
+    if fleet.region not in image.regions:
+        rule = f"image {image.name} does not go to this region"
+        remedy = f"add it to images.{image.name}.regions, or {did_you_mean(fleet.region, image.regions)}"
+        yield Problem(("region",), rule, shown(fleet.region), remedy)

@@ -1,0 +1,251 @@
+"""All rules that no model can see alone, and what each reads: docs/rules.md is made from this table."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from estate.checks import (
+    accounts,
+    bases,
+    components,
+    containers,
+    distribution,
+    export,
+    fleets,
+    images,
+    regions,
+    retention,
+    systems,
+    tags,
+    volumes,
+    workflows,
+)
+from estate.checks.context import Context
+from estate.checks.rules import SETTINGS, Rule, Rules, RulesAcross, Subject
+from estate.models.ami_image import AmiImage
+from estate.models.container_image import ContainerImage
+from estate.models.fleet import Fleet
+from estate.models.images import Image
+from estate.models.settings import Settings
+from estate.problems import Problem
+
+
+def problems_of(context: Context) -> list[Problem]:
+    """What breaks any of the rules."""
+    return [problem for group in RULES for problem in group.problems(context)]
+
+
+def _settings(context: Context) -> Iterator[Subject[Settings]]:
+    yield Subject(SETTINGS, (context.settings,), {})
+
+
+def _images(context: Context) -> Iterator[Subject[Image]]:
+    for name, image in context.images.items():
+        yield Subject(("images", name), (image,), {"image": ("images", name)})
+
+
+def _amis(context: Context) -> Iterator[Subject[AmiImage]]:
+    for name, image in context.amis.items():
+        yield Subject(("images", name), (image,), {"image": ("images", name)})
+
+
+def _containers(context: Context) -> Iterator[Subject[ContainerImage]]:
+    for name, image in context.containers.items():
+        yield Subject(("images", name), (image,), {"image": ("images", name)})
+
+
+def _images_with_bases(context: Context) -> Iterator[Subject[AmiImage, AmiImage]]:
+    for name, image in context.amis.items():
+        if image.base and (base := context.amis.get(image.base.image)):
+            yield Subject(("images", name), (image, base), {"image": ("images", name), "base": ("images", base.name)})
+
+
+def _fleets(context: Context) -> Iterator[Subject[Fleet]]:
+    for name, fleet in context.fleets.items():
+        yield Subject(("fleets", name), (fleet,), {"fleet": ("fleets", name)})
+
+
+def _fleets_with_images(context: Context) -> Iterator[Subject[Fleet, AmiImage]]:
+    for name, fleet in context.fleets.items():
+        if image := context.amis.get(fleet.image):
+            yield Subject(
+                ("fleets", name), (fleet, image), {"fleet": ("fleets", name), "image": ("images", image.name)}
+            )
+
+
+_OF_SETTINGS: tuple[Rule[Settings], ...] = (
+    Rule(images.tokens, reads=("settings.*",)),
+    Rule(accounts.permissions_boundary, reads=("settings.iam", "settings.provider")),
+)
+
+_OF_IMAGES: tuple[Rule[Image], ...] = (
+    Rule(images.tokens, reads=("image.*",)),
+    Rule(images.tests, reads=("image.test", "image.image_tests")),
+    Rule(images.schedule, reads=("image.schedule", "image.parent", "image.build", "image.test")),
+    Rule(images.alarm_actions, reads=("image.notifications", "settings.alarm_actions")),
+    Rule(images.scans, reads=("image.image_scanning", "image.image_tests")),
+    Rule(regions.components, reads=("image.build[]", "image.test[]", "image.regions")),
+    Rule(regions.parent, reads=("image.parent", "image.regions")),
+    Rule(regions.placement, reads=("image.infrastructure", "image.regions")),
+    Rule(regions.topics, reads=("image.notifications", "image.regions")),
+    Rule(tags.number_of_an_image, reads=("image.tags", "settings.tags")),
+    Rule(tags.case_of_an_image, reads=("image.tags", "settings.tags")),
+    Rule(systems.build_instances, reads=("image.infrastructure", "image.os", "image.platform", "image.architecture")),
+    Rule(systems.components, reads=("image.build[]", "image.test[]", "image.os", "image.platform")),
+    Rule(components.number, reads=("image.build", "image.test")),
+    Rule(components.once, reads=("image.build[]", "image.test[]")),
+    Rule(components.one_document_a_name, reads=("image.build[]", "image.test[]")),
+    Rule(components.file_names, reads=("image.build[]", "image.test[]")),
+    Rule(components.phases, reads=("image.build[]", "image.test[]")),
+    Rule(components.values, reads=("image.build[]", "image.test[]")),
+    Rule(components.values_in_scripts, reads=("image.build[]", "image.test[]")),
+    Rule(components.objects, reads=("image.build[]", "image.test[]")),
+    Rule(workflows.tests, reads=("image.workflows", "image.image_tests")),
+    Rule(workflows.number, reads=("image.workflows",)),
+    Rule(workflows.one_document_a_name, reads=("image.workflows",)),
+    Rule(workflows.file_names, reads=("image.workflows",)),
+    Rule(regions.workflows, reads=("image.workflows", "image.regions")),
+    Rule(accounts.execution_role, reads=("image.workflows", "settings.provider", "settings.iam")),
+    Rule(workflows.values, reads=("image.workflows",)),
+    Rule(workflows.lengths_of_values, reads=("image.workflows",)),
+    Rule(workflows.execution_role, reads=("image.workflows",)),
+    Rule(workflows.targets, reads=("image.workflows",)),
+    Rule(workflows.room_for_targets, reads=("image.workflows",)),
+    Rule(workflows.components_run, reads=("image.workflows", "image.build", "image.test")),
+    Rule(workflows.outputs, reads=("image.workflows",)),
+)
+
+_OF_AMIS: tuple[Rule[AmiImage], ...] = (
+    Rule(systems.parent, reads=("image.parent", "image.os", "image.architecture", "image.regions")),
+    Rule(bases.exists, reads=("image.parent",)),
+    Rule(systems.disk_image, reads=("image.parent", "image.os")),
+    Rule(systems.build_hosts, reads=("image.infrastructure", "image.os")),
+    Rule(images.scans_of_macos, reads=("image.image_scanning", "image.image_tests", "image.os")),
+    Rule(images.repository_for_scans, reads=("image.image_scanning",)),
+    Rule(workflows.findings, reads=("image.workflows", "image.image_scanning", "image.image_tests")),
+    Rule(workflows.ami_output, reads=("image.workflows",)),
+    Rule(volumes.speed_of_the_root_volume, reads=("image.root_volume", "settings.provider_version")),
+    Rule(volumes.speed, reads=("image.volumes", "settings.provider_version")),
+    Rule(volumes.names, reads=("image.volumes", "image.os")),
+    Rule(volumes.sizes, reads=("image.volumes", "image.parent")),
+    Rule(distribution.regions, reads=("image.distribution", "image.regions")),
+    Rule(distribution.keys, reads=("image.distribution", "image.regions")),
+    Rule(distribution.licenses, reads=("image.distribution", "image.regions")),
+    Rule(distribution.ami_names, reads=("image.distribution", "settings.namespace")),
+    Rule(distribution.fast_launch, reads=("image.distribution", "image.os")),
+    Rule(tags.number_of_an_ami, reads=("image.distribution", "image.tags", "settings.tags")),
+    Rule(tags.case_of_an_ami, reads=("image.distribution", "image.tags", "settings.tags")),
+    Rule(
+        distribution.public,
+        reads=("image.launch_permission", "image.root_volume", "image.distribution", "image.regions"),
+    ),
+    Rule(
+        distribution.key_of_an_unencrypted_image,
+        reads=("image.root_volume", "image.distribution", "image.regions", "image.launch_permission"),
+    ),
+    Rule(
+        distribution.shared_encryption,
+        reads=(
+            *("image.launch_permission", "image.target_accounts"),
+            *("image.root_volume", "image.distribution", "image.regions"),
+        ),
+    ),
+    Rule(distribution.target_accounts, reads=("image.target_accounts", "settings.provider")),
+    Rule(distribution.launch_permission, reads=("image.launch_permission", "settings.provider")),
+    Rule(distribution.accounts_of_launch_templates, reads=("image.distribution", "settings.provider")),
+    Rule(
+        distribution.users_of_launch_templates,
+        reads=("image.distribution", "image.launch_permission", "image.target_accounts", "settings.provider"),
+    ),
+    Rule(export.system, reads=("image.export", "image.os")),
+    Rule(export.architecture, reads=("image.export", "image.os", "image.architecture")),
+    Rule(export.encryption, reads=("image.export", "image.root_volume")),
+    Rule(export.size_of_the_root_volume, reads=("image.export", "image.root_volume")),
+    Rule(export.sizes, reads=("image.export", "image.volumes")),
+    Rule(retention.regions, reads=("image.retention", "image.regions")),
+    Rule(retention.public, reads=("image.retention", "image.launch_permission")),
+    Rule(retention.shared_with_organizations, reads=("image.retention", "image.launch_permission")),
+)
+
+_OF_IMAGES_WITH_BASES: tuple[Rule[AmiImage, AmiImage], ...] = (
+    Rule(bases.channel, reads=("image.parent", "base.channels")),
+    Rule(bases.region, reads=("image.parent", "image.regions", "base.regions")),
+    Rule(bases.system, reads=("image.parent", "image.os", "base.os")),
+    Rule(bases.architecture, reads=("image.parent", "image.os", "image.architecture", "base.os", "base.architecture")),
+    Rule(
+        bases.encryption,
+        reads=("image.parent", "image.root_volume", "image.regions", "base.root_volume", "base.distribution"),
+    ),
+    Rule(volumes.sizes_on_a_base, reads=("image.volumes", "image.parent", "base.volumes", "base.parent")),
+)
+
+_OF_CONTAINERS: tuple[Rule[ContainerImage], ...] = (
+    Rule(containers.windows, reads=("image.parent", "image.platform")),
+    Rule(containers.parent, reads=("image.parent",)),
+    Rule(containers.components, reads=("image.build[]", "image.test[]")),
+    Rule(containers.dockerfile, reads=("image.dockerfile",)),
+    Rule(
+        containers.size_of_the_recipe,
+        reads=(
+            *("image.dockerfile", "image.parent", "image.build", "image.test"),
+            *("image.description", "image.working_directory"),
+        ),
+    ),
+    Rule(containers.tags, reads=("image.container_tags", "image.repository")),
+    Rule(containers.keys, reads=("image.repository", "image.regions")),
+    Rule(containers.hops, reads=("image.infrastructure",)),
+    Rule(retention.of_a_container_image, reads=("image.retention",)),
+    Rule(retention.of_a_repository, reads=("image.retention", "image.repository")),
+)
+
+_OF_FLEETS: tuple[Rule[Fleet], ...] = (
+    Rule(images.tokens, reads=("fleet.*",)),
+    Rule(fleets.image, reads=("fleet.image",)),
+    Rule(fleets.load_balancer, reads=("fleet.target_group_arns", "fleet.security_group_ids")),
+    Rule(tags.number_of_a_fleet, reads=("fleet.tags", "settings.tags")),
+    Rule(tags.case_of_a_fleet, reads=("fleet.tags", "settings.tags")),
+    Rule(tags.metadata, reads=("fleet.tags", "fleet.metadata")),
+    Rule(regions.topics_of_a_fleet, reads=("fleet.notifications", "fleet.region")),
+    Rule(regions.target_groups, reads=("fleet.target_group_arns", "fleet.region")),
+    Rule(regions.key_of_the_root_volume, reads=("fleet.root_volume", "fleet.region")),
+    Rule(regions.keys_of_volumes, reads=("fleet.volumes", "fleet.region")),
+    Rule(regions.placement_of_a_fleet, reads=("fleet.placement", "fleet.region")),
+    Rule(regions.licenses, reads=("fleet.license_configuration_arns", "fleet.region")),
+)
+
+_ACCOUNTS_OF_A_FLEET = ("fleet.image", "fleet.provider", "image.workflows", "settings.provider", "settings.iam")
+"""What shows the account of a fleet."""
+
+_OF_FLEETS_WITH_IMAGES: tuple[Rule[Fleet, AmiImage], ...] = (
+    Rule(fleets.channel, reads=("fleet.image", "fleet.channel", "image.channels")),
+    Rule(fleets.region, reads=("fleet.image", "fleet.region", "image.regions")),
+    Rule(systems.fleet_instances, reads=("fleet.image", "fleet.instance_type", "image.os", "image.architecture")),
+    Rule(systems.fleet_hosts, reads=("fleet.image", "fleet.placement", "image.os")),
+    Rule(volumes.root_volume_of_a_fleet, reads=("fleet.image", "fleet.root_volume", "image.root_volume")),
+    Rule(volumes.names_of_a_fleet, reads=("fleet.image", "fleet.volumes", "image.volumes", "image.os")),
+    Rule(volumes.sizes_of_a_fleet, reads=("fleet.image", "fleet.volumes", "image.volumes", "image.parent")),
+    Rule(accounts.fleet, reads=_ACCOUNTS_OF_A_FLEET),
+    Rule(accounts.instance_profile, reads=("fleet.instance_profile_arn", *_ACCOUNTS_OF_A_FLEET)),
+    Rule(
+        accounts.target_groups,
+        reads=("fleet.target_group_arns", "fleet.instance_profile_arn", *_ACCOUNTS_OF_A_FLEET),
+    ),
+)
+
+_ACROSS: tuple[Rule[()], ...] = (
+    Rule(regions.settings, reads=("settings.kms_key", "settings.alarm_actions", "image.regions")),
+    Rule(bases.circles, reads=("image.parent",)),
+    Rule(components.names_in_arns, reads=("image.build[]", "image.test[]")),
+    Rule(workflows.names_in_arns, reads=("image.workflows",)),
+    Rule(tags.metadata_of_settings, reads=("settings.tags", "fleet.metadata")),
+)
+
+RULES: tuple[Rules[*tuple[Any, ...]] | RulesAcross, ...] = (
+    Rules("Settings", _settings, _OF_SETTINGS),
+    Rules("Every image", _images, _OF_IMAGES),
+    Rules("AMIs", _amis, _OF_AMIS),
+    Rules("An image and its base", _images_with_bases, _OF_IMAGES_WITH_BASES),
+    Rules("Container images", _containers, _OF_CONTAINERS),
+    Rules("Fleets", _fleets, _OF_FLEETS),
+    Rules("A fleet and its image", _fleets_with_images, _OF_FLEETS_WITH_IMAGES),
+    RulesAcross("Across images and fleets", _ACROSS),
+)
