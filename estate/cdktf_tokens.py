@@ -27,9 +27,10 @@ _MARKS = (0xFDFF, 0xFBFF)
 def token_in(value: object) -> str:
     """The part of a text, or the number, that cdktf would replace; empty if there is none."""
     if isinstance(value, str):
-        marker = _MARKER.search(value)
-        if marker or value in _WHOLE:
-            return marker[0] if marker else value
+        if "{TfToken[" in value and (marker := _MARKER.search(value)):
+            return marker[0]
+        if value in _WHOLE:
+            return value
         return next((each for each in _NUMBER.findall(value) if _mark(_leading_float(each)) in _MARKS), "")
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value) if value in _WHOLE or _mark(value) in _MARKS else ""

@@ -1,8 +1,8 @@
 """Writes the generated pages of docs/.
 
 They are generated from the models (`configuration.md` and `estate.schema.json`), the catalogue
-(`operating-systems.md`), the components (`components.md`), the table of Image Builder's operations (`coverage.md`), and
-the prices (`generations.md`).
+(`operating-systems.md`), the components (`components.md`), the rules (`rules.md`), the table of Image Builder's
+operations (`coverage.md`), and the prices (`generations.md`).
 
 `python -m pages` writes them; with `--check` it only lists the pages that are stale, and exits 1 if there are any.
 """
@@ -27,6 +27,7 @@ from pages.coverage import coverage_page
 from pages.documented import Documented
 from pages.generations import generations_page
 from pages.operating_systems import operating_systems_page
+from pages.rules import rules_page
 
 PROJECT = Path(__file__).parent.parent
 
@@ -44,8 +45,8 @@ Documents, Dockerfiles and the YAML files must be in that folder or below it, al
 is read, and error messages show nothing of a file that has the wrong content. A YAML file of an estate may have 2 MiB,
 a document 64 KiB.
 
-[operating-systems.md](operating-systems.md) lists the operating systems and what their images are built from,
-[components.md](components.md) the components.
+[rules.md](rules.md) lists the rules that look at several keys at once, [operating-systems.md](operating-systems.md) the
+operating systems and what their images are built from, [components.md](components.md) the components.
 
 ```yaml
 # yaml-language-server: $schema=../docs/estate.schema.json
@@ -110,6 +111,7 @@ def generated() -> dict[str, str]:
         "docs/configuration.md": "\n".join([INTRODUCTION, *_sections(schema)]),
         "docs/operating-systems.md": operating_systems_page(),
         "docs/components.md": components_page(),
+        "docs/rules.md": rules_page(),
         "docs/coverage.md": coverage_page(),
         "docs/generations.md": generations_page(),
     }

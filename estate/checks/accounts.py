@@ -19,14 +19,14 @@ _Accounts = frozenset[str]
 
 
 def permissions_boundary(settings: Settings, context: Context) -> Iterator[Problem]:
-    """The permissions boundary is of the account in which Terraform works: AWS takes no other."""
+    """The permissions boundary belongs to the account in which Terraform works."""
     if arn := settings.iam.permissions_boundary:
         place = ("iam", "permissions_boundary")
         yield from _of_account(arn, settings.provider.accounts, place, "in which the roles are made")
 
 
 def execution_role(image: Image, context: Context) -> Iterator[Problem]:
-    """An execution role is of the account in which the image is made: AWS takes no other."""
+    """An execution role belongs to the account in which the image is made."""
     if arn := image.workflows.execution_role:
         place = ("workflows", "execution_role")
         yield from _of_account(arn, _of_roles(context.settings), place, "in which the image is made")
@@ -44,14 +44,14 @@ def fleet(fleet: Fleet, image: AmiImage, context: Context) -> Iterator[Problem]:
 
 
 def instance_profile(fleet: Fleet, image: AmiImage, context: Context) -> Iterator[Problem]:
-    """An instance profile is of the account in which the fleet runs."""
+    """An instance profile belongs to the account in which the fleet runs."""
     if arn := fleet.instance_profile_arn:
         runs = _of_fleet(fleet, image, context.settings)
         yield from _of_account(arn, runs, ("instance_profile_arn",), "in which the fleet runs")
 
 
 def target_groups(fleet: Fleet, image: AmiImage, context: Context) -> Iterator[Problem]:
-    """Target groups are of the account in which the fleet runs.
+    """Target groups belong to the account in which the fleet runs.
 
     "The load balancer and its target group must be in the same AWS account, VPC, and Region as your Auto Scaling group"
     (its user guide).

@@ -9,7 +9,7 @@ from estate.problems import Problem, did_you_mean, nearest, shown
 
 
 def exists(image: AmiImage, context: Context) -> Iterator[Problem]:
-    """A base is an image of the estate, and an AMI."""
+    """The base of an image is an AMI of this estate."""
     if image.base is None:
         return
     name = image.base.image
@@ -23,7 +23,7 @@ def exists(image: AmiImage, context: Context) -> Iterator[Problem]:
 
 
 def circles(context: Context) -> Iterator[Problem]:
-    """No image is built from itself, whether directly or by way of other images."""
+    """No image is built from itself, directly or through other images."""
     seen: set[str] = set()
     for image in context.amis.values():
         path: list[str] = []
@@ -43,7 +43,7 @@ def circles(context: Context) -> Iterator[Problem]:
 
 
 def channel(image: AmiImage, base: AmiImage, context: Context) -> Iterator[Problem]:
-    """The channel from which an image is built is one of its base."""
+    """The base has the channel from which the image is built."""
     channels = (names.LATEST, *base.channels)
     if image.base and image.base.channel not in channels:
         rule, remedy = f"image {base.name} has no such channel", did_you_mean(image.base.channel, channels)
@@ -51,21 +51,21 @@ def channel(image: AmiImage, base: AmiImage, context: Context) -> Iterator[Probl
 
 
 def region(image: AmiImage, base: AmiImage, context: Context) -> Iterator[Problem]:
-    """A base goes to the home of the image that is built from it."""
+    """The base is distributed to the home region of the image."""
     if image.home not in base.regions:
         rule = f"image {base.name} does not go to {image.home}, the home of this one"
         yield Problem(("parent",), rule, shown(base.name), f"add it to images.{base.name}.regions")
 
 
 def system(image: AmiImage, base: AmiImage, context: Context) -> Iterator[Problem]:
-    """An image has its base's operating system."""
+    """The image has the operating system of its base."""
     if image.os != base.os:
         rule = f"image {base.name} is {base.os}, and this one {image.os}"
         yield Problem(("parent",), rule, shown(base.name), f"write os: {base.os}")
 
 
 def architecture(image: AmiImage, base: AmiImage, context: Context) -> Iterator[Problem]:
-    """An image has its base's architecture."""
+    """The image has the architecture of its base."""
     # another system has other architectures
     if image.os == base.os and image.architecture != base.architecture:
         rule = f"image {base.name} is for {base.architecture}, and this one for {image.architecture}"
@@ -73,7 +73,7 @@ def architecture(image: AmiImage, base: AmiImage, context: Context) -> Iterator[
 
 
 def encryption(image: AmiImage, base: AmiImage, context: Context) -> Iterator[Problem]:
-    """An image is not unencrypted if its base is encrypted.
+    """The image is encrypted if its base is, because EC2 cannot remove the encryption of a volume.
 
     EC2's API reference, EbsBlockDevice: "In no case can you remove encryption from an encrypted volume".
     """

@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from estate import names
 from estate.checks import parameter_values
 from estate.checks.context import Context
-from estate.component_documents.document import Document
 from estate.component_documents.references import BUILD_STAGE, TEST_STAGE
-from estate.models.ami_image import ComponentUse
 from estate.models.images import Image
 from estate.names import ImageNames
 from estate.problems import Key, Problem, shown
@@ -29,7 +27,7 @@ def number(image: Image, context: Context) -> Iterator[Problem]:
 
 
 def once(image: Image, context: Context) -> Iterator[Problem]:
-    """An image has each component once.
+    """An image uses a component only once.
 
     botocore's service model, ComponentConfiguration: "only once in a recipe, regardless of version".
     """
@@ -42,7 +40,8 @@ def once(image: Image, context: Context) -> Iterator[Problem]:
 
 
 def one_document_a_name(image: Image, context: Context) -> Iterator[Problem]:
-    """No two documents of an image's components have the same file name: the component is named after it."""
+    """The documents of an image's components have different file names, because components are named after their
+    files."""
     sources: dict[str, str] = {}
     for key, use in context.components_of(image):
         if not use.is_managed and sources.setdefault(use.short_name, use.use) != use.use:
@@ -51,19 +50,20 @@ def one_document_a_name(image: Image, context: Context) -> Iterator[Problem]:
 
 
 def file_names(image: Image, context: Context) -> Iterator[Problem]:
-    """The file of a component is named in lower-case letters, digits and hyphens, at most 89 of them."""
-    for key, use, _ in _with_documents(image, context):
+    """The file name of a component has at most 89 lower-case letters, digits and hyphens."""
+    for key, use, _ in context.component_documents_of(image):
         if not re.fullmatch(rf"(?=.{{1,{names.LONGEST_COMPONENT}}}$)[a-z][a-z0-9]*(-[a-z0-9]+)*", use.short_name):
             rule = "the file of a component is named in lower-case letters, digits and hyphens"
             yield Problem(key, f"{rule}, at most {names.LONGEST_COMPONENT} of them", shown(use.use))
 
 
 def phases(image: Image, context: Context) -> Iterator[Problem]:
-    """A component of `build` has a phase that builds, one of `test` the phase test.
+    """A component under `build` has a phase that is run when an image is built, a component under `test` the phase
+    `test`.
 
     Image Builder runs the phases that a document has, wherever the component is listed.
     """
-    for key, use, document in _with_documents(image, context):
+    for key, use, document in context.component_documents_of(image):
         builds, tests = (not stage.isdisjoint(document.phases) for stage in (set(BUILD_STAGE), set(TEST_STAGE)))
         if not builds and not tests:
             rule = f"{use.use} has none of the phases that Image Builder runs, so it does nothing"
@@ -76,15 +76,15 @@ def phases(image: Image, context: Context) -> Iterator[Problem]:
 
 
 def values(image: Image, context: Context) -> Iterator[Problem]:
-    """A component gets values for parameters that it has, which are of the parameter's kind, and for each that has no
+    """Values are only for parameters that a component has, fit their kind, and are given for all that have no
     default."""
-    for key, use, document in _with_documents(image, context):
+    for key, use, document in context.component_documents_of(image):
         yield from parameter_values.problems_of(use, document.parameters, key)
 
 
 def values_in_scripts(image: Image, context: Context) -> Iterator[Problem]:
-    """A value does not end the text of a script into which the component puts it."""
-    for key, use, document in _with_documents(image, context):
+    """A value does not end the quoted text of a script into which the component inserts it."""
+    for key, use, document in context.component_documents_of(image):
         for name, value, parameter in parameter_values.taken(use, document.parameters):
             place: Key = (*key, "with", name)
             if parameter.quoted and "'" in value:
@@ -96,7 +96,7 @@ def values_in_scripts(image: Image, context: Context) -> Iterator[Problem]:
 
 
 def objects(image: Image, context: Context) -> Iterator[Problem]:
-    """The objects in S3 that values of components name fit into one policy: 4,000 characters."""
+    """The S3 objects that values of components name fit into one IAM policy: 4,000 characters."""
     room, seen = ROOM_FOR_OBJECTS, set[str]()
     for key, use in context.components_of(image):
         for name, value in use.with_.items():
@@ -110,7 +110,7 @@ def objects(image: Image, context: Context) -> Iterator[Problem]:
 
 
 def names_in_arns(context: Context) -> Iterator[Problem]:
-    """No two components of the estate have one name in ARNs.
+    """Components of different images have different names in ARNs.
 
     Component `x` of image `web-app` and component `app-x` of image `web` would.
     """
@@ -125,13 +125,3 @@ def names_in_arns(context: Context) -> Iterator[Problem]:
                 rule = f"Image Builder cannot tell this component from one of image {owner}"
                 remedy = "rename the image or the component's file"
                 yield Problem(("images", image.name, *key), rule, shown(use.use), remedy)
-
-
-def _with_documents(image: Image, context: Context) -> Iterator[tuple[Key, ComponentUse, Document]]:
-    """The components whose documents could be read, each once."""
-    used: set[str] = set()
-    for key, use in context.components_of(image):
-        document = context.files.documents.get((use.use, image.platform)) if use.use not in used else None
-        used.add(use.use)
-        if document:
-            yield key, use, document

@@ -20,7 +20,8 @@ _PLACEHOLDERS = {
 
 
 def windows(image: ContainerImage, context: Context) -> Iterator[Problem]:
-    """A container image of Windows is built from an image of Image Builder.
+    """A Windows container is built from an image of Image Builder: AWS's provider cannot tell AWS the version of
+    Windows of another one.
 
     botocore, CreateContainerRecipe: `imageOsVersionOverride`, which neither provider 5.100 nor 6 has.
     """
@@ -34,14 +35,14 @@ def windows(image: ContainerImage, context: Context) -> Iterator[Problem]:
 
 
 def parent(image: ContainerImage, context: Context) -> Iterator[Problem]:
-    """A container image is not built from an image of the Marketplace: those are AMIs."""
+    """A container image is not built from a Marketplace image, because those are AMIs."""
     if _is_of_the_marketplace(image.parent):
         rule = "images of the Marketplace are AMIs, and a container image cannot be made of one"
         yield Problem(("parent",), rule, shown(image.parent), "write a container image, or delete kind: container")
 
 
 def components(image: ContainerImage, context: Context) -> Iterator[Problem]:
-    """A container image has no components of the Marketplace.
+    """A container image has no Marketplace components.
 
     Only recipes of AMIs take them ("Use managed components" in Image Builder's user guide).
     """
@@ -52,7 +53,7 @@ def components(image: ContainerImage, context: Context) -> Iterator[Problem]:
 
 
 def dockerfile(image: ContainerImage, context: Context) -> Iterator[Problem]:
-    """A Dockerfile template has the placeholders `parentImage`, `environments` and `components` in this order.
+    """A Dockerfile template has the placeholders `parentImage`, `environments` and `components`, in this order.
 
     Without one, Image Builder would build another image than the estate says.
     """
@@ -71,7 +72,7 @@ def dockerfile(image: ContainerImage, context: Context) -> Iterator[Problem]:
 
 
 def size_of_the_recipe(image: ContainerImage, context: Context) -> Iterator[Problem]:
-    """The recipe of a container image, with its Dockerfile template, has at most 25 KiB."""
+    """The recipe of a container image, including the Dockerfile template, has at most 25 KiB."""
     template = _template(image, context)
     if template is None:
         return
@@ -84,7 +85,7 @@ def size_of_the_recipe(image: ContainerImage, context: Context) -> Iterator[Prob
 
 
 def tags(image: ContainerImage, context: Context) -> Iterator[Problem]:
-    """A repository that never moves a tag gets images without `container_tags`: the second could not have them."""
+    """`container_tags` need a repository whose tags can be moved."""
     made = image.made_repository
     if made and made.image_tag_mutability == "IMMUTABLE" and image.container_tags:
         rule = "the second build could not have them: the repository never moves a tag"
@@ -93,7 +94,7 @@ def tags(image: ContainerImage, context: Context) -> Iterator[Problem]:
 
 
 def keys(image: ContainerImage, context: Context) -> Iterator[Problem]:
-    """The key of a repository in a region is in that region, one of the image's."""
+    """The KMS keys of a repository are in their regions, which are regions of the image."""
     for region, arn in image.made_repository.kms_keys.items() if image.made_repository else ():
         key = ("repository", "kms_keys", region)
         if region not in image.regions:
@@ -103,7 +104,7 @@ def keys(image: ContainerImage, context: Context) -> Iterator[Problem]:
 
 
 def hops(image: ContainerImage, context: Context) -> Iterator[Problem]:
-    """Build instances of a container image answer over two hops: the container asks for metadata from inside them.
+    """The hop limit of build instances is at least 2, because the container reads the instance's metadata.
 
     botocore, InstanceMetadataOptions.
     """

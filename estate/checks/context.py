@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from estate.component_documents.document import Document
 from estate.files import NamedFiles
 from estate.models.ami_image import AmiImage, ComponentUse
 from estate.models.container_image import ContainerImage
@@ -41,6 +42,21 @@ class Context:
     def components_of(self, image: Image) -> Sequence[tuple[Key, ComponentUse]]:
         """The components of an image that are not broken, and where they stand in it."""
         return self._components[image.name]
+
+    def component_documents_of(self, image: Image) -> Sequence[tuple[Key, ComponentUse, Document]]:
+        """Those of which the document could be read, each once."""
+        return self._component_documents[image.name]
+
+    @cached_property
+    def _component_documents(self) -> Mapping[str, Sequence[tuple[Key, ComponentUse, Document]]]:
+        found: dict[str, list[tuple[Key, ComponentUse, Document]]] = {}
+        for name, image in self.images.items():
+            first: dict[str, tuple[Key, ComponentUse]] = {}
+            for key, use in self._components[name]:
+                first.setdefault(use.use, (key, use))
+            documents = ((key, use, self.files.documents.get((use.use, image.platform))) for key, use in first.values())
+            found[name] = [(key, use, document) for key, use, document in documents if document]
+        return found
 
     @cached_property
     def _components(self) -> Mapping[str, Sequence[tuple[Key, ComponentUse]]]:

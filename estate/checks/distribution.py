@@ -11,7 +11,7 @@ from estate.problems import Key, Problem, did_you_mean, shown
 
 
 def regions(image: AmiImage, context: Context) -> Iterator[Problem]:
-    """`distribution` has regions of the image only."""
+    """`distribution` has only regions of the image."""
     for region in image.distribution:
         if region not in image.regions:
             otherwise = f"add it to images.{image.name}.regions, or delete it"
@@ -19,25 +19,21 @@ def regions(image: AmiImage, context: Context) -> Iterator[Problem]:
             yield Problem(("distribution", region), "the image does not go to this region", shown(region), remedy)
 
 
-def keys(image: AmiImage, context: Context) -> Iterator[Problem]:
-    """The key of a region is in that region."""
+def keys_and_licenses(image: AmiImage, context: Context) -> Iterator[Problem]:
+    """The KMS key and the license configurations of a region are in that region."""
     for region, distribution in image.distribution.items():
-        arn = distribution.kms_key_id
-        if arn and region in image.regions and Arn.parse(arn).region != region:
-            yield Problem(("distribution", region, "kms_key_id"), f"must be in {region}", shown(arn))
-
-
-def licenses(image: AmiImage, context: Context) -> Iterator[Problem]:
-    """The license configurations of a region are in that region."""
-    for region, distribution in image.distribution.items():
+        if region not in image.regions:
+            continue
+        arns: dict[Key, str] = {("kms_key_id",): distribution.kms_key_id} if distribution.kms_key_id else {}
         for index, arn in enumerate(distribution.license_configuration_arns):
-            if region in image.regions and Arn.parse(arn).region != region:
-                key: Key = ("distribution", region, "license_configuration_arns", index)
-                yield Problem(key, f"must be in {region}", shown(arn))
+            arns["license_configuration_arns", index] = arn
+        for key, arn in arns.items():
+            if Arn.parse(arn).region != region:
+                yield Problem(("distribution", region, *key), f"must be in {region}", shown(arn))
 
 
 def ami_names(image: AmiImage, context: Context) -> Iterator[Problem]:
-    """The name of an AMI begins with namespace and image, by which fleets know builds of the image."""
+    """The name of an AMI begins with `<namespace>.<image>.`, by which fleets recognize it."""
     prefix = ImageNames(context.settings.namespace, image.name).ami_prefix
     for region, distribution in image.distribution.items():
         if distribution.ami_name and not distribution.ami_name.startswith(prefix):
@@ -46,7 +42,7 @@ def ami_names(image: AmiImage, context: Context) -> Iterator[Problem]:
 
 
 def fast_launch(image: AmiImage, context: Context) -> Iterator[Problem]:
-    """Fast launch is for Windows only."""
+    """Fast launch is only for Windows."""
     for region, distribution in image.distribution.items():
         if distribution.fast_launch and image.platform != "Windows":
             rule = f"only Windows is launched fast, and {image.os} is not"
@@ -54,7 +50,7 @@ def fast_launch(image: AmiImage, context: Context) -> Iterator[Problem]:
 
 
 def public(image: AmiImage, context: Context) -> Iterator[Problem]:
-    """A public AMI is not encrypted: EC2 refuses it."""
+    """Public AMIs are not encrypted, because EC2 refuses that."""
     if not image.is_public:
         return
     rule = "an encrypted AMI cannot be public"
@@ -66,7 +62,7 @@ def public(image: AmiImage, context: Context) -> Iterator[Problem]:
 
 
 def key_of_an_unencrypted_image(image: AmiImage, context: Context) -> Iterator[Problem]:
-    """An image that is not encrypted has no key in its home."""
+    """An image that is not encrypted has no KMS key for its home region."""
     arn = image.distribution_in(image.home).kms_key_id
     if arn and not image.root_volume.encrypted and not image.is_public:
         rule = "encrypts what root_volume.encrypted: false leaves unencrypted"
@@ -74,7 +70,7 @@ def key_of_an_unencrypted_image(image: AmiImage, context: Context) -> Iterator[P
 
 
 def shared_encryption(image: AmiImage, context: Context) -> Iterator[Problem]:
-    """An AMI that other accounts use is encrypted by a key of yours, or not at all: AWS's own key cannot be shared."""
+    """AMIs that other accounts use are encrypted with your own keys or not at all: AWS's own key cannot be shared."""
     if image.is_public or not image.root_volume.encrypted:
         return
     lacking = [region for region in image.regions if not image.distribution_in(region).kms_key_id]
@@ -86,18 +82,18 @@ def shared_encryption(image: AmiImage, context: Context) -> Iterator[Problem]:
 
 
 def target_accounts(image: AmiImage, context: Context) -> Iterator[Problem]:
-    """`target_accounts` does not have the image's own account."""
+    """`target_accounts` does not contain the image's own account."""
     yield from _own_account(image.target_accounts, context, ("target_accounts",))
 
 
 def launch_permission(image: AmiImage, context: Context) -> Iterator[Problem]:
-    """`launch_permission` does not have the image's own account."""
+    """`launch_permission` does not contain the image's own account."""
     accounts = image.launch_permissions.accounts if image.launch_permissions else ()
     yield from _own_account(accounts, context, ("launch_permission", "accounts"))
 
 
 def accounts_of_launch_templates(image: AmiImage, context: Context) -> Iterator[Problem]:
-    """A launch template of another account says so, one of the image's own account does not."""
+    """`account_id` of a launch template is not the image's own account, which is the default."""
     own = _account(context.settings)
     for key, account in _launch_templates(image):
         if account == own:
@@ -105,7 +101,7 @@ def accounts_of_launch_templates(image: AmiImage, context: Context) -> Iterator[
 
 
 def users_of_launch_templates(image: AmiImage, context: Context) -> Iterator[Problem]:
-    """A launch template is of an account that may use the AMI."""
+    """A launch template belongs to an account that may use the AMI."""
     own, permission = _account(context.settings), image.launch_permissions
     by_organization = permission and (permission.organizations or permission.organizational_units)
     if own is None or by_organization or image.is_public:

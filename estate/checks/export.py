@@ -11,32 +11,32 @@ LARGEST_VOLUME = 1024
 
 
 def system(image: AmiImage, context: Context) -> Iterator[Problem]:
-    """AWS exports Linux only."""
+    """Only Linux can be exported."""
     if image.export and image.platform != "Linux":
         rule = f"AWS exports Linux only, and {image.os} is not"
         yield Problem(("export",), rule, remedy="delete it")
 
 
 def architecture(image: AmiImage, context: Context) -> Iterator[Problem]:
-    """AWS exports images for x86_64 only."""
+    """Only images for x86_64 can be exported."""
     if image.export and image.platform == "Linux" and image.architecture != "x86_64":
         yield Problem(("export",), "AWS exports images for x86_64 only", shown(image.architecture), "delete it")
 
 
 def encryption(image: AmiImage, context: Context) -> Iterator[Problem]:
-    """AWS does not export an encrypted AMI."""
+    """An exported image is not encrypted."""
     if image.export and image.root_volume.encrypted:
         remedy = "write root_volume: {encrypted: false}"
         yield Problem(("export",), "AWS does not export an encrypted AMI", remedy=remedy)
 
 
 def size_of_the_root_volume(image: AmiImage, context: Context) -> Iterator[Problem]:
-    """AWS exports a root volume of at most 1,024 GiB."""
+    """The root volume of an exported image has at most 1,024 GiB."""
     yield from _size(image, image.root_volume.volume_size, ("root_volume",))
 
 
 def sizes(image: AmiImage, context: Context) -> Iterator[Problem]:
-    """AWS exports other volumes of at most 1,024 GiB."""
+    """Other volumes of an exported image have at most 1,024 GiB."""
     for name, volume in image.volumes.items():
         yield from _size(image, volume.volume_size, ("volumes", name))
 

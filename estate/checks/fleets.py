@@ -10,7 +10,7 @@ from estate.problems import Problem, did_you_mean, shown
 
 
 def image(fleet: Fleet, context: Context) -> Iterator[Problem]:
-    """A fleet runs an image of the estate, and an AMI."""
+    """A fleet runs an AMI of this estate."""
     if fleet.image in context.containers:
         rule = "a fleet runs an AMI, and this is a container image"
         remedy = "read its channel where containers run, in ECS or EKS"
@@ -21,14 +21,14 @@ def image(fleet: Fleet, context: Context) -> Iterator[Problem]:
 
 
 def load_balancer(fleet: Fleet, context: Context) -> Iterator[Problem]:
-    """A fleet with target groups has security groups of yours, which let the load balancer in."""
+    """A fleet with target groups names security groups: the default one allows no inbound traffic."""
     if fleet.target_group_arns and not fleet.security_group_ids:
         rule = "a load balancer cannot reach the instances: the group that is made for them lets nothing in"
         yield Problem(("target_group_arns",), rule, remedy="write security_group_ids that let it in")
 
 
 def channel(fleet: Fleet, image: AmiImage, context: Context) -> Iterator[Problem]:
-    """A fleet's channel is one of its image."""
+    """The image has the fleet's channel."""
     channels = (names.LATEST, *image.channels)
     if fleet.channel not in channels:
         rule, remedy = f"image {image.name} has no such channel", did_you_mean(fleet.channel, channels)
@@ -36,7 +36,7 @@ def channel(fleet: Fleet, image: AmiImage, context: Context) -> Iterator[Problem
 
 
 def region(fleet: Fleet, image: AmiImage, context: Context) -> Iterator[Problem]:
-    """A fleet's region is one of its image."""
+    """The image is distributed to the fleet's region."""
     if fleet.region not in image.regions:
         rule = f"image {image.name} does not go to this region"
         remedy = f"add it to images.{image.name}.regions, or {did_you_mean(fleet.region, image.regions)}"

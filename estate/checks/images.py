@@ -16,18 +16,18 @@ MOST_ALARM_ACTIONS = 5
 
 
 def tokens(model: Settings | Image | Fleet, context: Context) -> Iterator[Problem]:
-    """No text or number looks like a reference of cdktf, which cdktf would replace."""
+    """No text and no number looks like one of cdktf's own references, because cdktf would replace it."""
     yield from tokens_in_model(model, ())
 
 
 def tests(image: Image, context: Context) -> Iterator[Problem]:
-    """An image with components in `test` has its tests enabled."""
+    """Image tests are enabled if the image has components under `test`."""
     if image.test and not image.image_tests.image_tests_enabled:
         yield Problem(("test",), "would not run: image_tests_enabled is false", remedy="delete one of them")
 
 
 def schedule(image: Image, context: Context) -> Iterator[Problem]:
-    """A schedule of dependency updates has a parent or a component that can have a new version: one fixed AMI has none.
+    """A schedule with `when: dependency-updates` needs a parent or a component that can get a new version.
 
     They are noticed for wildcard versions and `ssm:` parents.
     """
@@ -47,7 +47,7 @@ def schedule(image: Image, context: Context) -> Iterator[Problem]:
 
 
 def alarm_actions(image: Image, context: Context) -> Iterator[Problem]:
-    """An alarm has at most five actions: those of the settings, and one for the addresses of the image."""
+    """An alarm has at most five actions, and the e-mail addresses of an image count as one."""
     actions = len(context.settings.alarm_actions)
     if image.notifications.emails and actions >= MOST_ALARM_ACTIONS:
         rule = f"an alarm has at most {MOST_ALARM_ACTIONS} actions, and each of settings.alarm_actions is one"
@@ -55,7 +55,7 @@ def alarm_actions(image: Image, context: Context) -> Iterator[Problem]:
 
 
 def scans(image: Image, context: Context) -> Iterator[Problem]:
-    """An image that is scanned is tested: Inspector scans the instance that tests it."""
+    """Image tests are enabled if the image is scanned, because Inspector scans the instance that runs the tests."""
     if image.image_scanning.image_scanning_enabled and not image.image_tests.image_tests_enabled:
         rule = "Inspector scans the instance that tests the image, and there is none"
         remedy = "delete it, or image_tests_enabled: false"
@@ -63,7 +63,7 @@ def scans(image: Image, context: Context) -> Iterator[Problem]:
 
 
 def scans_of_macos(image: AmiImage, context: Context) -> Iterator[Problem]:
-    """macOS is not scanned: Image Builder collects no findings of it."""
+    """macOS is not scanned, because Image Builder collects no findings for it."""
     scanned = image.image_scanning.image_scanning_enabled and image.image_tests.image_tests_enabled
     if scanned and image.platform == "macOS":
         key = ("image_scanning", "image_scanning_enabled")
@@ -71,7 +71,7 @@ def scans_of_macos(image: AmiImage, context: Context) -> Iterator[Problem]:
 
 
 def repository_for_scans(image: AmiImage, context: Context) -> Iterator[Problem]:
-    """`ecr_configuration` is for scans of container images only."""
+    """`ecr_configuration` is only for container images."""
     if image.image_scanning.ecr_configuration:
         key = ("image_scanning", "ecr_configuration")
         yield Problem(key, "is for container images, and this image is an AMI", remedy="delete it")

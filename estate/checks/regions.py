@@ -13,7 +13,7 @@ _OF_THE_FLEET = "the fleet's region"
 
 
 def settings(context: Context) -> Iterator[Problem]:
-    """Alarm actions and the key of the settings are in the home of every image."""
+    """The alarm actions and the KMS key of the settings are in the home region of every image."""
     # once for each home, however many images have it
     homes: dict[str, str] = {}
     for image in context.images.values():
@@ -27,20 +27,20 @@ def settings(context: Context) -> Iterator[Problem]:
 
 
 def components(image: Image, context: Context) -> Iterator[Problem]:
-    """Components that are named by their ARNs are in the image's home."""
+    """Components that are named by ARN are in the image's home region."""
     for key, use in context.components_of(image):
         if use.is_managed:
             yield from _elsewhere(use.use, image.home, key, _HOME)
 
 
 def parent(image: Image, context: Context) -> Iterator[Problem]:
-    """A parent that is named by its ARN is in the image's home."""
+    """A parent that is named by ARN is in the image's home region."""
     if isinstance(image.parent, str) and image.parent.startswith("arn:"):
         yield from _elsewhere(image.parent, image.home, ("parent",), _HOME)
 
 
 def placement(image: Image, context: Context) -> Iterator[Problem]:
-    """The host resource group and the Availability Zone of builds are in the image's home."""
+    """The host resource group and the Availability Zone of builds are in the image's home region."""
     of_builds, key = image.infrastructure.placement, ("infrastructure", "placement")
     if of_builds and (group := of_builds.host_resource_group_arn):
         yield from _elsewhere(group, image.home, (*key, "host_resource_group_arn"), _HOME)
@@ -49,20 +49,20 @@ def placement(image: Image, context: Context) -> Iterator[Problem]:
 
 
 def topics(image: Image, context: Context) -> Iterator[Problem]:
-    """Topics that are notified of failed builds are in the image's home."""
+    """Topics for failed builds are in the image's home region."""
     for index, arn in enumerate(image.notifications.topic_arns):
         yield from _elsewhere(arn, image.home, ("notifications", "topic_arns", index), _HOME)
 
 
 def workflows(image: Image, context: Context) -> Iterator[Problem]:
-    """Workflows that are named by their ARNs are in the image's home."""
+    """Workflows that are named by ARN are in the image's home region."""
     for _, key, use in image.workflows.placed:
         if not use.is_own:
             yield from _elsewhere(use.use, image.home, ("workflows", *key), _HOME)
 
 
 def topics_of_a_fleet(fleet: Fleet, context: Context) -> Iterator[Problem]:
-    """Topics that are notified of a fleet's rollouts are in its region."""
+    """Topics for failed rollouts are in the fleet's region."""
     for index, arn in enumerate(fleet.notifications.topic_arns):
         yield from _elsewhere(arn, fleet.region, ("notifications", "topic_arns", index), _OF_THE_FLEET)
 
@@ -74,26 +74,26 @@ def target_groups(fleet: Fleet, context: Context) -> Iterator[Problem]:
 
 
 def key_of_the_root_volume(fleet: Fleet, context: Context) -> Iterator[Problem]:
-    """The key of a fleet's root volume is in the fleet's region."""
+    """The KMS key of the root volume is in the fleet's region."""
     if arn := fleet.root_volume.kms_key_id:
         yield from _elsewhere(arn, fleet.region, ("root_volume", "kms_key_id"), _OF_THE_FLEET)
 
 
 def keys_of_volumes(fleet: Fleet, context: Context) -> Iterator[Problem]:
-    """The keys of a fleet's other volumes are in the fleet's region."""
+    """The KMS keys of other volumes are in the fleet's region."""
     for name, volume in fleet.volumes.items():
         if volume.kms_key_id:
             yield from _elsewhere(volume.kms_key_id, fleet.region, ("volumes", name, "kms_key_id"), _OF_THE_FLEET)
 
 
 def placement_of_a_fleet(fleet: Fleet, context: Context) -> Iterator[Problem]:
-    """The host resource group of a fleet is in the fleet's region."""
+    """The host resource group is in the fleet's region."""
     if fleet.placement and (group := fleet.placement.host_resource_group_arn):
         yield from _elsewhere(group, fleet.region, ("placement", "host_resource_group_arn"), _OF_THE_FLEET)
 
 
 def licenses(fleet: Fleet, context: Context) -> Iterator[Problem]:
-    """License configurations of a fleet are in the fleet's region."""
+    """License configurations are in the fleet's region."""
     for index, arn in enumerate(fleet.license_configuration_arns):
         yield from _elsewhere(arn, fleet.region, ("license_configuration_arns", index), _OF_THE_FLEET)
 

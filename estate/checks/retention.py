@@ -9,7 +9,7 @@ from estate.problems import Problem, shown
 
 
 def regions(image: AmiImage, context: Context) -> Iterator[Problem]:
-    """Regions in which AMIs stay are regions of the image."""
+    """`exclusion_rules.regions` has only regions of the image."""
     for index, region in enumerate(image.retention.exclusion_rules.regions if image.retention else ()):
         if region not in image.regions:
             key = ("retention", "exclusion_rules", "regions", index)
@@ -17,15 +17,15 @@ def regions(image: AmiImage, context: Context) -> Iterator[Problem]:
 
 
 def public(image: AmiImage, context: Context) -> Iterator[Problem]:
-    """An image whose AMIs are public has no retention: AWS keeps public AMIs."""
+    """An image with public AMIs has no `retention`, because AWS never deletes public AMIs."""
     if image.retention and image.is_public:
         rule, remedy = "public AMIs always stay, so nothing would go", "delete it, or launch_permission"
         yield Problem(("retention",), rule, remedy=remedy)
 
 
 def shared_with_organizations(image: AmiImage, context: Context) -> Iterator[Problem]:
-    """Where AMIs are shared with organizations and old ones disabled or deleted, it is written which shared ones stay:
-    AWS looks at accounts only."""
+    """If AMIs are shared with organizations and old ones are disabled or deleted, `exclusion_rules.shared_accounts` is
+    required: AWS compares accounts only."""
     shared = image.launch_permissions
     if image.retention is None or shared is None or not (shared.organizations or shared.organizational_units):
         return
@@ -37,7 +37,7 @@ def shared_with_organizations(image: AmiImage, context: Context) -> Iterator[Pro
 
 
 def of_a_container_image(image: ContainerImage, context: Context) -> Iterator[Problem]:
-    """Old container images can only be deleted, and no exclusion that is for AMIs keeps them."""
+    """`retention` of a container image has no ages and no exclusions that are only for AMIs."""
     if image.retention is None:
         return
     for field in ("deprecate_after", "disable_after"):
@@ -50,7 +50,8 @@ def of_a_container_image(image: ContainerImage, context: Context) -> Iterator[Pr
 
 
 def of_a_repository(image: ContainerImage, context: Context) -> Iterator[Problem]:
-    """A container image has retention or `repository.keep`, not both: ECR does not know what channels point to."""
+    """A container image has `retention` or `repository.keep`, not both: ECR does not know which images channels point
+    to."""
     if image.retention and image.made_repository and (keep := image.made_repository.keep):
         rule = "ECR would delete what channels point to, which retention spares"
         yield Problem(("repository", "keep"), rule, str(keep), "delete it")

@@ -48,13 +48,15 @@ class Rules(Generic[*Values]):
     title: str
     subjects: Callable[[Context], Iterator[Subject[*Values]]]
     rules: tuple[Rule[*Values], ...]
+    reads: tuple[str, ...] = ()
+    """What all of them read."""
 
     def problems(self, context: Context) -> Iterator[Problem]:
         """What breaks these rules."""
         for subject in self.subjects(context):
             broken = context.broken_fields(settings=SETTINGS, **subject.owners)
             for rule in self.rules:
-                if not broken or broken.isdisjoint(rule.reads):
+                if not broken or broken.isdisjoint((*self.reads, *rule.reads)):
                     for problem in rule.check(*subject.values, context):
                         yield problem.below(subject.key)
 
@@ -65,6 +67,7 @@ class RulesAcross:
 
     title: str
     rules: tuple[Rule[()], ...]
+    reads: tuple[str, ...] = ()
 
     def problems(self, context: Context) -> Iterator[Problem]:
         """What breaks these rules."""

@@ -16,7 +16,7 @@ _PLATFORMS = {"linux": "Linux", "windows": "Windows", "macos": "macOS"}
 
 
 def parent(image: AmiImage, context: Context) -> Iterator[Problem]:
-    """An image of a system for which AWS can find no newest AMI says what its parent is."""
+    """An image has a `parent` if AWS offers no reference to the newest AMI of its operating system."""
     if image.parent is None and image.system.parent(region=image.home, architecture=image.architecture) is None:
         command = f"python -m ops parent {image.os} --region {image.home}"
         if image.architecture != "x86_64":
@@ -26,14 +26,14 @@ def parent(image: AmiImage, context: Context) -> Iterator[Problem]:
 
 
 def disk_image(image: AmiImage, context: Context) -> Iterator[Problem]:
-    """Only Linux is built from a disk image."""
+    """Only Linux can be built from a disk image."""
     if image.disk_image and image.platform != "Linux":
         rule = f"only Linux is taken from a disk image as it is, and {image.os} is not"
         yield Problem(("parent",), rule, shown(image.disk_image.disk_image), "import it yourself, for an AMI ID")
 
 
 def components(image: Image, context: Context) -> Iterator[Problem]:
-    """A component of AWS whose name has a platform, such as `update-linux`, is for the image's platform."""
+    """A component of AWS with a platform in its name, such as `update-linux`, is for the image's platform."""
     for key, use in context.components_of(image):
         if not use.is_managed or not Arn.parse(use.use).account.startswith("aws"):
             continue
@@ -44,18 +44,18 @@ def components(image: Image, context: Context) -> Iterator[Problem]:
 
 
 def build_instances(image: Image, context: Context) -> Iterator[Problem]:
-    """Instance types of builds have the image's architecture, and are Macs if it is macOS."""
+    """The instance types of builds have the image's architecture; they are Macs for macOS, and only for macOS."""
     for index, instance_type in enumerate(image.infrastructure.instance_types):
         yield from _instance_type(instance_type, image, ("infrastructure", "instance_types", index))
 
 
 def fleet_instances(fleet: Fleet, image: AmiImage, context: Context) -> Iterator[Problem]:
-    """The instance type of a fleet has its image's architecture, and is a Mac if that is macOS."""
+    """The instance type has the image's architecture; it is a Mac for macOS, and only for macOS."""
     yield from _instance_type(fleet.instance_type, image, ("instance_type",))
 
 
 def build_hosts(image: AmiImage, context: Context) -> Iterator[Problem]:
-    """macOS is built on a dedicated host that is named, or on one of a group."""
+    """Builds of macOS name a dedicated host or a host resource group."""
     placement = image.infrastructure.placement
     if image.platform == "macOS" and not (placement and placement.names_host):
         remedy = "write placement: {tenancy: host, host_id: h-…}, or host_resource_group_arn: …"
@@ -63,7 +63,7 @@ def build_hosts(image: AmiImage, context: Context) -> Iterator[Problem]:
 
 
 def fleet_hosts(fleet: Fleet, image: AmiImage, context: Context) -> Iterator[Problem]:
-    """A fleet of macOS runs on dedicated hosts of a host resource group."""
+    """A fleet of macOS names a host resource group."""
     if image.platform == "macOS" and not (fleet.placement and fleet.placement.host_resource_group_arn):
         rule = "macOS runs on dedicated hosts only, and a fleet takes them from a group"
         remedy = "write placement: {tenancy: host, host_resource_group_arn: …}"

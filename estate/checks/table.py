@@ -128,8 +128,7 @@ _OF_AMIS: tuple[Rule[AmiImage], ...] = (
     Rule(volumes.names, reads=("image.volumes", "image.os")),
     Rule(volumes.sizes, reads=("image.volumes", "image.parent")),
     Rule(distribution.regions, reads=("image.distribution", "image.regions")),
-    Rule(distribution.keys, reads=("image.distribution", "image.regions")),
-    Rule(distribution.licenses, reads=("image.distribution", "image.regions")),
+    Rule(distribution.keys_and_licenses, reads=("image.distribution", "image.regions")),
     Rule(distribution.ami_names, reads=("image.distribution", "settings.namespace")),
     Rule(distribution.fast_launch, reads=("image.distribution", "image.os")),
     Rule(tags.number_of_an_ami, reads=("image.distribution", "image.tags", "settings.tags")),
@@ -167,15 +166,15 @@ _OF_AMIS: tuple[Rule[AmiImage], ...] = (
 )
 
 _OF_IMAGES_WITH_BASES: tuple[Rule[AmiImage, AmiImage], ...] = (
-    Rule(bases.channel, reads=("image.parent", "base.channels")),
-    Rule(bases.region, reads=("image.parent", "image.regions", "base.regions")),
-    Rule(bases.system, reads=("image.parent", "image.os", "base.os")),
-    Rule(bases.architecture, reads=("image.parent", "image.os", "image.architecture", "base.os", "base.architecture")),
+    Rule(bases.channel, reads=("base.channels",)),
+    Rule(bases.region, reads=("image.regions", "base.regions")),
+    Rule(bases.system, reads=("image.os", "base.os")),
+    Rule(bases.architecture, reads=("image.os", "image.architecture", "base.os", "base.architecture")),
     Rule(
         bases.encryption,
-        reads=("image.parent", "image.root_volume", "image.regions", "base.root_volume", "base.distribution"),
+        reads=("image.root_volume", "image.regions", "base.root_volume", "base.distribution"),
     ),
-    Rule(volumes.sizes_on_a_base, reads=("image.volumes", "image.parent", "base.volumes", "base.parent")),
+    Rule(volumes.sizes_on_a_base, reads=("image.volumes", "base.volumes", "base.parent")),
 )
 
 _OF_CONTAINERS: tuple[Rule[ContainerImage], ...] = (
@@ -212,17 +211,17 @@ _OF_FLEETS: tuple[Rule[Fleet], ...] = (
     Rule(regions.licenses, reads=("fleet.license_configuration_arns", "fleet.region")),
 )
 
-_ACCOUNTS_OF_A_FLEET = ("fleet.image", "fleet.provider", "image.workflows", "settings.provider", "settings.iam")
+_ACCOUNTS_OF_A_FLEET = ("fleet.provider", "image.workflows", "settings.provider", "settings.iam")
 """What shows the account of a fleet."""
 
 _OF_FLEETS_WITH_IMAGES: tuple[Rule[Fleet, AmiImage], ...] = (
-    Rule(fleets.channel, reads=("fleet.image", "fleet.channel", "image.channels")),
-    Rule(fleets.region, reads=("fleet.image", "fleet.region", "image.regions")),
-    Rule(systems.fleet_instances, reads=("fleet.image", "fleet.instance_type", "image.os", "image.architecture")),
-    Rule(systems.fleet_hosts, reads=("fleet.image", "fleet.placement", "image.os")),
-    Rule(volumes.root_volume_of_a_fleet, reads=("fleet.image", "fleet.root_volume", "image.root_volume")),
-    Rule(volumes.names_of_a_fleet, reads=("fleet.image", "fleet.volumes", "image.volumes", "image.os")),
-    Rule(volumes.sizes_of_a_fleet, reads=("fleet.image", "fleet.volumes", "image.volumes", "image.parent")),
+    Rule(fleets.channel, reads=("fleet.channel", "image.channels")),
+    Rule(fleets.region, reads=("fleet.region", "image.regions")),
+    Rule(systems.fleet_instances, reads=("fleet.instance_type", "image.os", "image.architecture")),
+    Rule(systems.fleet_hosts, reads=("fleet.placement", "image.os")),
+    Rule(volumes.root_volume_of_a_fleet, reads=("fleet.root_volume", "image.root_volume")),
+    Rule(volumes.names_of_a_fleet, reads=("fleet.volumes", "image.volumes", "image.os")),
+    Rule(volumes.sizes_of_a_fleet, reads=("fleet.volumes", "image.volumes", "image.parent")),
     Rule(accounts.fleet, reads=_ACCOUNTS_OF_A_FLEET),
     Rule(accounts.instance_profile, reads=("fleet.instance_profile_arn", *_ACCOUNTS_OF_A_FLEET)),
     Rule(
@@ -243,9 +242,9 @@ RULES: tuple[Rules[*tuple[Any, ...]] | RulesAcross, ...] = (
     Rules("Settings", _settings, _OF_SETTINGS),
     Rules("Every image", _images, _OF_IMAGES),
     Rules("AMIs", _amis, _OF_AMIS),
-    Rules("An image and its base", _images_with_bases, _OF_IMAGES_WITH_BASES),
+    Rules("An image and its base", _images_with_bases, _OF_IMAGES_WITH_BASES, reads=("image.parent",)),
     Rules("Container images", _containers, _OF_CONTAINERS),
     Rules("Fleets", _fleets, _OF_FLEETS),
-    Rules("A fleet and its image", _fleets_with_images, _OF_FLEETS_WITH_IMAGES),
+    Rules("A fleet and its image", _fleets_with_images, _OF_FLEETS_WITH_IMAGES, reads=("fleet.image",)),
     RulesAcross("Across images and fleets", _ACROSS),
 )

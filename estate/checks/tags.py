@@ -20,7 +20,7 @@ _Tags = Mapping[str, str]
 
 
 def number_of_an_image(image: Image, context: Context) -> Iterator[Problem]:
-    """An image has at most 29 tags with those of the settings."""
+    """An image has at most 29 tags, including those of the settings."""
     count = len({*context.settings.tags, *image.tags})
     if count > MOST_OF_AN_IMAGE:
         rule = f"image and settings have at most {MOST_OF_AN_IMAGE} tags together"
@@ -28,7 +28,7 @@ def number_of_an_image(image: Image, context: Context) -> Iterator[Problem]:
 
 
 def number_of_an_ami(image: AmiImage, context: Context) -> Iterator[Problem]:
-    """An AMI has at most 47 tags with those of image and settings."""
+    """An AMI has at most 47 tags, including those of the image and the settings."""
     for region, distribution in image.distribution.items():
         count = len({*context.settings.tags, *image.tags, *distribution.ami_tags})
         if count > MOST_OF_AN_AMI:
@@ -37,7 +37,7 @@ def number_of_an_ami(image: AmiImage, context: Context) -> Iterator[Problem]:
 
 
 def number_of_a_fleet(fleet: Fleet, context: Context) -> Iterator[Problem]:
-    """A fleet has at most 47 tags with those of the settings."""
+    """A fleet has at most 47 tags, including those of the settings."""
     count = len({*context.settings.tags, *fleet.tags})
     if count > MOST_OF_A_FLEET:
         rule = f"fleet and settings have at most {MOST_OF_A_FLEET} tags together"
@@ -45,30 +45,31 @@ def number_of_a_fleet(fleet: Fleet, context: Context) -> Iterator[Problem]:
 
 
 def case_of_an_image(image: Image, context: Context) -> Iterator[Problem]:
-    """No tag of an image differs from one of the settings in upper and lower case only."""
+    """No tag key of an image differs only in upper and lower case from one of the settings."""
     yield from _case(image.tags, {"settings.tags": context.settings.tags}, ("tags",))
 
 
 def case_of_an_ami(image: AmiImage, context: Context) -> Iterator[Problem]:
-    """No tag of an AMI differs from one of the image or the settings in upper and lower case only."""
+    """No tag key of an AMI differs only in upper and lower case from one of the image or the settings."""
     others = {"settings.tags": context.settings.tags, f"images.{image.name}.tags": image.tags}
     for region, distribution in image.distribution.items():
         yield from _case(distribution.ami_tags, others, ("distribution", region, "ami_tags"))
 
 
 def case_of_a_fleet(fleet: Fleet, context: Context) -> Iterator[Problem]:
-    """No tag of a fleet differs from one of the settings in upper and lower case only."""
+    """No tag key of a fleet differs only in upper and lower case from one of the settings."""
     yield from _case(fleet.tags, {"settings.tags": context.settings.tags}, ("tags",))
 
 
 def metadata(fleet: Fleet, context: Context) -> Iterator[Problem]:
-    """Tags of a fleet that are in the metadata of its instances have keys that EC2 can make paths of."""
+    """If the tags of a fleet are in the metadata of its instances, their keys can be parts of a path."""
     if fleet.metadata.instance_tags:
         yield from _in_metadata(fleet.tags, fleet, ("tags",))
 
 
 def metadata_of_settings(context: Context) -> Iterator[Problem]:
-    """Tags of the settings, too, where they are in the metadata of a fleet's instances."""
+    """If a fleet has its tags in the metadata of its instances, the tag keys of the settings can be parts of a path,
+    too."""
     for fleet in context.fleets.values():
         if fleet.metadata.instance_tags:
             yield from _in_metadata(context.settings.tags, fleet, ("settings", "tags"))

@@ -13,36 +13,35 @@ from estate.problems import Key, Problem, shown
 
 
 def speed_of_the_root_volume(image: AmiImage, context: Context) -> Iterator[Problem]:
-    """With provider 5, the root volume of an AMI has at most 10,000 operations a second."""
+    """With provider 5, the root volume of an AMI has at most 10,000 IOPS."""
     yield from _speed(image.root_volume.iops, context, ("root_volume",))
 
 
 def speed(image: AmiImage, context: Context) -> Iterator[Problem]:
-    """With provider 5, every other volume of an AMI has at most 10,000 operations a second."""
+    """With provider 5, other volumes of an AMI have at most 10,000 IOPS."""
     for name, volume in image.volumes.items():
         yield from _speed(volume.iops, context, ("volumes", name))
 
 
 def names(image: AmiImage, context: Context) -> Iterator[Problem]:
-    """Volumes of an image have names that its platform has for devices, and no two mean one device."""
+    """Volumes have device names of the image's platform, and no two names mean the same device."""
     yield from _names(image.volumes, image.platform, of=image.volumes.keys())
 
 
 def names_of_a_fleet(fleet: Fleet, image: AmiImage, context: Context) -> Iterator[Problem]:
-    """Volumes of a fleet have names that the image's platform has for devices, and none means a device of the image
-    by another name."""
+    """Volumes have device names of the image's platform, and no two names of fleet and image mean the same device."""
     yield from _names({**image.volumes, **fleet.volumes}, image.platform, of=fleet.volumes.keys())
 
 
 def sizes(image: AmiImage, context: Context) -> Iterator[Problem]:
-    """A volume of an image that is built from no other of the estate has a size or a snapshot."""
+    """A volume has a size or a snapshot, unless the image is built from another image of the estate."""
     if image.base is None:
         for name, volume in image.volumes.items():
             yield from _size(volume, None, "", ("volumes", name))
 
 
 def sizes_on_a_base(image: AmiImage, base: AmiImage, context: Context) -> Iterator[Problem]:
-    """A volume of an image has a size or a snapshot, unless the base has that volume, and is not smaller than there."""
+    """A volume has a size or a snapshot unless the base has the same volume, and it is not smaller than the base's."""
     # a chain of bases is followed only where there is something to compare
     known = volumes_of(base, context.images) if image.volumes else {}
     for name, volume in image.volumes.items():
@@ -50,14 +49,15 @@ def sizes_on_a_base(image: AmiImage, base: AmiImage, context: Context) -> Iterat
 
 
 def sizes_of_a_fleet(fleet: Fleet, image: AmiImage, context: Context) -> Iterator[Problem]:
-    """A volume of a fleet has a size or a snapshot, unless the image has that volume, and is not smaller than there."""
+    """A volume has a size or a snapshot unless the image has the same volume, and it is not smaller than the
+    image's."""
     known = volumes_of(image, context.images) if fleet.volumes else {}
     for name, volume in fleet.volumes.items():
         yield from _size(volume, known.get(name), f"image {image.name}", ("volumes", name))
 
 
 def root_volume_of_a_fleet(fleet: Fleet, image: AmiImage, context: Context) -> Iterator[Problem]:
-    """The root volume of a fleet is not smaller than that of its image."""
+    """The root volume is not smaller than the image's."""
     size, least = fleet.root_volume.volume_size, image.root_volume.volume_size
     if size and least and size < least:
         rule, remedy = f"the root volume of image {image.name} is larger", f"write {least} or more"

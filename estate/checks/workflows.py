@@ -55,14 +55,14 @@ class _Workflow:
 
 
 def tests(image: Image, context: Context) -> Iterator[Problem]:
-    """An image with test workflows has its tests enabled."""
+    """Image tests are enabled if the image has test workflows."""
     if image.workflows.test and not image.image_tests.image_tests_enabled:
         rule = "would not run: image_tests_enabled is false"
         yield Problem(("workflows", "test"), rule, remedy="delete one of them")
 
 
 def number(image: Image, context: Context) -> Iterator[Problem]:
-    """A pipeline has at most ten workflows, with those of Image Builder that run where the image has none."""
+    """A pipeline has at most ten workflows, including those of Image Builder."""
     others = 1 + bool(image.workflows.distribution)
     if others + len(image.workflows.test) > MOST_WORKFLOWS:
         rule = f"a pipeline has at most {MOST_WORKFLOWS} workflows, and {others} of this one are no tests"
@@ -70,7 +70,7 @@ def number(image: Image, context: Context) -> Iterator[Problem]:
 
 
 def one_document_a_name(image: Image, context: Context) -> Iterator[Problem]:
-    """No two documents of an image's workflows have the same file name, and none is for two stages."""
+    """The documents of an image's workflows have different file names, and each is for one stage."""
     sources: dict[str, tuple[Stage, str]] = {}
     for each in _own(image, context):
         source = (each.stage, each.use.use)
@@ -80,7 +80,7 @@ def one_document_a_name(image: Image, context: Context) -> Iterator[Problem]:
 
 
 def file_names(image: Image, context: Context) -> Iterator[Problem]:
-    """The file of a workflow is named in lower-case letters, digits and hyphens, at most 90 of them."""
+    """The file name of a workflow has at most 90 lower-case letters, digits and hyphens."""
     for each in _own(image, context):
         name = each.use.short_name
         if not re.fullmatch(rf"(?=.{{1,{names.LONGEST_WORKFLOW}}}$)[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
@@ -89,14 +89,14 @@ def file_names(image: Image, context: Context) -> Iterator[Problem]:
 
 
 def values(image: Image, context: Context) -> Iterator[Problem]:
-    """A workflow gets values for parameters that it has, which are of the parameter's kind, and for each that has no
+    """Values are only for parameters that a workflow has, fit their kind, and are given for all that have no
     default."""
     for each, document in _read(image, context):
         yield from parameter_values.problems_of(each.use, document.parameters, each.key)
 
 
 def lengths_of_values(image: Image, context: Context) -> Iterator[Problem]:
-    """A value for a workflow has at most 1,024 characters."""
+    """A value for a parameter of a workflow has at most 1,024 characters."""
     for each, document in _read(image, context):
         for name, value, _ in parameter_values.taken(each.use, document.parameters):
             if not WORKFLOW_VALUE.fits(value):
@@ -105,7 +105,7 @@ def lengths_of_values(image: Image, context: Context) -> Iterator[Problem]:
 
 
 def targets(image: Image, context: Context) -> Iterator[Problem]:
-    """Topics, functions, state machines and command documents that a workflow calls are named by name or ARN."""
+    """The topics, functions, state machines and command documents that a workflow calls have valid names or ARNs."""
     for each, document in _read(image, context):
         for (action, name), (pattern, words) in _TARGETS.items():
             for value in document.values_of(action, name, each.use.with_):
@@ -114,7 +114,8 @@ def targets(image: Image, context: Context) -> Iterator[Problem]:
 
 
 def room_for_targets(image: Image, context: Context) -> Iterator[Problem]:
-    """What the workflows of an image call by name fits into one policy, unless the role is yours: 4,000 characters."""
+    """What the workflows of an image call by name fits into one IAM policy, 4,000 characters, unless you name an
+    execution role."""
     if image.workflows.execution_role:
         return
     arns: set[str] = set()
@@ -132,7 +133,7 @@ def room_for_targets(image: Image, context: Context) -> Iterator[Problem]:
 
 
 def execution_role(image: Image, context: Context) -> Iterator[Problem]:
-    """A workflow with a step of which AWS does not say what it must be allowed has an execution role of yours."""
+    """Steps whose permissions AWS does not document need an execution role of your own."""
     for each, document in _read(image, context):
         for step in document.steps:
             if STEP_ACTIONS[step.action].needs_own_role and not image.workflows.execution_role:
@@ -141,7 +142,7 @@ def execution_role(image: Image, context: Context) -> Iterator[Problem]:
 
 
 def ami_output(image: AmiImage, context: Context) -> Iterator[Problem]:
-    """The build workflow of an AMI has the output `ImageId`."""
+    """A build workflow of an AMI has the output `ImageId`."""
     for each, document in _read(image, context):
         if each.stage == "build" and AMI_OUTPUT not in document.outputs:
             rule = f"Image Builder takes the AMI from the output {AMI_OUTPUT}, which {each.use.use} lacks"
@@ -150,7 +151,7 @@ def ami_output(image: AmiImage, context: Context) -> Iterator[Problem]:
 
 
 def components_run(image: Image, context: Context) -> Iterator[Problem]:
-    """Workflows of a stage have a step that runs the image's components of that stage."""
+    """If an image has components and workflows for a stage, one of the workflows runs the components."""
     stages: tuple[tuple[Stage, bool], ...] = (("build", bool(image.build)), ("test", bool(image.test)))
     workflows = _workflows(image, context)
     for stage, has_components in stages if _are_all_read(workflows) else ():
@@ -166,7 +167,7 @@ def components_run(image: Image, context: Context) -> Iterator[Problem]:
 
 
 def outputs(image: Image, context: Context) -> Iterator[Problem]:
-    """A workflow refers to outputs of earlier workflows only; those of Image Builder have `ImageId`."""
+    """A workflow uses only outputs of workflows that run before it; those of Image Builder have `ImageId`."""
     workflows = _workflows(image, context)
     known = set() if image.workflows.build else {AMI_OUTPUT}
     for each in workflows if _are_all_read(workflows) else ():
@@ -178,7 +179,8 @@ def outputs(image: Image, context: Context) -> Iterator[Problem]:
 
 
 def findings(image: AmiImage, context: Context) -> Iterator[Problem]:
-    """A test workflow of an AMI that is scanned collects what Inspector finds, as Image Builder's `test-image` does."""
+    """If an AMI with test workflows is scanned, one of them collects the findings, as Image Builder's `test-image`
+    does."""
     scanned = image.image_scanning.image_scanning_enabled and image.image_tests.image_tests_enabled
     tests = [each for each in _workflows(image, context) if each.stage == "test"]
     if not scanned or not tests:

@@ -26,6 +26,7 @@ PAGES = (
     "docs/estate.schema.json",
     "docs/operating-systems.md",
     "docs/components.md",
+    "docs/rules.md",
     "docs/coverage.md",
     "docs/generations.md",
 )
