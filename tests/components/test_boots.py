@@ -78,7 +78,9 @@ def test_cloud_init_must_be_done(system: NewSystem, code: int, last: str) -> Non
         ),
     ],
 )
-def test_cloud_init_of_old_images_is_told_by_its_files(system: NewSystem, files: dict[str, str], last: str) -> None:
+def test_cloud_init_of_old_images_is_recognized_by_its_files(
+    system: NewSystem, files: dict[str, str], last: str
+) -> None:
     finished = {"/var/lib/cloud/instance/boot-finished": ""} if files else {}
     one = system(os="centos-7", files={**files, **finished}, commands={**BOOTED, "cloud-init": "exit 2"})
     assert one.run("boots", phase="test", values=AT_ONCE)[1].splitlines()[-1] == last

@@ -114,7 +114,7 @@ PENDING = "patch-installed: security updates are pending; add update-os"
         ("rhel-7", "yum --quiet check-update --security"),
     ],
 )
-def test_dnf_and_yum_tell_pending_updates_by_their_status(system: NewSystem, os: str, asked: str) -> None:
+def test_dnf_and_yum_show_pending_updates_by_their_status(system: NewSystem, os: str, asked: str) -> None:
     manager = asked.split()[0]
     one = patched(system, os)
     assert said(one, status=0) == "patch-installed: no security updates pending"
@@ -133,7 +133,7 @@ def test_no_update_at_all_may_be_pending_on_centos(system: NewSystem, os: str, m
 
 
 @pytest.mark.parametrize(("status", "passes"), [(0, True), (100, True), (101, False)])
-def test_zypper_tells_pending_patches_by_its_status(system: NewSystem, status: int, passes: bool) -> None:
+def test_zypper_shows_pending_patches_by_its_status(system: NewSystem, status: int, passes: bool) -> None:
     one = patched(system, "sles-15", {"zypper": f"[[ $* != *patch-check* ]] || exit {status}"})
     found = said(one, status=0 if passes else 1)
     assert found == ("patch-installed: no security updates pending" if passes else PENDING)
@@ -164,7 +164,7 @@ esac
 """
 
 
-def test_apt_tells_pending_updates_by_where_they_come_from(system: NewSystem) -> None:
+def test_apt_shows_pending_updates_by_their_source(system: NewSystem) -> None:
     one = patched(system, "ubuntu-24.04", {"apt-get": APT, "apt-cache": APT_CACHE})
     assert said(one, status=0) == "patch-installed: no security updates pending"
     one.write({"/run/vulnerable": ""})

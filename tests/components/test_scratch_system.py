@@ -31,7 +31,7 @@ def test_systems_do_not_share_what_they_change(system: NewSystem) -> None:
     assert "/etc/mine" not in two.files()
 
 
-def test_stand_ins_write_their_calls_down_and_come_before_real_commands(system: NewSystem) -> None:
+def test_stand_ins_record_their_calls_and_come_before_real_commands(system: NewSystem) -> None:
     one = system(commands={"date": "echo today", "snap": "exit 4"}, without=["grep"])
     assert one.bash("date; snap list 'a b'") == (4, "today\n")
     assert one.calls() == ["date", "snap list a b"]

@@ -220,7 +220,7 @@ def test_puts_the_settings_before_all_others_where_sshd_includes_nothing(system:
     assert one.run("security-baseline", phase="test", values={"idle_seconds": "60"})[0] == 0
 
 
-def test_knows_where_suse_keeps_its_own_files(system: NewSystem) -> None:
+def test_finds_the_files_of_suse(system: NewSystem) -> None:
     one = loose(system, "zypper", files={"/usr/etc/ssh/sshd_config": INCLUDING, "/usr/etc/login.defs": "UMASK 022\n"})
     one.bash("rm /etc/ssh/sshd_config /etc/login.defs")
     built(one)
@@ -342,7 +342,7 @@ def test_sets_the_kernel_at_once_and_for_the_next_boot(system: NewSystem) -> Non
     assert len(settings) == len(set(settings))
 
 
-def test_takes_bits_away_and_gives_none(system: NewSystem) -> None:
+def test_removes_permissions_and_adds_none(system: NewSystem) -> None:
     one = built(loose(system, files={"/etc/group": (0o600, "root:x:0:\n"), "/etc/gshadow": (0o000, "root:*::\n")}))
     modes = {path: mode for path, (mode, _) in one.files().items()}
     assert {path: modes[path] for path in ("/etc/passwd", "/etc/shadow", "/etc/crontab", "/etc/cron.daily/")} == {

@@ -64,7 +64,7 @@ def test_sets_time_zone_locale_and_time_source(system: NewSystem, manager: str) 
 
 
 @EACH_FAMILY
-def test_installs_chrony_and_stops_what_would_fight_it(system: NewSystem, manager: str) -> None:
+def test_installs_chrony_and_stops_other_time_services(system: NewSystem, manager: str) -> None:
     conf = "/etc/chrony/chrony.conf" if manager == "apt-get" else "/etc/chrony.conf"
     files = {path: text for path, text in TIME_FILES.items() if "chrony" not in path}
     installs = (

@@ -31,7 +31,7 @@ def test_every_parameter_takes_its_default_and_says_what_that_does(path: Path) -
         assert parameter.default is None or "default" in parameter.description, name
 
 
-def test_numbers_switches_and_choices_are_declared_as_such() -> None:
+def test_numbers_switches_and_choices_declare_their_kind() -> None:
     kinds = {
         (path.parent.name, name, parameter.kind)
         for path in DOCUMENTS
@@ -110,7 +110,7 @@ def test_a_body_without_the_text_fails(system: NewSystem, http_port: int) -> Non
     )
 
 
-def test_nothing_that_listens_is_no_answer(system: NewSystem) -> None:
+def test_a_port_on_which_nothing_listens_fails(system: NewSystem) -> None:
     status, output = system().run("http-responds", phase="test", values={"port": "9", "attempts": "1"})
     assert (status, "answered 000\n" in output) == (1, True)
 
@@ -180,7 +180,7 @@ def test_a_port_is_listened_on(listening: tuple[System, str], port: str, address
     assert at is None or output.rstrip("\n").removesuffix("]").endswith(at)
 
 
-def test_udp_is_looked_for_as_such(listening: tuple[System, str]) -> None:
+def test_udp_is_looked_for_among_udp_sockets(listening: tuple[System, str]) -> None:
     one, platform = listening
     passed(one, "port-listens", {"port": "53", "protocol": "udp"}, platform=platform)
     assert not [call for call in one.calls() if "tcp" in call]
@@ -209,7 +209,7 @@ def test_says_who_listens_instead(listening: tuple[System, str], values: dict[st
 @pytest.mark.parametrize(
     ("port", "address", "status"), [("81", "0.0.0.0", 0), ("82", "0.0.0.0", 1), ("82", "::", 0), ("82", "::1", 0)]
 )
-def test_a_socket_of_ipv6_serves_ipv4_unless_it_does_not_want_to(
+def test_a_socket_of_ipv6_serves_ipv4_unless_it_is_for_ipv6_only(
     system: NewSystem, port: str, address: str, status: int
 ) -> None:
     values = {"port": port, "address": address, "attempts": "1"}

@@ -74,7 +74,7 @@ SOURCES = [plain(FULL), plain((ESTATES["systems"] / "estate.yaml").read_text())]
 
 @given(data=st.data())
 @settings(max_examples=100, deadline=None)
-def test_whatever_is_written_is_told_in_our_words(
+def test_whatever_is_written_gets_a_message_of_ours(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     source = data.draw(st.sampled_from(SOURCES))
@@ -92,7 +92,7 @@ def test_whatever_is_written_is_told_in_our_words(
 
 @given(content=st.binary(max_size=40) | st.text(max_size=40).map(str.encode))
 @settings(max_examples=100, deadline=None)
-def test_whatever_a_document_holds_is_told_in_our_words(
+def test_whatever_a_document_holds_gets_a_message_of_ours(
     content: bytes, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.getbasetemp()

@@ -82,7 +82,7 @@ ODD = [
 @given(data=st.data())
 @settings(max_examples=50, deadline=None)
 @pytest.mark.parametrize("kind", FILES)
-def test_is_said_in_our_words(kind: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_gets_a_message_of_ours(kind: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.getbasetemp()
     name, text, estate = FILES[kind]
     for odd in data.draw(st.lists(st.sampled_from(ODD), min_size=1, max_size=3)):

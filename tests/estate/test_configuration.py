@@ -27,13 +27,13 @@ def test_says_what_is_wrong_and_where(broken: BrokenEstate, tmp_path: Path, monk
 # --- Files
 
 
-def test_empty_folder_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_empty_folder_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("config").mkdir()
     assert told(Path("config")) == "config: the folder has no YAML file; begin with settings.yaml"
 
 
-def test_missing_folder_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_folder_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     words = "no such file or folder; make it, or set GOLDSMITH_CONFIG to where your YAML files are"
     assert told(Path("config")) == f"config: {words}"
@@ -53,7 +53,7 @@ def test_missing_folder_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         (b"[" * 1000, "config/estate.yaml:1: is not valid YAML: nested too deeply"),
     ],
 )
-def test_file_that_is_no_text_is_told(
+def test_file_that_is_not_text_is_reported(
     content: bytes, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -62,27 +62,27 @@ def test_file_that_is_no_text_is_told(
     assert told(Path("config")).startswith(words)
 
 
-def test_document_that_is_no_text_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_document_that_is_not_text_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     written(tmp_path, smallest("image", "build: [app.yml]"))
     Path("app.yml").write_bytes(b"schemaVersion: 1.0\n\xff")
     assert told(Path("estate.yaml")) == "app.yml:2: is not UTF-8 text, got byte 0xff; save it as UTF-8"
 
 
-def test_link_to_nothing_is_told(tmp_path: Path) -> None:
+def test_link_to_a_missing_file_is_reported(tmp_path: Path) -> None:
     written(tmp_path, smallest())
     (tmp_path / "more.yaml").symlink_to("gone.yaml")
     assert told(tmp_path) == f"{tmp_path}/more.yaml: cannot be read: No such file or directory"
 
 
-def test_path_that_no_file_can_have_is_told(tmp_path: Path) -> None:
+def test_path_that_no_file_can_have_is_reported(tmp_path: Path) -> None:
     file = written(tmp_path, smallest("image", f"build: [{'x' * 5000}.yaml]"))
     assert told(file).startswith(f"{file}:8 images.web.build.0: no such file, got 'xxx")
     written(tmp_path, smallest("image", 'build: ["a\\0.yaml"]'))
     assert told(file).startswith(f"{file}:8 images.web.build.0: no such file, got 'a\\x00.yaml'")
 
 
-def test_document_of_more_than_aws_takes_is_told(tmp_path: Path) -> None:
+def test_document_that_is_too_large_for_aws_is_reported(tmp_path: Path) -> None:
     file = written(tmp_path, smallest("image", "build: [app.yml]"))
     document = "schemaVersion: 1.0\nphases: [{name: build, steps: [{name: A, action: Reboot}]}]\n"
     (tmp_path / "app.yml").write_text(document + "#" * (65_535 - len(document)) + "ä")
@@ -91,7 +91,7 @@ def test_document_of_more_than_aws_takes_is_told(tmp_path: Path) -> None:
     assert load(file).images
 
 
-def test_user_data_of_more_than_aws_takes_is_told(tmp_path: Path) -> None:
+def test_user_data_that_is_too_large_for_aws_is_reported(tmp_path: Path) -> None:
     file = written(tmp_path, smallest("fleet", f"user_data: {'ä' * 8193}"))
     assert told(file) == (
         f"{file}:17 fleets.web-dev.user_data: has at most 16384 bytes, got 16386; move work into the image"

@@ -94,13 +94,13 @@ def test_each_field_changes_the_version_or_does_not(field: str, tmp_path: Path) 
     assert (recipe(tmp_path, **{field: value}).version != before.version) == is_content
 
 
-def test_every_field_of_a_container_alone_is_tried() -> None:
+def test_every_field_that_only_containers_have_is_tried() -> None:
     # a platform changes its components, too
     own = ContainerImage.model_fields.keys() - ImageBase.model_fields.keys() - {"kind", "platform"}
     assert own <= CHANGES.keys()
 
 
-def test_platform_is_told_of_what_is_in_a_registry_and_changes_the_rest(tmp_path: Path) -> None:
+def test_platform_is_written_only_for_a_parent_in_a_registry(tmp_path: Path) -> None:
     parent = "arn:aws:imagebuilder:eu-west-1:aws:image/windows-server-2019-x86-core-ltsc2019-amd64/x.x.x"
     made = recipe(tmp_path, platform="Windows", parent=parent)
     assert (made.platform_override, made.root_device.device_name) == (None, "/dev/sda1")
@@ -114,7 +114,7 @@ def test_template_of_a_file_is_the_same_as_in_the_configuration_whatever_its_lin
     assert recipe(tmp_path, dockerfile="Dockerfile") == recipe(tmp_path, dockerfile=CHANGES["dockerfile"][0])
 
 
-def test_template_too_long_for_a_request_lies_where_its_content_says(tmp_path: Path) -> None:
+def test_template_too_long_for_a_request_has_a_key_made_from_its_content(tmp_path: Path) -> None:
     def filled(size: int) -> ContainerRecipe:
         (tmp_path / "Dockerfile").write_text(TEMPLATE + "#" * (size - len(TEMPLATE)))
         return recipe(tmp_path, dockerfile="Dockerfile")

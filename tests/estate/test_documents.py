@@ -36,7 +36,7 @@ CONTENTS = [plain(document.text) for document in SOUND_DOCUMENTS]
 
 @given(data=st.data())
 @settings(max_examples=200, deadline=None)
-def test_whatever_a_document_says_is_told_with_its_place_in_one_line(data: st.DataObject) -> None:
+def test_any_problem_of_a_document_is_one_line_with_its_place(data: st.DataObject) -> None:
     content = data.draw(st.sampled_from(CONTENTS))
     path = data.draw(st.sampled_from(list(paths_of(content))))
     text = json.dumps(replaced(content, path, data.draw(WRITTEN)), indent=1)
@@ -48,7 +48,7 @@ def test_whatever_a_document_says_is_told_with_its_place_in_one_line(data: st.Da
 
 
 @pytest.mark.parametrize("action", ACTION_MODULES)
-def test_takes_every_action_with_no_more_than_it_needs(action: str) -> None:
+def test_takes_every_action_with_only_the_inputs_that_it_requires(action: str) -> None:
     needed = ", ".join(f"{name}: [a]" if name == "commands" else f"{name}: a" for name in ACTION_MODULES[action].needed)
     inputs = "stringEquals: a, value: a" if action == "Assert" else needed
     steps = f"steps: [{{name: A, action: {action}, inputs: {{{inputs}}}}}]"

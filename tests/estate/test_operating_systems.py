@@ -137,7 +137,7 @@ def test_a_schedule_of_dependency_updates_fires_for_a_base_alone() -> None:
         estate(base, image("amazon-linux-2023", parent=AMI, **own))
 
 
-def test_a_line_of_bases_is_no_circle() -> None:
+def test_a_chain_of_bases_is_not_a_circle() -> None:
     images = [
         image("amazon-linux-2023", name="one"),
         image("amazon-linux-2023", name="two", parent="one"),
@@ -178,7 +178,7 @@ def test_a_base_says_itself_whether_its_agent_stays() -> None:
 # --- Support
 
 
-def test_a_system_past_the_end_of_its_support_works_and_is_told_in_one_line() -> None:
+def test_a_system_past_the_end_of_its_support_works_and_is_reported_in_one_line() -> None:
     images = (
         image("centos-8", parent=AMI),
         image("macos-sonoma", name="mac"),
@@ -194,7 +194,7 @@ def test_a_system_past_the_end_of_its_support_works_and_is_told_in_one_line() ->
     assert ami_recipe_of(EstateImage(old, images[0])).parent_image == AMI
 
 
-def test_synthesis_says_so_on_standard_error(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_synthesis_writes_it_to_standard_error(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     synthesize(ESTATES["systems"], tmp_path)
     told = capfd.readouterr()
     for name, title, day in (("pinned", "Amazon Linux 2", "2026-06-30"), ("legacy", "CentOS Linux 7", "2024-06-30")):

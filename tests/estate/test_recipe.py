@@ -158,7 +158,7 @@ def test_line_ends_of_a_checkout_change_nothing(tmp_path: Path) -> None:
     assert recipe(tmp_path, document=USING.replace("\n", "\r\n")) == recipe(tmp_path)
 
 
-def test_a_document_too_long_for_a_request_lies_where_its_content_says(tmp_path: Path) -> None:
+def test_a_document_too_long_for_a_request_has_a_key_made_from_its_content(tmp_path: Path) -> None:
     def filled(size: int) -> Component:
         return recipe(tmp_path, document=f"{USING}#{'x' * (size - len(USING) - 1)}").components["app"]
 

@@ -49,16 +49,16 @@ def said(folder: Path, lines: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("lines", "why"), CASES.values(), ids=CASES)
-def test_retention_under_which_nothing_goes_is_said(lines: str, why: str, tmp_path: Path) -> None:
+def test_retention_that_deletes_nothing_is_reported(lines: str, why: str, tmp_path: Path) -> None:
     assert said(tmp_path, lines) == [f"images.web.retention: nothing will be deleted, because {why}"]
 
 
 @pytest.mark.parametrize("lines", QUIET)
-def test_retention_that_does_something_needs_no_words(lines: str, tmp_path: Path) -> None:
+def test_retention_that_deletes_something_is_not_reported(lines: str, tmp_path: Path) -> None:
     assert said(tmp_path, lines) == []
 
 
-def test_synthesis_says_so_on_standard_error(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_synthesis_writes_it_to_standard_error(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     lines, why = CASES["shared with all"]
     synthesize(written(tmp_path, smallest("image", lines)), tmp_path / "cdktf.out")
     output = capfd.readouterr()

@@ -137,7 +137,7 @@ def test_takes_what_aws_takes(stage: Stage) -> None:
     assert document.text == SOUND[stage]
 
 
-def test_knows_parameters_outputs_and_what_steps_are_told() -> None:
+def test_knows_parameters_outputs_and_the_inputs_of_steps() -> None:
     document = parse_workflow(SOUND["build"], source="flow.yaml", stage="build")
     assert document.description == "Workflow to build an AMI"
     assert {name: (each.type, each.default) for name, each in document.parameters.items()} == {
@@ -165,7 +165,7 @@ def test_knows_parameters_outputs_and_what_steps_are_told() -> None:
         ("lambdaFunctionName.$: look", "look"),
     ],
 )
-def test_what_a_step_is_told_is_known_by_the_values_of_parameters(written: str, value: str | None) -> None:
+def test_inputs_of_a_step_are_known_by_the_values_of_parameters(written: str, value: str | None) -> None:
     parameters = "{name: stage}, {name: tries, type: integer, default: 2}, {name: other}"
     use = 'payload: "[{{ $.parameters.stage }}, {{ $.parameters.tries }}, {{ $.parameters.other }}]"'
     text = f"schemaVersion: 1.0\nparameters: [{parameters}]\nsteps:\n  - name: Wait\n    action: WaitForAction\n"
@@ -187,7 +187,7 @@ def test_values_of_parameters_are_of_their_types(type: str, taken: tuple[str, ..
 
 
 @pytest.mark.parametrize("action", STEP_ACTIONS)
-def test_takes_every_action_with_no_more_than_it_needs(action: str) -> None:
+def test_takes_every_action_with_only_the_inputs_that_it_requires(action: str) -> None:
     known = STEP_ACTIONS[action]
     needed = ", ".join(f"{name}: {known.choices.get(name, ('a',))[0]}" for name in known.required)
     text = f"{{schemaVersion: 1.0, steps: [{{name: Only, action: {action}, inputs: {{{needed}}}}}]}}"
@@ -219,7 +219,7 @@ CONTENTS = [(stage, plain(text.removeprefix("---\n"))) for stage, text in SOUND.
 
 @given(data=st.data())
 @settings(max_examples=200, deadline=None)
-def test_whatever_a_document_says_is_told_with_its_place_in_one_line(data: st.DataObject) -> None:
+def test_any_problem_of_a_document_is_one_line_with_its_place(data: st.DataObject) -> None:
     stage, content = data.draw(st.sampled_from(CONTENTS))
     path = data.draw(st.sampled_from(list(paths_of(content))))
     text = json.dumps(replaced(content, path, data.draw(WRITTEN)), indent=1)

@@ -448,7 +448,7 @@ PROBLEMS: dict[str, tuple[str, str, Answer]] = {
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
-def test_what_a_retry_would_only_meet_again_is_counted_and_not_raised(web: Web, name: str) -> None:
+def test_error_that_retrying_will_not_fix_is_counted_and_not_raised(web: Web, name: str) -> None:
     service, operation, answer = PROBLEMS[name]
     web.build()
     web.run()
@@ -536,7 +536,7 @@ def test_write_that_shows_late_is_waited_for(web: Web) -> None:
     assert (web.latest(), run.error) == (web.amis(build), "")
 
 
-def test_what_another_run_wrote_meanwhile_from_an_older_view_is_put_right(web: Web) -> None:
+def test_what_another_run_wrote_meanwhile_from_an_older_view_is_corrected(web: Web) -> None:
     older, newest = web.build(), web.build()
     stale = web.amis(older)[ABROAD]
     writes = iter([stale])

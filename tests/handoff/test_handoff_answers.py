@@ -131,7 +131,7 @@ def test_build_that_cannot_be_read_is_released_without_its_parent(web: Web) -> N
 
 
 @pytest.mark.parametrize("body", [b"", PAGE, b'"x"', b"\xff"])
-def test_tagging_that_is_answered_in_riddles_is_tried_again(web: Web, body: bytes) -> None:
+def test_tagging_with_an_answer_that_cannot_be_read_is_tried_again(web: Web, body: bytes) -> None:
     build = web.build()
     with intercepted(web.imagebuilder, "TagResource", lambda: sent(body)):
         web.run()
@@ -207,7 +207,7 @@ INCOMPLETE: dict[str, Callable[[Any], None]] = {
 
 
 @pytest.mark.parametrize("name", INCOMPLETE)
-def test_output_that_lacks_something_is_skipped_and_said(web: Web, name: str) -> None:
+def test_output_that_lacks_something_is_skipped_and_reported(web: Web, name: str) -> None:
     older = web.build()
     web.run()
     newest = web.build()
@@ -260,7 +260,7 @@ def test_latest_does_not_move_back_because_a_build_lacks_something(web: Web, mem
 @pytest.mark.parametrize(
     "arn", [None, "", 7, "arn:aws:imagebuilder:us-east-1:000000000000:image/acme-web/1.0.7", "x/1"]
 )
-def test_entry_without_the_arn_of_a_build_is_left_out_and_said(web: Web, arn: object) -> None:
+def test_entry_without_the_arn_of_a_build_is_left_out_and_reported(web: Web, arn: object) -> None:
     build = web.build()
 
     with retold(
@@ -292,7 +292,7 @@ def test_container_image_without_uris_is_skipped(local_aws: LocalAws) -> None:
 
 
 @pytest.mark.parametrize("member", ["OwnerId", "Architecture", "State", "ImageId"])
-def test_ami_of_which_ec2_does_not_say_enough_is_neither_chosen_nor_gone(web: Web, member: str) -> None:
+def test_ami_with_an_incomplete_answer_is_neither_chosen_nor_taken_for_deleted(web: Web, member: str) -> None:
     older = web.build()
     web.run()
     web.build()
@@ -353,7 +353,7 @@ def test_record_of_another_image_is_not_asked_for_and_holds_nothing_back(web: We
 
 
 @pytest.mark.parametrize("code", ["AccessDeniedException", "ThrottlingException", ""])
-def test_build_that_is_not_shown_is_the_matter_of_the_regions_whose_record_names_it(web: Web, code: str) -> None:
+def test_build_that_is_not_shown_stops_only_the_regions_whose_record_names_it(web: Web, code: str) -> None:
     build = web.build()
     arn = f"{build.rpartition('/')[0]}/99"
     record = {"build": arn, "created": web.details(build)["dateCreated"]}

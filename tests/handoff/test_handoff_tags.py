@@ -74,7 +74,7 @@ def test_newest_builds_are_tagged_and_lose_the_tag_to_newer_ones(web: Web) -> No
     assert [web.tags(build).get("goldsmith:newest") for build in builds] == [None] * 3
 
 
-def test_policy_selects_only_builds_that_were_looked_at_with_its_number(web: Web) -> None:
+def test_policy_selects_only_builds_that_were_tagged_for_its_number(web: Web) -> None:
     builds = [web.build() for _ in range(2)]
 
     def selected() -> list[str | None]:
@@ -89,7 +89,7 @@ def test_policy_selects_only_builds_that_were_looked_at_with_its_number(web: Web
     assert selected() == [None, None], "it would not know that nobody protects the newest any more"
 
 
-def test_what_a_policy_selects_by_comes_together_with_what_spares_the_build(web: Web) -> None:
+def test_tag_that_a_policy_selects_is_written_together_with_those_that_keep_the_build(web: Web) -> None:
     """Or a policy that runs between the two would take one of the newest."""
     web.image = replace(web.image, keep_newest=2)
     build = web.build()
@@ -210,7 +210,7 @@ def test_latest_moves_first_and_tags_that_are_left_are_counted_and_written_by_th
     assert tagged == [builds[:2:-1], builds[:0:-1], builds[::-1], builds[::-1]], "the newest first"
 
 
-def test_what_a_policy_may_take_is_spared_before_anything_else(web: Web) -> None:
+def test_builds_that_a_policy_may_delete_are_tagged_first(web: Web) -> None:
     web.image = replace(web.image, keep_newest=1)
     builds = [web.build() for _ in range(3)]
     web.run()
@@ -227,7 +227,7 @@ def test_what_a_policy_may_take_is_spared_before_anything_else(web: Web) -> None
     assert run.line["Untagged"] == 3
 
 
-def test_tags_that_no_longer_apply_wait_for_time_too(web: Web) -> None:
+def test_removing_tags_also_waits_for_time(web: Web) -> None:
     web.image = replace(web.image, keep_newest=3)
     builds = [web.build() for _ in range(3)]
     web.run()
@@ -264,7 +264,7 @@ def test_build_is_not_handed_to_the_policy_while_one_of_its_regions_cannot_be_re
     assert web.tags(older)["goldsmith:retention"].endswith("/2")
 
 
-def test_build_of_which_image_builder_does_not_say_enough_counts_as_in_use(web: Web) -> None:
+def test_build_with_an_incomplete_answer_counts_as_in_use(web: Web) -> None:
     web.image = replace(web.image, keep_newest=1)
     odd, _, _ = (web.build() for _ in range(3))
 
@@ -280,7 +280,7 @@ def test_build_of_which_image_builder_does_not_say_enough_counts_as_in_use(web: 
     assert "goldsmith:in-use" not in web.tags(odd)
 
 
-def test_refusals_one_after_the_other_end_the_tagging_and_not_the_line(web: Web) -> None:
+def test_repeated_refusals_end_the_tagging_and_the_line_is_written(web: Web) -> None:
     build = web.build()
     web.run()
 

@@ -110,7 +110,7 @@ def test_each_region_has_its_name_key_and_tags(world: World) -> None:
         assert told["Encrypted"] == encrypted
 
 
-def test_ami_is_shared_with_whom_the_configuration_names(world: World) -> None:
+def test_ami_is_shared_with_those_that_the_configuration_names(world: World) -> None:
     permission = {"userIds": [STRANGER], "organizationArns": [ORGANIZATION], "organizationalUnitArns": [UNIT]}
     image = world.built(
         {
@@ -260,7 +260,7 @@ def test_build_fails_where_its_distribution_cannot_be_done(world: World) -> None
         ({"launchPermission": {"userGroups": ["some"]}}, "The only user group is 'all'."),
     ],
 )
-def test_distribution_that_cannot_be_meant_is_refused(world: World, ami: dict[str, Any], reason: str) -> None:
+def test_distribution_that_makes_no_sense_is_refused(world: World, ami: dict[str, Any], reason: str) -> None:
     with pytest.raises(ClientError, match=reason):
         world.image_builder.create_distribution_configuration(
             name=world.name, distributions=[{"region": HOME, "amiDistributionConfiguration": world.ami(**ami)}]

@@ -158,7 +158,7 @@ def test_only_one_action_is_taken_in_a_run(web: Web, role: str) -> None:
     assert (states, there(web)) == (["DEPRECATED", "DISABLED"], [])
 
 
-def test_execution_tells_what_was_done_and_why_something_was_skipped(web: Web, role: str) -> None:
+def test_execution_says_what_was_done_and_why_something_was_skipped(web: Web, role: str) -> None:
     rules = {"amis": {"isPublic": False, "regions": [HOME]}}
     policy = create(web, role, {"action": DELETE, "filter": OLD, "exclusionRules": rules})
     arn = build(web)

@@ -523,7 +523,7 @@ def test_build_without_tests_is_not_tested(local_aws: LocalAws, image_builder: A
 
 
 @pytest.mark.parametrize("state", ["BUILDING", "TESTING"])
-def test_build_fails_where_it_is_told_to_and_the_next_one_does_not(
+def test_build_fails_where_the_test_asks_for_it_and_the_next_one_does_not(
     local_aws: LocalAws, image_builder: Any, pipeline: dict[str, str], state: Any
 ) -> None:
     local_aws.fail_next_build(at=state)
@@ -691,7 +691,7 @@ def test_topic_gets_a_message_in_the_form_that_aws_documents(
 # The process
 
 
-def test_port_that_is_taken_is_said_in_one_line(local_aws: LocalAws) -> None:
+def test_port_that_is_in_use_is_one_line(local_aws: LocalAws) -> None:
     port = int(local_aws.endpoint.rpartition(":")[2])
     with pytest.raises(LocalAwsError) as refused, LocalAws(port=port):
         pass

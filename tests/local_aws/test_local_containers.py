@@ -171,7 +171,7 @@ def test_build_without_distribution_goes_to_the_repository_of_the_recipe(world: 
     assert image["outputResources"]["containers"] == [{"region": REGION, "imageUris": [uri]}]
 
 
-def test_build_fails_in_ecrs_words(world: World) -> None:
+def test_build_fails_with_ecrs_message(world: World) -> None:
     pipeline = world.pipeline(regions=(REGION,), tags=("stable",))
     assert world.build(pipeline)["state"]["status"] == "AVAILABLE"
     state = world.build(pipeline)["state"]

@@ -50,7 +50,7 @@ def test_text_that_the_terminal_does_not_know_is_written_nevertheless(monkeypatc
     assert run("-c", program) == (0, "")
 
 
-def test_an_error_that_nobody_expects_is_one_line_and_says_how_to_see_more() -> None:
+def test_an_unexpected_error_is_one_line_and_says_how_to_see_more() -> None:
     program = "import entry\nentry.run('x.py', lambda: {}['a\\nb'])"
     assert run("-c", program) == (
         1,

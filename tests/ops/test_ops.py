@@ -121,7 +121,7 @@ def test_build_follow_on_a_terminal_is_a_table_that_stays_and_gives_the_cursor_b
     ]
 
 
-def test_build_follow_tells_why_a_build_failed_and_where_its_log_is(world: World, local_aws: LocalAws) -> None:
+def test_build_follow_shows_why_a_build_failed_and_where_its_log_is(world: World, local_aws: LocalAws) -> None:
     world.web.other_imagebuilder.update_infrastructure_configuration(
         infrastructureConfigurationArn=world.web.pipeline["infrastructureConfigurationArn"],
         instanceProfileName="acme_builder",
@@ -329,7 +329,7 @@ def test_json_of_status_has_iso_dates_and_the_newer_build(world: World) -> None:
 # --- errors in words
 
 
-def test_what_is_not_deployed_is_said_with_the_command_that_does_it(shell: Shell) -> None:
+def test_what_is_not_deployed_is_shown_with_the_command_that_deploys_it(shell: Shell) -> None:
     for command in ("build", "follow"):
         answer = shell.ops(command, "api")
         assert answer.err == (
@@ -344,7 +344,7 @@ def test_an_unknown_image_is_named_with_the_nearest_one(shell: Shell, command: s
     assert (answer.err, answer.status) == ("unknown image 'wbe'; did you mean 'web'?\n", 2)
 
 
-def test_a_broken_configuration_is_told_as_in_synthesis(shell: Shell) -> None:
+def test_a_broken_configuration_is_reported_as_in_synthesis(shell: Shell) -> None:
     shell.config.write_text("images: [\n")
     answer = shell.ops("status")
     assert re.match(rf"{shell.config}:\d+: ", answer.err)
@@ -359,14 +359,14 @@ def test_a_broken_configuration_is_told_as_in_synthesis(shell: Shell) -> None:
         (("build", "web", "--handoff-timeout", "long"), "argument --handoff-timeout: must be seconds, got 'long'"),
     ],
 )
-def test_a_wrong_command_line_is_refused_in_words(shell: Shell, arguments: tuple[str, ...], words: str) -> None:
+def test_a_wrong_command_line_is_refused_with_a_message(shell: Shell, arguments: tuple[str, ...], words: str) -> None:
     answer = shell.ops(*arguments)
     assert words in answer.err
     assert answer.status == 2
 
 
 @pytest.mark.parametrize("command", ["build", "status"])
-def test_missing_credentials_are_said_in_one_line(shell: Shell, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+def test_missing_credentials_are_one_line(shell: Shell, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     answer = shell.ops("build", "web")
@@ -413,7 +413,7 @@ def test_credentials_of_an_account_that_the_settings_do_not_allow_are_refused(sh
         ),
     ],
 )
-def test_what_aws_refuses_is_said_in_one_line(
+def test_what_aws_refuses_is_one_line(
     shell: Shell, monkeypatch: pytest.MonkeyPatch, service: str, code: str, words: str
 ) -> None:
     with refusing(code, "who are you.") as endpoint:
@@ -422,7 +422,7 @@ def test_what_aws_refuses_is_said_in_one_line(
     assert (answer.out, answer.err, answer.status) == ("", f"{words}\n", 1)
 
 
-def test_an_aws_that_does_not_answer_is_said_in_one_line(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_aws_that_does_not_answer_is_one_line(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         nobody = f"http://127.0.0.1:{listener.getsockname()[1]}"
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", nobody)
@@ -523,7 +523,7 @@ def test_container_shows_without_registry_and_most_of_its_digest_on_a_terminal(c
     assert f" {value} " in world.ops("status").out
 
 
-def test_region_without_a_container_image_is_told(container_world: World) -> None:
+def test_region_without_a_container_image_is_reported(container_world: World) -> None:
     world = container_world
     world.config.write_text(world.config.read_text().replace("eu-west-1", "ap-northeast-1"))
     world.web.build()

@@ -85,7 +85,7 @@ def test_a_channel_that_nobody_moved_is_not_set(world: World) -> None:
     assert answer.count("not set") == 2
 
 
-def test_what_is_no_build_of_the_image_is_said_with_status_1(world: World) -> None:
+def test_what_is_not_a_build_of_the_image_is_reported_with_status_1(world: World) -> None:
     own = world.web.amis(world.web.build())[REGION]
     record = json.dumps({"build": world.arn("1.0.7/1"), "created": "2026-01-01T00:00:00+00:00"})
     arn = world.arn("1.0.7/1").replace(f"acme-{world.name}", "acme-shop")

@@ -166,7 +166,7 @@ def test_a_fleet_that_runs_what_its_channel_says_has_no_gap(world: World) -> Non
     assert world.gaps() == []
 
 
-def test_a_refresh_that_never_began_is_said_with_the_command_that_starts_it(world: World) -> None:
+def test_a_refresh_that_never_began_is_shown_with_the_command_that_starts_it(world: World) -> None:
     """StartInstanceRefresh refused, or Terraform killed before it: the next plan is empty."""
     world.second_build()
     world.aws.end_next_refresh(world.group, status="Refused")
@@ -193,7 +193,7 @@ def test_a_refresh_of_before_is_not_taken_for_one_of_the_new_version(world: Worl
 
 
 @pytest.mark.parametrize("ended", ["Failed", "Cancelled", "RollbackSuccessful", "RollbackFailed"])
-def test_a_refresh_that_ended_badly_is_said_with_its_reason(world: World, ended: str) -> None:
+def test_a_refresh_that_failed_is_shown_with_its_reason(world: World, ended: str) -> None:
     old, new = world.second_build()
     world.refresh(status=ended, percentage=50, reason="1 instance did not become\nhealthy.")
     (gap,) = world.gaps()
@@ -224,7 +224,7 @@ def test_a_rollback_that_goes_on_is_a_gap(world: World) -> None:
     assert gap.endswith("the last instance refresh is RollbackInProgress at 25%: alarm web-5xx; wait for its end")
 
 
-def test_a_build_that_was_not_applied_and_a_group_left_behind_are_two_gaps(world: World) -> None:
+def test_a_build_that_was_not_applied_and_a_group_of_an_old_version_are_two_gaps(world: World) -> None:
     world.deploy()
     world.add_version(world.build())
     world.point(world.build())
@@ -235,7 +235,7 @@ def test_a_build_that_was_not_applied_and_a_group_left_behind_are_two_gaps(world
     ]
 
 
-def test_what_is_not_there_is_said(world: World) -> None:
+def test_what_does_not_exist_is_reported(world: World) -> None:
     deploy = f"run make deploy STACK=fleet-{world.fleet}"
     channel = f"channel prod of image {world.web.name}"
     assert world.gaps() == [
@@ -252,7 +252,7 @@ def test_what_is_not_there_is_said(world: World) -> None:
     assert world.gaps()[0] == f"launch template {world.group} does not exist: {deploy}"
 
 
-def test_a_channel_that_holds_rubbish_is_a_gap_of_its_fleets(world: World) -> None:
+def test_a_channel_with_an_invalid_value_is_a_gap_of_its_fleets(world: World) -> None:
     world.deploy()
     world.point("ami-tpyo")
     assert world.gaps() == [f"channel prod of image {world.web.name}: 'ami-tpyo' is not the ID of an AMI"]
@@ -269,7 +269,7 @@ def test_a_fleet_is_shown_with_its_image_and_alone(world: World) -> None:
 
 
 @pytest.mark.parametrize("service", ["AUTO_SCALING", "EC2", "SSM"])
-def test_what_may_not_be_read_is_an_error_beside_what_can(
+def test_what_may_not_be_read_is_an_error_and_the_rest_is_shown(
     world: World, monkeypatch: pytest.MonkeyPatch, service: str
 ) -> None:
     world.deploy()

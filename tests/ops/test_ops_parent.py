@@ -68,7 +68,7 @@ def test_finds_the_ami_of_a_public_parameter(local_aws: LocalAws, run: Run) -> N
     ]
 
 
-def test_says_what_it_knows_when_aws_does_not_tell_the_ami(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prints_what_is_known_when_aws_does_not_name_the_ami(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """It need not say which AMI a managed image is, and one that a parameter holds can be gone."""
     arn = f"arn:aws:imagebuilder:{REGION}:aws:image/amazon-linux-2023-x86/2026.11.10/1"
     image = {"arn": arn, "version": "2026.11.10/1", "dateCreated": "2026-11-10T03:04:05.678Z"}
@@ -103,7 +103,7 @@ def test_finds_the_newest_ami_of_a_publisher_and_the_line_to_write(local_aws: Lo
     assert run("centos-7", "--region", REGION, "--architecture", "arm64").out.endswith(f"parent: {arm}\n")
 
 
-def test_a_lower_version_that_was_mended_later_is_not_newer(local_aws: LocalAws, run: Run) -> None:
+def test_a_lower_version_that_was_rebuilt_later_is_not_newer(local_aws: LocalAws, run: Run) -> None:
     """Red Hat does so for those who stay with a minor version; betas and other licenses are not for everybody."""
     newest = publish(local_aws, "RHEL-9.10.0_HVM_GA-20260728-x86_64-0-Hourly2-GP3", account=RED_HAT, date="2026-07-29")
     for name in (
@@ -169,14 +169,14 @@ def test_says_so_when_there_is_no_such_parameter(run: Run) -> None:
     assert answer.status == 1
 
 
-def test_names_that_the_catalogue_does_not_have_are_told(run: Run) -> None:
+def test_names_that_the_catalogue_does_not_have_are_reported(run: Run) -> None:
     answer = run("centos-77", "--region", REGION)
     assert (answer.err, answer.status) == ("unknown operating system 'centos-77'; did you mean 'centos-7'?\n", 2)
     answer = run("windows-server-2022-core", "--region", REGION, "--architecture", "arm64")
     assert (answer.err, answer.status) == ("windows-server-2022-core does not exist for arm64; write x86_64\n", 2)
 
 
-def test_refusals_of_aws_are_told_in_words(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refusals_of_aws_are_reported_in_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     with refusing("AccessDeniedException", "not you") as endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
         answer = run("amazon-linux-2023", "--region", REGION)

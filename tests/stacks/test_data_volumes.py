@@ -83,7 +83,7 @@ def test_a_fleet_encrypts_the_volumes_of_an_image_that_is_not_encrypted(stacks: 
     assert volumes["/dev/sdg"].items() >= {"iops": 4000, "throughput": 125, "volume_size": 0}.items()
 
 
-def test_what_a_mapping_leaves_out_cannot_come_from_another_that_was_in_its_place(
+def test_what_a_mapping_leaves_out_cannot_come_from_an_earlier_mapping_in_its_place(
     stacks: dict[str, dict[str, Any]],
 ) -> None:
     """The provider takes what is left out from there: only a throughput, of which it takes no zero, may be."""

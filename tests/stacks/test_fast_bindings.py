@@ -150,7 +150,7 @@ def test_stock_bindings_on_demand(tmp_path: Path) -> None:
     assert not (tmp_path / "cache").exists()
 
 
-def test_a_broken_estate_ends_without_a_word_about_node(tmp_path: Path, cache: Path) -> None:
+def test_a_broken_estate_ends_without_a_message_about_node(tmp_path: Path, cache: Path) -> None:
     (tmp_path / "estate.yaml").write_text("settings: {}\n")
     program = "import sys, main; sys.exit(main.main())"
     process = _start(program, GOLDSMITH_CONFIG=tmp_path, GOLDSMITH_CACHE=cache)

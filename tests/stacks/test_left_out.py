@@ -10,7 +10,7 @@ KEPT = {
 `desired_capacity` is kept by intention: scaling policies change it."""
 
 
-def test_a_field_of_a_fleet_that_is_deleted_goes_from_aws() -> None:
+def test_a_field_of_a_fleet_that_is_deleted_is_removed_in_aws() -> None:
     found = dict.fromkeys(KEPT, 0)
     for name in ESTATES:
         for stack, synthesized in reviewed(name).items():

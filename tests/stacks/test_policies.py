@@ -141,11 +141,11 @@ def test_no_statement_allows_every_action_of_a_service(statements: list[Statemen
     assert broad == EVERY_ACTION.keys()
 
 
-def test_every_resource_stands_only_where_the_reason_was_reviewed(statements: list[Statement]) -> None:
+def test_all_resources_are_allowed_only_where_the_reason_was_reviewed(statements: list[Statement]) -> None:
     assert {each.key for each in statements if each.allows and "*" in each.resources} == EVERY_RESOURCE.keys()
 
 
-def test_no_pattern_goes_on_right_after_a_name(statements: list[Statement]) -> None:
+def test_no_pattern_has_its_wildcard_directly_after_a_name(statements: list[Statement]) -> None:
     """`acme_web*` is also `acme_webshop`, and `acme_web-*` also `acme_web-shop`."""
     patterns = {
         f"{each.key} {pattern.rpartition(':')[2]}"

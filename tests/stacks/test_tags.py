@@ -110,7 +110,7 @@ def test_examples_ask_for_tags_at_every_level(stacks: list[Stack]) -> None:
     assert {("image", "service"), ("image", "team"), ("fleet", "environment"), ("fleet", "team")} <= keys
 
 
-def test_it_is_known_of_every_type_whether_it_takes_tags(stacks: list[Stack]) -> None:
+def test_every_type_is_known_to_take_tags_or_not(stacks: list[Stack]) -> None:
     types = {kind for stack in stacks for kind in stack.json["resource"]}
     assert types - TAGGED - TAGGED_OTHERWISE - WITHOUT_TAGS == set()
 

@@ -57,7 +57,7 @@ def _runs(pid: int) -> bool:
         return False
 
 
-def test_ends_with_the_words_of_the_command_that_failed(tmp_path: Path) -> None:
+def test_ends_with_the_message_of_the_command_that_failed(tmp_path: Path) -> None:
     with _demo(tmp_path, terraform="echo 'no plans today' >&2; exit 1") as demo:
         output, _ = demo.communicate(timeout=120)
     assert demo.returncode == 1

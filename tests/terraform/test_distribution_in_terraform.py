@@ -40,7 +40,7 @@ FULL = """
 """
 
 
-def test_what_a_distribution_no_longer_says_goes_in_place_and_nothing_is_left_to_plan(
+def test_what_a_distribution_no_longer_has_is_removed_in_place_and_the_next_plan_is_empty(
     local_aws: LocalAws, terraform_environment: Mapping[str, str], tmp_path: Path
 ) -> None:
     stack = tmp_path / "cdktf.out" / "stacks" / "image-desk"

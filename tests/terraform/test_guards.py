@@ -323,7 +323,7 @@ def test_stops_at_subnets_of_several_vpcs_and_at_what_the_provider_would_keep_of
     ]
 
 
-def test_whatever_is_gone_stops_neither_a_refresh_nor_a_destroy(accepted: Plan, fleets: Fleets) -> None:
+def test_missing_resources_stop_neither_a_refresh_nor_a_destroy(accepted: Plan, fleets: Fleets) -> None:
     """Of the fleet that the test before this has applied, and of one that names its subnets."""
     ec2 = fleets.aws.client("ec2", region=REGION)
     ssm = fleets.aws.client("ssm", region=REGION)

@@ -152,7 +152,7 @@ def test_long_document_reaches_image_builder_letter_for_letter(world_of: Callabl
     assert (world.components(), world.workflows(), world.objects("")) == ([], [], [])
 
 
-def test_build_may_read_exactly_the_object_that_it_is_told_to_fetch(world_of: Callable[[str], DeployedStack]) -> None:
+def test_build_may_read_only_the_object_that_it_fetches(world_of: Callable[[str], DeployedStack]) -> None:
     policy = world_of(DOCUMENT).synthesized["resource"]["aws_iam_role_policy"]["instance_policy"]["policy"]
     # Terraform reads $${ as ${, and IAM ${*} and ${$} as the characters themselves
     statement = (

@@ -75,7 +75,7 @@ def state_change(arn: str, status: str) -> dict[str, Any]:
     }
 
 
-def test_failed_builds_of_the_image_and_no_others_are_told(world: DeployedStack) -> None:
+def test_failed_builds_of_the_image_and_no_others_are_reported(world: DeployedStack) -> None:
     targets = (
         *(f"aws_cloudwatch_event_target.{kind}_{whom}" for kind in TARGETS for whom in ("emails", "topic")),
         "aws_sns_topic_policy.failures_topic_policy",
@@ -106,7 +106,7 @@ def test_failed_builds_of_the_image_and_no_others_are_told(world: DeployedStack)
     assert world.matching(state_change(arn, "FAILED")) == []
 
 
-def test_nobody_is_told_twice_of_a_failed_build(world: DeployedStack) -> None:
+def test_nobody_is_notified_twice_of_a_failed_build(world: DeployedStack) -> None:
     stack = world.declare("{emails: [team@example.com], no_new_image_for: 2 weeks}")["image-web"]
     alarms = stack["resource"]["aws_cloudwatch_metric_alarm"]
     by_mail = {name for name, alarm in alarms.items() if alarm.get("alarm_actions")}

@@ -147,7 +147,7 @@ def test_policy_is_created_updated_replaced_and_destroyed(policy: Policy) -> Non
     assert policy.all() == []
 
 
-def test_newest_and_what_channels_point_to_stay_and_the_rest_goes_with_its_snapshots(policy: Policy) -> None:
+def test_newest_and_what_channels_point_to_are_kept_and_the_rest_is_deleted_with_its_snapshots(policy: Policy) -> None:
     web, amis = policy.web, Amis(policy.web)
     policy.apply("{keep_newest: 2}")
     web.image = replace(web.image, keep_newest=2)
@@ -176,7 +176,7 @@ def test_newest_and_what_channels_point_to_stay_and_the_rest_goes_with_its_snaps
     assert web.latest() == all_amis[newest]
 
 
-def test_policy_that_runs_before_the_function_knows_of_it_takes_nothing(policy: Policy) -> None:
+def test_policy_that_runs_before_the_function_knows_of_it_deletes_nothing(policy: Policy) -> None:
     """AWS runs a policy when it likes, and the function tags the newest within the hour."""
     web = policy.web
     builds = [web.build() for _ in range(6)]
@@ -198,7 +198,7 @@ def test_policy_that_runs_before_the_function_knows_of_it_takes_nothing(policy: 
     assert builds_that_are_there(web) == set(builds[2:]), "it keeps three, and only two are tagged yet"
 
 
-def test_build_to_which_latest_had_to_go_back_stays_however_old(policy: Policy) -> None:
+def test_build_to_which_latest_had_to_go_back_is_kept_however_old(policy: Policy) -> None:
     """The newest build has lost its AMIs: latest points to one that is not among the newest."""
     web = policy.web
     policy.apply("{keep_newest: 1, delete_after: 30 days}")
@@ -256,7 +256,7 @@ EXCEPTIONS: dict[str, Callable[[LocalAws, str], object]] = {
 }
 
 
-def test_ami_that_is_excluded_stays_and_keeps_its_build(policy: Policy) -> None:
+def test_ami_that_is_excluded_is_kept_and_keeps_its_build(policy: Policy) -> None:
     web, amis = policy.web, Amis(policy.web)
     policy.apply('{keep_newest: 1, exclusion_rules: {shared_accounts: ["111122223333"]}}')
     web.image = replace(web.image, keep_newest=1)
@@ -278,7 +278,7 @@ def test_ami_that_is_excluded_stays_and_keeps_its_build(policy: Policy) -> None:
     assert builds_that_are_there(web) == {*builds.values(), tagged, newest} - {gone}
 
 
-def test_role_may_do_only_what_the_rules_say_and_only_to_what_the_image_made(policy: Policy) -> None:
+def test_role_may_do_only_what_the_rules_need_and_only_to_builds_of_the_image(policy: Policy) -> None:
     def statements(retention: str) -> dict[str, Any]:
         resources = policy.declare(retention)["resource"]
         document = json.loads(resources["aws_iam_role_policy"]["lifecycle_policy"]["policy"])

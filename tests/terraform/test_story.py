@@ -20,7 +20,7 @@ def world(terraform_environment: Mapping[str, str], tmp_path_factory: pytest.Tem
             world.end()
 
 
-def test_the_story_goes_as_told(world: World) -> None:
+def test_the_story_runs_to_its_end(world: World) -> None:
     for step in STEPS:
         try:
             assert step.run(world)

@@ -98,7 +98,7 @@ def test_takes_a_version_with_two_digits_after_the_point(tmp_path: Path) -> None
 
 
 @pytest.mark.usefixtures("terraform_environment")
-def test_says_that_the_provider_is_not_to_be_had(tmp_path: Path) -> None:
+def test_says_that_the_provider_is_not_available(tmp_path: Path) -> None:
     own = tmp_path / "own.tfrc"
     own.write_text(f'provider_installation {{\n  filesystem_mirror {{\n    path = "{tmp_path}"\n  }}\n}}\n')
     given = BARE | {"TF_CLI_CONFIG_FILE": str(own)}
@@ -109,7 +109,7 @@ def test_says_that_the_provider_is_not_to_be_had(tmp_path: Path) -> None:
     assert "\n" not in lack
 
 
-def test_a_failing_command_is_told_with_its_folder_and_terraforms_words(tmp_path: Path) -> None:
+def test_a_failing_command_is_reported_with_its_folder_and_terraforms_message(tmp_path: Path) -> None:
     said = tmp_path / "said"
     said.write_text("\033[31m╷\n│ Error: no such stack\n╵\033[0m\n")
     environ = fake_terraform(tmp_path / "bin", script=f"/bin/cat '{said}' >&2; exit 3")

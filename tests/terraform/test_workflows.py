@@ -94,7 +94,7 @@ def world_of(
     return synthesized
 
 
-def test_workflows_are_made_moved_to_and_gone(world_of: Callable[..., DeployedStack]) -> None:
+def test_workflows_are_created_used_and_removed(world_of: Callable[..., DeployedStack]) -> None:
     world = world_of(ESTATE + WORKFLOWS)
     terraform.run("init", folder=world.stack, environ=world.environment)
     world.terraform("apply", "-auto-approve")
@@ -148,7 +148,7 @@ def test_workflows_are_made_moved_to_and_gone(world_of: Callable[..., DeployedSt
     terraform.run("destroy", "-auto-approve", folder=world.stack, environ=world.environment)
 
 
-def test_repository_for_scans_is_taken_up_and_not_left_behind(world_of: Callable[..., DeployedStack]) -> None:
+def test_repository_for_scans_can_be_named_later_and_cannot_be_removed(world_of: Callable[..., DeployedStack]) -> None:
     def world(scanning: str) -> DeployedStack:
         image = f"{{kind: container, parent: 'nginx:1.29', build: [update-os], regions: [{REGION}], {scanning}}}"
         return world_of(ESTATE.partition("  web:")[0] + f"  web: {image}\n")
@@ -251,7 +251,7 @@ def statements(stack: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {statement["Sid"]: statement for statement in policy["Statement"]}
 
 
-def test_role_may_do_what_the_documents_say_and_no_more(stacks: dict[str, dict[str, Any]]) -> None:
+def test_role_may_do_only_what_the_documents_need(stacks: dict[str, dict[str, Any]]) -> None:
     ledger, gate = (statements(stacks[f"image-{name}"]) for name in ("ledger", "gate"))
     # by the value of a parameter, by its text, and where only one image has such a step
     assert ledger["TellWhoApproves"]["Resource"] == ["arn:aws:sns:eu-west-1:111122223333:approvals"]
@@ -276,7 +276,7 @@ def test_role_may_do_what_the_documents_say_and_no_more(stacks: dict[str, dict[s
         assert passed.rpartition("/")[2].endswith("_build_eu-west-1") and "*" not in passed
 
 
-def test_only_image_builder_takes_on_the_role_and_for_this_account(stacks: dict[str, dict[str, Any]]) -> None:
+def test_only_image_builder_assumes_the_role_and_for_this_account(stacks: dict[str, dict[str, Any]]) -> None:
     role = stacks["image-ledger"]["resource"]["aws_iam_role"]["execution_role"]
     (statement,) = json.loads(role["assume_role_policy"])["Statement"]
     assert statement["Principal"] == {"Service": "imagebuilder.amazonaws.com"}
@@ -307,7 +307,7 @@ def test_container_is_scanned_in_the_repository_that_is_named(tmp_path: Path) ->
         assert makes & statements(stacks[f"image-{name}"]).keys() == needed
 
 
-def test_a_role_that_is_named_is_taken_and_none_is_made(stacks: dict[str, dict[str, Any]]) -> None:
+def test_a_role_that_is_named_is_used_and_none_is_created(stacks: dict[str, dict[str, Any]]) -> None:
     resources = stacks["image-express"]["resource"]
     pipeline = resources["aws_imagebuilder_image_pipeline"]["pipeline"]
     assert pipeline["execution_role"] == "arn:aws:iam::111122223333:role/image-workflows"
