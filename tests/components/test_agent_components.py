@@ -1,7 +1,7 @@
-"""cloudwatch-agent and ssm-agent, Linux, run for real in scratch systems among stand-ins for AWS's packages.
+"""cloudwatch-agent and ssm-agent on Linux, run for real in scratch systems with stand-ins for AWS's packages.
 
-Files that a system downloads are in `/srv/web/`, by host and path. A signature is text: the checksum of what is
-signed, and the fingerprint of the key.
+Files that a system downloads are in `/srv/web/`, by host and path. A signature is text: the checksum of what is signed,
+and the fingerprint of the key.
 """
 
 import hashlib

@@ -48,7 +48,7 @@ def patched(system: NewSystem, os: str, commands: Mapping[str, str] | None = Non
 
 
 def said(one: System, packages: str = "", *, status: int) -> str:
-    """What the test says in the end, which ends as told."""
+    """The output of the test, which must end with this status."""
     found, output = one.run("patch-installed", phase="test", values={"packages": packages})
     assert found == status, output
     return last_line(output)

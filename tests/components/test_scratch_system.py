@@ -1,4 +1,4 @@
-"""The scratch system itself: what it shows to steps, and what of theirs it shows to tests."""
+"""The scratch system itself: what steps see in it, and what tests see of their steps."""
 
 import pytest
 

@@ -235,7 +235,7 @@ def test_asks_an_sshd_that_nobody_has_connected_to_since_the_boot(system: NewSys
     for phase in ("build", "validate", "test"):
         status, output = one.run("security-baseline", phase=phase)
         assert status == 0, output
-        # What is in /run is gone after a boot.
+        # /run is empty after a boot.
         one.bash("rm -r /run/sshd")
 
 

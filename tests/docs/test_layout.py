@@ -1,4 +1,4 @@
-"""The layout that CONTRIBUTING describes: who may import whom, no circle, and what `estate` shows to other programs."""
+"""The layout that CONTRIBUTING describes: who may import whom, no import cycle, and the public names of `estate`."""
 
 import ast
 import re

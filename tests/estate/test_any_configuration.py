@@ -1,4 +1,4 @@
-"""Whatever stands in a configuration: one cause is one problem, and no value ends in anything but our own words."""
+"""Any value in a configuration: one cause is one problem, and every value gets a message of ours."""
 
 import json
 from pathlib import Path

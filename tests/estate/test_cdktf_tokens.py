@@ -1,4 +1,4 @@
-"""Text that cdktf takes for references of its own is refused wherever it stands; what only looks like it is not."""
+"""Text that cdktf takes for its own references is refused everywhere; text that only looks similar is accepted."""
 
 from pathlib import Path
 

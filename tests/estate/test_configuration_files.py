@@ -1,4 +1,4 @@
-"""Which files a configuration may name, and what is said of a file that is none of the configuration's."""
+"""Which files a configuration may name, and what is reported about a file outside the configuration."""
 
 import os
 import shutil
@@ -34,7 +34,7 @@ OUTSIDE = "must stay below the configuration's folder, also through links"
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
-    """A folder for a configuration, with files beside it that are none of it."""
+    """A folder for a configuration, with files outside it that do not belong to it."""
     folder = tmp_path / "checkout" / "config"
     folder.mkdir(parents=True)
     (tmp_path / "secret.yml").write_text(SECRET)

@@ -1,4 +1,4 @@
-"""What is said of a component document: what AWS takes is taken, the rest has file, line, step, rule and remedy."""
+"""Problems of a component document: what AWS takes is accepted, the rest has file, line, step, rule and remedy."""
 
 import json
 import re

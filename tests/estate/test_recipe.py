@@ -67,7 +67,7 @@ def test_each_argument_that_changes_makes_a_new_version(made: Component | Recipe
 
 
 def test_versions_stay_what_they_were() -> None:
-    """Another way to derive them would make every recipe of every user anew."""
+    """Another way to derive versions would create every recipe of every user again."""
     assert APP.version == "1.0.362456948"
     assert RECIPE.version == "1.0.118246471"
 

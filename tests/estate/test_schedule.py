@@ -1,4 +1,4 @@
-"""Which cron and rate expressions Image Builder takes, and what is said of the others."""
+"""Which cron and rate expressions Image Builder takes, and the messages about others."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What is said of a workflow document: what AWS takes is taken, the rest has file, line, step, rule and remedy."""
+"""Problems of a workflow document: what AWS takes is accepted, the rest has file, line, step, rule and remedy."""
 
 import json
 import re
@@ -21,7 +21,7 @@ STAGES: dict[str, Stage] = {each: each for each in get_args(Stage)}
 
 @dataclass(frozen=True)
 class Broken:
-    """A document, and what is said of it."""
+    """A document, and the problems that are reported."""
 
     name: str
     stage: Stage

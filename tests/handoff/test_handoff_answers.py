@@ -1,7 +1,8 @@
 """The hand-off and answers that cannot be read, lack something or are about something else.
 
-What comes over the wire enters below botocore, which raises something else for nearly each; what AWS's models allow to
-be absent is taken out of its answers. One such answer never stops the others, and the line is always written.
+Faults of the connection are added below botocore, which raises a different error for almost each; members that AWS's
+models allow to be absent are removed from its answers. One faulty answer never stops the others, and the line is always
+written.
 """
 
 from __future__ import annotations

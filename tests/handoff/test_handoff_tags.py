@@ -1,4 +1,5 @@
-"""The tags by which the hand-off tells lifecycle policies which builds are whose, in use, and among the newest."""
+"""The tags by which the hand-off shows lifecycle policies which builds belong to an image, are in use, and are the
+newest."""
 
 from __future__ import annotations
 
@@ -62,7 +63,7 @@ def test_newest_builds_are_tagged_and_lose_the_tag_to_newer_ones(web: Web) -> No
     web.run()
     assert [web.tags(build).get("goldsmith:newest") for build in builds] == ["true", "true"]
 
-    # another version of the recipe: Image Builder counts anew for it, the function does not
+    # another version of the recipe: Image Builder starts a new count for it, the function does not
     web.change_recipe("1.0.8")
     builds.append(web.build())
     web.build(fail=True)
@@ -135,7 +136,7 @@ def test_nothing_loses_a_tag_while_a_region_cannot_be_read(web: Web) -> None:
 
 
 def test_nothing_loses_a_tag_when_the_image_no_longer_goes_to_a_region(web: Web) -> None:
-    """Its channels there stay, and fleets that follow them, but nobody reads them any more."""
+    """Its channels there still exist, with fleets that follow them, but the hand-off does not read them any longer."""
     abroad = web.targets.pop()
     builds = []
     for _ in range(3):

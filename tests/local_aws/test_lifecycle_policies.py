@@ -1,7 +1,7 @@
 """Lifecycle policies of the local AWS: what it refuses as AWS does, and how its runs evaluate rules.
 
-What is expected here stands in Image Builder's user guide, "How lifecycle management rules work" and "How lifecycle
-policy execution works".
+The expectations are from Image Builder's user guide, "How lifecycle management rules work" and "How lifecycle policy
+execution works".
 """
 
 from collections.abc import Mapping

@@ -194,7 +194,7 @@ def test_parent_image_that_exists_is_accepted(
 
 
 def found_ami(aws: LocalAws, name: str) -> dict[str, Any]:
-    """The one AMI that anybody has under such a name."""
+    """The one AMI with this name, of any account."""
     filters = [{"Name": "name", "Values": [name]}]
     (image,) = aws.client("ec2", region=REGION).describe_images(Filters=filters)["Images"]
     found: dict[str, Any] = image
@@ -860,7 +860,7 @@ def wait_until(holds: Callable[[], bool]) -> None:
 
 
 def invoke_function(aws: LocalAws) -> Any:
-    """Make and run a Lambda function that tells where it would reach AWS."""
+    """Make and run a Lambda function that returns the address where it would reach AWS."""
     archive = BytesIO()
     with zipfile.ZipFile(archive, "w") as package:
         package.writestr(

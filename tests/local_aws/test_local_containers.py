@@ -1,4 +1,4 @@
-"""The local AWS's container recipes and container builds: what they refuse, and what they leave behind."""
+"""The local AWS's container recipes and container builds: what they refuse, and what they create."""
 
 from __future__ import annotations
 

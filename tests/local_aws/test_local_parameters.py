@@ -1,4 +1,4 @@
-"""The limits of Parameter Store on the local AWS, which refuses what AWS refuses, in its words."""
+"""The limits of Parameter Store on the local AWS, which refuses the same as AWS, with AWS's messages."""
 
 from __future__ import annotations
 

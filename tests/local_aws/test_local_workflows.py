@@ -168,7 +168,7 @@ def test_build_records_the_workflows_that_it_ran_and_runs_no_others(
 ) -> None:
     build_image = {"workflowArn": f"{MANAGED}/build/build-image/x.x.x"}
     own = create(image_builder, name)
-    # a version that is not said is the newest one when the build starts
+    # without a version, the newest one when the build starts
     run = {"workflowArn": own.replace("/1.0.0/1", "/x.x.x"), "parameters": [{"name": "note", "value": ["a"]}]}
     updated(image_builder, pipeline, workflows=[build_image, run], executionRole=role)
     image = build(image_builder, pipeline)

@@ -1,4 +1,5 @@
-"""What every program here does at its edge: Ctrl-C, standard output that cannot be written, errors nobody expects."""
+"""What every program here does at its start and end: Ctrl-C, standard output that cannot be written, unexpected
+errors."""
 
 from __future__ import annotations
 

@@ -326,7 +326,7 @@ def test_json_of_status_has_iso_dates_and_the_newer_build(world: World) -> None:
     assert latest == {"region": "us-east-1", "channel": "latest", **pointed, **fine, "newer_build": None}
 
 
-# --- errors in words
+# --- messages of errors
 
 
 def test_what_is_not_deployed_is_shown_with_the_command_that_deploys_it(shell: Shell) -> None:

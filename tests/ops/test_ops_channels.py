@@ -1,4 +1,4 @@
-"""What `python -m ops status` says of a channel's value: what it is, whatever the record beside it says."""
+"""What `python -m ops status` shows for a channel: the real value, whatever the record with it says."""
 
 from __future__ import annotations
 

@@ -186,7 +186,7 @@ def test_a_refresh_that_never_began_is_shown_with_the_command_that_starts_it(wor
 def test_a_refresh_of_before_is_not_taken_for_one_of_the_new_version(world: World) -> None:
     world.deploy()
     world.refresh()
-    time.sleep(1.1)  # EC2 tells the time of a version to the second
+    time.sleep(1.1)  # EC2 has the time of a version to the second
     world.move_on()
     (gap,) = world.gaps()
     assert ": no instance refresh was started since version 2 was made; start one: aws autoscaling " in gap

@@ -1,7 +1,7 @@
-"""What a person reads who looks for a parent image, against the local AWS.
+"""What `python -m ops parent` prints, against the local AWS, which has one or two AMIs of every system.
 
-It has an AMI or two of every system. ministack takes an access key of twelve digits for an account, so publishers can
-have more there. Where AWS might answer otherwise, a stand-in does.
+ministack takes an access key of twelve digits for an account, so publishers can have more AMIs there. Where AWS might
+answer differently, a stand-in answers.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def test_finds_the_ami_of_a_public_parameter(local_aws: LocalAws, run: Run) -> N
 
 
 def test_prints_what_is_known_when_aws_does_not_name_the_ami(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It need not say which AMI a managed image is, and one that a parameter holds can be gone."""
+    """AWS need not return the AMI of a managed image, and the AMI of a parameter may have been deregistered."""
     arn = f"arn:aws:imagebuilder:{REGION}:aws:image/amazon-linux-2023-x86/2026.11.10/1"
     image = {"arn": arn, "version": "2026.11.10/1", "dateCreated": "2026-11-10T03:04:05.678Z"}
     ami = "ami-0123456789abcdef0"

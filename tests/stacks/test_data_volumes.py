@@ -1,4 +1,4 @@
-"""Volumes beside the root: from an image to its AMIs, to images built from it, and to the fleets that run it."""
+"""Volumes in addition to the root volume: from an image to its AMIs, to images built from it, and to its fleets."""
 
 from pathlib import Path
 from typing import Any

@@ -73,7 +73,7 @@ def _start(program: str, *arguments: str | Path, **environment: str | Path) -> s
 
 
 def _said(*processes: subprocess.Popen[str]) -> str:
-    """What programs said on stderr; they must have succeeded."""
+    """What programs wrote to stderr; they must have succeeded."""
     said = "".join([process.communicate()[1] for process in processes])
     assert [process.returncode for process in processes] == [0] * len(processes), said
     return said

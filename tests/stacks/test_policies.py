@@ -1,6 +1,6 @@
-"""General rules for every policy of every example, in the JSON that `test_snapshots` holds to be what is synthesized.
+"""General rules for every policy of every example, in the JSON that `test_snapshots` compares with the synthesis.
 
-What breaks a rule on purpose stands in a table with its reason. A line that is not needed any more fails, too.
+What breaks a rule on purpose is in a table with its reason. A line that is not needed any longer fails, too.
 """
 
 import json
@@ -77,7 +77,7 @@ TAGGED_BY_IMAGE_BUILDER = (
 
 @dataclass(frozen=True)
 class Statement:
-    """A statement, and the resource in whose policy it stands."""
+    """A statement, and the resource whose policy has it."""
 
     stack: str
     kind: str

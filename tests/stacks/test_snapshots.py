@@ -1,6 +1,6 @@
 """Every example estate, through the whole program, as reviewed JSON: `tests/snapshots/<estate>/<stack>.json`.
 
-`make snapshots` writes them anew. Terraform addresses are part of the state contract, so a changed one is a breaking
+`make snapshots` writes them again. Terraform addresses are part of the state contract, so a changed one is a breaking
 change. The hash of the function's archive, which differs by content only, is masked by the configuration in it.
 """
 

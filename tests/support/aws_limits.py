@@ -1,8 +1,8 @@
-"""What AWS takes of each kind of resource that the stacks make: the oracle of test_largest_estate.py.
+"""What AWS takes for each kind of resource that the stacks create: the oracle of test_largest_estate.py.
 
-Sources, unless one is named: botocore's service model of the service, "Service quotas" in its user guide, and what
-provider 5.100 answers to `terraform validate`, which counts bytes. `None` stands for a kind of which nothing that an
-estate says is limited.
+Sources, unless another is named: botocore's service model of the service, "Service quotas" in its user guide, and what
+provider 5.100 answers to `terraform validate`, which counts bytes. `None` is for a kind with no limit on anything that
+an estate sets.
 """
 
 import json
@@ -168,7 +168,7 @@ _PLACEHOLDERS = ((r"data\.aws_caller_identity\.[a-z.]*account_id", "0" * 12), (r
 
 
 def too_much(kind: str, resource: Mapping[str, Any]) -> Iterator[str]:
-    """Everything in a resource that is more than AWS takes, in words."""
+    """Everything in a resource that exceeds AWS's limits, as messages."""
     for path, limit in (LIMITS[kind] or {}).items():
         for value in _values(resource, path.split(".")):
             size = limit.size(_resolved(value))

@@ -1,8 +1,8 @@
-"""The tables of documents: `broken_documents.txt`, and `sound_documents.txt`, which are taken.
+"""The tables of documents: `broken_documents.txt`, and `sound_documents.txt`, which are accepted.
 
-An entry is `=== what it is [what it is for]`, YAML, and for a broken one `>>>` and the exact lines that a person reads
-of `app.yaml`. In brackets stands the platform: Linux, Windows, macOS or any. YAML that begins with `- ` are the steps
-of the smallest document, whose first step is at line 5.
+An entry is `=== what it is [what it is for]`, YAML, and for a broken one `>>>` and the exact lines about `app.yaml`
+that a person reads. The platform is in the brackets: Linux, Windows, macOS or any. YAML that begins with `- ` is the
+steps of the smallest document, whose first step is at line 5.
 """
 
 import re
@@ -18,7 +18,7 @@ _SMALLEST = "schemaVersion: 1.0\nphases:\n  - name: build\n    steps:\n"
 
 @dataclass(frozen=True)
 class Written:
-    """A document, and what is said of it: nothing of a sound one."""
+    """A document, and the problems that are reported; none for a sound one."""
 
     name: str
     platform: Platform | None

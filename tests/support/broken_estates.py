@@ -1,8 +1,8 @@
 """The table of broken estates, `broken_estates*.txt`: what is written, and the exact lines that a person reads.
 
-An entry is `=== what is wrong [where]`, YAML, `>>>`, lines. The YAML stands where the brackets say: in the image, the
-fleet or the settings of the smallest estate, in place of what has the same key there, or it is the whole `[estate]`.
-`--- name` begins another file of the folder.
+An entry is `=== what is wrong [where]`, YAML, `>>>`, lines. The brackets say where the YAML is put: into the image, the
+fleet or the settings of the smallest estate, replacing the same key, or it is the whole `[estate]`. `--- name` begins
+another file of the folder.
 """
 
 import json
@@ -33,7 +33,7 @@ _SMALLEST = {
 
 @dataclass(frozen=True)
 class BrokenEstate:
-    """Files by name, and what is said of them."""
+    """Files by name, and the problems that are reported."""
 
     name: str
     files: dict[str, str]

@@ -1,6 +1,6 @@
-"""What the tests of the hand-off stand on: an image of its own for each, the events, and faults of AWS.
+"""The basis of the hand-off's tests: an image of its own for each test, the events, and faults of AWS.
 
-Faults enter by botocore's own events, between a real client and the wire, in AWS's form.
+Faults are added by botocore's own events, between a real client and the wire, in AWS's form.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ PARENT = "arn:aws:imagebuilder:us-east-1:aws:image/amazon-linux-2023-x86/x.x.x"
 SCHEDULE = {"source": "aws.scheduler", "detail-type": "Scheduled Event", "resources": [], "detail": {}}
 ONE_TRY = Config(retries={"mode": "standard", "total_max_attempts": 1})
 
-# One session, because each loads AWS's service models anew.
+# One session, because each one loads AWS's service models again.
 _session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test")
 _numbers = itertools.count(1)
 

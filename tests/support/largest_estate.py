@@ -1,7 +1,8 @@
-"""The largest estate that the rules allow: names at their longest, lists at their fullest, texts of three bytes each.
+"""The largest estate that the rules allow: the longest names, the fullest lists, texts of three bytes for each
+character.
 
-What excludes each other is spread over images: one goes everywhere, one to as many accounts as there may be, one comes
-from a disk image and becomes one, and one is a container.
+What excludes each other is spread over images: one is distributed to all regions, one to as many accounts as possible,
+one is built from a disk image and exported as one, and one is a container.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""An image and a fleet made in Python, with what they need and no more."""
+"""An image and a fleet made in Python, with only the required fields."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What the tests of `python -m ops` stand on: a deployed image, its configuration, and ways to run a command."""
+"""The basis of the tests of `python -m ops`: a deployed image, its configuration, and ways to run a command."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Shell:
     """Runs a command in this process."""
 
     def declare(self, *images: str, settings: str = "", regions: str = "us-east-1, eu-west-1") -> None:
-        """Write the configuration anew, with these images."""
+        """Write the configuration again, with these images."""
         fields = f"os: amazon-linux-2023, build: ['{_MANAGED}'], regions: [{regions}], channels: [prod]"
         lines = ["settings:", "  namespace: acme", settings, "images:", *(f"  {name}: {{{fields}}}" for name in images)]
         self.config.write_text("\n".join(lines))
@@ -96,7 +96,7 @@ class Shell:
             try:
                 while chunk := reader.read(65536):
                     written += chunk
-            except OSError:  # so Linux says that nobody has the terminal open any more
+            except OSError:  # Linux's way to report that no process has the terminal open any longer
                 pass
             process.wait(timeout=30)
         return written.decode()

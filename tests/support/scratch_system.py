@@ -1,11 +1,11 @@
-"""A scratch root in which a component's bash steps run for real, among stand-ins for the commands of a system.
+"""A scratch root in which a component's bash steps run for real, with stand-ins for the commands of a system.
 
-The root holds bash, the plain commands that every distribution has, and what a test puts there: files, and stand-ins
-for what would reach out of the root (package managers, systemctl, …), each of which writes its calls down. The steps
-see nothing of the machine but its network, and run as its root user, or as what they take for one.
+The root has bash, the plain commands that every distribution has, and what a test adds: files, and stand-ins for
+commands that would act outside the root (package managers, systemctl, …), each of which records its calls. The steps
+see nothing of the machine but its network, and run as its root user, or as a user that they take for root.
 
-No `/proc` is there, so that a test can give the files of it that a step reads; bash needs it for `< <(…)`, and only
-for that: write `<<< "$(…)"`, which does not hide a failure either.
+There is no `/proc`, so that a test can add the files of it that a step reads. Bash needs `/proc` only for `< <(…)`:
+write `<<< "$(…)"` instead, which does not hide a failure either.
 """
 
 import os
@@ -90,13 +90,13 @@ class Base:
 
 
 class System:
-    """A fresh system of one test.
+    """A fresh system for one test.
 
-    `os` is a key of `stand_ins.OS_RELEASE`: it says what `/etc/os-release` holds and which package manager is there.
-    `files` are put into the root: a path to its text, or to (mode, text); a path that ends in `/` is a folder, and
-    text that begins with `-> ` makes a link. `commands` are stand-ins: name to bash script (`$calls` is the file of
-    calls), added to those of the system or in place of them; `without` names commands that do not exist.
-    `objects` are what S3Download and WebDownload find, by their address.
+    `os` is a key of `stand_ins.OS_RELEASE`: it sets `/etc/os-release` and the package manager. `files` are put into the
+    root: a path to its text, or to (mode, text); a path that ends in `/` is a folder, and text that begins with `-> `
+    makes a link. `commands` are stand-ins: name to bash script (`$calls` is the file of calls), added to those of the
+    system or replacing them; `without` names commands that do not exist. `objects` are what S3Download and WebDownload
+    find, by their address.
     """
 
     def __init__(
@@ -125,7 +125,7 @@ class System:
         self.write({"/etc/os-release": OS_RELEASE[os], **accounts, **(files or {})})
 
     def add_command(self, name: str, script: str) -> None:
-        """Puts a stand-in there, in place of one of that name."""
+        """Adds a stand-in, replacing one with the same name."""
         path = self.root / _STAND_INS / name
         call = f'calls=/{_CALLS}\narguments=$*\necho "{name}${{arguments:+ ${{arguments//$\'\\n\'/ }}}}" >> "$calls"'
         path.write_text(f"#!/bin/bash\n{call}\n{script}\n")
@@ -149,7 +149,7 @@ class System:
             target.chmod(mode)
 
     def files(self) -> dict[str, tuple[int, str]]:
-        """What is in the root beside commands and libraries: (mode, text), in the form that `write` takes."""
+        """What is in the root, except commands and libraries: (mode, text), in the form that `write` takes."""
         found = {}
         for place, names, others in os.walk(self.root):
             folder = Path(place)

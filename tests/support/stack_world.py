@@ -1,7 +1,7 @@
 """An image's stack on the local AWS, made from its Terraform by the API instead of by Terraform, which takes a minute.
 
-What is made is what a build needs: components, recipe, configurations and pipeline, with the instance profile and the
-topic. The service model tells how Terraform's arguments are named and shaped in a request.
+It has what a build needs: components, recipe, configurations and pipeline, with the instance profile and the topic. The
+service model gives the names and shapes of Terraform's arguments in a request.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class Stack:
         return text.replace("$${", "${").replace("%%{", "%{")
 
     def _attribute(self, reference: str) -> str:
-        """What a reference stands for: what AWS gave, or else what was written."""
+        """The value of a reference: what AWS returned, otherwise what was written."""
         if reference in self._known:
             return self._known[reference]
         kind, name, attribute = reference.split(".")

@@ -1,9 +1,9 @@
-"""Stand-ins for a system's commands: bash scripts that keep what they are told in the scratch root.
+"""Stand-ins for a system's commands: bash scripts that keep their effects in the scratch root.
 
-So a step that enables a unit or installs a package can be followed by one that looks. Units are files in
-`/run/units/{enabled,active}/`, packages files in `/var/lib/packages/` that hold their version. What a repository
-offers is in `/var/lib/repository/`, likewise; without that folder it offers everything, as version 1.0. A package
-file's text is its name and version. Installing a package runs the script `/var/lib/after/NAME`, if it is there.
+So a step that enables a unit or installs a package can be followed by one that checks it. Units are files in
+`/run/units/{enabled,active}/`; packages are files in `/var/lib/packages/` with their version. What a repository offers
+is in `/var/lib/repository/`, in the same form; without that folder it offers everything, as version 1.0. A package
+file's text is its name and version. Installing a package runs the script `/var/lib/after/NAME`, if it exists.
 """
 
 OS_RELEASE = {

@@ -113,7 +113,7 @@ def world_of(
 
 ECR = f"arn:aws:ecr:{HOME}"
 PARENTS = {
-    # a registry that asks nobody who he is
+    # a registry without authentication
     "hub": ("nginx:1.29", None),
     "gallery": ("public.ecr.aws/docker/library/nginx:1.29", None),
     "team": (

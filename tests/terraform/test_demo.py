@@ -1,4 +1,4 @@
-"""`make demo` when something goes wrong: it says so, and leaves nothing behind."""
+"""`make demo` when something fails: it reports the failure, and leaves nothing behind."""
 
 import os
 import re
@@ -92,7 +92,7 @@ def test_ends_at_once_when_a_part_of_the_local_aws_is_broken(
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ends_what_runs_when_it_is_stopped(number: signal.Signals, tmp_path: Path) -> None:
     running = tmp_path / "running"
-    # cdktf runs an apply on a terminal of its own, and what hangs there need not heed that it goes
+    # cdktf runs an apply on a terminal of its own; a process there may ignore that the terminal is closed
     quick = "case $1 in -v | version) echo Terraform v1.11.4; exit 0 ;; init) exit 0 ;; esac"
     with _demo(tmp_path, terraform=f"{quick}; trap '' HUP; echo $$ >> {running}; exec sleep 300") as demo:
         while not running.exists() or len(running.read_text().split()) < 2:  # a plan and an apply, at once

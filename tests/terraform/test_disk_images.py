@@ -13,7 +13,7 @@ from tests.support.estates import synthesize
 
 REGION = "eu-central-1"
 NAMESPACE = "diskworks"
-# what is about disk images, and what of the stack refers to it; the rest takes a minute, and is tested elsewhere
+# only disk images and what refers to them; the rest of the stack takes a minute, and is tested elsewhere
 TARGETS = (
     "aws_ebs_snapshot_import.parent_snapshot",
     "aws_ami.parent_ami",
@@ -103,7 +103,7 @@ def test_disk_image_becomes_the_parent_and_builds_become_disk_images(world: Depl
     assert recipe["parentImage"] == parent["ImageId"]
     assert [each for each in world.distributions() if "s3ExportConfiguration" in each] == []
 
-    # a bucket whose name nobody knows yet enters a configuration that exists
+    # a bucket whose name is not known yet is added to a configuration that exists
     public = "launch_permission: public\n    export: {disk_image_format: RAW}"
     assert "Resources: 4 added, 1 changed, 0 destroyed." in world.apply(disk="noble/1.vmdk", more=public)
     home, abroad = sorted(world.distributions(), key=lambda each: str(each["region"]))

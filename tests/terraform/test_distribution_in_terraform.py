@@ -50,7 +50,7 @@ def test_what_a_distribution_no_longer_has_is_removed_in_place_and_the_next_plan
         return terraform.run(*arguments, target, folder=stack, environ=terraform_environment)
 
     def applied(more: str) -> tuple[str, dict[str, dict[str, Any]]]:
-        """Terraform's last words, and what each region has beside its AMIs' descriptions."""
+        """Terraform's last line, and what each region has in addition to its AMIs' descriptions."""
         (tmp_path / "estate.yaml").write_text(ESTATE + more)
         synthesize(tmp_path / "estate.yaml", tmp_path / "cdktf.out")
         if not (stack / ".terraform").exists():

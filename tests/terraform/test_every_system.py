@@ -93,7 +93,7 @@ def test_build_moves_the_parameter(
     assert ami.get("Platform") == ("windows" if system.platform == "Windows" else None)
     assert image["platform"] == system.platform
     assert image["osVersion"].rpartition(" ")[2] in system.title
-    # a root volume under another name would be a second disk beside the parent's own
+    # a root volume under another name would be a second disk in addition to the parent's own
     assert [device["DeviceName"] for device in ami["BlockDeviceMappings"]] == [ami["RootDeviceName"]]
 
 

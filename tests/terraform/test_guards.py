@@ -156,7 +156,7 @@ def parameter(channel: str) -> str:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a plan said, and the AMIs that the channels pointed to."""
+    """The output of a plan, and the AMIs that the channels pointed to."""
 
     said: Mapping[str, Said]
     amis: Mapping[str, str]

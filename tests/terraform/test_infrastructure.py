@@ -44,7 +44,7 @@ class DeployedStack:
         self._environment, self._folder = environment, folder
 
     def apply(self, infrastructure: str) -> str:
-        """What Terraform said; a plan after it is empty."""
+        """Terraform's output; a plan after it is empty."""
         (self._folder / "config").mkdir(exist_ok=True)
         text = ESTATE.replace("INFRASTRUCTURE", infrastructure)
         (self._folder / "config" / "estate.yaml").write_text(text)

@@ -1,4 +1,4 @@
-"""Who is told: rules, topic, alarms and dashboard by the real Terraform, against events as AWS documents them."""
+"""Who is notified: rules, topic, alarms and dashboard by the real Terraform, against events as AWS documents them."""
 
 import json
 from collections.abc import Mapping

@@ -17,7 +17,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def _python(folder: Path, name: str, *, version: str, ok: bool) -> None:
-    """A stand-in for a Python: it answers what the script asks of versions, and can do nothing else."""
+    """A stand-in for a Python: it answers what the script asks about versions, and can do nothing else."""
     stand_in = folder / name
     stand_in.write_text(
         f"#!/bin/sh\ncase $2 in *python_version*) echo {version} ;; *version_info*) exit {0 if ok else 1} ;; esac\n"

@@ -1,6 +1,7 @@
-"""Generations: the policy by the real Terraform, its runs on the local AWS, and what stays of builds, AMIs, snapshots.
+"""Retention: the policy by the real Terraform, its runs on the local AWS, and which builds, AMIs and snapshots are
+kept.
 
-The rules are AWS's, as its user guide tells them, and the tags that spare builds are the hand-off function's own.
+The rules are AWS's, from its user guide; the tags that keep builds are those of the hand-off function.
 """
 
 import json
@@ -152,7 +153,7 @@ def test_newest_and_what_channels_point_to_are_kept_and_the_rest_is_deleted_with
     policy.apply("{keep_newest: 2}")
     web.image = replace(web.image, keep_newest=2)
     once_prod, prod, superseded = (web.build() for _ in range(3))
-    web.change_recipe("1.0.8")  # Image Builder would count anew
+    web.change_recipe("1.0.8")  # Image Builder would start a new count
     also_superseded, second, newest = (web.build() for _ in range(3))
     failed = web.build(fail=True)
     promote(web, once_prod, prod)

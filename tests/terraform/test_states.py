@@ -1,6 +1,6 @@
-"""Where Terraform's state lies, by whose credentials it is reached, and that no estate takes another's for its own.
+"""Where Terraform's state is, with which credentials it is reached, and that no estate uses the state of another.
 
-Terraform is the real one; of the stacks only backend and marker are kept, so that it needs no provider.
+Terraform is the real one; only backend and marker of the stacks are kept, so that it needs no provider.
 """
 
 import json
@@ -82,7 +82,7 @@ def environ(terraform_environment: Mapping[str, str], tmp_path: Path) -> Iterato
     yield {**terraform_environment, "HOME": str(tmp_path)}
 
 
-# --- Where it lies
+# --- Where it is
 
 
 def test_two_estates_of_one_backend_share_no_state(tmp_path: Path) -> None:

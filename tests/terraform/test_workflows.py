@@ -1,4 +1,4 @@
-"""Workflows: which run, under which role, and by the real Terraform made, moved to, and gone."""
+"""Workflows: which ones run, under which role, and how the real Terraform creates, uses and removes them."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -113,7 +113,7 @@ def test_workflows_are_created_used_and_removed(world_of: Callable[..., Deployed
     plan = world.terraform("plan")
     assert "No changes." in plan, plan
 
-    # another document is another version: the pipeline moves to it before the old one goes
+    # another document is another version: the pipeline uses it before the old one is destroyed
     world = world_of(ESTATE + WORKFLOWS, f"{LOOK}# one more line\n")
     said = world.terraform("apply", "-auto-approve")
     assert "Resources: 1 added, 1 changed, 1 destroyed." in said, said
