@@ -9,6 +9,7 @@ from estate.estate import Estate
 from estate.load import assemble, load
 from estate.models.ami_image import AmiImage, ComponentUse
 from estate.models.container_image import ContainerImage
+from estate.models.durations import Duration
 from estate.models.fleet import Capacity, Fleet, Subnets
 from estate.models.settings import Settings
 from estate.problems import EstateError, Problem
@@ -18,6 +19,7 @@ __all__ = [
     "Capacity",
     "ComponentUse",
     "ContainerImage",
+    "Duration",
     "Estate",
     "EstateError",
     "Fleet",

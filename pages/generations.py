@@ -6,13 +6,13 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from estate.models.ages import in_days
+from estate.models.durations import Duration
 from estate.models.retention import KEEP_NEWEST, ExclusionRules, Retention
 from estate.names import IN_USE_TAG, NEWEST_TAG, RETENTION_TAG
 
 _TEXT = Path(__file__).with_name("generations.in.md")
 _BUILDS_A_YEAR = {"every day": 365, "every week": 52, "every month": 12}
-_RETENTION = Retention(keep_newest=5, delete_after="90 days")
+_RETENTION = Retention(keep_newest=5, delete_after=Duration(90, "day"))
 
 
 def generations_page() -> str:
@@ -22,7 +22,7 @@ def generations_page() -> str:
         **{key: _plain(value) for key, value in prices.items()},
         "costs": "\n".join(_costs(prices)),
         "keep_newest": str(KEEP_NEWEST),
-        "last_launched": ExclusionRules().last_launched,
+        "last_launched": str(ExclusionRules().last_launched),
         "in_use": next(iter(IN_USE_TAG)),
         "newest": next(iter(NEWEST_TAG)),
         "retention": RETENTION_TAG,
@@ -39,7 +39,7 @@ def _costs(prices: dict[str, Any]) -> Iterator[str]:
     written = ", ".join(f"{key}: {value}" for key, value in _RETENTION.model_dump(exclude_defaults=True).items())
     yield f"| built | without `retention` | with `{written}` |\n| --- | ---: | ---: |"
     for schedule, builds in _BUILDS_A_YEAR.items():
-        younger = round(builds * in_days(_RETENTION.rules["DELETE"]) / 365)
+        younger = round(builds * _RETENTION.rules["DELETE"].count("day") / 365)
         counts = (builds, max(younger, _RETENTION.newest))
         cells = [f"{count} builds, {prices['currency']}{count * each:.2f} a month" for count in counts]
         yield f"| {schedule} | {' | '.join(cells)} |"

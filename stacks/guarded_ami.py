@@ -146,13 +146,13 @@ def _identity_guards(subject: str, declared: EstateImage[AmiImage]) -> tuple[_Gu
 
 def _age_guards(subject: str, fleet: Fleet) -> tuple[_Guard, ...]:
     """An AMI that says nothing of its age passes."""
-    limit = f"{fleet.max_age_in_days * 24}h"
+    limit = f"{fleet.max_age.count('hour')}h"
     return (
         _Guard(
             "age",
             f'try(timecmp(timeadd(the_ami.creation_date, "{limit}"), plantimestamp()) > 0, true)',
             f"{subject} points to {_of_ami('id')}, which was built on {_of_ami('creation_date')}: more than "
-            f"{fleet.max_age_in_days} days ago. Build the image anew.",
+            f"{fleet.max_age} ago. Build the image anew.",
         ),
         _Guard(
             "deprecation",

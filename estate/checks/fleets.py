@@ -20,6 +20,13 @@ def image(fleet: Fleet, context: Context) -> Iterator[Problem]:
         yield Problem(("image",), "no such image", shown(fleet.image), remedy)
 
 
+def name(fleet: Fleet, context: Context) -> Iterator[Problem]:
+    """No fleet has the name of an image: a reference such as `web` names one of them."""
+    if fleet.name in context.images:
+        rule, remedy = "an image has this name", f"rename the fleet, for example to {fleet.name}-dev"
+        yield Problem((), rule, shown(fleet.name), remedy)
+
+
 def load_balancer(fleet: Fleet, context: Context) -> Iterator[Problem]:
     """A fleet with target groups names security groups: the default one allows no inbound traffic."""
     if fleet.target_group_arns and not fleet.security_group_ids:

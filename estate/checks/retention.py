@@ -43,7 +43,7 @@ def of_a_container_image(image: ContainerImage, context: Context) -> Iterator[Pr
     for field in ("deprecate_after", "disable_after"):
         if age := getattr(image.retention, field):
             rule, remedy = "container images can only be deleted", "delete it, or write delete_after"
-            yield Problem(("retention", field), rule, shown(age), remedy)
+            yield Problem(("retention", field), rule, shown(str(age)), remedy)
     for field in ("last_launched", "shared_accounts", "regions"):
         if field in image.retention.exclusion_rules.model_fields_set:
             yield Problem(("retention", "exclusion_rules", field), "is for AMIs only", remedy="delete it")

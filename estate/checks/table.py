@@ -198,6 +198,7 @@ _OF_CONTAINERS: tuple[Rule[ContainerImage], ...] = (
 
 _OF_FLEETS: tuple[Rule[Fleet], ...] = (
     Rule(images.tokens, reads=("fleet.*",)),
+    Rule(fleets.name, reads=()),
     Rule(fleets.image, reads=("fleet.image",)),
     Rule(fleets.load_balancer, reads=("fleet.target_group_arns", "fleet.security_group_ids")),
     Rule(tags.number_of_a_fleet, reads=("fleet.tags", "settings.tags")),

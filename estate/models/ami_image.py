@@ -10,17 +10,17 @@ from pydantic import (
     ConfigDict,
     Field,
     StrictBool,
-    StrictInt,
     model_validator,
 )
 from pydantic.json_schema import SkipJsonSchema
 
-from estate import names
 from estate.arns import partition
 from estate.catalogue.operating_systems import CATALOGUE, Architecture, OperatingSystem, Platform
 from estate.limits import DESCRIPTION
+from estate.models.channels import Channels
 from estate.models.data_volumes import DeviceName, ImageVolume
 from estate.models.distribution import LaunchPermission, Permission, RegionalDistribution
+from estate.models.durations import Counted, Duration
 from estate.models.export import Export
 from estate.models.image_scanning import ImageScanning
 from estate.models.infrastructure import Infrastructure
@@ -113,13 +113,6 @@ def _together(regions: tuple[str, ...]) -> tuple[str, ...]:
     return regions
 
 
-def _without_latest(channels: tuple[str, ...]) -> tuple[str, ...]:
-    if names.LATEST in channels:
-        index = channels.index(names.LATEST)
-        raise RuleError("every image has this channel", got=shown(names.LATEST), remedy="delete it", key=(index,))
-    return channels
-
-
 class ImageTests(BaseModel):
     """Whether finished images are tested, and for how long. Tests run on an instance of their own."""
 
@@ -127,8 +120,8 @@ class ImageTests(BaseModel):
 
     image_tests_enabled: StrictBool = True
     """Whether finished images are tested: the components under `test`, and test workflows. Default: enabled."""
-    timeout_minutes: Annotated[StrictInt, Field(ge=60, le=1440)] = 720
-    """After how many minutes tests count as failed. AWS says that it ignores this at present. Default: 720."""
+    timeout: Annotated[Duration, Counted("minute", least=60, most=1440)] = Duration(12, "hour")
+    """When tests count as failed. AWS says that it ignores this at present. Default: 12 hours."""
 
 
 class ImageBase(BaseModel):
@@ -158,9 +151,9 @@ class ImageBase(BaseModel):
     """The regions to which the image is distributed. The first is the home region, which has the stack with its
     pipeline and its function. To move the image to another home region, destroy the stack first: each home region has a
     stack and a state of its own."""
-    channels: Annotated[tuple[Name, ...], Field(max_length=100), Distinct(), AfterValidator(_without_latest)] = ()
-    """Channels that operators move, such as `staging` and `prod`, in addition to `latest`, which every image has and
-    which moves automatically. Default: only `latest`."""
+    channels: Channels = ()
+    """Channels beside `latest`, such as `staging` and `prod`: a list of names, or a mapping that says from which
+    channel each takes its builds. Default: only `latest`, which the hand-off function moves."""
     infrastructure: Infrastructure = Infrastructure()
     """Where builds run. Default: on small instances in the default VPC."""
     image_tests: ImageTests = ImageTests()
@@ -172,8 +165,8 @@ class ImageBase(BaseModel):
     enhanced_image_metadata_enabled: StrictBool = True
     """Whether Image Builder records the version of the operating system and the packages of each build. Default:
     enabled."""
-    log_retention_in_days: Annotated[StrictInt, Field(ge=1, le=3653)] = 90
-    """How many days build logs are kept in the stack's bucket. With `settings.provider_version: 6`, the copies in
+    log_retention: Annotated[Duration, Counted("day", least=1, most=3653)] = Duration(90, "day")
+    """How long build logs are kept in the stack's bucket. With `settings.provider_version: 6`, the copies in
     CloudWatch Logs (`/aws/imagebuilder/…`) are kept as long, or for the next longer period that CloudWatch offers;
     otherwise AWS makes these log groups, and the copies are never deleted. Default: 90 days."""
     notifications: Notifications = Notifications()

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from estate.models.renamed import instead_of
 from estate.problems import UNSEEN, Key, Problem, RuleError, did_you_mean, shown
 
 _RULES = {
@@ -59,7 +60,8 @@ def _problem(
         where, written = location[:-1], str(details["loc"][-1])
         if where not in known:
             known[where] = frozenset(_fields(model, where, value))
-        return Problem(place, "unknown key", shown(written), did_you_mean(written, known[where]))
+        remedy = instead_of(written, details["input"], known[where]) or did_you_mean(written, known[where])
+        return Problem(place, "unknown key", shown(written), remedy)
     if isinstance(context.get("error"), RuleError):
         rule = context["error"]
         return Problem((*place, *rule.key), rule.rule, rule.got, rule.remedy)

@@ -9,8 +9,9 @@ and where the account encrypts all new volumes by default, AWS still refuses the
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, Field, StrictInt, model_validator
+from pydantic import BaseModel, model_validator
 
+from estate.models.durations import Counted, Duration
 from estate.models.types import FROZEN, BucketName, FolderPath
 from estate.problems import RuleError, shown
 
@@ -30,16 +31,16 @@ class Export(BaseModel):
     removed."""
     s3_prefix: FolderPath | None = None
     """The folder in the bucket. Default: `<namespace>/<image>`."""
-    retention_in_days: Annotated[StrictInt, Field(ge=1, le=3653)] | None = None
-    """How many days disk images are kept in the bucket that the stack creates. Default: 90 days."""
+    retention: Annotated[Duration, Counted("day", least=1, most=3653)] | None = None
+    """How long disk images are kept in the bucket that the stack creates. Default: 90 days."""
 
     @model_validator(mode="after")
     def _keeps_only_its_own(self) -> Self:
-        if self.s3_bucket and self.retention_in_days:
+        if self.s3_bucket and self.retention:
             raise RuleError(
                 "is only for the bucket that the stack creates",
-                got=shown(self.retention_in_days),
+                got=shown(str(self.retention)),
                 remedy="delete it, or s3_bucket",
-                key=("retention_in_days",),
+                key=("retention",),
             )
         return self

@@ -7,6 +7,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from estate.limits import TAG_KEY, TAG_VALUE, USER_DATA
 from estate.models.data_volumes import DeviceName, FleetVolume
+from estate.models.durations import Counted, Duration
 from estate.models.infrastructure import HopLimit, Placement
 from estate.models.notifications import FleetNotifications
 from estate.models.settings import Provider
@@ -93,8 +94,8 @@ class HealthCheck(BaseModel):
     type: Literal["EC2", "ELB"] | None = None
     """Which health check counts: that of EC2, or that of the load balancer (`ELB`). Default: ELB if there are target
     groups, otherwise EC2."""
-    grace_period_in_seconds: Annotated[StrictInt, Field(ge=0, le=LARGEST_INTEGER)] = 300
-    """How many seconds after its start an instance is not checked. Default: 300."""
+    grace_period: Annotated[Duration, Counted("second", least=0, most=LARGEST_INTEGER)] = Duration(5, "minute")
+    """How long after its start an instance is not checked. Default: 5 minutes."""
 
 
 class Rollout(BaseModel):
@@ -111,8 +112,8 @@ class Rollout(BaseModel):
     max_healthy_percentage: Annotated[StrictInt, Field(ge=100, le=200)] = 100
     """How far the group may grow during a rollout, in percent of its desired capacity. Default: 100; if the group is so
     small that both percentages cannot hold, AWS launches a new instance before it terminates an old one."""
-    instance_warmup: Annotated[StrictInt, Field(ge=0, le=LARGEST_INTEGER)] | None = None
-    """After how many seconds a new instance counts as healthy. Default: the health check's grace period."""
+    warmup: Annotated[Duration, Counted("second", least=0, most=LARGEST_INTEGER)] | None = None
+    """How long after its start a new instance counts as healthy. Default: the health check's grace period."""
     skip_matching: StrictBool = True
     """Whether instances that already run the new version of the launch template are kept. Default: enabled."""
 
@@ -215,8 +216,8 @@ class Fleet(BaseModel):
     """Volumes in addition to the root volume, by device name. Default: those of the AMI."""
     metadata: Metadata = Metadata()
     """How the instances reach their metadata. Default: by version 2 (IMDSv2) only, one hop, without tags."""
-    max_age_in_days: Annotated[StrictInt, Field(ge=1, le=36_500)] = 60
-    """From which age of the AMI, in days, plans warn. Default: 60 days."""
+    max_age: Annotated[Duration, Counted("hour", least=1, most=876_000)] = Duration(60, "day")
+    """From which age of the AMI plans warn. Default: 60 days."""
     guards: Literal["stop", "warn"] = "stop"
     """Whether a plan stops or only warns when the AMI is not a build of the image or has the wrong architecture: `warn`
     is for emergencies. Default: stop."""

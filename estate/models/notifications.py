@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from estate.models.ages import Age
+from estate.models.durations import Age
 from estate.models.types import FROZEN, Distinct, Matching
 
 Email = Annotated[

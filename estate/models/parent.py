@@ -20,6 +20,7 @@ IMAGE_BUILDER_ARN = r"arn:aws[a-z-]*:imagebuilder:[a-z0-9-]+:([0-9]{12}|aws[a-z-
 VERSION = r"[a-z0-9_-]+/(([0-9]+|x)\.([0-9]+|x)\.([0-9]+|x)|[0-9]+\.[0-9]+\.[0-9]+/[0-9]+)"
 """A name and a version, which may have wildcards, at the end of such an ARN."""
 
+_WORD = "[a-z][a-z0-9]*(-[a-z0-9]+)*"
 _RULE = "must be a parent image"
 _REMEDY = (
     "write an AMI ID, an Image Builder image ARN with its version, a parameter that Image Builder may read "
@@ -33,7 +34,7 @@ Reference = Annotated[
         rf"{_AMI}|ssm:/(aws/service|imagebuilder)/[A-Za-z0-9._/-]+|{IMAGE_BUILDER_ARN}image/{VERSION}", _RULE, _REMEDY
     ),
 ]
-_BaseName = Annotated[str, Matching(NAME, "must be the name of another image")]
+_BaseName = Annotated[str, Matching(f"{_WORD}(@{_WORD})?", "must be another image, or a channel of it")]
 
 
 class Base(BaseModel):
@@ -87,8 +88,15 @@ class DiskImage(BaseModel):
 def _from_text(value: Any) -> Any:
     if not isinstance(value, str | dict | Base | DiskImage):
         raise RuleError(_RULE, got=shown(value), remedy=_REMEDY)
-    is_name = isinstance(value, str) and re.fullmatch(NAME, value) and not re.fullmatch(_AMI, value)
-    return {"image": value} if is_name else value
+    if not isinstance(value, str) or re.fullmatch(_AMI, value):
+        return value
+    image, at, channel = value.partition("@")
+    if not re.fullmatch(NAME, image):
+        return value
+    if at and re.match("[0-9]", channel):
+        rule, remedy = "a parent is an image or one of its channels, not a build", f"write {image}, or {image}@CHANNEL"
+        raise RuleError(rule, got=shown(value), remedy=remedy)
+    return {"image": image, "channel": channel} if at else {"image": image}
 
 
 def _kind(value: Any) -> str:

@@ -13,7 +13,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, Field, StrictInt, model_validator
 
-from estate.models.ages import Age, ShortAge, in_days
+from estate.models.durations import Age, Duration, ShortAge
 from estate.models.types import FROZEN, AccountId, Distinct, Region, Tags
 from estate.problems import RuleError, shown
 
@@ -42,7 +42,7 @@ class ExclusionRules(BaseModel):
 
     model_config = FROZEN
 
-    last_launched: ShortAge = "30 days"
+    last_launched: ShortAge = Duration(30, "day")
     """AMIs from which an instance was launched within this time are kept; AWS sees a launch within a day. Default: 30
     days."""
     tag_map: Annotated[Tags, AfterValidator(_plain)] = {"keep": "true"}
@@ -84,10 +84,10 @@ class Retention(BaseModel):
         return self.keep_newest or KEEP_NEWEST
 
     @property
-    def rules(self) -> dict[str, str]:
+    def rules(self) -> dict[str, Duration]:
         """The age at which each of AWS's actions is taken, in the order of the actions."""
         ages = {"DEPRECATE": self.deprecate_after, "DISABLE": self.disable_after, "DELETE": self.delete_after}
-        return {action: age for action, age in ages.items() if age} or {"DELETE": "1 day"}
+        return {action: age for action, age in ages.items() if age} or {"DELETE": Duration(1, "day")}
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
@@ -100,7 +100,7 @@ class Retention(BaseModel):
         fields = ("deprecate_after", "disable_after", "delete_after")
         given = [(field, age) for field in fields if (age := getattr(self, field))]
         for (earlier, first), (later, second) in pairwise(given):
-            if in_days(second) <= in_days(first):
+            if second.seconds <= first.seconds:
                 rule, remedy = f"must be longer than {earlier}", f"write more than {first}"
-                raise RuleError(rule, got=shown(second), remedy=remedy, key=(later,))
+                raise RuleError(rule, got=shown(str(second)), remedy=remedy, key=(later,))
         return self

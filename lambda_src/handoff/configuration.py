@@ -21,6 +21,16 @@ PIPELINE_ARN = "GOLDSMITH_PIPELINE_ARN"
 
 
 @dataclass(frozen=True, kw_only=True)
+class ChannelRule:
+    """Where a channel takes its builds from."""
+
+    source: str
+    """Another channel."""
+    soak_minutes: int = 0
+    """How many minutes a build is in that channel first; 0 when people move the channel."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Configuration:
     """An image, as far as it is known at synthesis."""
 
@@ -29,6 +39,8 @@ class Configuration:
     """The image's name."""
     regions: tuple[str, ...]
     """The regions with a channel `latest`."""
+    channels: Mapping[str, ChannelRule] = field(default_factory=dict)
+    """The channels beside `latest`."""
     tags: Mapping[str, str] = field(default_factory=dict)
     """For parameters that the function creates."""
     repository: str = ""
@@ -53,7 +65,8 @@ class Configuration:
     def from_json(text: str) -> Configuration:
         """From the file's text. Raises KeyError, TypeError or ValueError for any other text."""
         members = json.loads(text)
-        return Configuration(**{**members, "regions": tuple(members["regions"])})
+        channels = {name: ChannelRule(**rule) for name, rule in members["channels"].items()}
+        return Configuration(**{**members, "regions": tuple(members["regions"]), "channels": channels})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,10 +18,9 @@ def add_group(
 ) -> AutoscalingGroup:
     """The group. Applying a new version of the launch template starts an instance refresh."""
     fleet = declared.fleet
-    preferences = fleet.rollout.model_dump(exclude_none=True)
-    # the provider takes these two as text
-    if fleet.rollout.instance_warmup is not None:
-        preferences["instance_warmup"] = str(fleet.rollout.instance_warmup)
+    preferences = fleet.rollout.model_dump(exclude_none=True, exclude={"warmup"})
+    if fleet.rollout.warmup is not None:
+        preferences["instance_warmup"] = str(fleet.rollout.warmup.seconds)  # the provider takes text
     return AutoscalingGroup(
         stack,
         "fleet",
@@ -33,7 +32,7 @@ def add_group(
         # an empty list, too: AWS's provider keeps the target groups of a group where they are left out
         target_group_arns=list(fleet.target_group_arns),
         health_check_type=fleet.health_check_type,
-        health_check_grace_period=fleet.health_check.grace_period_in_seconds,
+        health_check_grace_period=fleet.health_check.grace_period.seconds,
         launch_template=AutoscalingGroupLaunchTemplate(
             id=launch_template.id,
             # a number: "$Latest" would never look changed, and so never start a refresh

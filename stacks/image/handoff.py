@@ -14,9 +14,9 @@ from cdktf_cdktf_provider_aws.sns_topic_subscription import SnsTopicSubscription
 
 from estate import names
 from estate.estate import EstateImage
-from estate.models.ages import in_days
+from estate.models.channels import channels_of
 from estate.models.images import Image
-from lambda_src.handoff.configuration import FILE, PIPELINE_ARN, Configuration
+from lambda_src.handoff.configuration import FILE, PIPELINE_ARN, ChannelRule, Configuration
 from stacks.function import Function, add_function
 from stacks.image.scope import ImageScope
 from stacks.policy import Statement, any_of, only_in
@@ -99,9 +99,13 @@ def _configuration(scope: ImageScope) -> Configuration:
         namespace=scope.names.namespace,
         image=image.name,
         regions=tuple(image.regions),
+        channels={
+            name: ChannelRule(source=channel.from_, soak_minutes=channel.soak.count("minute") if channel.soak else 0)
+            for name, channel in channels_of(image.channels).items()
+        },
         tags=scope.declared.tags,
         keep_newest=image.retention.newest if image.retention else 0,
-        overdue_after_days=in_days(overdue) if overdue else 0,
+        overdue_after_days=overdue.count("day") if overdue else 0,
         **scope.kind.good_output,
     )
 

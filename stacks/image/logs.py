@@ -38,7 +38,7 @@ def add_log_bucket(stack: TerraformStack, declared: EstateImage[Image], *, kms_k
         bucket_prefix=declared.names.bucket_prefix,
         kms_key=kms_key,
         expiring=PREFIX,
-        expires_in_days=declared.image.log_retention_in_days,
+        expires_in_days=declared.image.log_retention.count("day"),
         goes_with_its_objects=True,
     )
 
@@ -64,7 +64,7 @@ def add_log_groups(stack: TerraformStack, scope: ImageScope) -> LogGroups | None
     """Encrypted log groups that expire and go with the stack; none where AWS's provider cannot name them."""
     if not _names_log_groups(scope):
         return None
-    days = scope.image.log_retention_in_days
+    days = scope.image.log_retention.count("day")
     return LogGroups(
         *(
             CloudwatchLogGroup(

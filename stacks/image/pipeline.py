@@ -46,7 +46,10 @@ def add_pipeline(
         container_recipe_arn=contents.container_recipe,
         infrastructure_configuration_arn=infrastructure.arn,
         distribution_configuration_arn=contents.distribution,
-        image_tests_configuration=ImagebuilderImagePipelineImageTestsConfiguration(**image.image_tests.model_dump()),
+        image_tests_configuration=ImagebuilderImagePipelineImageTestsConfiguration(
+            image_tests_enabled=image.image_tests.image_tests_enabled,
+            timeout_minutes=image.image_tests.timeout.count("minute"),
+        ),
         # always: the provider keeps what is left out
         image_scanning_configuration=_scanning(image.image_scanning),
         enhanced_image_metadata_enabled=image.enhanced_image_metadata_enabled,

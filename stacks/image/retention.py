@@ -11,7 +11,7 @@ from cdktf_cdktf_provider_aws.imagebuilder_lifecycle_policy import (
 )
 
 from estate import names
-from estate.models.ages import in_aws_words
+from estate.models.durations import Duration
 from estate.models.retention import Retention
 from stacks.image.scope import ImageScope
 from stacks.policy import Statement, for_account
@@ -49,9 +49,11 @@ def add_retention(stack: TerraformStack, scope: ImageScope) -> None:
     )
 
 
-def _rule(scope: ImageScope, retention: Retention, *, action: str, age: str) -> ImagebuilderLifecyclePolicyPolicyDetail:
+def _rule(
+    scope: ImageScope, retention: Retention, *, action: str, age: Duration
+) -> ImagebuilderLifecyclePolicyPolicyDetail:
     """One of AWS's rules. Without `retain_at_least`, which AWS counts for each version of the recipe by itself."""
-    value, unit = in_aws_words(age)
+    value, unit = age.as_image_builder
     excluded_amis = scope.kind.excluded_amis(retention)
     return ImagebuilderLifecyclePolicyPolicyDetail(
         action=[

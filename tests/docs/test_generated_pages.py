@@ -114,7 +114,7 @@ def test_schema_takes_what_the_models_take() -> None:
         "parent: {image: Base}",
         "parent: {image: base, chanel: prod}",
         "infrastructure: {placement: {host: h-0a}}",
-        "log_retention_in_days: 0",
+        "log_retention: 0 days",
     ],
 )
 def test_schema_refuses_what_an_editor_can_know(written: str) -> None:

@@ -15,7 +15,7 @@ PROGRAMS = ("main", "entry", "cdktf_out")
 FOLDERS = ("bindings", "demo", "estate", "lambda_src", "local_aws", "ops", "pages", "scripts", "stacks")
 PUBLIC = {
     *("load", "assemble", "Estate", "EstateError", "Problem"),
-    *("Settings", "AmiImage", "ContainerImage", "ComponentUse", "Fleet", "Capacity", "Subnets"),
+    *("Settings", "AmiImage", "ContainerImage", "ComponentUse", "Duration", "Fleet", "Capacity", "Subnets"),
 }
 
 

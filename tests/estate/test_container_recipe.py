@@ -81,8 +81,8 @@ CHANGES: dict[str, tuple[str, bool]] = {
     "schedule": ("{rate: 7 days, when: always}", False),
     "channels": ("[prod]", False),
     "infrastructure": ("{instance_types: [t3.large]}", False),
-    "image_tests": ("{timeout_minutes: 61}", False),
-    "log_retention_in_days": ("1", False),
+    "image_tests": ("{timeout: 61 minutes}", False),
+    "log_retention": ("1 day", False),
     "tags": ("{team: web}", False),
 }
 

@@ -66,7 +66,7 @@ images:
       key_pair: builders
       instance_metadata_options: {http_tokens: optional, http_put_response_hop_limit: 3}
       terminate_instance_on_failure: false
-    image_tests: {image_tests_enabled: true, timeout_minutes: 90}
+    image_tests: {image_tests_enabled: true, timeout: 90 minutes}
     workflows:
       build: {use: "arn:aws:imagebuilder:eu-west-1:aws:workflow/build/build-image/x.x.x", with: {tries: 3}}
       test:
@@ -78,7 +78,7 @@ images:
       execution_role: arn:aws:iam::123456789012:role/workflows
     image_scanning: {image_scanning_enabled: true}
     enhanced_image_metadata_enabled: false
-    log_retention_in_days: 30
+    log_retention: 30 days
     retention:
       keep_newest: 5
       deprecate_after: 90 days
@@ -135,7 +135,7 @@ images:
       placement:
         tenancy: host
         host_resource_group_arn: arn:aws:resource-groups:eu-west-1:123456789012:group/hosts
-    export: {disk_image_format: RAW, retention_in_days: 30}
+    export: {disk_image_format: RAW, retention: 30 days}
   box:
     kind: container
     image_scanning: {image_scanning_enabled: true, ecr_configuration: {repository_name: team/unscanned}}
@@ -176,8 +176,8 @@ fleets:
     user_data: "#!/bin/bash"
     capacity: {min: 1, max: 3, desired: 2}
     target_group_arns: ["arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/web/0123"]
-    health_check: {type: ELB, grace_period_in_seconds: 60}
-    rollout: {min_healthy_percentage: 50, max_healthy_percentage: 150, instance_warmup: 60, skip_matching: false}
+    health_check: {type: ELB, grace_period: 60 seconds}
+    rollout: {min_healthy_percentage: 50, max_healthy_percentage: 150, warmup: 60 seconds, skip_matching: false}
     root_volume:
       volume_size: 100
       volume_type: gp3
@@ -195,7 +195,7 @@ fleets:
         delete_on_termination: false
     metadata: {hop_limit: 2, instance_tags: true}
     notifications: {emails: [team@example.com], topic_arns: ["arn:aws:sns:us-east-1:123456789012:chat"]}
-    max_age_in_days: 30
+    max_age: 30 days
     guards: warn
     tags: {tier: web}
 """

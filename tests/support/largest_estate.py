@@ -99,7 +99,7 @@ def _estate(components: list[str]) -> dict[str, Any]:
             "no_new_image_for": "1000 years",
         },
         "image_scanning": {"image_scanning_enabled": True},
-        "log_retention_in_days": 3653,
+        "log_retention": "3653 days",
     }
     uses: list[Any] = [{"use": each, "with": {"package": "p" * 20}} for each in components]
     uses[0]["with"] = {"package": f"s3://{'b' * 63}/{'o' * 900}"}
@@ -200,7 +200,7 @@ def _estate(components: list[str]) -> dict[str, Any]:
                 "build": ["update-os"],
                 "regions": [HOME],
                 "root_volume": {"encrypted": False, "volume_size": 1024},
-                "export": {"disk_image_format": "VMDK", "s3_prefix": "f" * 900, "retention_in_days": 3653},
+                "export": {"disk_image_format": "VMDK", "s3_prefix": "f" * 900, "retention": "3653 days"},
                 "workflows": {"distribution": _named("distribution")},
             },
             CONTAINER: {

@@ -4,13 +4,14 @@ from dataclasses import dataclass
 
 from cdktf import TerraformStack
 
+from estate.models.durations import Duration
 from estate.models.export import Export
 from stacks.bucket import add_private_bucket
 from stacks.image.ami.vm_import_export import add_service_role
 from stacks.image.scope import ImageScope
 from stacks.policy import Statement
 
-_RETENTION_IN_DAYS = 90
+_RETENTION = Duration(90, "day")
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ def add_export(stack: TerraformStack, scope: ImageScope, *, export: Export) -> D
             bucket_prefix=scope.names.bucket_prefix,
             kms_key=None,
             expiring=prefix,
-            expires_in_days=export.retention_in_days or _RETENTION_IN_DAYS,
+            expires_in_days=(export.retention or _RETENTION).count("day"),
             goes_with_its_objects=False,
         )
         bucket, arn = made.bucket, made.arn

@@ -5,7 +5,6 @@ from cdktf_cdktf_provider_aws.imagebuilder_lifecycle_policy import (
     ImagebuilderLifecyclePolicyPolicyDetailExclusionRulesAmisLastLaunched,
 )
 
-from estate.models.ages import in_aws_words
 from estate.models.ami_image import AmiImage
 from estate.models.retention import Retention
 from stacks.image.scope import ImageScope
@@ -23,7 +22,7 @@ _ACTIONS = {
 def excluded_amis(image: AmiImage, retention: Retention) -> ImagebuilderLifecyclePolicyPolicyDetailExclusionRulesAmis:
     """Public AMIs, and those that the exclusion rules name."""
     rules = retention.exclusion_rules
-    value, unit = in_aws_words(rules.last_launched)
+    value, unit = rules.last_launched.as_image_builder
     return ImagebuilderLifecyclePolicyPolicyDetailExclusionRulesAmis(
         is_public=True,
         last_launched=[ImagebuilderLifecyclePolicyPolicyDetailExclusionRulesAmisLastLaunched(value=value, unit=unit)],
