@@ -8,6 +8,7 @@ PIP_TOOLS := pip-tools==7.6.2
 PIPENV := pipenv==2026.10.3
 CODE := main.py entry.py cdktf_out.py estate stacks lambda_src ops local_aws demo \
 	scripts pages bindings bench tests
+PROGRAMS := main.py entry.py cdktf_out.py bindings estate lambda_src ops stacks
 SNAPSHOTS := tests/stacks/test_snapshots.py
 
 # Node.js and npm are in the virtual environment; cdktf's Python library starts the `node` it finds first.
@@ -15,7 +16,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Terraform, cdktf and npm must not check for new versions or report usage.
 export CHECKPOINT_DISABLE := 1
 export DISABLE_VERSION_CHECK := 1
-# Packages are installed without bytecode, most of which would never be used: Python writes what is, once.
+# Setup writes the bytecode of what synthesis and the commands import, also where this is set.
 unexport PYTHONDONTWRITEBYTECODE
 
 # pip's own configuration decides where packages come from, so the lock file names no source.
@@ -41,7 +42,7 @@ help: ## List the tasks
 	@awk -F ':.*## ' '/^[a-z]+( [a-z]+)*:.*## / { printf "make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: prerequisites ## Install everything that is missing or has changed
-	@$(MAKE) -s --no-print-directory -j2 .venv/python-installed node_modules/installed
+	@$(MAKE) -s --no-print-directory -j2 .venv/programs-compiled node_modules/installed
 
 demo: terraform setup ## Build, deploy and operate the sample estate on an AWS on this machine
 	@.venv/bin/python -m demo $(ARGS)
@@ -136,6 +137,16 @@ stack-named:
 	@grep -vxFf .venv/names $@ 2>/dev/null | xargs -r .venv/bin/python -m pip uninstall -qq --yes
 	@$(PIP_INSTALL) -r .venv/python.txt
 	@mv .venv/names $@
+
+# Packages are installed without bytecode, because most of their modules are never used.
+.venv/packages-compiled: .venv/python-installed
+	@echo 'setup: bytecode and AWS bindings of what synthesis and the commands use'
+	@.venv/bin/python -m scripts.bytecode
+	@touch $@
+
+.venv/programs-compiled: .venv/packages-compiled $(shell find $(PROGRAMS) -name '*.py')
+	@.venv/bin/python -m compileall -qq $(PROGRAMS) || true
+	@touch $@
 
 # In a separate environment: the dependencies of checkov conflict with the others.
 .venv/scan/installed: scripts/scan-requirements.txt | .venv/bin/python

