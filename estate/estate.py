@@ -15,7 +15,8 @@ from estate.component_documents.document import Document
 from estate.models.ami_image import AmiImage
 from estate.models.fleet import Fleet
 from estate.models.images import Image
-from estate.models.settings import Provider, Settings
+from estate.models.provider import Provider
+from estate.models.settings import Settings
 from estate.names import FleetNames, ImageNames
 from estate.workflow_documents.actions import Stage
 from estate.workflow_documents.document import WorkflowDocument
@@ -63,6 +64,22 @@ class Estate(BaseModel):
         homes = {image.home for image in self.images.values()} if self.settings.dashboards else ()
         return tuple(sorted(homes))
 
+    def account_of_overview(self, region: str) -> str | None:
+        """The name of the account of the dashboard of a region, that of the images there; None if none is named."""
+        return next((image.account for image in self.images.values() if image.home == region), None)
+
+    def account_of_stack(self, stack: str) -> str | None:
+        """The name of the account of a stack; None if none is named. Raises `KeyError` for an unknown stack."""
+        kind, _, name = stack.partition("-")
+        if kind == "image":
+            return self.images[name].account
+        return self.fleet(name).account_name if kind == "fleet" else self.account_of_overview(name)
+
+    def state_of(self, stack: str) -> str:
+        """Where below the backend's folder or prefix the state of a stack is. Raises `KeyError`."""
+        account = self.settings.account(self.account_of_stack(stack))
+        return names.state(self.namespace, stack, self.stacks[stack], account=account.id if account else None)
+
     @property
     def stacks(self) -> dict[str, str]:
         """The stacks of the estate, each with its region."""
@@ -89,6 +106,25 @@ class EstateImage(Generic[Kind]):
     def settings(self) -> Settings:
         """The settings of the estate."""
         return self.estate.settings
+
+    @property
+    def account(self) -> str | None:
+        """The ID of the account in which it is made; None where `account:` does not name one."""
+        account = self.settings.account(self.image.account)
+        return account.id if account else None
+
+    @property
+    def provider(self) -> Provider:
+        """How Terraform works in its account."""
+        return self.settings.provider_of(self.image.account, region=self.image.home)
+
+    @property
+    def fleets_elsewhere(self) -> "tuple[EstateFleet, ...]":
+        """The fleets of other accounts that run it."""
+        fleets = (
+            self.estate.fleet(fleet.name) for fleet in self.estate.fleets.values() if fleet.image == self.image.name
+        )
+        return tuple(fleet for fleet in fleets if fleet.is_elsewhere)
 
     @cached_property
     def tags(self) -> dict[str, str]:
@@ -146,9 +182,33 @@ class EstateFleet:
         return self.estate.settings
 
     @property
+    def account_name(self) -> str | None:
+        """The account in which it runs, by its name in the settings: its own, or that of the image."""
+        return self.fleet.account or self.image.image.account
+
+    @property
+    def account(self) -> str | None:
+        """The ID of the account in which it runs; None where `account:` does not name one."""
+        account = self.settings.account(self.account_name)
+        return account.id if account else None
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether it runs in another account than that of its image."""
+        return self.account != self.image.account
+
+    @property
     def provider(self) -> Provider:
-        """How Terraform reaches its account."""
-        return self.fleet.provider or self.settings.provider
+        """How Terraform works in its account: as `provider` of the fleet says, in the account that is named."""
+        own = self.settings.provider_of(self.account_name, region=self.fleet.region)
+        special = self.fleet.provider
+        if special is None or self.account is None:
+            return special or own
+        return Provider(
+            profile=special.profile or own.profile,
+            assume_role=special.assume_role or own.assume_role,
+            allowed_account_ids=own.allowed_account_ids,
+        )
 
     @property
     def image(self) -> EstateImage[AmiImage]:

@@ -209,13 +209,14 @@ def overview(namespace: str) -> str:
     return f"{namespace}_images"
 
 
-def state(namespace: str, stack: str, region: str) -> str:
+def state(namespace: str, stack: str, region: str, *, account: str | None = None) -> str:
     """The path of a stack's state below the backend's folder or prefix.
 
     It has the namespace, so that two estates can share a backend, and the region: after a change of region, provider 5
     would not find the resources of the old region, forget them, and plan new ones while the old ones keep running.
     """
-    return f"{namespace}/{state_before_namespaces(stack, region)}"
+    folder = f"{namespace}/{account}" if account else namespace
+    return f"{folder}/{state_before_namespaces(stack, region)}"
 
 
 def state_before_namespaces(stack: str, region: str) -> str:

@@ -15,7 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
-from estate.models.settings import Provider
+from estate.models.provider import Provider
 from lambda_src.handoff.answers import GarbledAnswer
 from lambda_src.handoff.failures import is_retryable
 from ops.errors import OpsError

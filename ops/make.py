@@ -44,8 +44,9 @@ def _run(cdktf: str, action: str, *rest: str) -> int:
     unknown = tuple(pattern for pattern in patterns if not fnmatch.filter(estate.stacks, pattern))
     if action == "destroy" and unknown == patterns and all(_kept(estate, pattern) for pattern in patterns):
         return max([_destroy_kept(estate, pattern, options) for pattern in patterns])
-    states = states_of(estate.settings, beside=cdktf_out.folder().absolute().parent)
+    beside = cdktf_out.folder().absolute().parent
     if unknown:
+        states = states_of(estate.settings, beside=beside)
         lines = (_about_undeclared(estate, pattern, states=states, action=action) for pattern in unknown)
         raise UsageError("\n".join(lines))
     stacks = [name for name in estate.stacks if any(fnmatch.fnmatch(name, pattern) for pattern in patterns)]
@@ -56,7 +57,7 @@ def _run(cdktf: str, action: str, *rest: str) -> int:
     if action == "destroy":
         for line in _uses(estate, stacks):
             _print(line)
-    to_move = [stack for stack in stacks if _has_to_move(estate, stack, states=states, action=action)]
+    to_move = [stack for stack in stacks if _has_to_move(estate, stack, beside=beside, action=action)]
     if to_move:
         return 1
     os.execv(cdktf, [cdktf, action, *patterns, *options])
@@ -152,13 +153,27 @@ def _counted(noun: str, found: Sequence[str]) -> str:
     return f"{noun}{'s' if len(found) > 1 else ''} {', '.join(found)}"
 
 
-# --- States from before namespaces were part of their keys
+# --- States from before namespaces and accounts were part of their keys
 
 
-def _has_to_move(estate: Estate, stack: str, *, states: States, action: str) -> bool:
-    """Whether a stack's state is at its old place only. Prints how to move it."""
+def _has_to_move(estate: Estate, stack: str, *, beside: Path, action: str) -> bool:
+    """Whether a stack's state is at an old place only. Prints how to move it."""
     namespace, region = estate.namespace, estate.stacks[stack]
-    before, now = names.state_before_namespaces(stack, region), names.state(namespace, stack, region)
+    states = states_of(estate.settings, beside=beside, account=estate.account_of_stack(stack), region=region)
+    now, without_account = estate.state_of(stack), names.state(namespace, stack, region)
+    old_places = {"the namespace": names.state_before_namespaces(stack, region)}
+    if now != without_account:
+        old_places["the account"] = without_account
+    found = [
+        _is_at_old_place(namespace, stack, before, now, part=part, states=states, action=action)
+        for part, before in old_places.items()
+    ]
+    return any(found)
+
+
+def _is_at_old_place(
+    namespace: str, stack: str, before: str, now: str, *, part: str, states: States, action: str
+) -> bool:
     try:
         old = states.read(before)
         if old is None or old.namespace not in (None, namespace):
@@ -169,7 +184,7 @@ def _has_to_move(estate: Estate, stack: str, *, states: States, action: str) -> 
     if new is None:
         init = f"terraform -chdir={cdktf_out.stack(cdktf_out.folder(), stack)} init"
         _print(
-            f"{stack}: its state, {old.place} with {old.size}, is still at its place from before the namespace was "
+            f"{stack}: its state, {old.place} with {old.size}, is still at its place from before {part} was "
             f"part of its key; {action} would not use it. Move it, then try again:\n"
             "    make synth\n"
             f"    {init} -reconfigure -backend-config={states.option}={states.location(before)}\n"
@@ -177,7 +192,7 @@ def _has_to_move(estate: Estate, stack: str, *, states: States, action: str) -> 
         )
         return True
     _print(
-        f"{stack}: {action} uses {new.place}; {old.place}, from before the namespace was part of its key, still exists "
+        f"{stack}: {action} uses {new.place}; {old.place}, from before {part} was part of its key, still exists "
         f"with {old.size}. If all of them are in the new state too, delete the old one"
     )
     return False

@@ -13,7 +13,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from estate.models.settings import Settings
+from estate.models.provider import Provider
+from estate.models.settings import S3Backend, Settings
 
 # Looking at states is only for better messages, so it must not make anybody wait.
 _CONFIG = Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 2})
@@ -56,9 +57,14 @@ class States(Protocol):
         """The states whose names begin with this. Raises `CannotLook`."""
 
 
-def states_of(settings: Settings, *, beside: Path) -> States:
-    """The states of an estate; the folder of local ones is in the folder that `cdktf.out` is in."""
-    return _InBucket(settings) if settings.backend.s3 else _InFolder(settings, beside)
+def states_of(settings: Settings, *, beside: Path, account: str | None = None, region: str = "") -> States:
+    """The states of an estate; the folder of local ones is in the folder that `cdktf.out` is in.
+
+    Those in a bucket are read as Terraform reads them for a stack in a region of `account`.
+    """
+    if settings.backend.s3:
+        return _InBucket(settings.backend.s3, settings.backend_access(account, region=region))
+    return _InFolder(settings, beside)
 
 
 class _InFolder:
@@ -88,9 +94,8 @@ class _InFolder:
 class _InBucket:
     option = "key"
 
-    def __init__(self, settings: Settings) -> None:
-        assert settings.backend.s3 is not None
-        self._backend, self._access = settings.backend.s3, settings.backend_access
+    def __init__(self, backend: S3Backend, access: Provider) -> None:
+        self._backend, self._access = backend, access
 
     def location(self, name: str) -> str:
         return f"{self._backend.key_prefix}/{name}"

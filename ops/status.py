@@ -46,7 +46,7 @@ from datetime import datetime
 
 from estate.estate import EstateFleet, EstateImage
 from estate.models.images import Image
-from estate.models.settings import Provider
+from estate.models.provider import Provider
 from ops.aws import Aws
 from ops.errors import OpsError
 from ops.fleet import Facts, read_fleet

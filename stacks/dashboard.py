@@ -34,7 +34,15 @@ class DashboardStack(TerraformStack):
 
     def __init__(self, scope: Construct, *, estate: Estate, region: str) -> None:
         super().__init__(scope, names.overview_stack(region))
-        add_terraform(self, settings=estate.settings, region=region, tags={})
+        account_name = estate.account_of_overview(region)
+        add_terraform(
+            self,
+            settings=estate.settings,
+            region=region,
+            tags={},
+            account=account_name,
+            provider=estate.settings.provider_of(account_name, region=region),
+        )
         account = DataAwsCallerIdentity(self, "account").account_id
         images = [estate.image(name) for name, image in estate.images.items() if image.home == region]
         title = f"Alarms of the images of {estate.namespace}"

@@ -27,7 +27,8 @@ class Ec2FleetStack(TerraformStack):
             settings=estate.settings,
             region=fleet.region,
             tags=declared.tags,
-            provider=fleet.provider,
+            account=declared.account_name,
+            provider=declared.provider,
         )
         ami = add_guarded_ami(self, declared)
         network = add_network(self, declared)

@@ -32,7 +32,14 @@ class ImagePipelineStack(TerraformStack):
     def __init__(self, scope: Construct, *, estate: Estate, image: Image) -> None:
         declared = EstateImage(estate, image)
         super().__init__(scope, declared.names.stack)
-        add_terraform(self, settings=estate.settings, region=image.home, tags=declared.tags)
+        add_terraform(
+            self,
+            settings=estate.settings,
+            region=image.home,
+            tags=declared.tags,
+            account=image.account,
+            provider=declared.provider,
+        )
         shared = self._share(declared)
         pipeline = add_pipeline(
             self,

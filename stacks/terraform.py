@@ -12,7 +12,8 @@ from cdktf import (
 from cdktf_cdktf_provider_aws.provider import AwsProvider, AwsProviderAssumeRole, AwsProviderDefaultTags
 
 from estate import names
-from estate.models.settings import Provider, Settings
+from estate.models.provider import Provider
+from estate.models.settings import Settings
 
 _REQUIRED_PROVIDER = {5: ">= 5.100.0, < 7.0.0", 6: ">= 6.40.0, < 7.0.0"}
 """By the version that the settings name. With 5, the synthesized JSON uses only what both majors know, so either runs
@@ -46,13 +47,15 @@ def add_terraform(
     settings: Settings,
     region: str,
     tags: dict[str, str],
-    provider: Provider | None = None,
+    account: str | None,
+    provider: Provider,
 ) -> None:
-    """Versions, backend, provider and owner of a stack. `tags` go to every resource, beside those of the settings."""
+    """Versions, backend, provider and owner of a stack. `tags` go to every resource, beside those of the settings;
+    `account` is the name of the stack's account in the settings."""
     # over the exact version that the bindings were made from
     version = _REQUIRED_PROVIDER[settings.provider_version]
     stack.add_override("terraform.required_providers", {"aws": {"source": "hashicorp/aws", "version": version}})
-    _add_backend(stack, settings=settings, region=region)
+    _add_backend(stack, settings=settings, region=region, account=account)
     _add_marker(stack, namespace=settings.namespace)
     add_provider(stack, settings=settings, region=region, tags=tags, provider=provider)
 
@@ -63,28 +66,28 @@ def add_provider(
     settings: Settings,
     region: str,
     tags: dict[str, str],
-    provider: Provider | None = None,
+    provider: Provider,
     alias: str | None = None,
 ) -> AwsProvider:
     """The provider of a region; one beside that of the stack has an alias."""
-    access = provider or settings.provider
-    role = access.assume_role
+    role = provider.assume_role
     return AwsProvider(
         stack,
         f"aws_{alias}" if alias else "aws",
         alias=alias,
         region=region,
-        profile=access.profile,
-        allowed_account_ids=list(access.allowed_account_ids) or None,
+        profile=provider.profile,
+        allowed_account_ids=list(provider.allowed_account_ids) or None,
         assume_role=[AwsProviderAssumeRole(**role.model_dump(exclude_none=True))] if role else None,
         default_tags=[AwsProviderDefaultTags(tags={**settings.tags, **tags})],
     )
 
 
-def _add_backend(stack: TerraformStack, *, settings: Settings, region: str) -> None:
-    name = names.state(settings.namespace, stack.node.id, region)
+def _add_backend(stack: TerraformStack, *, settings: Settings, region: str, account: str | None) -> None:
+    owner = settings.account(account)
+    name = names.state(settings.namespace, stack.node.id, region, account=owner.id if owner else None)
     if settings.backend.s3:
-        s3, access = settings.backend.s3, settings.backend_access
+        s3, access = settings.backend.s3, settings.backend_access(account, region=region)
         role = access.assume_role
         S3Backend(
             stack,

@@ -1,4 +1,4 @@
-"""Rules of accounts: an image, its channels and the fleets that run it are in one account.
+"""Rules of accounts: which one an image, its channels and the fleets that run it are in.
 
 They are checked as far as the configuration shows accounts: a profile or the credentials of the environment show none.
 Keys, topics, host resource groups and license configurations may be of another account, so they show nothing either.
@@ -12,10 +12,74 @@ from estate.models.ami_image import AmiImage
 from estate.models.fleet import Fleet
 from estate.models.images import Image
 from estate.models.settings import Settings
-from estate.problems import Key, Problem, shown
+from estate.problems import Key, Problem, did_you_mean, shown
 
 _Accounts = frozenset[str]
 """Accounts of which it is one; none where nothing shows any."""
+
+
+def of_an_image(image: Image, context: Context) -> Iterator[Problem]:
+    """The `account` of an image is one of `settings.accounts`."""
+    yield from _known(image.account, context.settings, ("account",))
+
+
+def of_a_fleet(fleet: Fleet, context: Context) -> Iterator[Problem]:
+    """The `account` of a fleet is one of `settings.accounts`."""
+    yield from _known(fleet.account, context.settings, ("account",))
+
+
+def of_the_backend(settings: Settings, context: Context) -> Iterator[Problem]:
+    """The `account` of the backend is one of `settings.accounts`."""
+    if settings.backend.s3:
+        yield from _known(settings.backend.s3.account, settings, ("backend", "s3", "account"))
+
+
+def ids(settings: Settings, context: Context) -> Iterator[Problem]:
+    """Each account has one name."""
+    names: dict[str, str] = {}
+    for name, account in settings.accounts.items():
+        if (other := names.setdefault(account.id, name)) != name:
+            rule, remedy = f"is account {other} already", "delete one, and use the name of the other"
+            yield Problem(("accounts", name, "id"), rule, shown(account.id), remedy)
+
+
+def image_of_a_fleet(fleet: Fleet, image: AmiImage, context: Context) -> Iterator[Problem]:
+    """If a fleet names its account, its image names one too: the fleet must be allowed to read the image's channels."""
+    if fleet.account and not image.account:
+        rule = f"image {image.name} names no account, so it is not known from where the fleet reads its channel"
+        remedy = f"write images.{image.name}.account"
+        yield Problem(("account",), rule, shown(fleet.account), remedy)
+
+
+def provider_of_a_fleet(fleet: Fleet, image: AmiImage, context: Context) -> Iterator[Problem]:
+    """The `provider` of a fleet works in the fleet's account."""
+    account = _named(fleet.account or image.account, context.settings)
+    works = _of_provider(fleet)
+    if account and works and not account & works:
+        role = fleet.provider and fleet.provider.assume_role
+        field = ("assume_role", "role_arn") if role else ("allowed_account_ids",)
+        rule = f"must be of account {_either(account)}, which `account` names"
+        yield Problem(("provider", *field), rule, _either(works), "write another account, or delete it")
+
+
+def base(image: AmiImage, base: AmiImage, context: Context) -> Iterator[Problem]:
+    """An image is made in the account of its base: Image Builder reads the base's channel there."""
+    if image.account != base.account:
+        rule = f"image {base.name} is made in another account"
+        remedy = f"write the account of images.{base.name}: {base.account}" if base.account else "delete account"
+        key = ("account",) if image.account else ("parent",)
+        yield Problem(key, rule, shown(image.account or base.name), remedy)
+
+
+def dashboards(context: Context) -> Iterator[Problem]:
+    """With `settings.dashboards`, all images of a home region are made in one account: they share a dashboard."""
+    first: dict[str, Image] = {}
+    for image in context.images.values() if context.settings.dashboards else ():
+        other = first.setdefault(image.home, image)
+        if image.account != other.account:
+            rule = f"the dashboard of {image.home} is in the account of image {other.name}"
+            key = ("images", image.name, "account")
+            yield Problem(key, rule, shown(image.account or "none"), "write the same account, or dashboards: false")
 
 
 def permissions_boundary(settings: Settings, context: Context) -> Iterator[Problem]:
@@ -29,17 +93,19 @@ def execution_role(image: Image, context: Context) -> Iterator[Problem]:
     """An execution role belongs to the account in which the image is made."""
     if arn := image.workflows.execution_role:
         place = ("workflows", "execution_role")
-        yield from _of_account(arn, _of_roles(context.settings), place, "in which the image is made")
+        yield from _of_account(arn, _of_roles(image, context.settings), place, "in which the image is made")
 
 
 def fleet(fleet: Fleet, image: AmiImage, context: Context) -> Iterator[Problem]:
-    """A fleet runs in the account in which its image is made."""
+    """A fleet runs in the account in which its image is made, unless both name their accounts."""
+    if image.account:
+        return
     made, runs = _of_image(image, context.settings), _of_provider(fleet)
     if made and runs and not made & runs:
         by_role = fleet.provider and fleet.provider.assume_role
         field = ("assume_role", "role_arn") if by_role else ("allowed_account_ids",)
         rule = f"a fleet runs in the account in which its image is made, {_either(made)}"
-        remedy = "write another estate for that account, with an image of its own"
+        remedy = "name both accounts in settings.accounts, and write account: for the image and the fleet"
         yield Problem(("provider", *field), rule, _either(runs), remedy)
 
 
@@ -63,17 +129,32 @@ def target_groups(fleet: Fleet, image: AmiImage, context: Context) -> Iterator[P
         yield from _of_account(arn, accounts, ("target_group_arns", index), why)
 
 
-def _of_roles(settings: Settings) -> _Accounts:
+def _known(account: str | None, settings: Settings, key: Key) -> Iterator[Problem]:
+    if account is not None and account not in settings.accounts:
+        remedy = did_you_mean(account, settings.accounts) or f"write settings.accounts: {{{account}: {{id: …}}}}"
+        yield Problem(key, "settings.accounts has no such account", shown(account), remedy)
+
+
+def _named(account: str | None, settings: Settings) -> _Accounts:
+    found = settings.accounts.get(account) if account else None
+    return frozenset({found.id} if found else ())
+
+
+def _of_roles(image: Image, settings: Settings) -> _Accounts:
     """The account of the roles that are made: AWS takes only a boundary of the same one."""
+    if image.account:
+        return _named(image.account, settings)
     return settings.provider.accounts or _of_arn(settings.iam.permissions_boundary)
 
 
 def _of_image(image: AmiImage, settings: Settings) -> _Accounts:
     """The account of an image: AWS takes only an execution role of the same one."""
-    return _of_roles(settings) or _of_arn(image.workflows.execution_role)
+    return _of_roles(image, settings) or _of_arn(image.workflows.execution_role)
 
 
 def _of_fleet(fleet: Fleet, image: AmiImage, settings: Settings) -> _Accounts:
+    if named := _named(fleet.account or image.account, settings):
+        return named
     made, runs = _of_image(image, settings), _of_provider(fleet)
     return runs & made or runs or made
 

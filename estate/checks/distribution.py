@@ -83,18 +83,18 @@ def shared_encryption(image: AmiImage, context: Context) -> Iterator[Problem]:
 
 def target_accounts(image: AmiImage, context: Context) -> Iterator[Problem]:
     """`target_accounts` does not contain the image's own account."""
-    yield from _own_account(image.target_accounts, context, ("target_accounts",))
+    yield from _own_account(image.target_accounts, image, context, ("target_accounts",))
 
 
 def launch_permission(image: AmiImage, context: Context) -> Iterator[Problem]:
     """`launch_permission` does not contain the image's own account."""
     accounts = image.launch_permissions.accounts if image.launch_permissions else ()
-    yield from _own_account(accounts, context, ("launch_permission", "accounts"))
+    yield from _own_account(accounts, image, context, ("launch_permission", "accounts"))
 
 
 def accounts_of_launch_templates(image: AmiImage, context: Context) -> Iterator[Problem]:
     """`account_id` of a launch template is not the image's own account, which is the default."""
-    own = _account(context.settings)
+    own = _account(image, context.settings)
     for key, account in _launch_templates(image):
         if account == own:
             yield Problem(key, "is the image's own account, which is meant anyway", shown(account), "delete it")
@@ -102,7 +102,7 @@ def accounts_of_launch_templates(image: AmiImage, context: Context) -> Iterator[
 
 def users_of_launch_templates(image: AmiImage, context: Context) -> Iterator[Problem]:
     """A launch template belongs to an account that may use the AMI."""
-    own, permission = _account(context.settings), image.launch_permissions
+    own, permission = _account(image, context.settings), image.launch_permissions
     by_organization = permission and (permission.organizations or permission.organizational_units)
     if own is None or by_organization or image.is_public:
         return  # it may be any account
@@ -113,14 +113,16 @@ def users_of_launch_templates(image: AmiImage, context: Context) -> Iterator[Pro
             yield Problem(key, "this account may not use the AMI", shown(account), remedy)
 
 
-def _account(settings: Settings) -> str | None:
-    """The account of the images, if the settings show it."""
+def _account(image: AmiImage, settings: Settings) -> str | None:
+    """The account of an image, if the configuration shows it."""
+    if image.account in settings.accounts:
+        return settings.accounts[image.account].id
     allowed = settings.provider.allowed_account_ids
     return allowed[0] if len(allowed) == 1 else None
 
 
-def _own_account(accounts: tuple[str, ...], context: Context, key: Key) -> Iterator[Problem]:
-    own = _account(context.settings)
+def _own_account(accounts: tuple[str, ...], image: AmiImage, context: Context, key: Key) -> Iterator[Problem]:
+    own = _account(image, context.settings)
     if own in accounts:
         rule = "is the image's own account, which has the AMIs anyway"
         yield Problem((*key, accounts.index(own)), rule, shown(own), "delete it")

@@ -72,9 +72,14 @@ def _fleets_with_images(context: Context) -> Iterator[Subject[Fleet, AmiImage]]:
             )
 
 
+_ACCOUNT_OF_AN_IMAGE = ("image.account", "settings.provider", "settings.accounts")
+"""What shows the account of an image."""
+
 _OF_SETTINGS: tuple[Rule[Settings], ...] = (
     Rule(images.tokens, reads=("settings.*",)),
     Rule(accounts.permissions_boundary, reads=("settings.iam", "settings.provider")),
+    Rule(accounts.ids, reads=("settings.accounts",)),
+    Rule(accounts.of_the_backend, reads=("settings.backend", "settings.accounts")),
 )
 
 _OF_IMAGES: tuple[Rule[Image], ...] = (
@@ -104,7 +109,11 @@ _OF_IMAGES: tuple[Rule[Image], ...] = (
     Rule(workflows.one_document_a_name, reads=("image.workflows",)),
     Rule(workflows.file_names, reads=("image.workflows",)),
     Rule(regions.workflows, reads=("image.workflows", "image.regions")),
-    Rule(accounts.execution_role, reads=("image.workflows", "settings.provider", "settings.iam")),
+    Rule(accounts.of_an_image, reads=("image.account", "settings.accounts")),
+    Rule(
+        accounts.execution_role,
+        reads=("image.workflows", "image.account", "settings.provider", "settings.iam", "settings.accounts"),
+    ),
     Rule(workflows.values, reads=("image.workflows",)),
     Rule(workflows.lengths_of_values, reads=("image.workflows",)),
     Rule(workflows.execution_role, reads=("image.workflows",)),
@@ -148,12 +157,12 @@ _OF_AMIS: tuple[Rule[AmiImage], ...] = (
             *("image.root_volume", "image.distribution", "image.regions"),
         ),
     ),
-    Rule(distribution.target_accounts, reads=("image.target_accounts", "settings.provider")),
-    Rule(distribution.launch_permission, reads=("image.launch_permission", "settings.provider")),
-    Rule(distribution.accounts_of_launch_templates, reads=("image.distribution", "settings.provider")),
+    Rule(distribution.target_accounts, reads=("image.target_accounts", *_ACCOUNT_OF_AN_IMAGE)),
+    Rule(distribution.launch_permission, reads=("image.launch_permission", *_ACCOUNT_OF_AN_IMAGE)),
+    Rule(distribution.accounts_of_launch_templates, reads=("image.distribution", *_ACCOUNT_OF_AN_IMAGE)),
     Rule(
         distribution.users_of_launch_templates,
-        reads=("image.distribution", "image.launch_permission", "image.target_accounts", "settings.provider"),
+        reads=("image.distribution", "image.launch_permission", "image.target_accounts", *_ACCOUNT_OF_AN_IMAGE),
     ),
     Rule(export.system, reads=("image.export", "image.os")),
     Rule(export.architecture, reads=("image.export", "image.os", "image.architecture")),
@@ -166,6 +175,7 @@ _OF_AMIS: tuple[Rule[AmiImage], ...] = (
 )
 
 _OF_IMAGES_WITH_BASES: tuple[Rule[AmiImage, AmiImage], ...] = (
+    Rule(accounts.base, reads=("image.account", "base.account")),
     Rule(bases.channel, reads=("base.channels",)),
     Rule(bases.region, reads=("image.regions", "base.regions")),
     Rule(bases.system, reads=("image.os", "base.os")),
@@ -199,6 +209,7 @@ _OF_CONTAINERS: tuple[Rule[ContainerImage], ...] = (
 _OF_FLEETS: tuple[Rule[Fleet], ...] = (
     Rule(images.tokens, reads=("fleet.*",)),
     Rule(fleets.name, reads=()),
+    Rule(accounts.of_a_fleet, reads=("fleet.account", "settings.accounts")),
     Rule(fleets.image, reads=("fleet.image",)),
     Rule(fleets.load_balancer, reads=("fleet.target_group_arns", "fleet.security_group_ids")),
     Rule(tags.number_of_a_fleet, reads=("fleet.tags", "settings.tags")),
@@ -212,7 +223,10 @@ _OF_FLEETS: tuple[Rule[Fleet], ...] = (
     Rule(regions.licenses, reads=("fleet.license_configuration_arns", "fleet.region")),
 )
 
-_ACCOUNTS_OF_A_FLEET = ("fleet.provider", "image.workflows", "settings.provider", "settings.iam")
+_ACCOUNTS_OF_A_FLEET = (
+    *("fleet.provider", "fleet.account", "image.workflows", "image.account"),
+    *("settings.provider", "settings.accounts", "settings.iam"),
+)
 """What shows the account of a fleet."""
 
 _OF_FLEETS_WITH_IMAGES: tuple[Rule[Fleet, AmiImage], ...] = (
@@ -223,6 +237,8 @@ _OF_FLEETS_WITH_IMAGES: tuple[Rule[Fleet, AmiImage], ...] = (
     Rule(volumes.root_volume_of_a_fleet, reads=("fleet.root_volume", "image.root_volume")),
     Rule(volumes.names_of_a_fleet, reads=("fleet.volumes", "image.volumes", "image.os")),
     Rule(volumes.sizes_of_a_fleet, reads=("fleet.volumes", "image.volumes", "image.parent")),
+    Rule(accounts.image_of_a_fleet, reads=("fleet.account", "image.account")),
+    Rule(accounts.provider_of_a_fleet, reads=_ACCOUNTS_OF_A_FLEET),
     Rule(accounts.fleet, reads=_ACCOUNTS_OF_A_FLEET),
     Rule(accounts.instance_profile, reads=("fleet.instance_profile_arn", *_ACCOUNTS_OF_A_FLEET)),
     Rule(
@@ -233,6 +249,7 @@ _OF_FLEETS_WITH_IMAGES: tuple[Rule[Fleet, AmiImage], ...] = (
 
 _ACROSS: tuple[Rule[()], ...] = (
     Rule(regions.settings, reads=("settings.kms_key", "settings.alarm_actions", "image.regions")),
+    Rule(accounts.dashboards, reads=("settings.dashboards", "image.account", "image.regions")),
     Rule(bases.circles, reads=("image.parent",)),
     Rule(components.names_in_arns, reads=("image.build[]", "image.test[]")),
     Rule(workflows.names_in_arns, reads=("image.workflows",)),

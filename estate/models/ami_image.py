@@ -137,6 +137,9 @@ class ImageBase(BaseModel):
 
     name: SkipJsonSchema[Name]
     """The key under `images:`."""
+    account: Name | None = None
+    """The account in which the image is made, one of `settings.accounts`. Default: the account of
+    `settings.provider`."""
     version: MajorMinor = "1.0"
     """The recipe's major and minor version; the patch version follows from the content. Default: "1.0"."""
     description: Annotated[Text, DESCRIPTION] | None = None

@@ -10,7 +10,7 @@ from estate.models.data_volumes import DeviceName, FleetVolume
 from estate.models.durations import Counted, Duration
 from estate.models.infrastructure import HopLimit, Placement
 from estate.models.notifications import FleetNotifications
-from estate.models.settings import Provider
+from estate.models.provider import Provider
 from estate.models.types import (
     FROZEN,
     LARGEST_INTEGER,
@@ -181,6 +181,8 @@ class Fleet(BaseModel):
     region: Region
     """The region, one of the image's. To move the fleet to another region, destroy the stack first: each region has a
     stack and a state of its own."""
+    account: Name | None = None
+    """The account in which the instances run, one of `settings.accounts`. Default: the account of the image."""
     provider: Provider | None = None
     """How Terraform reaches AWS for this fleet, in the account that owns its image. Default: as in the settings."""
     instance_type: InstanceType

@@ -4,40 +4,25 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, Discriminator, Field, StrictBool, Tag, model_validator
 
-from estate.arns import Arn
+from estate.models.accounts import Account
+from estate.models.provider import AssumeRole, Provider
 from estate.models.types import (
     FROZEN,
-    AccountId,
     AnyArn,
     BucketName,
-    ExternalId,
     FolderPath,
     KmsKeyArn,
+    Name,
     Namespace,
     PlainText,
     PolicyArn,
     Region,
-    RoleArn,
     RolePath,
-    SessionName,
     StateKey,
     Tags,
     exactly_one,
 )
 from estate.problems import UNSEEN, RuleError, shown
-
-
-class AssumeRole(BaseModel):
-    """A role that Terraform assumes."""
-
-    model_config = FROZEN
-
-    role_arn: RoleArn
-    """The role."""
-    external_id: ExternalId | None = None
-    """The external ID that the role's trust policy requires. Default: none is sent."""
-    session_name: SessionName | None = None
-    """The name of the session, as CloudTrail shows it. Default: Terraform chooses one."""
 
 
 def _role_or_none(value: Any) -> Any:
@@ -83,6 +68,9 @@ class S3Backend(BaseModel):
     """Whether Terraform locks the state with an object beside it. Default: enabled."""
     kms_key_id: StateKey | None = None
     """The key that encrypts the state. Default: the bucket's default key."""
+    account: Name | None = None
+    """The account of the bucket, one of `settings.accounts`. Default: Terraform reaches the bucket as it reaches the
+    account of the stack."""
     profile: PlainText | None = None
     """The profile of the shared configuration files with which Terraform reaches the bucket, or `none` for the
     credentials of the environment. Default: the profile of `settings.provider`, if it has one."""
@@ -112,36 +100,6 @@ class Backend(BaseModel):
         return self
 
 
-class Provider(BaseModel):
-    """How Terraform reaches AWS. Without any of these fields it takes the credentials of the environment, as any AWS
-    tool does."""
-
-    model_config = FROZEN
-
-    profile: PlainText | None = None
-    """A profile of the shared configuration files. Default: none; the environment decides."""
-    assume_role: AssumeRole | None = None
-    """A role that Terraform assumes. Default: none."""
-    allowed_account_ids: tuple[AccountId, ...] = ()
-    """The only accounts in which plans and applies may run. Default: any account."""
-
-    @model_validator(mode="after")
-    def _role_allowed(self) -> Self:
-        account = Arn.parse(self.assume_role.role_arn).account_id if self.assume_role else None
-        if account and self.allowed_account_ids and account not in self.allowed_account_ids:
-            remedy = "add the account to allowed_account_ids, or name a role of an account that is in it"
-            rule = "the role's account is not in allowed_account_ids, so every plan would stop"
-            raise RuleError(rule, got=shown(account), remedy=remedy, key=("assume_role", "role_arn"))
-        return self
-
-    @property
-    def accounts(self) -> frozenset[str]:
-        """The accounts in one of which Terraform must work, as far as the configuration shows it; empty where it does
-        not."""
-        role = Arn.parse(self.assume_role.role_arn).account_id if self.assume_role else None
-        return frozenset({role} if role else self.allowed_account_ids)
-
-
 class Iam(BaseModel):
     """What all roles that Goldsmith creates have in common."""
 
@@ -162,6 +120,9 @@ class Settings(BaseModel):
     """The prefix of all names in AWS: two estates in one account need two namespaces."""
     backend: Backend = Backend(local=LocalBackend())
     """Where Terraform keeps its state. Default: in the local folder `state`."""
+    accounts: dict[Name, Account] = {}
+    """The accounts of the estate by the names that `account:` of images and fleets has. Default: everything is in the
+    account of `provider`."""
     provider: Provider = Provider()
     """How Terraform reaches AWS. Default: with the credentials of the environment."""
     provider_version: Literal[5, 6] = 5
@@ -185,12 +146,21 @@ class Settings(BaseModel):
     """Whether each home region gets a CloudWatch dashboard of all its images, in a stack of its own, `overview-REGION`.
     Default: disabled; an account's first three dashboards are free, and each further one costs money."""
 
-    @property
-    def backend_access(self) -> Provider:
-        """How Terraform reaches its state in S3: as the backend says, otherwise as it reaches AWS."""
+    def account(self, name: str | None) -> Account | None:
+        """One of the accounts by its name. Raises `KeyError`."""
+        return None if name is None else self.accounts[name]
+
+    def provider_of(self, account: str | None, *, region: str) -> Provider:
+        """How Terraform works in a region of an account; without an account, as `provider` says."""
+        return self.provider if account is None else self.accounts[account].provider(region)
+
+    def backend_access(self, account: str | None, *, region: str) -> Provider:
+        """How Terraform reaches the state of a stack in S3: as the backend says, otherwise as it reaches the account of
+        the stack."""
         s3 = self.backend.s3
-        profile = (s3 and s3.profile) or self.provider.profile
-        role = (s3 and s3.assume_role) or self.provider.assume_role
+        own = self.provider_of((s3 and s3.account) or account, region=region)
+        profile = (s3 and s3.profile) or own.profile
+        role = (s3 and s3.assume_role) or own.assume_role
         return Provider(
             profile=None if profile == "none" else profile,
             assume_role=role if isinstance(role, AssumeRole) else None,

@@ -115,6 +115,7 @@ CHANGES: dict[str, tuple[str, set[str]]] = {
     "target_accounts": ("target_accounts: ['444455556666']\nroot_volume: {encrypted: false}", {"recipe"}),
     "export": ("export: {disk_image_format: RAW}\nroot_volume: {encrypted: false}", {"recipe"}),
     "regions": ("regions: [eu-west-1, us-east-1]", set()),
+    "account": ("account: images", set()),
     "schedule": ("schedule: {rate: 7 days}", set()),
     "channels": ("channels: [prod, staging]", set()),
     "infrastructure": ("infrastructure: {instance_types: [t3.large]}", set()),
@@ -140,6 +141,9 @@ def test_each_field_of_an_image_changes_what_it_must_and_nothing_else(field: str
     estate_file = smallest("image", kept + text)
     if field == "architecture":
         estate_file = estate_file.replace("t3.small", "t4g.small")
+    if field == "account":
+        account = "  accounts: {images: {id: '111111111111'}}\n"
+        estate_file = estate_file.replace("settings:\n", f"settings:\n{account}")
     before = versions(recipe(tmp_path))
     (tmp_path / "estate.yaml").write_text(estate_file)
     estate = load(tmp_path)

@@ -30,7 +30,14 @@ def add_repositories(stack: TerraformStack, scope: ImageScope, *, image: Contain
         suffix = "" if region == image.home else f"_{region.replace('-', '_')}"
         # a region of its own needs a provider of its own
         provider = (
-            add_provider(stack, settings=scope.settings, region=region, tags=scope.declared.tags, alias=region)
+            add_provider(
+                stack,
+                settings=scope.settings,
+                region=region,
+                tags=scope.declared.tags,
+                provider=scope.declared.provider,
+                alias=region,
+            )
             if suffix
             else None
         )
