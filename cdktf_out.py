@@ -12,9 +12,9 @@ from collections.abc import Collection
 from pathlib import Path
 
 
-def folder() -> Path:
-    """The folder in CDKTF_OUTDIR. Default: `cdktf.out`."""
-    return Path(os.environ.get("CDKTF_OUTDIR") or "cdktf.out")
+def folder(base: Path = Path()) -> Path:
+    """The folder in CDKTF_OUTDIR. Default: `cdktf.out` in the folder `base`."""
+    return Path(os.environ.get("CDKTF_OUTDIR") or base / "cdktf.out")
 
 
 def stack(out: Path, name: str) -> Path:

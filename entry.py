@@ -17,13 +17,16 @@ if TYPE_CHECKING:  # Python 3.12 and newer have it
 INTERRUPTED = 130
 """The exit status after Ctrl-C, the same as in shells."""
 
+_PROJECT = os.path.dirname(os.path.abspath(__file__))
 
-def run(program: str, main: Callable[[], int]) -> NoReturn:
-    """Run `main`, which also imports what it needs, and end with its exit status. `program` is what follows `python`.
+
+def run(command: str, main: Callable[[], int]) -> NoReturn:
+    """Run `main`, which also imports what it needs, and end with its exit status. `command` is how to run the program
+    in the project's folder after `make setup`.
 
     There is no traceback: after an unexpected error, or when standard output is closed, full or no longer read, the
-    program prints one line to standard error and ends with status 1. Python's development mode (`python -X dev`) shows
-    the traceback.
+    program prints one line to standard error and ends with status 1. Python's development mode (`PYTHONDEVMODE=1`)
+    shows the traceback.
 
     Ctrl-C ends the program at once with status 130, until `main` calls `raise_on_interrupt`: an exception that is
     raised while modules are imported could be lost in Python's own callbacks, or printed by them.
@@ -37,7 +40,7 @@ def run(program: str, main: Callable[[], int]) -> NoReturn:
     except Exception as error:
         if sys.flags.dev_mode:
             raise
-        status, message = 1, _unexpected(error, program)
+        status, message = 1, _unexpected(error, command)
     _end_on_interrupt()
     if fault := _fault_of(output):
         status, message = status or 1, f"standard output cannot be written: {fault}"
@@ -114,15 +117,16 @@ def _into_nothing(stream: int) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
 
 
-def _unexpected(error: Exception, program: str) -> str:
+def _unexpected(error: Exception, command: str) -> str:
     if isinstance(error, ModuleNotFoundError) and not _is_ours(str(error.name)):
-        return f"this Python has no module {error.name}: run make setup, then .venv/bin/python {program}"
-    kind, hint = type(error).__name__, f"python -X dev {program} shows where it happened"
+        return f"this Python has no module {error.name}: run make setup in {_PROJECT}, then {command}"
+    kind = type(error).__name__
+    hint = f"with PYTHONDEVMODE=1 in the environment, {command} shows where it happened"
     return f"unexpected error, a bug in this program: {kind}: {_one_line(error)}; {hint}"
 
 
 def _is_ours(module: str) -> bool:
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), module.partition(".")[0])
+    path = os.path.join(_PROJECT, module.partition(".")[0])
     return os.path.exists(path) or os.path.exists(f"{path}.py")
 
 

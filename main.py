@@ -38,7 +38,7 @@ _NODE_FAILED = re.compile(r"\bE[A-Z]+: (?P<reason>[^,]+), [a-z]+(?: '(?P<path>[^
 
 
 def main(arguments: Sequence[str] = ()) -> int:
-    """Load, build the stacks, synth."""
+    """The program; the exit status."""
     argparse.ArgumentParser(
         prog="main.py",
         description="Writes the Terraform JSON of every stack of the estate. Reads files only, never AWS.",
@@ -46,6 +46,12 @@ def main(arguments: Sequence[str] = ()) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     ).parse_args(arguments)
+    return synthesize(Path(os.environ.get("GOLDSMITH_CONFIG") or "config"), cdktf_out.folder())
+
+
+def synthesize(config: Path, out: Path) -> int:
+    """Load the configuration, build the stacks, and write them into a folder; the exit status."""
+    _prefer_own_node()
 
     import bindings
 
@@ -56,14 +62,13 @@ def main(arguments: Sequence[str] = ()) -> int:
     from estate.remarks import remarks
 
     try:
-        estate = load(Path(os.environ.get("GOLDSMITH_CONFIG") or "config"))
+        estate = load(config)
     except EstateError as error:
         print(error, file=sys.stderr)
         return 2
     for line in remarks(estate, today=date.today()):
         print(line, file=sys.stderr)
 
-    out = cdktf_out.folder()
     try:
         _write(estate, out)
     except OSError as error:
@@ -77,6 +82,13 @@ def main(arguments: Sequence[str] = ()) -> int:
         return 0
     print(f"{path}: cannot be written: {reason}; CDKTF_OUTDIR names the folder to write to", file=sys.stderr)
     return 1
+
+
+def _prefer_own_node() -> None:
+    """Let cdktf's Python library, which starts the `node` that it finds first, find the one of this environment."""
+    own, path = os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)
+    if path.partition(os.pathsep)[0] != own:
+        os.environ["PATH"] = f"{own}{os.pathsep}{path}"
 
 
 def _write(estate: "Estate", out: Path) -> None:
@@ -105,4 +117,4 @@ def _write(estate: "Estate", out: Path) -> None:
 
 
 if __name__ == "__main__":
-    entry.run("main.py", lambda: main(sys.argv[1:]))
+    entry.run(".venv/bin/python main.py", lambda: main(sys.argv[1:]))

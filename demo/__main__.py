@@ -22,12 +22,17 @@ SECONDS_PER_BUILD_STATE = 0.5
 
 
 def main() -> int:
-    """Run all steps; gives the exit status."""
+    """The program; gives the exit status."""
     parser = argparse.ArgumentParser(
         prog="make demo",
         description="Build an image, roll it out and destroy everything, against an AWS on this machine.",
     )
     parser.parse_args()
+    return play()
+
+
+def play() -> int:
+    """Run all steps and show them; gives the exit status."""
     entry.raise_on_interrupt()
     # SIGTERM ends what runs, as Ctrl-C does
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -100,4 +105,4 @@ def _summary(world: World, console: Console, *, seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    entry.run("-m demo", main)
+    entry.run(".venv/bin/python -m demo", main)

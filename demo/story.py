@@ -2,7 +2,7 @@
 
 An image is built, its AMI is handed off, and a fleet runs it. Then a component changes, a second build is made, the
 fleet's plan shows its AMI, and the fleet is rolled out. At last everything is destroyed. `make demo` shows the steps,
-and the end-to-end test runs them. They use what a team uses, the `cdktf` command and `python -m ops`, against the local
+and the end-to-end test runs them. They use what a team uses, the `cdktf` command and `goldsmith`, against the local
 AWS and in a temporary folder: the project and its `state/` are not changed.
 """
 
@@ -55,7 +55,7 @@ def _first_deploy(world: World) -> Sequence[str]:
     added = _found(r"Apply complete! Resources: (\d+) added", deployed)
     return [
         f"{IMAGE}: {added} resources; the components' scripts arrived unchanged: {_arrived(world)}",
-        f"{FLEET}: no plan yet: {_found(r'(Fleet web-dev: [^│{]*? no build .*? ops build web)', _joined(refused))}",
+        f"{FLEET}: no plan yet: {_found(r'(Fleet web-dev: [^│{]*? no build .*? build web)', _joined(refused))}",
     ]
 
 
@@ -81,7 +81,7 @@ def _arrived(world: World) -> str:
 
 
 def _build(world: World) -> Sequence[str]:
-    output = world.ops("build", "web", "--follow")
+    output = world.goldsmith("build", "web")
     seen = list(dict.fromkeys(re.findall(rf"\b({'|'.join(_WALK)})\b", output)))
     # a short state may not be seen
     _check(seen == [state for state in _WALK if state in seen], f"the states came as {seen}", output)
@@ -101,8 +101,10 @@ def _handed_off(world: World) -> Sequence[str]:
         _check(ami == newest, f"latest in {region} is {ami or 'missing'}, the newest AMI {newest}")
         amis[region] = ami
     world.amis.append(amis)
-    status = json.loads(world.ops("status", "--json"))
-    _check(all(ami in json.dumps(status) for ami in amis.values()), "ops status does not show it", json.dumps(status))
+    status = json.loads(world.goldsmith("status", "--json"))
+    _check(
+        all(ami in json.dumps(status) for ami in amis.values()), "goldsmith status does not show it", json.dumps(status)
+    )
     return [f"/imagebuilder/acme/web/latest in {region}: {ami}" for region, ami in amis.items()]
 
 
@@ -174,10 +176,10 @@ def _destroy(world: World) -> Sequence[str]:
 STEPS = (
     Step("An AWS on this machine", _network),
     Step("cdktf deploy image-web; the fleet's plan refuses an image that was never built", _first_deploy),
-    Step("python -m ops build web --follow", _build),
+    Step("goldsmith build web", _build),
     Step("SNS → Lambda → SSM: the hand-off has set latest in both regions", _handed_off),
     Step("cdktf deploy fleet-web-dev; meanwhile a component changes: cdktf deploy image-web", _fleet_and_change),
-    Step("The second build: python -m ops build web --follow", _second_build),
+    Step("The second build: goldsmith build web", _second_build),
     Step("cdktf plan fleet-web-dev shows it", _plan_shows_it),
     Step("cdktf deploy fleet-web-dev starts the instance refresh", _roll_out),
     Step("cdktf plan, of both stacks", _nothing_left_to_do),

@@ -4,7 +4,6 @@ import contextlib
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -59,9 +58,9 @@ class World:
         command = [str(program), *arguments, "--no-color", "--output", self.environment["CDKTF_OUTDIR"]]
         return self.run(command, fails=fails)
 
-    def ops(self, *arguments: str) -> str:
-        """The output of `python -m ops`, which must succeed."""
-        return self.run([sys.executable, "-m", "ops", *arguments])
+    def goldsmith(self, *arguments: str) -> str:
+        """The output of `goldsmith`, which must succeed."""
+        return self.run([str(PROJECT / "goldsmith"), *arguments])
 
     def run(self, command: Sequence[str], *, fails: bool = False) -> str:
         """Run a command in the project's folder; gives its output, and passes each line to `show` at once."""

@@ -11,4 +11,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    entry.run("-m local_aws", main)
+    entry.run(".venv/bin/python -m local_aws", main)

@@ -1,25 +1,31 @@
-"""Commands besides Terraform: `python -m ops build`, `follow`, `status` and `parent`; `--help` shows examples.
+"""The commands of `goldsmith`; `goldsmith --help` lists them.
 
     command_line   the parser
-    build          `build` and `follow`: starts a build, and prints the result of following it
+    arguments      what several command lines have in common
+    commands       a module for each command: its command line with help
+    renamed        refuses names of before, with the command to type
+    configuration  where the configuration is, and loading it
+
+    build          starts and follows builds, and prints the result
     follow         a build from its first status until `latest` points to its outputs
+    ends           how builds end, and why one failed
     progress       shows a build that runs
-    status         `status`: every channel of every image, and every fleet
+    status         every channel of every image, and every fleet
     image_status   one image: its builds and channels
     values         what a channel's value is
     fleet          one fleet, as AWS has it
     fleet_status   one fleet, as `status` shows it
     gaps           why a fleet is not what it should be, and what to do
     status_tables  prints what `status` found
-    parent         `parent`: the newest parent image of an operating system
-    pipeline       an image's pipeline as it is deployed, and its builds as a person names them
+    parent         the newest parent image of an operating system
     make           checks before `make plan`, `deploy` and `destroy` run cdktf
+
+    pipeline       an image's pipeline as it is deployed, and its builds as a person names them
     states         Terraform's states, where this machine can read them
-    configuration  loads the estate
     aws            AWS with the operator's own credentials, and its errors as messages
     errors         what stops a command, each with its exit status
     screen         the look of output on a terminal and in a pipe
 
-Exit status 0 after success; 1 when AWS refused, a build failed or its hand-off did not happen; 2 when the configuration
-or the command line has errors; 130 after Ctrl-C.
+Exit status 0 after success; 1 when something failed or needs a person; 2 when the configuration or the command line has
+errors; 130 after Ctrl-C.
 """

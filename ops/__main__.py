@@ -1,4 +1,7 @@
-"""`python -m ops`. `command_line` is imported late, so that Ctrl-C ends the program during its imports too."""
+"""`goldsmith`, or `python -m ops`. `command_line` is imported late, so that Ctrl-C ends the program during its imports
+too."""
+
+from typing import NoReturn
 
 import entry
 
@@ -10,5 +13,10 @@ def main() -> int:
     return command_line.main()
 
 
+def run() -> NoReturn:
+    """Run the command, and end with its exit status."""
+    entry.run("goldsmith", main)
+
+
 if __name__ == "__main__":
-    entry.run("-m ops", main)
+    run()

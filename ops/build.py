@@ -1,18 +1,4 @@
-"""`ops build` and `ops follow`: start a build, follow a build, and print the result.
-
-`--json` writes one object at the end, and the progress is written to standard error:
-
-    image     its name in the configuration
-    region    its home, where the pipeline is
-    build     "1.0.912/3"
-    arn       the build's ARN
-    status    AVAILABLE, FAILED, CANCELLED, …; null for a build that was only started
-    failed_in the last status that was seen before the build failed, or null
-    reason    Image Builder's reason for a failure, or null
-    logs      "s3://bucket/prefix" with the log of a build that failed, or null
-    regions   for a good build, one object for each region: region, value, latest, latest_build, handed_off; `value` is
-              what `latest` holds when it points to this build: an AMI ID, or the URI of a container image with digest
-"""
+"""Builds: start one, follow one, and print the result. `ops.commands.build` lists the members of its JSON."""
 
 from __future__ import annotations
 
@@ -32,30 +18,31 @@ from estate.models.images import Image
 from estate.recipes import recipe_of
 from lambda_src.handoff.builds import list_builds
 from ops.aws import Aws, asking
+from ops.ends import ENDED, UNFINISHED
 from ops.errors import Interrupted, OpsError
-from ops.follow import ENDED, UNFINISHED, Arrival, Outcome, follow
+from ops.follow import Arrival, Outcome, follow
 from ops.pipeline import Pipeline, check_deployed, version_of
 from ops.screen import duration, open_console, short
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """The options of both commands; `handoff_timeout` is in seconds.
+    """The options of the command; `handoff_timeout` is in seconds.
 
-    `command` completes `follow web 1.0.912/3` to a command line with the same configuration.
+    `command` completes `build web` to a command line with the same configuration.
     """
 
     as_json: bool
     handoff_timeout: float
     command: Callable[[str], str]
 
-    def follow_command(self, image: str, arn: str) -> str:
+    def attach_command(self, image: str, arn: str) -> str:
         """The command line that follows this build."""
-        return self.command(f"follow {image} {version_of(arn)}")
+        return self.command(f"build {image} --attach {version_of(arn)}")
 
 
-def run_build(image: EstateImage[Image], *, follows: bool, options: Options) -> int:
-    """`ops build`: start a build of the image's pipeline, and follow it if `follows`; the exit status.
+def start(image: EstateImage[Image], *, follows: bool, options: Options) -> int:
+    """Start a build of the image's pipeline, and follow it if `follows`; the exit status.
 
     A build that is running already may lack the latest changes. So it is shown, and a new one is started anyway.
     """
@@ -83,12 +70,12 @@ def run_build(image: EstateImage[Image], *, follows: bool, options: Options) -> 
         _print_json(pipeline, arn=arn, outcome=None)
     else:
         console.print(arn, style="dim", soft_wrap=True)
-        console.print(f"follow it with: {options.follow_command(name, arn)}", soft_wrap=True)
+        console.print(f"follow it with: {options.attach_command(name, arn)}", soft_wrap=True)
     return 0
 
 
-def run_follow(image: EstateImage[Image], *, build: str | None, options: Options) -> int:
-    """`ops follow`: follow a build that was started before; the exit status.
+def attach(image: EstateImage[Image], *, build: str | None, options: Options) -> int:
+    """Follow a build that was started before; the exit status.
 
     `build` is `1.0.912/3`. Default: the newest build.
     """
@@ -111,7 +98,7 @@ def run_follow(image: EstateImage[Image], *, build: str | None, options: Options
 
 
 def _follow(pipeline: Pipeline, *, arn: str, aws: Aws, console: Console, just_started: bool, options: Options) -> int:
-    again = options.follow_command(pipeline.image.name, arn)
+    again = options.attach_command(pipeline.image.name, arn)
     label = f"{pipeline.image.name} {version_of(arn)}"
     try:
         outcome = follow(
@@ -142,8 +129,9 @@ def _check(outcome: Outcome, *, pipeline: Pipeline, label: str, options: Options
         raise OpsError(f"{label} {outcome.status}: it was built, and withdrawn later")
     if not outcome.is_good:
         where = f" while {outcome.failed_in}" if outcome.failed_in else ""
-        logs = f"\nits log is in {outcome.logs}" if outcome.logs else ""
-        raise OpsError(f"{label} {outcome.status}{where}: {outcome.reason or 'Image Builder gave no reason'}{logs}")
+        reason = outcome.failure.reason or "Image Builder gave no reason"
+        logs = f"\nits log is in {outcome.failure.logs}" if outcome.failure.logs else ""
+        raise OpsError(f"{label} {outcome.status}{where}: {reason}{logs}")
     behind = [arrival.region for arrival in outcome.arrivals if not arrival.handed_off]
     absent = [arrival.region for arrival in outcome.arrivals if not arrival.handed_off and not arrival.value]
     if absent:
@@ -189,8 +177,8 @@ def _print_json(pipeline: Pipeline, *, arn: str, outcome: Outcome | None) -> Non
         "arn": arn,
         "status": outcome.status if outcome else None,
         "failed_in": outcome.failed_in if outcome else None,
-        "reason": outcome.reason if outcome else None,
-        "logs": outcome.logs if outcome else None,
+        "reason": outcome.failure.reason if outcome else None,
+        "logs": outcome.failure.logs if outcome else None,
         "regions": [asdict(arrival) for arrival in outcome.arrivals] if outcome else [],
     }
     open_console().print(json.dumps(answer, indent=2), soft_wrap=True)

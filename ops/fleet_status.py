@@ -1,4 +1,4 @@
-"""One fleet as `ops status` shows it, from the facts that were read."""
+"""One fleet as `goldsmith status` shows it, from the facts that were read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ops.gaps import gaps_of, progress_of
 
 @dataclass(frozen=True, kw_only=True)
 class FleetStatus:
-    """One fleet; the module `ops.status` describes `wanted`, `template` and `instances`."""
+    """One fleet; `ops.commands.status` describes `wanted`, `template` and `instances`."""
 
     fleet: str
     image: str

@@ -11,14 +11,11 @@ from rich.console import Console
 from lambda_src.handoff.builds import Build, get_build
 from lambda_src.handoff.channels import LATEST, Channel, read_channels
 from ops.aws import Aws, asking
+from ops.ends import ENDED, GOOD, NO_FAILURE, Failure, failure_of
 from ops.pipeline import Pipeline, version_of
 from ops.progress import Progress
 from ops.screen import duration
 
-GOOD = "AVAILABLE"
-UNFINISHED = ("FAILED", "CANCELLED")
-"""The last statuses of builds that made nothing; Image Builder gives a reason for them."""
-ENDED = (GOOD, *UNFINISHED, "DEPRECATED", "DISABLED", "DELETED")
 APPEARS_WITHIN_SECONDS = 30
 """How long GetImage may not find a build that has just been started."""
 
@@ -46,10 +43,7 @@ class Outcome:
     status: str
     failed_in: str | None = None
     """The last status that was seen before it failed."""
-    reason: str | None = None
-    """Image Builder's reason, when it failed."""
-    logs: str | None = None
-    """Where the build's log is, `s3://bucket/prefix`."""
+    failure: Failure = NO_FAILURE
     arrivals: tuple[Arrival, ...] = ()
 
     @property
@@ -115,14 +109,7 @@ def _walk(pipeline: Pipeline, *, arn: str, aws: Aws, progress: Progress) -> Outc
     if status == GOOD:
         return Outcome(status=status)
     with asking(pipeline.image.home):
-        logs = image.get("infrastructureConfiguration", {}).get("logging", {}).get("s3Logs", {})
-        place = "/".join(filter(None, (logs.get("s3BucketName"), logs.get("s3KeyPrefix"))))
-        return Outcome(
-            status=status,
-            failed_in=state,
-            reason=" ".join(image["state"].get("reason", "").split()) or None,
-            logs=f"s3://{place}" if place else None,
-        )
+        return Outcome(status=status, failed_in=state, failure=failure_of(image))
 
 
 def _hand_off(pipeline: Pipeline, build: Build, *, aws: Aws, progress: Progress, timeout: float) -> tuple[Arrival, ...]:

@@ -1,4 +1,4 @@
-"""One image as `ops status` shows it: its builds, and the values of its channels in each region."""
+"""One image as `goldsmith status` shows it: its builds, and the values of its channels in each region."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from estate.models.images import Image
 from lambda_src.handoff.builds import Build, list_builds, newest_good
 from lambda_src.handoff.channels import Channel, read_channels
 from ops.aws import Aws, asking
+from ops.ends import NO_FAILURE, UNFINISHED, Failure, failure_of
 from ops.errors import OpsError
 from ops.pipeline import Pipeline, deployed_recipe, version_of
 from ops.values import Meaning, Output, meaning_of, read_outputs
@@ -28,6 +29,8 @@ class BuildStatus:
     arn: str
     status: str
     created: datetime | None
+    reason: str | None = None
+    logs: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +68,16 @@ class ImageStatus:
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Builds:
+    """The pipeline's builds, and why the newest failed, if it did; `error` if that could not be read."""
+
+    deployed: bool
+    builds: Sequence[Build] = ()
+    failure: Failure = NO_FAILURE
+    error: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Region:
     """One region: its channels, and what is known about their values; `error` if that could not be read."""
 
@@ -85,13 +98,15 @@ class ImageReading:
     @property
     def builds(self) -> Sequence[Build]:
         """Waits for the builds; empty if they could not be read."""
-        return () if self._builds.exception() else self._builds.result()[1]
+        return () if self._builds.exception() else self._builds.result().builds
 
     def status(self) -> ImageStatus:
         """Waits until everything is read. What could not be read is in `errors`."""
         pipeline = self._pipeline
         errors: list[str] = []
-        deployed, builds = _result(self._builds, errors) or (None, [])
+        read = _result(self._builds, errors)
+        builds = read.builds if read else ()
+        errors += [read.error] if read and read.error else []
         rows: list[ChannelStatus] = []
         for region, future in self._regions.items():
             if found := _result(future, errors):
@@ -103,8 +118,8 @@ class ImageReading:
         return ImageStatus(
             image=pipeline.image.name,
             region=pipeline.image.home,
-            deployed=deployed,
-            newest=_build_status(builds[0]) if builds else None,
+            deployed=read.deployed if read else None,
+            newest=_build_status(builds[0], read.failure) if read and builds else None,
             newest_good=_build_status(good) if good else None,
             channels=tuple(rows),
             errors=tuple(errors),
@@ -139,12 +154,21 @@ def _is_behind(channel: Channel, meaning: Meaning, newest: Build, *, region: str
     return not meaning.created or newest.order[0] > meaning.created
 
 
-def _read_builds(pipeline: Pipeline, aws: Aws) -> tuple[bool, list[Build]]:
-    """Whether the pipeline is deployed, and its builds."""
-    deployed = deployed_recipe(pipeline, aws=aws) is not None
-    with asking(pipeline.image.home):
-        imagebuilder = aws.imagebuilder(pipeline.image.home)
-        return deployed, list_builds(imagebuilder, pipeline_arn=pipeline.arn) if deployed else []
+def _read_builds(pipeline: Pipeline, aws: Aws) -> _Builds:
+    if deployed_recipe(pipeline, aws=aws) is None:
+        return _Builds(deployed=False)
+    home = pipeline.image.home
+    with asking(home):
+        imagebuilder = aws.imagebuilder(home)
+        builds = list_builds(imagebuilder, pipeline_arn=pipeline.arn)
+    if not builds or builds[0].status not in UNFINISHED:
+        return _Builds(deployed=True, builds=builds)
+    try:
+        with asking(home):
+            failure = failure_of(imagebuilder.get_image(imageBuildVersionArn=builds[0].arn)["image"])
+    except OpsError as error:
+        return _Builds(deployed=True, builds=builds, error=str(error))
+    return _Builds(deployed=True, builds=builds, failure=failure)
 
 
 def _read_region(pipeline: Pipeline, aws: Aws, region: str) -> _Region:
@@ -165,5 +189,12 @@ def _result(future: Future[_T], errors: list[str]) -> _T | None:
         return None
 
 
-def _build_status(build: Build) -> BuildStatus:
-    return BuildStatus(build=version_of(build.arn), arn=build.arn, status=build.status, created=build.created)
+def _build_status(build: Build, failure: Failure = NO_FAILURE) -> BuildStatus:
+    return BuildStatus(
+        build=version_of(build.arn),
+        arn=build.arn,
+        status=build.status,
+        created=build.created,
+        reason=failure.reason,
+        logs=failure.logs,
+    )

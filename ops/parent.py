@@ -1,4 +1,4 @@
-"""`ops parent`: the newest parent image of an operating system in a region, and the line that names it in an image.
+"""`goldsmith parent`: the newest parent image of an operating system in a region, and the line to write in an image.
 
 `--json` writes one object; unknown values are null:
 
@@ -46,7 +46,7 @@ class ParentImage:
 
 
 def run_parent(system: OperatingSystem, *, region: str, architecture: Architecture, as_json: bool) -> int:
-    """`ops parent`: find and print it; the exit status. Raises `OpsError` when there is none, or AWS refuses."""
+    """`goldsmith parent`: find and print it; the exit status. Raises `OpsError` when there is none, or AWS refuses."""
     console = open_console(to_stderr=as_json)
     with console.status(f"Looking for {system.title}"):
         found = newest_parent(system, region=region, architecture=architecture)

@@ -1,39 +1,6 @@
-"""`ops status`: every channel of every image, and every fleet: what it is, what it should be, and why it is not.
+"""`goldsmith status`: every channel of every image, and every fleet: what it is, what it should be, and why it is not.
 
-`--json` writes one object; times are ISO 8601 with their offset, unknown values null:
-
-    images            one object for each image, in the order of the configuration
-      image           its name
-      region          its home, where the pipeline is
-      deployed        whether the pipeline exists
-      newest          the newest build in any status: build ("1.0.912/3"), arn, status, created
-      newest_good     the newest AVAILABLE build, with the same members
-      channels        one object for each region and channel:
-        region, channel
-        value         the AMI ID, or the URI of a container image with digest; null when the channel was never set
-        build, arn    the build that made the value
-        created       when that build was made
-        moved         when the channel was moved to it
-        by_hand       whether the parameter's description does not describe this value, because it was written by hand
-        problem       what is wrong with the value: not an AMI, of another image or account, deregistered, disabled, …
-        newer_build   the newest good build of the region when the channel does not point to it
-      errors          what could not be read, as messages; the rest of the image is shown anyway
-    fleets            one object for each fleet, in the order of the configuration
-      fleet, image, channel, region
-      group           the name of its Auto Scaling group
-      deployed        whether the group or the launch template exists
-      wanted          the value of its channel: ami, build
-      template        its launch template: newest_version with its ami and build, and group_version, which the group has
-      instances       one object for instances with the same template_version, ami and build, with their count; without
-                      instances that are leaving the group
-      refresh         the last instance refresh of six weeks: status, percentage, reason, started, ended
-      progress        the instance refresh that is running, as a message
-      gaps            where the fleet differs from its channel or template, as messages with what to do
-      errors          what could not be read, as messages
-
-Exit status: 1 when something could not be read, or the value of a channel cannot be used. With `--check` also when a
-fleet has a gap. An instance refresh that is running (Pending, InProgress, Baking) is not a gap, because AWS ends one
-that makes no progress for an hour.
+`ops.commands.status` lists the members of its JSON, and says when the exit status is 1.
 """
 
 from __future__ import annotations
@@ -67,9 +34,9 @@ def run_status(
     checks: bool,
     command: Callable[[str], str],
 ) -> int:
-    """`ops status`: read and print; the exit status, as the module describes it.
+    """Read and print; the exit status.
 
-    `checks` is `--check`. `command` completes `follow web 1.0.912/3` to a command line with the same configuration.
+    `checks` is `--check`. `command` completes `build web` to a command line with the same configuration.
     """
     console = open_console(to_stderr=as_json)
     with console.status("Reading Image Builder, Parameter Store and Auto Scaling"):

@@ -1,4 +1,4 @@
-"""What `ops status` prints: tables that are easy to read on a terminal, and easy to search in a pipe."""
+"""What `goldsmith status` prints: tables that are easy to read on a terminal, and easy to search in a pipe."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from rich.text import Text
 
 from estate import names
 from estate.names import LATEST
+from ops.ends import ENDED, GOOD, UNFINISHED
 from ops.fleet_status import FleetStatus
-from ops.follow import ENDED, GOOD, UNFINISHED
 from ops.image_status import ChannelStatus, ImageStatus
 from ops.screen import age, short
 
@@ -115,11 +115,21 @@ def _print_remarks(status: ImageStatus, *, console: Console, command: Callable[[
     if newest and newest.status != GOOD:
         verb = "" if newest.status in ENDED else "is "
         since = f", started {age(datetime.now(UTC) - newest.created)} ago" if newest.created else ""
-        why = "why" if newest.status in UNFINISHED else "" if newest.status in ENDED else "follow it"
-        see = f"; {why}: {command(f'follow {status.image} {newest.build}')}" if why else ""
-        _remark(f"{newest.build} {verb}{newest.status}{since}{see}", status=status, console=console)
+        _remark(f"{newest.build} {verb}{newest.status}{since}{_more(status, command)}", status=status, console=console)
     for error in status.errors:
         print(f"{status.image}: {error}", file=sys.stderr)
+
+
+def _more(status: ImageStatus, command: Callable[[str], str]) -> str:
+    """Why the newest build failed, or how to follow it."""
+    newest = status.newest
+    assert newest is not None
+    if newest.status in UNFINISHED:
+        logs = f"; its log is in {newest.logs}" if newest.logs else ""
+        return f": {newest.reason or 'Image Builder gave no reason'}{logs}"
+    if newest.status in ENDED:
+        return ""
+    return f"; follow it: {command(f'build {status.image} --attach {newest.build}')}"
 
 
 def _behind(status: ImageStatus) -> dict[str, list[str]]:

@@ -13,4 +13,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    entry.run("-m scripts.cdktf", main)
+    entry.run(".venv/bin/python -m scripts.cdktf", main)

@@ -148,4 +148,4 @@ def _plan(stack: Path, environ: Mapping[str, str]) -> Any:
 
 
 if __name__ == "__main__":
-    entry.run("-m scripts.scan", main)
+    entry.run(".venv/bin/python -m scripts.scan", main)

@@ -45,7 +45,7 @@ class Notifications(BaseModel):
 class FleetNotifications(BaseModel):
     """Who is notified of a fleet's instance refreshes that failed, were cancelled or were rolled back.
 
-    An instance refresh that could not be started has no event: `python -m ops status --check` finds it.
+    An instance refresh that could not be started has no event: `goldsmith status --check` finds it.
     """
 
     model_config = FROZEN

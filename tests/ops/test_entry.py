@@ -55,7 +55,8 @@ def test_an_unexpected_error_is_one_line_and_says_how_to_see_more() -> None:
     program = "import entry\nentry.run('x.py', lambda: {}['a\\nb'])"
     assert run("-c", program) == (
         1,
-        "unexpected error, a bug in this program: KeyError: 'a\\nb'; python -X dev x.py shows where it happened\n",
+        "unexpected error, a bug in this program: KeyError: 'a\\nb'; with PYTHONDEVMODE=1 in the "
+        "environment, x.py shows where it happened\n",
     )
     status, words = run("-X", "dev", "-c", program)
     assert (status, words.splitlines()[-1]) == (1, "KeyError: 'a\\nb'")

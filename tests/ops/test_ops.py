@@ -1,4 +1,4 @@
-"""What a person reads who runs `python -m ops`, on a terminal and in a pipe, against the local AWS."""
+"""What a person reads who runs `goldsmith`, on a terminal and in a pipe, against the local AWS."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ def container_world(local_aws: LocalAws, shell: Shell) -> World:
 
 
 def test_build_starts_one_and_says_how_to_follow_it(world: World) -> None:
-    answer = world.ops("build", world.name)
+    answer = world.ops("build", world.name, "--no-wait")
 
     assert answer.out.splitlines()[1:] == [
         f"{world.name} 1.0.7/1 started in us-east-1",
         world.arn("1.0.7/1"),
-        f"follow it with: python -m ops follow {world.name} 1.0.7/1 --config {world.config}",
+        f"follow it with: goldsmith build {world.name} --attach 1.0.7/1 --config {world.config}",
     ]
     assert (answer.err, answer.status) == ("", 0)
     assert world.web.details(world.arn("1.0.7/1"))["sourcePipelineArn"] == world.web.image.pipeline_arn
@@ -72,18 +72,17 @@ def test_build_says_when_it_builds_something_else_than_what_is_declared(world: W
         f"{world.name} is deployed as 1.0.7 and declared as {declared}: this builds 1.0.7; to build {declared}, run "
         f"make deploy STACK=image-{world.name} first"
     )
-    assert world.ops("build", world.name).out.splitlines()[0] == words
+    assert world.ops("build", world.name, "--no-wait").out.splitlines()[0] == words
 
     world.web.change_recipe(declared)
-    assert world.ops("build", world.name).out.splitlines()[-3] == f"{world.name} {declared}/1 started in us-east-1"
-    assert "declared" not in world.ops("build", world.name).out
+    answer = world.ops("build", world.name, "--no-wait")
+    assert answer.out.splitlines()[-3] == f"{world.name} {declared}/1 started in us-east-1"
+    assert "declared" not in answer.out
 
 
-def test_build_follow_in_a_pipe_is_a_line_for_each_state_then_amis_and_latest(
-    world: World, local_aws: LocalAws
-) -> None:
+def test_build_in_a_pipe_is_a_line_for_each_state_then_amis_and_latest(world: World, local_aws: LocalAws) -> None:
     local_aws.set_state_seconds(0.4)
-    with world.running("build", world.name, "--follow") as process:
+    with world.running("build", world.name) as process:
         assert process.stdout is not None
         assert "is deployed as 1.0.7" in process.stdout.readline()
         started = process.stdout.readline()
@@ -103,11 +102,9 @@ def test_build_follow_in_a_pipe_is_a_line_for_each_state_then_amis_and_latest(
     assert (err, process.returncode) == ("", 0)
 
 
-def test_build_follow_on_a_terminal_is_a_table_that_stays_and_gives_the_cursor_back(
-    world: World, local_aws: LocalAws
-) -> None:
+def test_build_on_a_terminal_is_a_table_that_stays_and_gives_the_cursor_back(world: World, local_aws: LocalAws) -> None:
     local_aws.set_state_seconds(0.1)
-    written = world.on_a_terminal("build", world.name, "--follow", "--handoff-timeout", "0")
+    written = world.on_a_terminal("build", world.name, "--handoff-timeout", "0")
 
     assert written.rindex("\x1b[?25h") > written.rindex("\x1b[?25l"), "the cursor is there again"
     lines = [line.rstrip() for line in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", written).splitlines()]
@@ -121,7 +118,7 @@ def test_build_follow_on_a_terminal_is_a_table_that_stays_and_gives_the_cursor_b
     ]
 
 
-def test_build_follow_shows_why_a_build_failed_and_where_its_log_is(world: World, local_aws: LocalAws) -> None:
+def test_build_shows_why_a_build_failed_and_where_its_log_is(world: World, local_aws: LocalAws) -> None:
     world.web.other_imagebuilder.update_infrastructure_configuration(
         infrastructureConfigurationArn=world.web.pipeline["infrastructureConfigurationArn"],
         instanceProfileName="acme_builder",
@@ -129,7 +126,7 @@ def test_build_follow_shows_why_a_build_failed_and_where_its_log_is(world: World
     )
     local_aws.fail_next_build(at="TESTING", reason="nginx did not answer")
     local_aws.set_state_seconds(0.2)
-    answer = world.ops("build", world.name, "--follow")
+    answer = world.ops("build", world.name)
 
     label = f"{world.name} 1.0.7/1"
     assert re.search(rf"^{label} FAILED after 0:0\d$", answer.out, re.MULTILINE)
@@ -138,10 +135,10 @@ def test_build_follow_shows_why_a_build_failed_and_where_its_log_is(world: World
     assert answer.status == 1
 
 
-def test_build_follow_says_where_to_look_when_latest_did_not_move(world: World) -> None:
+def test_build_says_where_to_look_when_latest_did_not_move(world: World) -> None:
     world.web.build()
     world.web.run()
-    answer = world.ops("build", world.name, "--follow", "--handoff-timeout", "1")
+    answer = world.ops("build", world.name, "--handoff-timeout", "1")
 
     name = world.name
     assert f"{name} 1.0.7/2 hand-off, which may take 0:01\n" in answer.out
@@ -158,7 +155,7 @@ def test_follow_names_a_region_that_the_pipeline_does_not_reach(world: World) ->
     world.declare(world.name, regions="us-east-1, eu-west-1, ap-northeast-1")
     world.web.build()
     world.web.run()
-    answer = world.ops("follow", world.name)
+    answer = world.ops("build", world.name, "--attach")
 
     assert "ap-northeast-1 no AMI latest does not exist yet" in re.sub(" +", " ", answer.out)
     assert answer.err == (
@@ -170,7 +167,7 @@ def test_follow_names_a_region_that_the_pipeline_does_not_reach(world: World) ->
 
 def test_build_starts_another_beside_one_that_is_on_its_way(world: World, local_aws: LocalAws) -> None:
     local_aws.set_state_seconds(60)
-    first, second = world.ops("build", world.name), world.ops("build", world.name)
+    first, second = world.ops("build", world.name, "--no-wait"), world.ops("build", world.name, "--no-wait")
 
     assert "parallel" not in first.out
     assert second.out.splitlines()[1:3] == [
@@ -180,13 +177,13 @@ def test_build_starts_another_beside_one_that_is_on_its_way(world: World, local_
 
 
 def test_json_of_a_build_is_one_object_and_its_progress_goes_to_stderr(world: World) -> None:
-    started = json.loads(world.ops("build", world.name, "--json").out)
+    started = json.loads(world.ops("build", world.name, "--no-wait", "--json").out)
     same = {"image": world.name, "region": "us-east-1", "build": "1.0.7/1", "arn": world.arn("1.0.7/1")}
     none = {"failed_in": None, "reason": None, "logs": None}
     assert started == {**same, "status": None, **none, "regions": []}
 
     world.hand_off_when_built("1.0.7/1")
-    followed = world.ops("follow", world.name, "--json")
+    followed = world.ops("build", world.name, "--attach", "--json")
     regions = [
         {"region": region, "value": ami, "latest": ami, "latest_build": "1.0.7/1", "handed_off": True}
         for region, ami in world.web.amis(world.arn("1.0.7/1")).items()
@@ -202,13 +199,13 @@ def test_follow_takes_the_newest_build_or_the_one_that_is_named(world: World) ->
     older, newer = (world.web.amis(world.web.build()) for _ in range(2))
     world.web.run()
 
-    newest = world.ops("follow", world.name)
+    newest = world.ops("build", world.name, "--attach")
     assert newest.out.splitlines() == [
         f"{world.name} 1.0.7/2 AVAILABLE",
         f"us-east-1 {newer['us-east-1']} latest points to it",
         f"eu-west-1 {newer['eu-west-1']} latest points to it",
     ]
-    named = world.ops("follow", world.name, "1.0.7/1")
+    named = world.ops("build", world.name, "--attach", "1.0.7/1")
     assert named.out.splitlines() == [
         f"{world.name} 1.0.7/1 AVAILABLE",
         f"us-east-1 {older['us-east-1']} latest points to a newer build, 1.0.7/2",
@@ -218,23 +215,23 @@ def test_follow_takes_the_newest_build_or_the_one_that_is_named(world: World) ->
 
 
 def test_follow_says_when_there_is_nothing_to_follow(world: World) -> None:
-    none = world.ops("follow", world.name)
-    build = f"python -m ops build {world.name} --config {world.config}"
+    none = world.ops("build", world.name, "--attach")
+    build = f"goldsmith build {world.name} --config {world.config}"
     assert (none.err, none.status) == (f"{world.name} has no build yet: {build}\n", 1)
-    missing = world.ops("follow", world.name, "9.9.9/9")
+    missing = world.ops("build", world.name, "--attach", "9.9.9/9")
     assert (missing.err, missing.status) == (f"{world.name} has no build 9.9.9/9\n", 1)
 
 
 def test_ctrl_c_leaves_the_build_running_and_says_how_to_follow_it_again(world: World, local_aws: LocalAws) -> None:
     local_aws.set_state_seconds(60)
-    with world.running("build", world.name, "--follow") as process:
+    with world.running("build", world.name) as process:
         assert process.stdout is not None
         while "PENDING" not in process.stdout.readline():
             pass
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=30)
 
-    again = f"python -m ops follow {world.name} 1.0.7/1 --config {world.config}"
+    again = f"goldsmith build {world.name} --attach 1.0.7/1 --config {world.config}"
     assert err == f"\n{world.name} 1.0.7/1 continues; follow it again with: {again}\n"
     assert process.returncode == 130
     assert world.web.details(world.arn("1.0.7/1"))["state"]["status"] == "PENDING"
@@ -266,7 +263,8 @@ def test_status_shows_each_channel_with_ami_age_and_build_and_which_are_behind(w
 
 def test_status_says_what_is_not_deployed_not_built_or_not_good(world: World, local_aws: LocalAws) -> None:
     failed, unbuilt, running = world.name, Web(local_aws).name, Web(local_aws)
-    world.web.build(fail=True)
+    local_aws.fail_next_build(at="BUILDING", reason="nginx did not answer")
+    world.web.build()
     local_aws.set_state_seconds(60)
     running.other_imagebuilder.start_image_pipeline_execution(imagePipelineArn=running.image.pipeline_arn)
     world.declare("api", unbuilt, failed, running.name)
@@ -275,10 +273,10 @@ def test_status_says_what_is_not_deployed_not_built_or_not_good(world: World, lo
     config = f"--config {world.config}"
     assert [line for line in answer.out.splitlines() if ":" in line] == [
         "api: image-api is not deployed: run make deploy STACK=image-api",
-        f"{unbuilt}: no build yet: python -m ops build {unbuilt} {config}",
-        f"{failed}: 1.0.7/1 FAILED, started seconds ago; why: python -m ops follow {failed} 1.0.7/1 {config}",
+        f"{unbuilt}: no build yet: goldsmith build {unbuilt} {config}",
+        f"{failed}: 1.0.7/1 FAILED, started seconds ago: nginx did not answer",
         f"{running.name}: 1.0.7/1 is PENDING, started seconds ago; "
-        f"follow it: python -m ops follow {running.name} 1.0.7/1 {config}",
+        f"follow it: goldsmith build {running.name} --attach 1.0.7/1 {config}",
     ]
     assert answer.status == 0, "a report of what is wrong is a good report"
 
@@ -292,9 +290,12 @@ def test_status_on_a_terminal_names_image_and_region_once(world: World) -> None:
     assert [row[1] for row in first] == ["us-east-1", "prod", "eu-west-1", "prod"]
 
 
-def test_json_of_status_has_iso_dates_and_the_newer_build(world: World) -> None:
+def test_json_of_status_has_iso_dates_the_newer_build_and_why_the_newest_failed(
+    world: World, local_aws: LocalAws
+) -> None:
     ami = world.web.amis(world.web.build())["us-east-1"]
-    world.web.build(fail=True)
+    local_aws.fail_next_build(at="BUILDING", reason="nginx did not answer")
+    world.web.build()
     world.declare(world.name, regions="us-east-1")
     image = json.loads(world.ops("status", "--json").out)["images"][0]
 
@@ -302,6 +303,7 @@ def test_json_of_status_has_iso_dates_and_the_newer_build(world: World) -> None:
         datetime.fromisoformat(world.web.details(world.arn(build))["dateCreated"]).isoformat()
         for build in ("1.0.7/1", "1.0.7/2")
     ]
+    newest = {"build": "1.0.7/2", "arn": world.arn("1.0.7/2"), "status": "FAILED", "created": created[1]}
     good = {"build": "1.0.7/1", "arn": world.arn("1.0.7/1"), "status": "AVAILABLE", "created": created[0]}
     fine = {"by_hand": False, "problem": None}
     none = dict.fromkeys(("value", "build", "arn", "created", "moved")) | fine | {"newer_build": "1.0.7/1"}
@@ -309,8 +311,8 @@ def test_json_of_status_has_iso_dates_and_the_newer_build(world: World) -> None:
         "image": world.name,
         "region": "us-east-1",
         "deployed": True,
-        "newest": {"build": "1.0.7/2", "arn": world.arn("1.0.7/2"), "status": "FAILED", "created": created[1]},
-        "newest_good": good,
+        "newest": {**newest, "reason": "nginx did not answer", "logs": None},
+        "newest_good": {**good, "reason": None, "logs": None},
         "channels": [
             {"region": "us-east-1", "channel": "latest", **none},
             {"region": "us-east-1", "channel": "prod", **none},
@@ -330,15 +332,15 @@ def test_json_of_status_has_iso_dates_and_the_newer_build(world: World) -> None:
 
 
 def test_what_is_not_deployed_is_shown_with_the_command_that_deploys_it(shell: Shell) -> None:
-    for command in ("build", "follow"):
-        answer = shell.ops(command, "api")
+    for options in ((), ("--attach",)):
+        answer = shell.ops("build", "api", *options)
         assert answer.err == (
             "image-api is not deployed: run make deploy STACK=image-api (looked in account 000000000000, us-east-1)\n"
         )
         assert (answer.out, answer.status) == ("", 1)
 
 
-@pytest.mark.parametrize("command", ["build", "follow", "status"])
+@pytest.mark.parametrize("command", ["build", "status"])
 def test_an_unknown_image_is_named_with_the_nearest_one(shell: Shell, command: str) -> None:
     answer = shell.ops(command, "wbe")
     assert (answer.err, answer.status) == ("unknown image 'wbe'; did you mean 'web'?\n", 2)
@@ -355,7 +357,7 @@ def test_a_broken_configuration_is_reported_as_in_synthesis(shell: Shell) -> Non
     ("arguments", "words"),
     [
         (("build",), "the following arguments are required: IMAGE"),
-        (("follow", "web", "newest"), "argument BUILD: must look like 1.0.912/3, got 'newest'"),
+        (("build", "web", "--attach", "newest"), "argument --attach: must look like 1.0.912/3, got 'newest'"),
         (("build", "web", "--handoff-timeout", "long"), "argument --handoff-timeout: must be seconds, got 'long'"),
     ],
 )
@@ -440,8 +442,8 @@ def test_aws_failing_while_a_build_is_followed_leaves_the_way_to_follow_it_again
     world.web.build()
     with refusing("AccessDeniedException", "no.") as endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SSM", endpoint)
-        answer = world.ops("follow", world.name)
-    again = f"python -m ops follow {world.name} 1.0.7/1 --config {world.config}"
+        answer = world.ops("build", world.name, "--attach")
+    again = f"goldsmith build {world.name} --attach 1.0.7/1 --config {world.config}"
     assert answer.err == (
         "AWS does not allow GetParametersByPath in us-east-1: no; ask for this permission\n"
         f"{world.name} 1.0.7/1 may still be running; follow it again with: {again}\n"
@@ -454,7 +456,7 @@ def test_status_shows_what_can_be_read_beside_what_cannot(world: World, monkeypa
     with refusing("AccessDeniedException", "no.") as endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SSM", endpoint)
         answer = world.ops("status")
-    assert answer.out.startswith(f"{world.name}: 1.0.7/1 FAILED, started seconds ago; why: ")
+    assert answer.out.startswith(f"{world.name}: 1.0.7/1 FAILED, started seconds ago: ")
     assert answer.err.splitlines() == [
         f"{world.name}: AWS does not allow GetParametersByPath in {region}: no; ask for this permission"
         for region in ("us-east-1", "eu-west-1")
@@ -469,7 +471,7 @@ def test_help_shows_examples_and_loads_neither_boto3_nor_rich() -> None:
     )
     root = Path(__file__).parents[2]
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=root).stdout
-    assert "  python -m ops build web --follow    start it, and follow it until `latest` points to its AMIs" in shown
+    assert "  goldsmith build web --no-wait              start it only" in shown
     assert "  2    the configuration or the command line has errors" in shown
     assert shown.endswith("set()\n")
 
@@ -479,7 +481,7 @@ def test_help_shows_examples_and_loads_neither_boto3_nor_rich() -> None:
 
 def test_commands_work_for_containers_too(container_world: World) -> None:
     world, label = container_world, f"{container_world.name} 1.0.7/1"
-    with world.running("build", world.name, "--follow") as process:
+    with world.running("build", world.name) as process:
         assert process.stdout is not None
         while "started in" not in process.stdout.readline():
             pass
@@ -493,7 +495,7 @@ def test_commands_work_for_containers_too(container_world: World) -> None:
     ]
 
     world.web.build()
-    answer = world.ops("follow", world.name, "1.0.7/1", "--json")
+    answer = world.ops("build", world.name, "--attach", "1.0.7/1", "--json")
     assert json.loads(answer.out)["regions"] == [
         {"region": region, "value": value, "latest": value, "latest_build": "1.0.7/1", "handed_off": True}
         for region, value in values.items()
@@ -528,6 +530,6 @@ def test_region_without_a_container_image_is_reported(container_world: World) ->
     world.config.write_text(world.config.read_text().replace("eu-west-1", "ap-northeast-1"))
     world.web.build()
     world.web.run()
-    answer = world.ops("follow", world.name)
+    answer = world.ops("build", world.name, "--attach")
     assert answer.status == 1
     assert answer.err.startswith(f"{world.name} 1.0.7/1 has no container image in ap-northeast-1: run make deploy ")

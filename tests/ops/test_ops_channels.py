@@ -1,4 +1,4 @@
-"""What `python -m ops status` shows for a channel: the real value, whatever the record with it says."""
+"""What `goldsmith status` shows for a channel: the real value, whatever the record with it says."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_why_is_offered_only_for_builds_that_made_nothing(world: World, local_aw
     )
     lines = [line for line in world.ops("status").out.splitlines() if line.startswith(f"{world.name}: 1.0.7/1")]
     assert lines == [f"{world.name}: 1.0.7/1 {state}, started seconds ago"]
-    followed = world.ops("follow", world.name, "1.0.7/1")
+    followed = world.ops("build", world.name, "--attach", "1.0.7/1")
     assert followed.err == f"{world.name} 1.0.7/1 {state}: it was built, and withdrawn later\n"
     assert followed.status == 1
 
@@ -144,7 +144,7 @@ def test_follow_believes_no_record_of_another_value(world: World) -> None:
     world.web.run()
     ssm, name = world.web.other_ssm[REGION], f"{world.web.path}/latest"
     ssm.put_parameter(Name=name, Value=first, Type="String", Overwrite=True)
-    answer = world.ops("follow", world.name, "1.0.7/2", "--handoff-timeout", "0")
+    answer = world.ops("build", world.name, "--attach", "1.0.7/2", "--handoff-timeout", "0")
     assert f"latest still points to {first}" in answer.out, "though the record says 1.0.7/2"
     assert answer.status == 1
 

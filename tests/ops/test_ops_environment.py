@@ -1,4 +1,4 @@
-"""What `python -m ops` says when AWS's configuration on this machine is wrong, or an answer is: one line, status 1."""
+"""What `goldsmith` says when AWS's configuration on this machine is wrong, or an answer is: one line, status 1."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_bad_variable_is_one_line(
     if name == "HTTP_PROXY":
         monkeypatch.delenv("NO_PROXY")
         monkeypatch.delenv("no_proxy")
-    for command in (("status",), ("build", "web"), ("follow", "web"), ("status", "--json")):
+    for command in (("status",), ("build", "web"), ("build", "web", "--attach"), ("status", "--json")):
         answer = shell.ops(*command)
         assert (answer.out, answer.status) == ("", 1)
         assert answer.err.startswith(words)
@@ -117,7 +117,7 @@ def test_garbled_parameters_leave_the_rest_of_the_status(
 def test_a_garbled_pipeline_is_one_line(shell: Shell, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     with answering({"": text}) as endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL_IMAGEBUILDER", endpoint)
-        for command in ("build", "follow"):
-            answer = shell.ops(command, "web")
+        for options in ((), ("--attach",)):
+            answer = shell.ops("build", "web", *options)
             assert answer.err.startswith("AWS's answer in us-east-1 cannot be read: ")
             assert (answer.out, answer.err.count("\n"), answer.status) == ("", 1, 1)

@@ -1,4 +1,4 @@
-"""What `python -m ops status` says of fleets: what they should run, what they run, and why that is not the same."""
+"""What `goldsmith status` says of fleets: what they should run, what they run, and why that is not the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The basis of the tests of `python -m ops`: a deployed image, its configuration, and ways to run a command."""
+"""The basis of the tests of `goldsmith`: a deployed image, its configuration, and ways to run a command."""
 
 from __future__ import annotations
 

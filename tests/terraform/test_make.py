@@ -218,5 +218,6 @@ def test_outside_the_environment_it_is_one_line_with_what_to_do(program: str, pa
     # -S: without the packages of the environment
     status, printed, words = run(sys.executable, "-S", *program.split())
     assert (status, printed) == (1, "")
-    remedy = f"run make setup, then .venv/bin/python {program.removesuffix(' status')}"
+    command = "goldsmith" if program.startswith("-m ops") else f".venv/bin/python {program}"
+    remedy = f"run make setup in {PROJECT}, then {command}"
     assert words == f"this Python has no module {package}: {remedy}\n"

@@ -1,0 +1,1 @@
+"""The commands of `goldsmith`, a module each: `add` adds its command line, with help, to the parser."""

@@ -1,0 +1,96 @@
+"""`goldsmith build`: start a build of an image, or attach to one that runs."""
+
+from __future__ import annotations
+
+import argparse
+import re
+
+import entry
+from ops.arguments import Commands, add_command, add_configuration, add_json, check_names, same_configuration
+from ops.configuration import find_configuration
+
+HANDOFF_TIMEOUT_IN_SECONDS = 300
+"""Lambda retries a run that failed after one minute, and again after two more."""
+
+_NEWEST = True
+"""What `--attach` without a build is; argparse would check a text as it checks builds."""
+
+_EXAMPLES = """examples:
+  goldsmith build web                        start a build, and follow it until `latest` points to its AMIs
+  goldsmith build web --no-wait              start it only
+  goldsmith build web --attach               follow the newest build
+  goldsmith build web --attach 1.0.912/3     follow this build, as `build` and `status` name it
+
+Without --attach this always starts a new build, because a build that is running already may lack the latest changes. Of
+several good builds, `latest` takes the one that was started last. Ctrl-C stops following; the build continues. After
+the end of a build, --attach shows how it ended, and why it failed.
+"""
+_JSON = """--json writes one object at the end, and the progress is written to standard error:
+  image      its name in the configuration
+  region     its home, where the pipeline is
+  build      "1.0.912/3"
+  arn        the build's ARN
+  status     AVAILABLE, FAILED, CANCELLED, …; null for a build that was only started
+  failed_in  the last status that was seen before the build failed, or null
+  reason     Image Builder's reason for a failure, or null
+  logs       "s3://bucket/prefix" with the log of a build that failed, or null
+  regions    for a good build, one object for each region: region, value, latest, latest_build, handed_off; `value` is
+             what `latest` holds when it points to this build: an AMI ID, or the URI of a container image with digest
+"""
+
+
+def add(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Its command line."""
+    command = add_command(
+        commands, "build", run, about="build an image, and follow the build", examples=_EXAMPLES, more=_JSON
+    )
+    command.add_argument("image", metavar="IMAGE", help="its name in the configuration")
+    how = command.add_mutually_exclusive_group()
+    how.add_argument(
+        "--attach",
+        nargs="?",
+        const=_NEWEST,
+        type=_build,
+        metavar="BUILD",
+        help="start nothing, and follow this build (default: the newest)",
+    )
+    how.add_argument("--no-wait", action="store_true", help="do not follow the build")
+    command.add_argument(
+        "--handoff-timeout",
+        type=_seconds,
+        default=HANDOFF_TIMEOUT_IN_SECONDS,
+        metavar="SECONDS",
+        help="how long to wait for `latest` after a good build (default: %(default)s)",
+    )
+    add_json(command)
+    add_configuration(command)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Start or attach; the exit status."""
+    configuration = find_configuration(arguments.config)
+    estate = configuration.load()
+    check_names([arguments.image], estate.images, kind="image")
+    image = estate.image(arguments.image)
+    from ops.build import Options, attach, start
+
+    entry.raise_on_interrupt()  # the message says that the build continues
+    options = Options(
+        as_json=arguments.json, handoff_timeout=arguments.handoff_timeout, command=same_configuration(arguments)
+    )
+    if arguments.attach is not None:
+        build = None if arguments.attach is _NEWEST else arguments.attach
+        return attach(image, build=build, options=options)
+    return start(image, follows=not arguments.no_wait, options=options)
+
+
+def _build(text: str) -> str:
+    if not re.fullmatch(r"\d+\.\d+\.\d+/\d+", text):
+        raise argparse.ArgumentTypeError(f"must look like 1.0.912/3, got {text!r}")
+    return text
+
+
+def _seconds(text: str) -> float:
+    if not re.fullmatch(r"\d+(\.\d+)?", text):
+        raise argparse.ArgumentTypeError(f"must be seconds, got {text!r}")
+    return float(text)
