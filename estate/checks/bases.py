@@ -36,9 +36,9 @@ def circles(context: Context) -> Iterator[Problem]:
             circle = path[path.index(current.name) :]
             yield Problem(
                 ("images", current.name, "parent"),
-                "is built from itself in the end",
+                "is built from itself",
                 " -> ".join([*circle, current.name]),
-                "give one of them a parent outside of the circle",
+                "give one of these images another parent",
             )
 
 
@@ -53,7 +53,7 @@ def channel(image: AmiImage, base: AmiImage, context: Context) -> Iterator[Probl
 def region(image: AmiImage, base: AmiImage, context: Context) -> Iterator[Problem]:
     """The base is distributed to the home region of the image."""
     if image.home not in base.regions:
-        rule = f"image {base.name} does not go to {image.home}, the home of this one"
+        rule = f"image {base.name} is not distributed to {image.home}, the home region of this image"
         yield Problem(("parent",), rule, shown(base.name), f"add it to images.{base.name}.regions")
 
 
@@ -79,6 +79,6 @@ def encryption(image: AmiImage, base: AmiImage, context: Context) -> Iterator[Pr
     """
     base_is_encrypted = base.root_volume.encrypted or base.distribution_in(image.home).kms_key_id
     if base_is_encrypted and not image.root_volume.encrypted:
-        rule = f"nothing takes off the encryption of image {base.name}, its base"
-        remedy = f"delete it, or leave {base.name} unencrypted, too"
+        rule = f"image {base.name}, the base, is encrypted, and encryption cannot be removed"
+        remedy = f"delete it, or do not encrypt {base.name} either"
         yield Problem(("root_volume", "encrypted"), rule, "false", remedy)

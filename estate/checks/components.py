@@ -35,7 +35,7 @@ def once(image: Image, context: Context) -> Iterator[Problem]:
     for key, use in context.components_of(image):
         if use.without_version in used:
             remedy = "delete one" if use.is_managed else "delete one, or use a copy of its document under another name"
-            yield Problem(key, "Image Builder takes each component of an image once", shown(use.use), remedy)
+            yield Problem(key, "an image can have a component only once", shown(use.use), remedy)
         used.add(use.without_version)
 
 
@@ -45,7 +45,7 @@ def one_document_a_name(image: Image, context: Context) -> Iterator[Problem]:
     sources: dict[str, str] = {}
     for key, use in context.components_of(image):
         if not use.is_managed and sources.setdefault(use.short_name, use.use) != use.use:
-            rule = f"component {use.short_name} stands for two documents"
+            rule = f"another document of the image is also named {use.short_name}"
             yield Problem(key, rule, shown(use.use), "rename one file")
 
 
@@ -53,7 +53,7 @@ def file_names(image: Image, context: Context) -> Iterator[Problem]:
     """The file name of a component has at most 89 lower-case letters, digits and hyphens."""
     for key, use, _ in context.component_documents_of(image):
         if not re.fullmatch(rf"(?=.{{1,{names.LONGEST_COMPONENT}}}$)[a-z][a-z0-9]*(-[a-z0-9]+)*", use.short_name):
-            rule = "the file of a component is named in lower-case letters, digits and hyphens"
+            rule = "the name of a component's file must be lower-case letters, digits and hyphens"
             yield Problem(key, f"{rule}, at most {names.LONGEST_COMPONENT} of them", shown(use.use))
 
 
@@ -70,9 +70,9 @@ def phases(image: Image, context: Context) -> Iterator[Problem]:
             first = BUILD_STAGE[0] if key[0] == "build" else TEST_STAGE[0]
             yield Problem(key, rule, remedy=f"name one of them {first}")
         elif key[0] == "test" and not tests:
-            yield Problem(key, f"{use.use} has no phase test, so it tests nothing", remedy="write it in build")
+            yield Problem(key, f"{use.use} has no phase test, so it tests nothing", remedy="move it to build")
         elif key[0] == "build" and not builds:
-            yield Problem(key, f"{use.use} has only the phase test, so it builds nothing", remedy="write it in test")
+            yield Problem(key, f"{use.use} has only the phase test, so it builds nothing", remedy="move it to test")
 
 
 def values(image: Image, context: Context) -> Iterator[Problem]:
@@ -88,10 +88,10 @@ def values_in_scripts(image: Image, context: Context) -> Iterator[Problem]:
         for name, value, parameter in parameter_values.taken(use, document.parameters):
             place: Key = (*key, "with", name)
             if parameter.quoted and "'" in value:
-                rule = f"{use.use} has it between single quotes in a script, so it cannot have one"
-                yield Problem(place, rule, shown(value), "write it without")
+                rule = f"{use.use} puts it between single quotes in a script, so it cannot contain a single quote"
+                yield Problem(place, rule, shown(value), "remove the single quote")
             elif parameter.in_here_string and re.search("^'@", value, re.MULTILINE):
-                rule = f"{use.use} has it in a here-string of a script, so no line of it can begin with '@"
+                rule = f"{use.use} puts it into a here-string of a script, so no line of it can begin with '@"
                 yield Problem(place, rule, shown(value), 'write @" and "@ around that text')
 
 
@@ -104,7 +104,7 @@ def objects(image: Image, context: Context) -> Iterator[Problem]:
                 seen.add(value)
                 room -= len("arn:aws-us-gov:s3:::") + len(value) + 3 * sum(map(value.count, "*?$"))
                 if room < 0:
-                    rule = f"the build's role has no room for more objects: {ROOM_FOR_OBJECTS} characters for all"
+                    rule = f"the build's role has no room for more objects: at most {ROOM_FOR_OBJECTS} characters"
                     yield Problem((*key, "with", name), rule, shown(value), "put several into one archive")
                     return
 
@@ -122,6 +122,6 @@ def names_in_arns(context: Context) -> Iterator[Problem]:
             name = names.in_arn(ImageNames("", image.name).component(use.short_name))
             owner = owners.setdefault(name, image.name)
             if owner != image.name:
-                rule = f"Image Builder cannot tell this component from one of image {owner}"
+                rule = f"a component of image {owner} has the same name for Image Builder"
                 remedy = "rename the image or the component's file"
                 yield Problem(("images", image.name, *key), rule, shown(use.use), remedy)

@@ -27,7 +27,7 @@ def windows(image: ContainerImage, context: Context) -> Iterator[Problem]:
     """
     if image.platform == "Windows" and not image.parent.startswith("arn:"):
         rule = (
-            "for a Windows image of a registry AWS asks which version of Windows it is, and AWS's provider cannot say"
+            "for a Windows image from a registry, AWS requires its version of Windows, which AWS's provider cannot set"
         )
         example = "arn:aws:imagebuilder:…:aws:image/windows-server-2019-x86-core-ltsc2019-amd64/x.x.x"
         remedy = f"write the ARN of a container image of Image Builder, such as {example}"
@@ -37,7 +37,7 @@ def windows(image: ContainerImage, context: Context) -> Iterator[Problem]:
 def parent(image: ContainerImage, context: Context) -> Iterator[Problem]:
     """A container image is not built from a Marketplace image, because those are AMIs."""
     if _is_of_the_marketplace(image.parent):
-        rule = "images of the Marketplace are AMIs, and a container image cannot be made of one"
+        rule = "images of the Marketplace are AMIs, and a container image cannot be built from an AMI"
         yield Problem(("parent",), rule, shown(image.parent), "write a container image, or delete kind: container")
 
 
@@ -48,7 +48,7 @@ def components(image: ContainerImage, context: Context) -> Iterator[Problem]:
     """
     for key, use in context.components_of(image):
         if _is_of_the_marketplace(use.use):
-            rule = "AWS takes no components of the Marketplace for containers"
+            rule = "components of the Marketplace are not for container images"
             yield Problem(key, rule, shown(use.use), "install the product in a component of your own")
 
 
@@ -88,7 +88,7 @@ def tags(image: ContainerImage, context: Context) -> Iterator[Problem]:
     """`container_tags` need a repository whose tags can be moved."""
     made = image.made_repository
     if made and made.image_tag_mutability == "IMMUTABLE" and image.container_tags:
-        rule = "the second build could not have them: the repository never moves a tag"
+        rule = "only the first build could have them, because the repository never moves a tag"
         remedy = "delete them, or write repository: {image_tag_mutability: MUTABLE}"
         yield Problem(("container_tags",), rule, shown(", ".join(image.container_tags)), remedy)
 
@@ -98,7 +98,7 @@ def keys(image: ContainerImage, context: Context) -> Iterator[Problem]:
     for region, arn in image.made_repository.kms_keys.items() if image.made_repository else ():
         key = ("repository", "kms_keys", region)
         if region not in image.regions:
-            yield Problem(key, "the image does not go to this region", shown(region), "delete it")
+            yield Problem(key, "the image is not distributed to this region", shown(region), "delete it")
         elif Arn.parse(arn).region != region:
             yield Problem(key, f"must be in {region}", shown(arn))
 

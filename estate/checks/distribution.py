@@ -16,7 +16,8 @@ def regions(image: AmiImage, context: Context) -> Iterator[Problem]:
         if region not in image.regions:
             otherwise = f"add it to images.{image.name}.regions, or delete it"
             remedy = did_you_mean(region, image.regions, otherwise=otherwise)
-            yield Problem(("distribution", region), "the image does not go to this region", shown(region), remedy)
+            rule = "the image is not distributed to this region"
+            yield Problem(("distribution", region), rule, shown(region), remedy)
 
 
 def keys_and_licenses(image: AmiImage, context: Context) -> Iterator[Problem]:
@@ -37,7 +38,7 @@ def ami_names(image: AmiImage, context: Context) -> Iterator[Problem]:
     prefix = ImageNames(context.settings.namespace, image.name).ami_prefix
     for region, distribution in image.distribution.items():
         if distribution.ami_name and not distribution.ami_name.startswith(prefix):
-            rule = f"must begin with {prefix}: fleets know builds of the image by that"
+            rule = f"must begin with {prefix}, by which fleets recognize builds of the image"
             yield Problem(("distribution", region, "ami_name"), rule, shown(distribution.ami_name))
 
 
@@ -45,7 +46,7 @@ def fast_launch(image: AmiImage, context: Context) -> Iterator[Problem]:
     """Fast launch is only for Windows."""
     for region, distribution in image.distribution.items():
         if distribution.fast_launch and image.platform != "Windows":
-            rule = f"only Windows is launched fast, and {image.os} is not"
+            rule = f"is only for Windows, and the image is {image.os}"
             yield Problem(("distribution", region, "fast_launch"), rule, remedy="delete it")
 
 
@@ -65,7 +66,7 @@ def key_of_an_unencrypted_image(image: AmiImage, context: Context) -> Iterator[P
     """An image that is not encrypted has no KMS key for its home region."""
     arn = image.distribution_in(image.home).kms_key_id
     if arn and not image.root_volume.encrypted and not image.is_public:
-        rule = "encrypts what root_volume.encrypted: false leaves unencrypted"
+        rule = "contradicts root_volume.encrypted: false"
         yield Problem(("distribution", image.home, "kms_key_id"), rule, shown(arn), "delete one of them")
 
 
@@ -76,7 +77,7 @@ def shared_encryption(image: AmiImage, context: Context) -> Iterator[Problem]:
     lacking = [region for region in image.regions if not image.distribution_in(region).kms_key_id]
     if lacking and (image.launch_permissions or image.target_accounts):
         field = "launch_permission" if image.launch_permissions else "target_accounts"
-        rule = "other accounts cannot use AMIs that AWS's own key encrypts, as it does in " + " and ".join(lacking)
+        rule = "other accounts cannot use AMIs encrypted with AWS's own key, as those in " + " and ".join(lacking)
         wanted = ", ".join(f"{region}: {{kms_key_id: …}}" for region in lacking)
         yield Problem((field,), rule, remedy=f"write distribution: {{{wanted}}}")
 
@@ -97,7 +98,7 @@ def accounts_of_launch_templates(image: AmiImage, context: Context) -> Iterator[
     own = _account(image, context.settings)
     for key, account in _launch_templates(image):
         if account == own:
-            yield Problem(key, "is the image's own account, which is meant anyway", shown(account), "delete it")
+            yield Problem(key, "is the image's own account, which is the default", shown(account), "delete it")
 
 
 def users_of_launch_templates(image: AmiImage, context: Context) -> Iterator[Problem]:
@@ -124,7 +125,7 @@ def _account(image: AmiImage, settings: Settings) -> str | None:
 def _own_account(accounts: tuple[str, ...], image: AmiImage, context: Context, key: Key) -> Iterator[Problem]:
     own = _account(image, context.settings)
     if own in accounts:
-        rule = "is the image's own account, which has the AMIs anyway"
+        rule = "is the image's own account, which owns the AMIs"
         yield Problem((*key, accounts.index(own)), rule, shown(own), "delete it")
 
 

@@ -13,14 +13,14 @@ LARGEST_VOLUME = 1024
 def system(image: AmiImage, context: Context) -> Iterator[Problem]:
     """Only Linux can be exported."""
     if image.export and image.platform != "Linux":
-        rule = f"AWS exports Linux only, and {image.os} is not"
+        rule = f"AWS exports only Linux, and the image is {image.os}"
         yield Problem(("export",), rule, remedy="delete it")
 
 
 def architecture(image: AmiImage, context: Context) -> Iterator[Problem]:
     """Only images for x86_64 can be exported."""
     if image.export and image.platform == "Linux" and image.architecture != "x86_64":
-        yield Problem(("export",), "AWS exports images for x86_64 only", shown(image.architecture), "delete it")
+        yield Problem(("export",), "AWS exports only images for x86_64", shown(image.architecture), "delete it")
 
 
 def encryption(image: AmiImage, context: Context) -> Iterator[Problem]:

@@ -13,7 +13,7 @@ def image(fleet: Fleet, context: Context) -> Iterator[Problem]:
     """A fleet runs an AMI of this estate."""
     if fleet.image in context.containers:
         rule = "a fleet runs an AMI, and this is a container image"
-        remedy = "read its channel where containers run, in ECS or EKS"
+        remedy = "read its channel in ECS or EKS"
         yield Problem(("image",), rule, shown(fleet.image), remedy)
     elif context.declared is not None and fleet.image not in context.declared:
         remedy = did_you_mean(fleet.image, context.declared) or "declare it under images:"
@@ -30,8 +30,8 @@ def name(fleet: Fleet, context: Context) -> Iterator[Problem]:
 def load_balancer(fleet: Fleet, context: Context) -> Iterator[Problem]:
     """A fleet with target groups names security groups: the default one allows no inbound traffic."""
     if fleet.target_group_arns and not fleet.security_group_ids:
-        rule = "a load balancer cannot reach the instances: the group that is made for them lets nothing in"
-        yield Problem(("target_group_arns",), rule, remedy="write security_group_ids that let it in")
+        rule = "a load balancer cannot reach the instances: the default security group has no inbound rule"
+        yield Problem(("target_group_arns",), rule, remedy="write security_group_ids that allow its traffic")
 
 
 def channel(fleet: Fleet, image: AmiImage, context: Context) -> Iterator[Problem]:
@@ -45,6 +45,6 @@ def channel(fleet: Fleet, image: AmiImage, context: Context) -> Iterator[Problem
 def region(fleet: Fleet, image: AmiImage, context: Context) -> Iterator[Problem]:
     """The image is distributed to the fleet's region."""
     if fleet.region not in image.regions:
-        rule = f"image {image.name} does not go to this region"
+        rule = f"image {image.name} is not distributed to this region"
         remedy = f"add it to images.{image.name}.regions, or {did_you_mean(fleet.region, image.regions)}"
         yield Problem(("region",), rule, shown(fleet.region), remedy)

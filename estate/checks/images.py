@@ -40,9 +40,9 @@ def schedule(image: Image, context: Context) -> Iterator[Problem]:
         rule = "with a fixed parent image no dependency can be updated"
         yield Problem(
             ("schedule",),
-            f"{rule}, so when: dependency-updates would never fire",
+            f"{rule}, so when: dependency-updates would never start a build",
             shown(parent),
-            "write when: always, or a parent that moves",
+            "write when: always, or another parent",
         )
 
 
@@ -51,13 +51,13 @@ def alarm_actions(image: Image, context: Context) -> Iterator[Problem]:
     actions = len(context.settings.alarm_actions)
     if image.notifications.emails and actions >= MOST_ALARM_ACTIONS:
         rule = f"an alarm has at most {MOST_ALARM_ACTIONS} actions, and each of settings.alarm_actions is one"
-        yield Problem(("notifications", "emails"), rule, str(actions), "delete one of those, or these")
+        yield Problem(("notifications", "emails"), rule, str(actions), "delete an alarm action, or emails")
 
 
 def scans(image: Image, context: Context) -> Iterator[Problem]:
     """Image tests are enabled if the image is scanned, because Inspector scans the instance that runs the tests."""
     if image.image_scanning.image_scanning_enabled and not image.image_tests.image_tests_enabled:
-        rule = "Inspector scans the instance that tests the image, and there is none"
+        rule = "Inspector scans the instance that tests the image, and tests are disabled"
         remedy = "delete it, or image_tests_enabled: false"
         yield Problem(("image_scanning", "image_scanning_enabled"), rule, remedy=remedy)
 
@@ -67,11 +67,11 @@ def scans_of_macos(image: AmiImage, context: Context) -> Iterator[Problem]:
     scanned = image.image_scanning.image_scanning_enabled and image.image_tests.image_tests_enabled
     if scanned and image.platform == "macOS":
         key = ("image_scanning", "image_scanning_enabled")
-        yield Problem(key, "Image Builder collects no findings of macOS", remedy="delete it")
+        yield Problem(key, "Image Builder collects no findings for macOS", remedy="delete it")
 
 
 def repository_for_scans(image: AmiImage, context: Context) -> Iterator[Problem]:
     """`ecr_configuration` is only for container images."""
     if image.image_scanning.ecr_configuration:
         key = ("image_scanning", "ecr_configuration")
-        yield Problem(key, "is for container images, and this image is an AMI", remedy="delete it")
+        yield Problem(key, "is only for container images, and this image is an AMI", remedy="delete it")

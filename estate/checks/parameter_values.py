@@ -31,7 +31,7 @@ def problems_of(use: ComponentUse | WorkflowUse, parameters: Mapping[str, Parame
     for name, value in use.with_.items():
         parameter = parameters.get(name)
         if parameter is None:
-            remedy = did_you_mean(name, parameters) if parameters else "delete it: there are none"
+            remedy = did_you_mean(name, parameters) if parameters else "delete it: there are no parameters"
             yield Problem((*key, "with", name), f"{use.use} has no such parameter", shown(name), remedy)
         elif not parameter.takes(value):
             yield Problem((*key, "with", name), f"must be {parameter.kind}", shown(value))

@@ -13,13 +13,13 @@ def regions(image: AmiImage, context: Context) -> Iterator[Problem]:
     for index, region in enumerate(image.retention.exclusion_rules.regions if image.retention else ()):
         if region not in image.regions:
             key = ("retention", "exclusion_rules", "regions", index)
-            yield Problem(key, "the image does not go to this region", shown(region), "delete it")
+            yield Problem(key, "the image is not distributed to this region", shown(region), "delete it")
 
 
 def public(image: AmiImage, context: Context) -> Iterator[Problem]:
     """An image with public AMIs has no `retention`, because AWS never deletes public AMIs."""
     if image.retention and image.is_public:
-        rule, remedy = "public AMIs always stay, so nothing would go", "delete it, or launch_permission"
+        rule, remedy = "AWS never deletes public AMIs", "delete it, or launch_permission"
         yield Problem(("retention",), rule, remedy=remedy)
 
 
@@ -31,8 +31,8 @@ def shared_with_organizations(image: AmiImage, context: Context) -> Iterator[Pro
         return
     takes_away = {"DISABLE", "DELETE"} & image.retention.rules.keys()
     if takes_away and image.retention.exclusion_rules.shared_accounts is None:
-        rule = "AMIs that are shared with organizations cannot be spared: AWS looks at accounts only"
-        remedy = "write exclusion_rules: {shared_accounts: […]}, or [] to spare none"
+        rule = "AMIs that are shared with organizations cannot be excluded: AWS compares only accounts"
+        remedy = "write exclusion_rules: {shared_accounts: […]}, or [] to exclude none"
         yield Problem(("retention",), rule, remedy=remedy)
 
 
@@ -46,12 +46,12 @@ def of_a_container_image(image: ContainerImage, context: Context) -> Iterator[Pr
             yield Problem(("retention", field), rule, shown(str(age)), remedy)
     for field in ("last_launched", "shared_accounts", "regions"):
         if field in image.retention.exclusion_rules.model_fields_set:
-            yield Problem(("retention", "exclusion_rules", field), "is for AMIs only", remedy="delete it")
+            yield Problem(("retention", "exclusion_rules", field), "is only for AMIs", remedy="delete it")
 
 
 def of_a_repository(image: ContainerImage, context: Context) -> Iterator[Problem]:
     """A container image has `retention` or `repository.keep`, not both: ECR does not know which images channels point
     to."""
     if image.retention and image.made_repository and (keep := image.made_repository.keep):
-        rule = "ECR would delete what channels point to, which retention spares"
+        rule = "ECR would delete images to which channels point, which retention keeps"
         yield Problem(("repository", "keep"), rule, str(keep), "delete it")

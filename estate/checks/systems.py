@@ -28,8 +28,8 @@ def parent(image: AmiImage, context: Context) -> Iterator[Problem]:
 def disk_image(image: AmiImage, context: Context) -> Iterator[Problem]:
     """Only Linux can be built from a disk image."""
     if image.disk_image and image.platform != "Linux":
-        rule = f"only Linux is taken from a disk image as it is, and {image.os} is not"
-        yield Problem(("parent",), rule, shown(image.disk_image.disk_image), "import it yourself, for an AMI ID")
+        rule = f"only Linux can be built from a disk image, and the image is {image.os}"
+        yield Problem(("parent",), rule, shown(image.disk_image.disk_image), "import it yourself, and write the AMI ID")
 
 
 def components(image: Image, context: Context) -> Iterator[Problem]:
@@ -39,7 +39,7 @@ def components(image: Image, context: Context) -> Iterator[Problem]:
             continue
         platforms = [_PLATFORMS[word] for word in use.use.split("/")[1].split("-") if word in _PLATFORMS]
         if platforms and image.platform not in platforms:
-            rule = f"this component is for {' and '.join(platforms)}, and {image.system_name} is not"
+            rule = f"this component is for {' and '.join(platforms)}, and the image is {image.system_name}"
             yield Problem(key, rule, shown(use.use), f"write the one for {image.platform}")
 
 
@@ -59,23 +59,23 @@ def build_hosts(image: AmiImage, context: Context) -> Iterator[Problem]:
     placement = image.infrastructure.placement
     if image.platform == "macOS" and not (placement and placement.names_host):
         remedy = "write placement: {tenancy: host, host_id: h-…}, or host_resource_group_arn: …"
-        yield Problem(("infrastructure", "placement"), "macOS runs on dedicated hosts only", remedy=remedy)
+        yield Problem(("infrastructure", "placement"), "macOS runs only on dedicated hosts", remedy=remedy)
 
 
 def fleet_hosts(fleet: Fleet, image: AmiImage, context: Context) -> Iterator[Problem]:
     """A fleet of macOS names a host resource group."""
     if image.platform == "macOS" and not (fleet.placement and fleet.placement.host_resource_group_arn):
-        rule = "macOS runs on dedicated hosts only, and a fleet takes them from a group"
+        rule = "macOS runs only on dedicated hosts, and a fleet takes them from a group"
         remedy = "write placement: {tenancy: host, host_resource_group_arn: …}"
         yield Problem(("placement",), rule, remedy=remedy)
 
 
 def _instance_type(instance_type: str, image: Image, key: Key) -> Iterator[Problem]:
     examples = " or ".join(instance_types(image.platform, image.architecture))
-    got, remedy = shown(instance_type), f"write for instance {examples}"
+    got, remedy = shown(instance_type), f"write for example {examples}"
     if (image.platform == "macOS") != is_mac(instance_type):
-        runs = "only on Macs" if image.platform == "macOS" else "on no Mac"
+        runs = "only on Macs" if image.platform == "macOS" else "not on Macs"
         yield Problem(key, f"image {image.name} is {image.system_name}, which runs {runs}", got, remedy)
     elif architecture_of(instance_type) != image.architecture:
-        rule = f"image {image.name} is for {image.architecture}, which this instance type is not"
+        rule = f"image {image.name} is for {image.architecture}, and this instance type is not"
         yield Problem(key, rule, got, remedy)

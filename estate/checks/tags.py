@@ -80,7 +80,7 @@ def _in_metadata(tags: _Tags, fleet: Fleet, key: Key) -> Iterator[Problem]:
     """EC2's user guide: "View tags for your EC2 instances using instance metadata"."""
     for name in tags:
         if " " in name or "/" in name or name in (".", "..", "_index"):
-            rule = f"a key in the metadata of fleet {fleet.name} has neither a space nor /, and is not . or _index"
+            rule = f"a key in the metadata of fleet {fleet.name} must not contain a space or /, or be . or _index"
             remedy = "rename it, or write metadata: {instance_tags: false}"
             yield Problem((*key, name), rule, shown(name), remedy)
 
@@ -92,5 +92,5 @@ def _case(tags: _Tags, others: Mapping[str, _Tags], key: Key) -> Iterator[Proble
     for name in tags:
         place, other = known.get(name.lower(), ("", name))
         if other != name:
-            rule = f"differs from {other} of {place} in upper and lower case only"
+            rule = f"differs from {other} of {place} only in upper and lower case"
             yield Problem((*key, name), rule, shown(name), f"write {other}, or rename one of them")

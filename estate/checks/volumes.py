@@ -83,7 +83,7 @@ def _names(volumes: Mapping[str, object], platform: Platform, *, of: Set[str]) -
             yield Problem(key, f"devices of {platform} begin with /dev/", shown(name), f"write /dev/{name}")
         elif platform == "Windows" and name.startswith("/dev/xvd"):
             remedy = f"write {name.removeprefix('/dev/')}"
-            yield Problem(key, "devices xvd… of Windows have no /dev/", shown(name), remedy)
+            yield Problem(key, "the names xvd… of Windows have no /dev/", shown(name), remedy)
 
 
 def _size(volume: ImageVolume | FleetVolume, below: ImageVolume | None, below_it: str, key: Key) -> Iterator[Problem]:
@@ -92,7 +92,7 @@ def _size(volume: ImageVolume | FleetVolume, below: ImageVolume | None, below_it
         return
     if below is None and volume.volume_size is None:
         rule = "needs volume_size or snapshot_id" + (f": {below_it} has no such volume" if below_it else "")
-        yield Problem(key, rule, remedy="write for instance volume_size: 100")
+        yield Problem(key, rule, remedy="write for example volume_size: 100")
     elif below and below.volume_size and volume.volume_size and volume.volume_size < below.volume_size:
         rule, remedy = f"this volume of {below_it} is larger", f"write {below.volume_size} or more"
         yield Problem((*key, "volume_size"), rule, str(volume.volume_size), remedy)

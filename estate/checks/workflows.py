@@ -65,7 +65,7 @@ def number(image: Image, context: Context) -> Iterator[Problem]:
     """A pipeline has at most ten workflows, including those of Image Builder."""
     others = 1 + bool(image.workflows.distribution)
     if others + len(image.workflows.test) > MOST_WORKFLOWS:
-        rule = f"a pipeline has at most {MOST_WORKFLOWS} workflows, and {others} of this one are no tests"
+        rule = f"a pipeline has at most {MOST_WORKFLOWS} workflows, and {others} of this one are not tests"
         yield Problem(("workflows", "test"), rule, str(len(image.workflows.test)), "merge some")
 
 
@@ -75,8 +75,8 @@ def one_document_a_name(image: Image, context: Context) -> Iterator[Problem]:
     for each in _own(image, context):
         source = (each.stage, each.use.use)
         if sources.setdefault(each.use.short_name, source) != source:
-            rule = f"workflow {each.use.short_name} stands for two documents, or for two stages"
-            yield Problem(each.key, rule, shown(each.use.use), "give each a file with a name of its own")
+            rule = f"workflow {each.use.short_name} would have two documents, or two stages"
+            yield Problem(each.key, rule, shown(each.use.use), "give each a file with its own name")
 
 
 def file_names(image: Image, context: Context) -> Iterator[Problem]:
@@ -84,7 +84,7 @@ def file_names(image: Image, context: Context) -> Iterator[Problem]:
     for each in _own(image, context):
         name = each.use.short_name
         if not re.fullmatch(rf"(?=.{{1,{names.LONGEST_WORKFLOW}}}$)[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
-            rule = "the file of a workflow is named in lower-case letters, digits and hyphens"
+            rule = "the name of a workflow's file must be lower-case letters, digits and hyphens"
             yield Problem(each.key, f"{rule}, at most {names.LONGEST_WORKFLOW} of them", shown(each.use.use))
 
 
@@ -137,7 +137,7 @@ def execution_role(image: Image, context: Context) -> Iterator[Problem]:
     for each, document in _read(image, context):
         for step in document.steps:
             if STEP_ACTIONS[step.action].needs_own_role and not image.workflows.execution_role:
-                rule = f"AWS does not say what {step.action} must be allowed"
+                rule = f"AWS does not document the permissions that {step.action} needs"
                 yield Problem(each.key, rule, remedy="write workflows.execution_role: arn:aws:iam::…:role/…")
 
 
@@ -145,7 +145,7 @@ def ami_output(image: AmiImage, context: Context) -> Iterator[Problem]:
     """A build workflow of an AMI has the output `ImageId`."""
     for each, document in _read(image, context):
         if each.stage == "build" and AMI_OUTPUT not in document.outputs:
-            rule = f"Image Builder takes the AMI from the output {AMI_OUTPUT}, which {each.use.use} lacks"
+            rule = f"Image Builder reads the AMI from the output {AMI_OUTPUT}, which {each.use.use} does not have"
             remedy = f"write outputs: [{{name: {AMI_OUTPUT}, value: $.stepOutputs.….imageId}}]"
             yield Problem(each.key, rule, remedy=remedy)
 
@@ -189,7 +189,7 @@ def findings(image: AmiImage, context: Context) -> Iterator[Problem]:
         # one that could not be read may, and of Image Builder's own only the express ones do not
         if each.document.does("CollectImageScanFindings") if each.document else "express-" not in each.use.use:
             return
-    rule = "none of the test workflows collects what Inspector finds"
+    rule = "none of the test workflows collects Inspector's findings"
     remedy = "add a step CollectImageScanFindings to one, or Image Builder's own workflow test-image"
     yield Problem(("image_scanning", "image_scanning_enabled"), rule, remedy=remedy)
 
@@ -205,7 +205,7 @@ def names_in_arns(context: Context) -> Iterator[Problem]:
             name = names.in_arn(ImageNames("", image.name).workflow(each.use.short_name))
             owner = owners.setdefault((each.stage, name), image.name)
             if owner != image.name:
-                rule = f"Image Builder cannot tell this workflow from one of image {owner}"
+                rule = f"a workflow of image {owner} has the same name for Image Builder"
                 remedy = "rename the image or the workflow's file"
                 yield Problem(("images", image.name, *each.key), rule, shown(each.use.use), remedy)
 

@@ -48,16 +48,16 @@ def compiled(pattern: str) -> re.Pattern[str]:
 
 RULED_OUT = [(compiled(pattern), better) for pattern, better in BETTER_WORDS.items()]
 
-LATER = ("estate/checks", "tests/support")
+LATER = ("stacks", "tests/snapshots")
 PROGRAMS = (
     *("main.py", "entry.py", "cdktf_out.py", "bench", "bindings", "demo", "estate", "lambda_src", "local_aws", "ops"),
-    *("pages", "scripts"),
+    *("pages", "scripts", "stacks"),
 )
 PAGES = ("README.md", "CONTRIBUTING.md", "Makefile", "docs", "config", "examples", "tests/support")
 EXCLUDED = ("docs/decisions", "docs/components.md")
 """Decision records stay as they were written. The page of the components repeats texts of components, whose versions
 would change with their words; the rest of it is in `pages`."""
-JSON = ("docs/estate.schema.json",)
+JSON = ("docs/estate.schema.json", "tests/snapshots")
 TEXT_FILES = {".md", ".yaml", ".txt", ""}
 
 

@@ -114,7 +114,7 @@ def test_anchors_and_merges_are_read_and_their_lines_are_right(tmp_path: Path) -
     estate = smallest() + "  web-two:\n    <<: *web\n    region: eu-west-2\n"
     estate = estate.replace("  web-dev:", "  web-dev: &web")
     file = written(tmp_path, estate)
-    assert told(file).startswith(f"{file}:19 fleets.web-two.region: image web does not go to this region")
+    assert told(file).startswith(f"{file}:19 fleets.web-two.region: image web is not distributed to this region")
     written(tmp_path, estate.replace("eu-west-2", "eu-west-1"))
     assert load(file).fleets["web-two"].channel == "prod"
 

@@ -133,7 +133,7 @@ def test_a_schedule_of_dependency_updates_fires_for_a_base_alone() -> None:
     own: dict[str, Any] = {"build": ("update-os",), "schedule": {"rate": "1 day", "when": "dependency-updates"}}
     base = image("amazon-linux-2023", name="base")
     assert estate(base, image("amazon-linux-2023", parent="base", **own))
-    with pytest.raises(EstateError, match="would never fire"):
+    with pytest.raises(EstateError, match="would never start a build"):
         estate(base, image("amazon-linux-2023", parent=AMI, **own))
 
 

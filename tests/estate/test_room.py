@@ -40,7 +40,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
             notifications={"emails": ["team@example.com"]},
         ),
         "images.web.notifications.emails: an alarm has at most 5 actions, and each of settings.alarm_actions is one, "
-        "got 5; delete one of those, or these",
+        "got 5; delete an alarm action, or emails",
     ),
     "objects that a build fetches": (
         estate(
@@ -50,7 +50,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
                 {"use": "run-script", "with": {"script": f"s3://bucket/{'c' * 1500}"}},
             ]
         ),
-        "images.web.build.2.with.script: the build's role has no room for more objects: 4000 characters for all, got ",
+        "images.web.build.2.with.script: the build's role has no room for more objects: at most 4000 characters, got ",
     ),
     "a container recipe": (
         estate(

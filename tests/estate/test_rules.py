@@ -136,14 +136,14 @@ images:
     lines = [line.partition(" ")[2] for line in told(written(tmp_path, estate)).splitlines()]
     assert lines == [
         "images.web.build.1: must be a component, got 12; write its name, or {use: …, with: {…}}",
-        "images.web.build.2: Image Builder takes each component of an image once, got 'update-os'; delete one, or use "
+        "images.web.build.2: an image can have a component only once, got 'update-os'; delete one, or use "
         "a copy of its document under another name",
         "images.web.test: would not run: image_tests_enabled is false; delete one of them",
         "images.web.volumes./dev/sdf.volume_size: must be a whole number, got 'x'",
-        "images.web.distribution.us-east-1: the image does not go to this region, got 'us-east-1'; add it to "
+        "images.web.distribution.us-east-1: the image is not distributed to this region, got 'us-east-1'; add it to "
         "images.web.regions, or delete it",
-        "images.web.distribution.us-east-1.fast_launch: only Windows is launched fast, and amazon-linux-2023 is not; "
+        "images.web.distribution.us-east-1.fast_launch: is only for Windows, and the image is amazon-linux-2023; "
         "delete it",
-        "images.shop.parent: image web does not go to us-east-1, the home of this one, got 'web'; add it to "
-        "images.web.regions",
+        "images.shop.parent: image web is not distributed to us-east-1, the home region of this image, got 'web'; "
+        "add it to images.web.regions",
     ]
