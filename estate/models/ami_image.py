@@ -158,11 +158,11 @@ class ImageBase(BaseModel):
     """Channels beside `latest`, such as `staging` and `prod`: a list of names, or a mapping that says from which
     channel each takes its builds. Default: only `latest`, which the hand-off function moves."""
     infrastructure: Infrastructure = Infrastructure()
-    """Where builds run. Default: on small instances in the default VPC."""
+    """Where builds run. Default: small instances in the default VPC."""
     image_tests: ImageTests = ImageTests()
     """Whether and how long the finished image is tested. Default: enabled, 720 minutes."""
     workflows: Workflows = Workflows()
-    """How Image Builder builds, tests and distributes the image. Default: with its own workflows."""
+    """How Image Builder builds, tests and distributes the image. Default: Image Builder's own workflows."""
     image_scanning: ImageScanning = ImageScanning()
     """Vulnerability scans of each build. Default: disabled."""
     enhanced_image_metadata_enabled: StrictBool = True
@@ -175,7 +175,8 @@ class ImageBase(BaseModel):
     notifications: Notifications = Notifications()
     """Who is notified of failed builds. Default: nobody, except those notified by `settings.alarm_actions`."""
     retention: Retention | None = None
-    """What happens to old builds. Default: they are kept, and their snapshots cost money until you delete them."""
+    """What happens to old builds. Default: old builds are kept, and their snapshots cost money until you delete
+    them."""
     tags: Tags = {}
     """Tags of everything in the stack, of the instances and volumes of its builds, of new AMIs, and of the parameter of
     `latest` when it is created, in addition to those of the settings; at most 29 together. Default: none."""
@@ -233,7 +234,7 @@ class AmiImage(ImageBase):
     AMIs of all regions have the same name and tags and are encrypted with AWS's own keys."""
     launch_permission: Permission | None = None
     """Who may launch the AMIs, in addition to the account that owns the image: accounts, organizations and
-    organizational units, or `public` for everybody. Default: nobody else."""
+    organizational units, or `public` for everybody. Default: only the account that owns the image."""
     target_accounts: Annotated[tuple[AccountId, ...], Field(max_length=1535), Distinct()] = ()
     """Accounts that get copies of their own in every region; they own them and pay for them. Each needs the role
     `EC2ImageBuilderDistributionCrossAccountRole`, which trusts the image's account, has AWS's policy

@@ -26,9 +26,9 @@ class Export(BaseModel):
     disk_image_format: DiskImageFormat
     """VMDK for VMware, VHD for Hyper-V and Xen, or RAW."""
     s3_bucket: BucketName | None = None
-    """A bucket of the same account, in the home region and without a KMS key. Default: the stack creates one, private
-    and encrypted with S3's own keys. While it has disk images, the stack cannot be destroyed, and `export:` cannot be
-    removed."""
+    """A bucket of the same account, in the home region and without a KMS key. While the bucket that the stack creates
+    has disk images, the stack cannot be destroyed, and `export:` cannot be removed. Default: the stack creates one,
+    private and encrypted with S3's own keys."""
     s3_prefix: FolderPath | None = None
     """The folder in the bucket. Default: `<namespace>/<image>`."""
     retention: Annotated[Duration, Counted("day", least=1, most=3653)] | None = None

@@ -217,7 +217,7 @@ class Fleet(BaseModel):
     volumes: dict[DeviceName, FleetVolume] = {}
     """Volumes in addition to the root volume, by device name. Default: those of the AMI."""
     metadata: Metadata = Metadata()
-    """How the instances reach their metadata. Default: by version 2 (IMDSv2) only, one hop, without tags."""
+    """How the instances reach their metadata. Default: version 2 (IMDSv2) only, one hop, without tags."""
     max_age: Annotated[Duration, Counted("hour", least=1, most=876_000)] = Duration(60, "day")
     """From which age of the AMI plans warn. Default: 60 days."""
     guards: Literal["stop", "warn"] = "stop"

@@ -94,7 +94,7 @@ class Infrastructure(BaseModel):
     """The key pair, of the home region, with which you log on to build and test instances. Default: none; Session
     Manager works without one."""
     instance_metadata_options: InstanceMetadataOptions = InstanceMetadataOptions()
-    """How the instances reach their metadata. Default: by version 2 (IMDSv2) only."""
+    """How the instances reach their metadata. Default: version 2 (IMDSv2) only."""
     terminate_instance_on_failure: StrictBool = True
     """Whether the instance of a failed build is terminated. With `false` you can examine it, and you pay for it until
     you terminate it. Default: enabled."""

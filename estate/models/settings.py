@@ -119,12 +119,12 @@ class Settings(BaseModel):
     namespace: Namespace
     """The prefix of all names in AWS: two estates in one account need two namespaces."""
     backend: Backend = Backend(local=LocalBackend())
-    """Where Terraform keeps its state. Default: in the local folder `state`."""
+    """Where Terraform keeps its state. Default: the local folder `state`."""
     accounts: dict[Name, Account] = {}
     """The accounts of the estate by the names that `account:` of images and fleets has. Default: everything is in the
     account of `provider`."""
     provider: Provider = Provider()
-    """How Terraform reaches AWS. Default: with the credentials of the environment."""
+    """How Terraform reaches AWS. Default: the credentials of the environment."""
     provider_version: Literal[5, 6] = 5
     """The lowest major version of AWS's provider with which plans run. With 6, which means 6.40 or newer, image stacks
     create the log groups in CloudWatch that builds write to, encrypted and with a retention. Default: 5, which means
