@@ -11,7 +11,9 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-_CREDENTIAL_SCOPE = re.compile(rb"Credential=[^/]*/[0-9]{8}/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request")
+_CREDENTIAL = re.compile(
+    rb"Credential=(?P<key>[^/]*)/(?P<day>[0-9]{8})/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request"
+)
 
 
 @dataclass(frozen=True)
@@ -26,10 +28,39 @@ class Answer:
 
 def region_and_service(scope: Scope) -> tuple[str, str]:
     """What the request's signature is for; both are empty for a request without a signature in its headers."""
+    credential = _credential(scope)
+    return (credential["region"].decode(), credential["service"].decode()) if credential else ("", "")
+
+
+def access_key(scope: Scope) -> str:
+    """The access key ID of the request's signature; empty for a request without a signature in its headers."""
+    credential = _credential(scope)
+    return credential["key"].decode() if credential else ""
+
+
+def _credential(scope: Scope) -> re.Match[bytes] | None:
     for name, value in scope.get("headers", ()):
-        if name == b"authorization" and (match := _CREDENTIAL_SCOPE.search(value)):
-            return match["region"].decode(), match["service"].decode()
-    return "", ""
+        if name == b"authorization" and (match := _CREDENTIAL.search(value)):
+            return match
+    return None
+
+
+def signed(scope: Scope, *, service: str = "", account: str = "") -> Scope:
+    """The request as if it were signed for another service, or by an administrator of another account."""
+
+    def credential(match: re.Match[bytes]) -> bytes:
+        key, name = account.encode() or match["key"], service.encode() or match["service"]
+        return b"Credential=" + b"/".join((key, match["day"], match["region"], name, b"aws4_request"))
+
+    headers = scope["headers"]
+    return {**scope, "headers": [(name, _CREDENTIAL.sub(credential, value)) for name, value in headers]}
+
+
+def with_headers(scope: Scope, headers: Mapping[str, str]) -> Scope:
+    """The request with these headers, by names in lower case, in place of its own. An empty one is left out."""
+    replaced = {name.encode(): value.encode() for name, value in headers.items()}
+    kept = [(name, value) for name, value in scope["headers"] if name.lower() not in replaced]
+    return {**scope, "headers": [*kept, *((name, value) for name, value in replaced.items() if value)]}
 
 
 async def read_body(receive: Receive) -> bytes:

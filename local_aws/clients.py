@@ -12,7 +12,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 ACCOUNT = "000000000000"
-"""ministack's account for everyone whose access key is not the number of another account."""
+"""The account of everyone whose access key is neither the number of another account nor that of a session."""
 
 
 class Clients:
@@ -24,8 +24,8 @@ class Clients:
         self._lock = threading.Lock()
         self._client = functools.cache(self._new_client)
 
-    def __call__(self, service: str, *, region: str, account: str = ACCOUNT) -> Any:
-        """The client of a service."""
+    def __call__(self, service: str, *, region: str, account: str) -> Any:
+        """The client of a service for an administrator of an account."""
         return self._client(service, region, account)
 
     def _new_client(self, service: str, region: str, account: str) -> Any:

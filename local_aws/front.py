@@ -6,6 +6,7 @@ not use, steer the server itself (`control.py`).
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from local_aws.asgi import App, Message, Receive, Scope, Send, region_and_service
 from local_aws.clients import Clients
@@ -17,6 +18,7 @@ from local_aws.image_builder.operations import ImageBuilder
 from local_aws.ministack.alarms import WholeAlarms
 from local_aws.ministack.amis import Amis
 from local_aws.ministack.auto_scaling import AutoScaling
+from local_aws.ministack.callers import Callers
 from local_aws.ministack.ec2 import Ec2
 from local_aws.ministack.parameter_limits import ParameterLimits
 from local_aws.ministack.public_parameters import PublicParameters
@@ -39,13 +41,14 @@ class Front:
         clients = Clients(endpoint=f"http://127.0.0.1:{port}")
         amis = Amis()
         builds = Builds(state_seconds=state_seconds)
-        image_builder = ImageBuilder(neighbours=Neighbours(clients=clients, amis=amis), builds=builds)
-        auto_scaling = AutoScaling(app=app)
+        callers = Callers(app=app)
+        image_builder = ImageBuilder(neighbours=partial(Neighbours, clients=clients, amis=amis), builds=builds)
+        auto_scaling = AutoScaling(app=app, callers=callers)
         self._control = Control(builds=builds, image_builder=image_builder, amis=amis, auto_scaling=auto_scaling)
         self._services: Mapping[str, App] = {
             "autoscaling": auto_scaling,
-            "ec2": Ec2(app=app, amis=amis, origins=auto_scaling.origins, clients=clients),
-            "imagebuilder": ImageBuilderApp(image_builder),
+            "ec2": Ec2(app=app, callers=callers, amis=amis, origins=auto_scaling.origins, clients=clients),
+            "imagebuilder": ImageBuilderApp(image_builder, callers=callers),
             "monitoring": WholeAlarms(app=app),
             "ssm": PublicParameters(app=ParameterLimits(app=app)),
         }

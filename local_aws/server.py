@@ -21,6 +21,8 @@ from typing import Any, Literal, Self
 
 import boto3
 
+from local_aws.clients import ACCOUNT
+
 _READY_WITHIN_SECONDS = 60
 _ENDS_WITHIN_SECONDS = 10
 
@@ -39,7 +41,7 @@ class LocalAws:
     def __init__(self, *, port: int = 0, state_seconds: float = 0.0) -> None:
         self._command = [sys.executable, "-m", "local_aws", "--until-stdin-closes"]
         self._command += ["--port", str(port), "--state-seconds", str(state_seconds)]
-        self._clients: dict[tuple[str, str], Any] = {}
+        self._clients: dict[tuple[str, str, str], Any] = {}
         self._lock = threading.Lock()
         self.endpoint = ""
         """`http://127.0.0.1:PORT`, as soon as it has started."""
@@ -76,13 +78,16 @@ class LocalAws:
         """The server's process; it leads the process group of everything that it starts."""
         return self._process.pid
 
-    def environment(self, *, region: str = "us-east-1") -> dict[str, str]:
-        """The environment of this process, with those variables of AWS that lead to this server, and no others."""
+    def environment(self, *, region: str = "us-east-1", account: str = ACCOUNT) -> dict[str, str]:
+        """The environment of this process, with those variables of AWS that lead to this server, and no others.
+
+        They are for an administrator of the account.
+        """
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         direct = ",".join(filter(None, (kept.get("no_proxy") or kept.get("NO_PROXY"), "127.0.0.1,localhost")))
         return kept | {
             "AWS_ENDPOINT_URL": self.endpoint,
-            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_ACCESS_KEY_ID": account,
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_REGION": region,
             "AWS_DEFAULT_REGION": region,
@@ -93,14 +98,18 @@ class LocalAws:
             "no_proxy": direct,
         }
 
-    def client(self, service: str, *, region: str = "us-east-1") -> Any:
-        """A boto3 client of this server, the same one for the same arguments. It is closed when the server ends."""
+    def client(self, service: str, *, region: str = "us-east-1", account: str = ACCOUNT) -> Any:
+        """A boto3 client of this server for an administrator of an account, the same one for the same arguments.
+
+        It is closed when the server ends.
+        """
+        key = (service, region, account)
         with self._lock:
-            if (service, region) not in self._clients:
-                session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test")
+            if key not in self._clients:
+                session = boto3.Session(aws_access_key_id=account, aws_secret_access_key="test")
                 client = session.client(service, region_name=region, endpoint_url=self.endpoint)  # type: ignore[call-overload]
-                self._clients[service, region] = client
-            return self._clients[service, region]
+                self._clients[key] = client
+            return self._clients[key]
 
     def fail_next_build(self, *, at: Literal["BUILDING", "TESTING"], reason: str = "") -> None:
         """Let the next image build that starts fail at a state. Default: with a reason as AWS gives it.

@@ -3,10 +3,8 @@
 import re
 from collections.abc import Iterable
 
-from local_aws.clients import ACCOUNT
 
-
-def arn_of(*, region: str, path: str, name: str, version: str = "", build: int = 0) -> str:
+def arn_of(*, region: str, account: str, path: str, name: str, version: str = "", build: int = 0) -> str:
     """`arn:aws:imagebuilder:REGION:ACCOUNT:PATH/NAME[/VERSION[/BUILD]]`.
 
     AWS normalizes the name: "names that differ only in case, spaces, or underscores count as the same
@@ -14,7 +12,7 @@ def arn_of(*, region: str, path: str, name: str, version: str = "", build: int =
     """
     normalized = re.sub(r"[ _]", "-", name.lower())
     parts = [path, normalized, *([version] if version else []), *([str(build)] if build else [])]
-    return f"arn:aws:imagebuilder:{region}:{ACCOUNT}:{'/'.join(parts)}"
+    return f"arn:aws:imagebuilder:{region}:{account}:{'/'.join(parts)}"
 
 
 def version_arn(arn: str) -> str:

@@ -16,7 +16,6 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from local_aws.clients import ACCOUNT
 from local_aws.dates import api_date
 from local_aws.errors import AwsError
 from local_aws.image_builder.arns import arn_of
@@ -200,7 +199,9 @@ def _new_image(store: RegionStore, *, pipeline: Mapping[str, Any], tags: Mapping
     infrastructure = store.get(pipeline["infrastructureConfigurationArn"])
     distribution_arn = pipeline.get("distributionConfigurationArn")
     distribution = store.get(distribution_arn) if distribution_arn else None
-    version_arn = arn_of(region=store.name, path="image", name=recipe["name"], version=recipe["version"])
+    version_arn = arn_of(
+        region=store.name, account=store.account, path="image", name=recipe["name"], version=recipe["version"]
+    )
     build = store.last_builds[version_arn] = store.last_builds.get(version_arn, 0) + 1
     image = {
         "arn": f"{version_arn}/{build}",
@@ -218,7 +219,7 @@ def _new_image(store: RegionStore, *, pipeline: Mapping[str, Any], tags: Mapping
         "sourcePipelineArn": pipeline["arn"],
         "dateCreated": api_date(),
         "outputResources": {"containers" if is_container else "amis": []},
-        "owner": ACCOUNT,
+        "owner": store.account,
         "tags": dict(tags),
         "buildType": "USER_INITIATED",
         **({} if is_container else {"imageSource": _source(recipe["parentImage"], store)}),

@@ -10,7 +10,6 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from local_aws.clients import ACCOUNT
 from local_aws.image_builder.neighbours import Neighbours
 
 CROSS_ACCOUNT_ROLE = "EC2ImageBuilderDistributionCrossAccountRole"
@@ -23,28 +22,36 @@ class DistributionError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Delivered:
-    """The AMI of one build in one region."""
+    """The AMIs of one build in one region."""
 
+    account: str
+    """The account of the image."""
     region: str
     amis: Mapping[str, str]
-    """Its ID by the account that owns it."""
+    """Their IDs by the accounts that own them."""
     platform: str
     encrypted: bool
     own_key: bool
-    """Whether it is encrypted with a key of the account, rather than AWS's own."""
+    """Whether they are encrypted with a key of the account, rather than AWS's own."""
 
     def for_account(self, account: str) -> str:
         """The AMI that an account uses: its own copy, or the original that is shared with it."""
-        return self.amis.get(account) or self.amis[ACCOUNT]
+        return self.amis.get(account) or self.amis[self.account]
 
 
-def check_account(neighbours: Neighbours, *, account: str, region: str, what: str) -> None:
-    """Raises `DistributionError` if another account has no role for Image Builder."""
-    if account != ACCOUNT and not neighbours.role_exists(region=region, arn=CROSS_ACCOUNT_ROLE, account=account):
+def neighbours_in(account: str, *, neighbours: Neighbours, region: str, what: str) -> Neighbours:
+    """The services of an account, which Image Builder reaches by that account's role if it is not the image's own.
+
+    Raises `DistributionError` if the account has no such role.
+    """
+    there = neighbours.of(account)
+    if account != neighbours.account and not there.role_exists(region=region, arn=CROSS_ACCOUNT_ROLE):
         raise DistributionError(
-            f"{what} Reported Failure when distributing the image from the source account (ID: {ACCOUNT}) to the "
-            f"destination account (ID: {account}) in Region {region}. The role {CROSS_ACCOUNT_ROLE} cannot be assumed."
+            f"{what} Reported Failure when distributing the image from the source account (ID: {neighbours.account}) "
+            f"to the destination account (ID: {account}) in Region {region}. The role {CROSS_ACCOUNT_ROLE} cannot be "
+            "assumed."
         )
+    return there
 
 
 def deliver(delivered: Delivered, distribution: Mapping[str, Any], *, neighbours: Neighbours) -> None:
@@ -78,23 +85,22 @@ def _step(name: str, do: Any, delivered: Delivered, configuration: Mapping[str, 
 
 def _share(delivered: Delivered, permission: Mapping[str, Any], neighbours: Neighbours) -> None:
     check_key(delivered, public=bool(permission.get("userGroups")))
-    neighbours.ec2(region=delivered.region).modify_image_attribute(
-        ImageId=delivered.amis[ACCOUNT],
-        LaunchPermission={
-            "Add": [
-                *({"UserId": each} for each in permission.get("userIds", ())),
-                *({"Group": each} for each in permission.get("userGroups", ())),
-                *({"OrganizationArn": each} for each in permission.get("organizationArns", ())),
-                *({"OrganizationalUnitArn": each} for each in permission.get("organizationalUnitArns", ())),
-            ]
-        },
-    )
+    added = [
+        *({"UserId": each} for each in permission.get("userIds", ())),
+        *({"Group": each} for each in permission.get("userGroups", ())),
+        *({"OrganizationArn": each} for each in permission.get("organizationArns", ())),
+        *({"OrganizationalUnitArn": each} for each in permission.get("organizationalUnitArns", ())),
+    ]
+    # copies in other accounts too: AWS's policy for the role there has ec2:ModifyImageAttribute for nothing else
+    for account, ami in delivered.amis.items():
+        ec2 = neighbours.of(account).ec2(region=delivered.region)
+        ec2.modify_image_attribute(ImageId=ami, LaunchPermission={"Add": added})
 
 
 def _update_launch_template(delivered: Delivered, template: Mapping[str, Any], neighbours: Neighbours) -> None:
-    account, name = template.get("accountId", ACCOUNT), template["launchTemplateId"]
-    check_account(neighbours, account=account, region=delivered.region, what="Launch Template Update")
-    ec2 = neighbours.ec2(region=delivered.region, account=account)
+    account, name = template.get("accountId", delivered.account), template["launchTemplateId"]
+    there = neighbours_in(account, neighbours=neighbours, region=delivered.region, what="Launch Template Update")
+    ec2 = there.ec2(region=delivered.region)
     (source,) = ec2.describe_launch_template_versions(LaunchTemplateId=name, Versions=["$Default"])[
         "LaunchTemplateVersions"
     ]
@@ -111,8 +117,8 @@ def _update_launch_template(delivered: Delivered, template: Mapping[str, Any], n
 def _enable_fast_launch(delivered: Delivered, configuration: Mapping[str, Any], neighbours: Neighbours) -> None:
     if delivered.platform != "Windows":
         raise DistributionError("Fast launch is supported for Windows AMIs only.")
-    account = configuration.get("accountId", ACCOUNT)
-    check_account(neighbours, account=account, region=delivered.region, what="Fast Launch")
+    account = configuration.get("accountId", delivered.account)
+    there = neighbours_in(account, neighbours=neighbours, region=delivered.region, what="Fast Launch")
     template = configuration.get("launchTemplate", {})
     names = {"launchTemplateId": "LaunchTemplateId", "launchTemplateName": "LaunchTemplateName"}
     names["launchTemplateVersion"] = "Version"
@@ -123,13 +129,13 @@ def _enable_fast_launch(delivered: Delivered, configuration: Mapping[str, Any], 
         options["MaxParallelLaunches"] = configuration["maxParallelLaunches"]
     if count := configuration.get("snapshotConfiguration", {}).get("targetResourceCount"):
         options["SnapshotConfiguration"] = {"TargetResourceCount": count}
-    neighbours.ec2(region=delivered.region, account=account).enable_fast_launch(
+    there.ec2(region=delivered.region).enable_fast_launch(
         ImageId=delivered.for_account(account), ResourceType="snapshot", **options
     )
 
 
 def _export(delivered: Delivered, export: Mapping[str, Any], neighbours: Neighbours) -> None:
-    role, ami = export["roleName"], delivered.amis[ACCOUNT]
+    role, ami = export["roleName"], delivered.amis[delivered.account]
     if not neighbours.role_exists(region=delivered.region, arn=role):
         raise DistributionError(
             f"The service role {role} provided does not exist or does not have sufficient permissions"

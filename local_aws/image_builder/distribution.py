@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from local_aws.clients import ACCOUNT
 from local_aws.dates import build_date
-from local_aws.image_builder.deliveries import Delivered, check_account, check_key, deliver
+from local_aws.image_builder.deliveries import Delivered, check_key, deliver, neighbours_in
 from local_aws.image_builder.neighbours import NewAmi
 from local_aws.image_builder.parent_images import ParentImage
 from local_aws.image_builder.store import RegionStore
@@ -72,15 +71,16 @@ def _distribute_to_region(
     region, ami, recipe = distribution["region"], distribution["amiDistributionConfiguration"], image["imageRecipe"]
     volumes = [device["ebs"] for device in devices]
     encrypted = "kmsKeyId" in ami or any(ebs.get("encrypted") for ebs in volumes)
-    accounts = ami.get("targetAccountIds") or [ACCOUNT]
+    accounts = ami.get("targetAccountIds") or [store.account]
     delivered = Delivered(
+        account=store.account,
         region=region,
         amis={},
         platform=image["platform"],
         encrypted=encrypted,
         own_key="kmsKeyId" in ami or (region == store.name and any("kmsKeyId" in ebs for ebs in volumes)),
     )
-    if accounts != [ACCOUNT]:
+    if accounts != [store.account]:
         check_key(delivered)
     # only the AMI in the build's own region gets the recipe's description (AmiDistributionConfiguration)
     description = ami.get("description") or (recipe.get("description") if region == store.name else None)
@@ -98,8 +98,8 @@ def _distribute_to_region(
     )
     amis = {}
     for account in accounts:
-        check_account(store.neighbours, account=account, region=region, what="AMI Copy")
-        amis[account] = store.neighbours.register_ami(new, region=region, account=account)
+        there = neighbours_in(account, neighbours=store.neighbours, region=region, what="AMI Copy")
+        amis[account] = there.register_ami(new, region=region)
     deliver(replace(delivered, amis=amis), distribution, neighbours=store.neighbours)
     output = {"region": region, "name": ami["name"], "description": description, "state": {"status": "AVAILABLE"}}
     return [{**output, "image": amis[account], "accountId": account} for account in accounts]

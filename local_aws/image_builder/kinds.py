@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
-from local_aws.clients import ACCOUNT
 from local_aws.errors import AwsError
 from local_aws.image_builder.component_documents import read_document
 from local_aws.image_builder.lifecycle_policies import check_policy
@@ -74,7 +73,12 @@ class Kind:
 
 def _component(params: Fields, region: RegionStore) -> dict[str, Any]:
     text = _document(params, region)
-    return {**read_document(text, platform=params["platform"]), "data": text, "owner": ACCOUNT, "encrypted": True}
+    return {
+        **read_document(text, platform=params["platform"]),
+        "data": text,
+        "owner": region.account,
+        "encrypted": True,
+    }
 
 
 def _document(params: Fields, region: RegionStore) -> str:
@@ -135,7 +139,7 @@ def _image_pipeline(params: Fields, region: RegionStore) -> dict[str, Any]:
         )
     for arn in _pipeline_uses(params):
         # workflows of AWS are not checked
-        if arn and f":{ACCOUNT}:" in arn and region.find(arn) is None:
+        if arn and f":{region.account}:" in arn and region.find(arn) is None:
             raise missing(arn)
     recipe = region.find(params.get("imageRecipeArn") or params["containerRecipeArn"]) or {}
     check_workflows(params, [region.find(entry["workflowArn"]) for entry in params.get("workflows", ())])
@@ -163,7 +167,7 @@ def _pipeline_uses(resource: Fields) -> Sequence[str | None]:
 
 def _workflow(params: Fields, region: RegionStore) -> dict[str, Any]:
     text = _document(params, region)
-    return {**read_workflow(text, type=params["type"]), "data": text, "owner": ACCOUNT}
+    return {**read_workflow(text, type=params["type"]), "data": text, "owner": region.account}
 
 
 def _schedule(schedule: Fields) -> dict[str, Any]:

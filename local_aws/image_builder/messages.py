@@ -10,7 +10,6 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from local_aws.clients import ACCOUNT
 from local_aws.dates import message_date
 from local_aws.image_builder.arns import version_arn
 
@@ -44,7 +43,7 @@ def sns_message(image: Mapping[str, Any]) -> str:
         "dateCreated": message_date(image["dateCreated"]),
         "outputResources": _outputs(image["outputResources"]),
         **({job: _id(job, image["arn"]) for job in _JOBS} if available else {}),
-        "accountId": ACCOUNT,
+        "accountId": image["owner"],
         "enhancedImageMetadataEnabled": image["enhancedImageMetadataEnabled"],
         "buildType": image["buildType"],
         "tags": _tags(image["arn"]),
@@ -70,7 +69,7 @@ def _part(resource: Mapping[str, Any] | None) -> dict[str, Any] | None:
     dates = {key: message_date(value) for key, value in resource.items() if key in ("dateCreated", "dateUpdated")}
     left_out = ("owner", "type")
     kept = {key: value for key, value in resource.items() if key not in left_out and value is not None}
-    return {**kept, **dates, "tags": _tags(resource["arn"]), "accountId": ACCOUNT}
+    return {**kept, **dates, "tags": _tags(resource["arn"]), "accountId": resource["arn"].split(":")[4]}
 
 
 def _outputs(resources: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,13 +3,15 @@
 Image Builder reaches them as any client does, through boto3, and does not rely on the insides of ministack.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from local_aws.clients import ACCOUNT, Clients, succeeds
+from local_aws.clients import Clients, succeeds
 from local_aws.ministack.amis import Amis
 
 
@@ -33,43 +35,47 @@ class NewAmi:
 
 
 class Neighbours:
-    """What Image Builder asks of other services. `region` is the region that is asked.
+    """What Image Builder asks of other services of an account. `region` is the region that is asked.
 
     `amis` keeps what RegisterImage has no parameters for.
     """
 
-    def __init__(self, *, clients: Clients, amis: Amis) -> None:
+    def __init__(self, account: str, *, clients: Clients, amis: Amis) -> None:
+        self.account = account
         self._clients = clients
         self._amis = amis
 
+    def of(self, account: str) -> Neighbours:
+        """The services of another account."""
+        return Neighbours(account, clients=self._clients, amis=self._amis)
+
     def topic_exists(self, *, region: str, arn: str) -> bool:
         """Whether the SNS topic exists."""
-        return succeeds(self._clients("sns", region=region).get_topic_attributes, TopicArn=arn)
+        return succeeds(self._client("sns", region).get_topic_attributes, TopicArn=arn)
 
     def instance_profile_exists(self, *, region: str, name: str) -> bool:
         """Whether the IAM instance profile exists."""
-        return succeeds(self._clients("iam", region=region).get_instance_profile, InstanceProfileName=name)
+        return succeeds(self._client("iam", region).get_instance_profile, InstanceProfileName=name)
 
     def repository_exists(self, *, region: str, name: str) -> bool:
         """Whether the ECR repository exists."""
-        return succeeds(self._clients("ecr", region=region).describe_repositories, repositoryNames=[name])
+        return succeeds(self._client("ecr", region).describe_repositories, repositoryNames=[name])
 
-    def role_exists(self, *, region: str, arn: str, account: str = ACCOUNT) -> bool:
+    def role_exists(self, *, region: str, arn: str) -> bool:
         """Whether the IAM role exists; its name is enough."""
-        client = self._clients("iam", region=region, account=account)
-        return succeeds(client.get_role, RoleName=arn.rpartition("/")[2])
+        return succeeds(self._client("iam", region).get_role, RoleName=arn.rpartition("/")[2])
 
-    def ec2(self, *, region: str, account: str = ACCOUNT) -> Any:
+    def ec2(self, *, region: str) -> Any:
         """EC2, for what distributions and lifecycle policies do to AMIs."""
-        return self._clients("ec2", region=region, account=account)
+        return self._client("ec2", region)
 
     def ecr(self, *, region: str) -> Any:
         """ECR, for what lifecycle policies do to container images."""
-        return self._clients("ecr", region=region)
+        return self._client("ecr", region)
 
     def push_container(self, *, region: str, repository: str, manifest: str, tags: Sequence[str]) -> list[str]:
         """Put a manifest into an ECR repository under each of the tags; gives a URI for each."""
-        ecr = self._clients("ecr", region=region)
+        ecr = self._client("ecr", region)
         (described,) = ecr.describe_repositories(repositoryNames=[repository])["repositories"]
         for tag in tags:
             ecr.put_image(
@@ -84,33 +90,33 @@ class Neighbours:
         """The text of the S3 object `s3://bucket/key`, or None if it does not exist."""
         bucket, _, key = uri.removeprefix("s3://").partition("/")
         try:
-            body = self._clients("s3", region=region).get_object(Bucket=bucket, Key=key)["Body"].read()
+            body = self._client("s3", region).get_object(Bucket=bucket, Key=key)["Body"].read()
         except ClientError:
             return None
         return str(body.decode())
 
     def put_object(self, *, region: str, bucket: str, key: str, text: str) -> None:
         """Write an object to S3."""
-        self._clients("s3", region=region).put_object(Bucket=bucket, Key=key, Body=text.encode())
+        self._client("s3", region).put_object(Bucket=bucket, Key=key, Body=text.encode())
 
     def parameter_value(self, *, region: str, name: str) -> str | None:
         """The value of an SSM parameter, or None if it does not exist."""
         try:
-            return str(self._clients("ssm", region=region).get_parameter(Name=name)["Parameter"]["Value"])
+            return str(self._client("ssm", region).get_parameter(Name=name)["Parameter"]["Value"])
         except ClientError:
             return None
 
     def ami(self, *, region: str, ami: str) -> Mapping[str, Any] | None:
         """An AMI as DescribeImages shows it, or None if it does not exist."""
         try:
-            images = self._clients("ec2", region=region).describe_images(ImageIds=[ami])["Images"]
+            images = self._client("ec2", region).describe_images(ImageIds=[ami])["Images"]
         except ClientError:
             return None
         return images[0] if images else None
 
-    def register_ami(self, new: NewAmi, *, region: str, account: str = ACCOUNT) -> str:
+    def register_ami(self, new: NewAmi, *, region: str) -> str:
         """Register an AMI; gives its ID."""
-        ec2 = self._clients("ec2", region=region, account=account)
+        ec2 = self._client("ec2", region)
         tags = [{"Key": key, "Value": value} for key, value in new.tags.items()]
         registered = ec2.register_image(
             Name=new.name,
@@ -130,7 +136,10 @@ class Neighbours:
 
     def publish(self, *, region: str, topic: str, message: str) -> bool:
         """Publish to an SNS topic; False if SNS refuses, which does not fail a build."""
-        return succeeds(self._clients("sns", region=region).publish, TopicArn=topic, Message=message)
+        return succeeds(self._client("sns", region).publish, TopicArn=topic, Message=message)
+
+    def _client(self, service: str, region: str) -> Any:
+        return self._clients(service, region=region, account=self.account)
 
 
 def _with_snapshot(

@@ -1,4 +1,4 @@
-"""EC2 Image Builder: its operations, on one store for each region.
+"""EC2 Image Builder: its operations, on one store for each account and region.
 
 Everything is kept in memory. What differs between kinds of resources is in `kinds.py`; builds are in `builds.py`.
 """
@@ -28,16 +28,19 @@ _HIGHEST_VERSION_NODE = 2**30 - 1
 
 
 class ImageBuilder:
-    """Answers operations. Their parameters have been checked against the service model already."""
+    """Answers operations. Their parameters have been checked against the service model already.
 
-    def __init__(self, *, neighbours: Neighbours, builds: Builds) -> None:
+    `neighbours` makes the other services of an account.
+    """
+
+    def __init__(self, *, neighbours: Callable[[str], Neighbours], builds: Builds) -> None:
         self._neighbours = neighbours
         self._builds = builds
         self._lock = builds.lock
-        self._regions: dict[str, RegionStore] = {}
+        self._stores: dict[tuple[str, str], RegionStore] = {}  # by account and region
         self._operations = self._table()
 
-    def answer(self, *, operation: str, params: Fields, region: str) -> dict[str, Any]:
+    def answer(self, *, operation: str, params: Fields, account: str, region: str) -> dict[str, Any]:
         """The operation's result. Raises `AwsError` for what AWS refuses, and what is not implemented."""
         run = self._operations.get(operation)
         if run is None:
@@ -46,7 +49,7 @@ class ImageBuilder:
                 message=f"The local AWS does not implement the Image Builder operation {operation}.",
             )
         with self._lock:
-            store = self._regions.setdefault(region, RegionStore(name=region, neighbours=self._neighbours))
+            store = self._store(account=account, region=region)
             token = params.get("clientToken")
             if token in store.answers:
                 return _answered(store, token=token, operation=operation, params=params)
@@ -59,14 +62,19 @@ class ImageBuilder:
     def run_lifecycle_policy(self, arn: str, *, at: datetime) -> str:
         """Run a lifecycle policy as if it were `at`; gives the execution's ID."""
         with self._lock:
-            store = self._regions[arn.split(":")[3]]
+            region, account = arn.split(":")[3:5]
+            store = self._store(account=account, region=region)
             return run_policy(store, store.get(arn), at=at)
 
     def reset(self) -> None:
         """Forget everything, and stop all builds."""
         with self._lock:
             self._builds.reset()
-            self._regions.clear()
+            self._stores.clear()
+
+    def _store(self, *, account: str, region: str) -> RegionStore:
+        new = RegionStore(name=region, neighbours=self._neighbours(account))
+        return self._stores.setdefault((account, region), new)
 
     def _table(self) -> dict[str, Callable[[RegionStore, Fields], dict[str, Any]]]:
         table: dict[str, Callable[[RegionStore, Fields], dict[str, Any]]] = {
@@ -132,7 +140,9 @@ def _answered(store: RegionStore, *, token: str, operation: str, params: Fields)
 def _create(store: RegionStore, kind: Kind, params: Fields) -> dict[str, Any]:
     version = _version(params) if kind.versioned else ""
     resource = {**_kept(params), **kind.complete(params, store)}
-    arn = arn_of(region=store.name, path=kind.path_of(params), name=params["name"], version=version)
+    arn = arn_of(
+        region=store.name, account=store.account, path=kind.path_of(params), name=params["name"], version=version
+    )
     existing = store.find(arn)
     if existing and not (kind.has_builds and _differs(resource, existing)):
         raise AwsError(

@@ -3,7 +3,6 @@
 import re
 from typing import Any
 
-from local_aws.clients import ACCOUNT
 from local_aws.errors import AwsError
 from local_aws.image_builder.component_documents import check_values
 from local_aws.image_builder.parent_images import check_parent
@@ -15,7 +14,11 @@ def image_recipe(params: Fields, region: RegionStore) -> dict[str, Any]:
     """Check an image recipe; see `Kind.complete`."""
     parent = check_parent(params["parentImage"], region)
     # if the parent does not exist yet, the components decide
-    return {"platform": _platform(params, parent.platform if parent else None, region), "owner": ACCOUNT, "type": "AMI"}
+    return {
+        "platform": _platform(params, parent.platform if parent else None, region),
+        "owner": region.account,
+        "type": "AMI",
+    }
 
 
 def container_recipe(params: Fields, region: RegionStore) -> dict[str, Any]:
@@ -45,7 +48,7 @@ def container_recipe(params: Fields, region: RegionStore) -> dict[str, Any]:
             raise invalid("components", "Container recipes don't support AWS Marketplace components.")
     return {
         "platform": platform,
-        "owner": ACCOUNT,
+        "owner": region.account,
         "dockerfileTemplateData": text,
         "encrypted": True,
     }
@@ -63,7 +66,7 @@ def _container_platform(params: Fields, region: RegionStore) -> str | None:
     parent, override = params["parentImage"], params.get("platformOverride")
     if override == "macOS":
         raise invalid("platformOverride", "Container recipes support only the Linux and Windows platforms.")
-    if f":{ACCOUNT}:image/" in parent:  # images of other owners are not looked up
+    if f":{region.account}:image/" in parent:  # images of other owners are not looked up
         image = region.find(parent)
         if image is None or "containerRecipe" not in image:
             raise invalid("parentImage", f"The container image '{parent}' does not exist in {region.name}.")
@@ -97,7 +100,7 @@ def _platform(params: Fields, known: str | None, region: RegionStore) -> str:
 
 def _own_component(entry: Fields, region: RegionStore) -> dict[str, Any] | None:
     arn = entry["componentArn"]
-    if f":{ACCOUNT}:" not in arn:  # components of Amazon and third parties are not looked up
+    if f":{region.account}:" not in arn:  # components of Amazon and third parties are not looked up
         return None
     component = region.find(arn)
     if component is None:

@@ -1,4 +1,4 @@
-"""One region of Image Builder: its resources, images included, in the API's form and in memory only."""
+"""One account's Image Builder in one region: its resources, images included, in the API's form and in memory only."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,10 +14,11 @@ Fields = Mapping[str, Any]
 
 @dataclass(kw_only=True)
 class RegionStore:
-    """What one region contains, and the other services that Image Builder uses there."""
+    """What an account has in one region, and the other services that Image Builder uses there."""
 
     name: str
     neighbours: Neighbours
+    """Those of the account."""
     resources: dict[str, dict[str, Any]] = field(default_factory=dict)
     """By ARN, oldest first."""
     last_builds: dict[str, int] = field(default_factory=dict)
@@ -26,6 +27,11 @@ class RegionStore:
     """Runs of lifecycle policies and of state updates, oldest first."""
     answers: dict[str, tuple[str, Fields, dict[str, Any]]] = field(default_factory=dict)
     """By client token: the operation, its parameters and its result."""
+
+    @property
+    def account(self) -> str:
+        """The account."""
+        return self.neighbours.account
 
     def find(self, arn: str) -> dict[str, Any] | None:
         """The newest resource that the ARN matches, or None."""

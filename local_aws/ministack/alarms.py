@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from local_aws.asgi import Answer, App, Receive, Scope, Send, answer_of, read_body, send_answer, with_body
+from local_aws.asgi import Answer, App, Receive, Scope, Send, answer_of, read_body, send_answer, with_body, with_headers
 from local_aws.ministack.query_api import Query, xml_answer
 
 _JSON = {"content-type": "application/x-amz-json-1.0", "x-amz-target": "GraniteServiceVersion20100801.DescribeAlarms"}
@@ -37,9 +37,7 @@ class WholeAlarms:
         question = {name: value for name, value in query.tree.items() if name not in ("Action", "Version")}
         if "MaxRecords" in question:
             question["MaxRecords"] = int(question["MaxRecords"])
-        replaced = {name.encode(): value.encode() for name, value in _JSON.items()}
-        kept = [(name, value) for name, value in query.scope["headers"] if name.lower() not in replaced]
-        scope = {**query.scope, "headers": [*kept, *replaced.items()]}
+        scope = with_headers(query.scope, _JSON)
         return await answer_of(self._app, scope, with_body(json.dumps(question).encode()))
 
 

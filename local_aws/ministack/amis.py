@@ -13,7 +13,6 @@ from fnmatch import fnmatchcase
 from typing import Any
 from xml.etree.ElementTree import Element
 
-from local_aws.clients import ACCOUNT
 from local_aws.dates import api_date
 from local_aws.ministack.public_images import PublicImage, public_images
 from local_aws.ministack.query_api import Query, add, add_all
@@ -105,7 +104,7 @@ class Amis:
                 organizations[entry] = None
         return bool(named) and not any(name.endswith((".UserId", ".Group")) for name in parameters)
 
-    def enable_fast_launch(self, query: Query) -> Mapping[str, Any]:
+    def enable_fast_launch(self, query: Query, *, account: str) -> Mapping[str, Any]:
         """Do EnableFastLaunch, at once; gives the content of the answer."""
         asked = query.tree
         template = asked.get("LaunchTemplate")
@@ -122,7 +121,7 @@ class Amis:
                 "version": template.get("Version"),
             },
             "maxParallelLaunches": asked.get("MaxParallelLaunches", 6),
-            "ownerId": ACCOUNT,
+            "ownerId": account,
             "state": "enabled",
             "stateTransitionTime": api_date(),
         }

@@ -10,11 +10,12 @@ refresh's desired configuration, and DescribeAutoScalingGroups shows it. A refre
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element
 
 from local_aws.asgi import Answer, App, Receive, Scope, Send, read_body, send_answer
 from local_aws.errors import AwsError
+from local_aws.ministack.callers import Callers
 from local_aws.ministack.group_instances import Origin
 from local_aws.ministack.launch_templates import find_version
 from local_aws.ministack.query_api import Query, add, changed, parsed, xml_answer
@@ -85,18 +86,27 @@ class _Group:
         return launches[-1], len(launches) - 1
 
 
+class _Key(NamedTuple):
+    """What identifies a group."""
+
+    account: str
+    region: str
+    name: str
+
+
 class AutoScaling:
     """An ASGI app in front of ministack, for requests to Auto Scaling."""
 
-    def __init__(self, *, app: App) -> None:
+    def __init__(self, *, app: App, callers: Callers) -> None:
         self._app = app
-        self._groups: dict[tuple[str, str], _Group] = {}  # by region and name
+        self._callers = callers
+        self._groups: dict[_Key, _Group] = {}
         self._next: dict[str, End] = {}
-        self.origins: dict[str, Origin] = {}
-        """What instances were launched from, by their IDs, as soon as their group has been described."""
+        self.origins: dict[tuple[str, str], Origin] = {}
+        """What instances were launched from, by account and ID, as soon as their group has been described."""
 
     def end_next_refresh(self, group: str, end: End) -> None:
-        """Let the next instance refresh of a group be refused, or end like this."""
+        """Let the next instance refresh of a group with this name, in any account, be refused, or end like this."""
         if end.status not in (REFUSED, *STATUSES):
             raise ValueError(f"an instance refresh is one of {', '.join(STATUSES)}, or {REFUSED}")
         self._next[group] = end
@@ -105,14 +115,14 @@ class AutoScaling:
         """Answer a request."""
         query = Query(self._app, scope, await read_body(receive))
         try:
-            answer = await self._answer(query)
+            answer = await self._answer(query, await self._callers.account(scope))
         except AwsError as error:
             content = {"Error": {"Type": "Sender", "Code": error.code, "Message": error.message}}
             answer = xml_answer("ErrorResponse", content, status=400)
         await send_answer(send, answer)
 
-    async def _answer(self, query: Query) -> Answer:
-        key = (query.region, query.parameters.get("AutoScalingGroupName", ""))
+    async def _answer(self, query: Query, account: str) -> Answer:
+        key = _Key(account, query.region, query.parameters.get("AutoScalingGroupName", ""))
         group = self._groups.get(key)
         match query.action:
             case "CreateAutoScalingGroup":
@@ -128,17 +138,17 @@ class AutoScaling:
                 group.launch = await _launch(query, query.tree, group.launch)
                 return await query.answer()
             case "StartInstanceRefresh" if group:
-                return await _start_refresh(query, group, self._next.pop(key[1], End()))
+                return await _start_refresh(query, group, self._next.pop(key.name, End()))
             case "DescribeAutoScalingGroups":
-                return changed(await query.answer(), lambda root: self._complete_groups(root, query.region))
+                return changed(await query.answer(), lambda root: self._complete_groups(root, key))
             case "DescribeInstanceRefreshes" if group:
                 return changed(await query.answer(), lambda root: _complete_refreshes(root, group))
             case _:
                 return await query.answer()
 
-    def _complete_groups(self, root: Element, region: str) -> None:
+    def _complete_groups(self, root: Element, asked: _Key) -> None:
         for member in root.iterfind(".//{*}AutoScalingGroups/{*}member"):
-            group = self._groups[region, member.findtext("{*}AutoScalingGroupName", "")]
+            group = self._groups[asked._replace(name=member.findtext("{*}AutoScalingGroupName", ""))]
             _show_launch(member, group.launch.configuration)
             instances = member.findall("{*}Instances/{*}member")
             for index, instance in enumerate(instances):
@@ -147,7 +157,7 @@ class AutoScaling:
                 for identity in instance.iterfind("{*}InstanceId"):
                     identity.text = _replaced(identity.text or "", times=times)
                     if launch.template:
-                        self.origins[identity.text] = Origin(
+                        self.origins[asked.account, identity.text] = Origin(
                             launch.template["LaunchTemplateId"], launch.template["Version"]
                         )
 

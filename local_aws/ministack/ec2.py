@@ -14,6 +14,7 @@ from local_aws.clients import Clients
 from local_aws.errors import AwsError
 from local_aws.ministack import launch_templates
 from local_aws.ministack.amis import Amis
+from local_aws.ministack.callers import Callers
 from local_aws.ministack.group_instances import Origin, describe_instances
 from local_aws.ministack.launch_templates import LaunchTemplates
 from local_aws.ministack.query_api import Query, changed, parsed, xml_answer
@@ -25,8 +26,11 @@ _NAMESPACE = "http://ec2.amazonaws.com/doc/2016-11-15/"
 class Ec2:
     """An ASGI app in front of ministack, for requests to EC2. `origins` has the instances of Auto Scaling groups."""
 
-    def __init__(self, *, app: App, amis: Amis, origins: Mapping[str, Origin], clients: Clients) -> None:
+    def __init__(
+        self, *, app: App, callers: Callers, amis: Amis, origins: Mapping[tuple[str, str], Origin], clients: Clients
+    ) -> None:
         self._app = app
+        self._callers = callers
         self._amis = amis
         self._origins = origins
         self._imports = SnapshotImports(clients=clients)
@@ -36,13 +40,13 @@ class Ec2:
         """Answer a request."""
         query = Query(self._app, scope, await read_body(receive))
         try:
-            answer = await self._answer(query)
+            answer = await self._answer(query, await self._callers.account(scope))
         except AwsError as error:
             refusal = {"Errors": {"Error": {"Code": error.code, "Message": error.message}}, "RequestID": uuid.uuid4()}
             answer = xml_answer("Response", refusal, status=400)
         await send_answer(send, answer)
 
-    async def _answer(self, query: Query) -> Answer:
+    async def _answer(self, query: Query, account: str) -> Answer:
         match query.action:
             case "RegisterImage":
                 return self._register_image(query, await query.answer())
@@ -56,14 +60,14 @@ class Ec2:
                 self._amis.change_state(query.parameters)
                 return _answer(query, {"return": True})
             case "EnableFastLaunch":
-                return _answer(query, self._amis.enable_fast_launch(query))
+                return _answer(query, self._amis.enable_fast_launch(query, account=account))
             case "DescribeFastLaunchImages":
                 return _answer(query, {"fastLaunchImageSet": self._amis.fast_launches(query)})
             case "ImportSnapshot":
                 # in a thread, because it asks EC2, IAM and S3, which this event loop serves
-                return _answer(query, await asyncio.to_thread(self._imports.start, query))
+                return _answer(query, await asyncio.to_thread(self._imports.start, query, account))
             case "DescribeImportSnapshotTasks":
-                return _answer(query, {"importSnapshotTaskSet": self._imports.tasks(query)})
+                return _answer(query, {"importSnapshotTaskSet": self._imports.tasks(query, account)})
             case "CreateLaunchTemplate":
                 return await self._templates.create(query)
             case "CreateLaunchTemplateVersion":
@@ -73,7 +77,7 @@ class Ec2:
             case "DescribeLaunchTemplates":
                 return await launch_templates.describe(query)
             case "DescribeInstances":
-                return await describe_instances(query, self._origins)
+                return await describe_instances(query, account, self._origins)
             case _:
                 return await query.answer()
 

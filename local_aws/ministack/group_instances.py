@@ -19,14 +19,14 @@ class Origin:
     version: str
 
 
-async def describe_instances(query: Query, origins: Mapping[str, Origin]) -> Answer:
-    """Answer DescribeInstances; `origins` has the instances of groups, by their IDs."""
-    wanted = [value for value in query.parameters.values() if value in origins]
+async def describe_instances(query: Query, account: str, origins: Mapping[tuple[str, str], Origin]) -> Answer:
+    """Answer DescribeInstances for an account; `origins` has the instances of groups, by account and ID."""
+    wanted = [value for value in query.parameters.values() if (account, value) in origins]
     if not wanted:
         return await query.answer()
     # ministack refuses IDs that it does not know
     others = {name: value for name, value in query.parameters.items() if not name.startswith("InstanceId.")}
-    instances = [await _instance(query, identity, origins[identity]) for identity in wanted]
+    instances = [await _instance(query, identity, origins[account, identity]) for identity in wanted]
 
     def complete(root: Element) -> None:
         for reservations in root.iterfind("{*}reservationSet"):

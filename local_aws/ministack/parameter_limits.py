@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from local_aws.asgi import Answer, App, Receive, Scope, Send, answer_of, read_body, send_answer, with_body
+from local_aws.asgi import Answer, App, Receive, Scope, Send, answer_of, read_body, send_answer, with_body, with_headers
 from local_aws.errors import AwsError
 
 DESCRIPTION_LIMIT = 1024
@@ -55,8 +55,7 @@ class ParameterLimits:
 
     async def _versions(self, scope: Scope, name: str | None) -> list[dict[str, Any]]:
         """All versions of a parameter, oldest first; empty for a parameter that does not exist."""
-        headers = [(key, value) for key, value in scope["headers"] if key not in (_TARGET, b"content-length")]
-        asking = {**scope, "headers": [*headers, (_TARGET, b"AmazonSSM.GetParameterHistory")]}
+        asking = with_headers(scope, {"x-amz-target": "AmazonSSM.GetParameterHistory", "content-length": ""})
         versions: list[dict[str, Any]] = []
         token: dict[str, str] = {}
         while True:

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlencode
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
-from local_aws.asgi import Answer, App, Scope, answer_of, region_and_service, with_body
+from local_aws.asgi import Answer, App, Scope, answer_of, region_and_service, signed, with_body, with_headers
 
 
 @dataclass(frozen=True)
@@ -52,14 +52,19 @@ class Query:
         """What the app behind answers."""
         return await answer_of(self.app, self.scope, with_body(self.body))
 
-    def asking(self, parameters: Mapping[str, str], *, service: str = "") -> Query:
-        """Another request to the app behind by the same client, to the same service unless another is named."""
-        scope = self.scope
-        if service:
-            _, own = region_and_service(scope)
-            old, new = f"/{own}/aws4_request".encode(), f"/{service}/aws4_request".encode()
-            scope = {**scope, "headers": [(name, value.replace(old, new)) for name, value in scope["headers"]]}
-        return replace(self, scope=scope, body=urlencode(parameters).encode())
+    def asking(self, parameters: Mapping[str, str], *, service: str = "", account: str = "") -> Query:
+        """Another request to the app behind. Default: to the same service, by the same client.
+
+        With an account, an administrator of that account is the client.
+        """
+        return query_like(self.app, signed(self.scope, service=service, account=account), parameters)
+
+
+def query_like(app: App, scope: Scope, parameters: Mapping[str, str]) -> Query:
+    """A request with these parameters, signed like another, which may be in another protocol."""
+    headers = {"content-type": "application/x-www-form-urlencoded", "x-amz-target": "", "content-length": ""}
+    asked = {**with_headers(scope, headers), "method": "POST", "path": "/", "raw_path": b"/", "query_string": b""}
+    return Query(app, asked, urlencode(parameters).encode())
 
 
 def _with_lists(value: Any) -> Any:

@@ -15,28 +15,28 @@ _SIZE = 8  # GiB
 
 
 class SnapshotImports:
-    """All imports so far, by the ID of their tasks."""
+    """All imports so far."""
 
     def __init__(self, *, clients: Clients) -> None:
         self._clients = clients
-        self._tasks: dict[str, Mapping[str, Any]] = {}
+        self._tasks: dict[tuple[str, str], Mapping[str, Any]] = {}  # by account and ID
 
-    def start(self, query: Query) -> Mapping[str, Any]:
+    def start(self, query: Query, account: str) -> Mapping[str, Any]:
         """Do ImportSnapshot; gives the content of the answer. Blocks, and raises `AwsError`."""
         region, disk = query.region, query.tree["DiskContainer"]
         bucket, key = disk["UserBucket"]["S3Bucket"], disk["UserBucket"]["S3Key"]
         role = query.parameters.get("RoleName", "vmimport")
-        if not succeeds(self._clients("iam", region=region).get_role, RoleName=role):
+        if not succeeds(self._clients("iam", region=region, account=account).get_role, RoleName=role):
             raise AwsError(
                 code="InvalidParameter",
                 message=f"The service role {role} provided does not exist or does not have sufficient permissions",
             )
-        if not succeeds(self._clients("s3", region=region).head_object, Bucket=bucket, Key=key):
+        if not succeeds(self._clients("s3", region=region, account=account).head_object, Bucket=bucket, Key=key):
             raise AwsError(code="InvalidParameter", message=f"The object s3://{bucket}/{key} cannot be read.")
         description = query.parameters.get("Description", "")
         encrypted = query.parameters.get("Encrypted") == "true"
         task = f"import-snap-{uuid.uuid4().hex[:17]}"
-        self._tasks[task] = {
+        self._tasks[account, task] = {
             "importTaskId": task,
             "description": description,
             "snapshotTaskDetail": {
@@ -44,19 +44,20 @@ class SnapshotImports:
                 "encrypted": encrypted,
                 "format": disk["Format"],
                 "progress": 100,
-                "snapshotId": self._snapshot(region, description=description, encrypted=encrypted),
+                "snapshotId": self._snapshot(account, region=region, description=description, encrypted=encrypted),
                 "status": "completed",
                 "userBucket": {"s3Bucket": bucket, "s3Key": key},
             },
         }
-        return self._tasks[task]
+        return self._tasks[account, task]
 
-    def tasks(self, query: Query) -> list[Mapping[str, Any]]:
+    def tasks(self, query: Query, account: str) -> list[Mapping[str, Any]]:
         """The items of a DescribeImportSnapshotTasks answer."""
-        return [self._tasks[task] for task in query.tree.get("ImportTaskId", ()) if task in self._tasks]
+        asked = [(account, task) for task in query.tree.get("ImportTaskId", ())]
+        return [self._tasks[task] for task in asked if task in self._tasks]
 
-    def _snapshot(self, region: str, *, description: str, encrypted: bool) -> str:
-        ec2 = self._clients("ec2", region=region)
+    def _snapshot(self, account: str, *, region: str, description: str, encrypted: bool) -> str:
+        ec2 = self._clients("ec2", region=region, account=account)
         volume = ec2.create_volume(AvailabilityZone=f"{region}a", Size=_SIZE, Encrypted=encrypted)["VolumeId"]
         snapshot = ec2.create_snapshot(VolumeId=volume, Description=description)["SnapshotId"]
         ec2.delete_volume(VolumeId=volume)

@@ -6,7 +6,6 @@ The other accounts are ministack's: it takes a key of twelve digits for the acco
 import itertools
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -38,8 +37,7 @@ class World:
         self.image_builder = aws.client("imagebuilder", region=HOME)
 
     def client(self, service: str, *, account: str = OWN, region: str = HOME) -> Any:
-        session = boto3.Session(aws_access_key_id=account, aws_secret_access_key="test")
-        return session.client(service, region_name=region, endpoint_url=self.aws.endpoint)  # type: ignore[call-overload]
+        return self.aws.client(service, account=account, region=region)
 
     def role(self, name: str, *, account: str = OWN) -> None:
         try:
