@@ -12,12 +12,10 @@ from typing import get_args
 
 from estate.catalogue.operating_systems import Platform
 from estate.cdktf_tokens import token_problem, tokens_in_lines, values_of
-from estate.component_documents import document as documents
-from estate.component_documents.document import Document
+from estate.component_documents.document import Document, parse
 from estate.models.ami_image import ComponentUse
-from estate.models.container_image import ContainerImage
 from estate.models.images import Image
-from estate.problems import EstateError, Key, Problem, did_you_mean, shown
+from estate.problems import Checked, EstateError, Key, Problem, did_you_mean, shown
 from estate.reading import DOCKERFILE, DOCUMENT, FileKind, is_below, lack_of, text_of
 from estate.workflow_documents.actions import Stage
 from estate.workflow_documents.document import WorkflowDocument, parse_workflow
@@ -40,18 +38,13 @@ class NamedFiles:
     """Workflow documents by their path in the configuration, and by stage."""
 
 
-def read_named(
-    images: Iterable[Image], *, folder: Path, problems: list[Problem], broken: Set[Key] = frozenset()
-) -> NamedFiles:
-    """All files that images name. Their paths start at `folder`, and their problems are added to `problems`.
-
-    Files named in a `broken` field are not read.
-    """
+def read_named(images: Iterable[Image], *, folder: Path, broken: Set[Key] = frozenset()) -> Checked[NamedFiles]:
+    """All files that images name, with paths that start at `folder`. Files named in a `broken` field are not read."""
     images = tuple(images)
     return NamedFiles(
-        documents=_documents(images, folder, problems, broken),
-        dockerfiles=_dockerfiles(images, folder, problems, broken),
-        workflow_documents=_workflows(images, folder, problems),
+        documents=(yield from _documents(images, folder, broken)),
+        dockerfiles=(yield from _dockerfiles(images, folder, broken)),
+        workflow_documents=(yield from _workflows(images, folder)),
     )
 
 
@@ -65,11 +58,12 @@ def platforms_of(component: str) -> list[Platform]:
 
 
 def _documents(
-    images: Iterable[Image], folder: Path, problems: list[Problem], broken: Set[Key]
-) -> dict[tuple[str, Platform], Document]:
-    """The documents that the images use, each read once for each platform."""
+    images: Iterable[Image], folder: Path, broken: Set[Key]
+) -> Checked[dict[tuple[str, Platform], Document]]:
+    """The component documents that the images use, each read once for each platform. A problem of several platforms is
+    reported once."""
     found: dict[tuple[Path, Platform], Document | None] = {}
-    texts: dict[tuple[str, Platform], Document] = {}
+    documents: dict[tuple[str, Platform], Document] = {}
     reported: dict[str, Problem] = {}
     for image in images:
         unknown_system = not broken.isdisjoint(("images", image.name, field) for field in ("os", "platform"))
@@ -77,39 +71,42 @@ def _documents(
         for place, use in image.placed_uses:
             if use.is_managed or place in broken or (unknown_system and not use.is_own):
                 continue
-            file = _file(use, platform, folder, place, problems)
-            if file and (file, platform) not in found:
-                found[file, platform] = _document(file, platform, reported)
-            document = found[file, platform] if file else None
-            if document:
-                texts[use.use, platform] = document
-    problems += reported.values()
-    return texts
+            file = yield from _file(use, platform, folder, place)
+            if file is None:
+                continue
+            if (file, platform) not in found:
+                found[file, platform] = None
+                try:
+                    found[file, platform] = _document(file, platform)
+                except EstateError as error:
+                    reported |= {str(problem): problem for problem in error.problems}
+            if document := found[file, platform]:
+                documents[use.use, platform] = document
+    yield from reported.values()
+    return documents
 
 
-def _dockerfiles(images: Iterable[Image], folder: Path, problems: list[Problem], broken: Set[Key]) -> dict[str, str]:
+def _dockerfiles(images: Iterable[Image], folder: Path, broken: Set[Key]) -> Checked[dict[str, str]]:
     """The Dockerfile templates that images name by their paths, each read once."""
     texts: dict[str, str] = {}
     read: set[str] = set()
     for image in images:
         key: Key = ("images", image.name, "dockerfile")
-        path = image.own_dockerfile if isinstance(image, ContainerImage) else None
+        path = image.own_dockerfile
         if path is None or key in broken:
             continue
-        file = _named(path, folder, key, f"{_REMEDY}, or its text in several lines", problems)
+        file = yield from _named(path, folder, key, f"{_REMEDY}, or its text in several lines")
         if file is None or path in read:
             continue
         read.add(path)
         try:
             texts[path] = _text_of(file, DOCKERFILE)
         except EstateError as error:
-            problems += error.problems
+            yield from error.problems
     return texts
 
 
-def _workflows(
-    images: Iterable[Image], folder: Path, problems: list[Problem]
-) -> dict[tuple[str, Stage], WorkflowDocument]:
+def _workflows(images: Iterable[Image], folder: Path) -> Checked[dict[tuple[str, Stage], WorkflowDocument]]:
     """The workflow documents that images name by their paths, each read once for each stage. A problem of several
     stages is reported once."""
     found: dict[tuple[str, Stage], WorkflowDocument | None] = {}
@@ -119,33 +116,29 @@ def _workflows(
             key = (use.use, stage)
             if not use.is_own or key in found:
                 continue
-            where: Key = ("images", image.name, "workflows", *place)
-            file = _named(use.use, folder, where, _REMEDY, problems)
+            file = yield from _named(use.use, folder, ("images", image.name, "workflows", *place), _REMEDY)
             if file is None:
                 continue
             found[key] = None
             try:
-                document = parse_workflow(_text_of(file, DOCUMENT), source=str(file), stage=stage)
-                _refuse_tokens([document.description, *(step.inputs for step in document.steps)], file)
-                found[key] = document
+                found[key] = _workflow(file, stage)
             except EstateError as error:
                 reported |= {str(problem): problem for problem in error.problems}
-    problems += reported.values()
+    yield from reported.values()
     return {key: document for key, document in found.items() if document}
 
 
-def _file(use: ComponentUse, platform: Platform, folder: Path, place: Key, problems: list[Problem]) -> Path | None:
+def _file(use: ComponentUse, platform: Platform, folder: Path, place: Key) -> Checked[Path | None]:
     if use.is_own:
-        return _named(use.use, folder, place, _REMEDY, problems)
+        return (yield from _named(use.use, folder, place, _REMEDY))
     file = SHIPPED_COMPONENTS / use.use / f"{platform.lower()}.yaml"
     if os.path.isfile(file):
         return file
     if others := platforms_of(use.use):
-        problem = Problem(place, f"{use.use} is not made for {platform}", remedy=f"it is for {' and '.join(others)}")
+        yield Problem(place, f"{use.use} is not made for {platform}", remedy=f"it is for {' and '.join(others)}")
     else:
         remedy = did_you_mean(use.use, _shipped(file.name))
-        problem = Problem(place, f"no such component for {platform}", shown(use.use), remedy)
-    problems.append(problem)
+        yield Problem(place, f"no such component for {platform}", shown(use.use), remedy)
     return None
 
 
@@ -155,29 +148,30 @@ def _shipped(file: str) -> frozenset[str]:
     return frozenset(each.parent.name for each in SHIPPED_COMPONENTS.glob(f"*/{file}"))
 
 
-def _named(path: str, folder: Path, place: Key, remedy: str, problems: list[Problem]) -> Path | None:
+def _named(path: str, folder: Path, place: Key, remedy: str) -> Checked[Path | None]:
     """The file that a path names, if it is a regular file of the configuration."""
     file = folder / path
     if not is_below(folder, file):
         # the message must not show whether it exists, either
         rule = "must stay below the configuration's folder, also through links"
-        problems.append(Problem(place, rule, shown(path), "put a copy of the file there"))
+        yield Problem(place, rule, shown(path), "put a copy of the file there")
     elif lack := lack_of(file):
         rule = f"{lack.rule}, but {lack.got}" if lack.got else lack.rule
-        problems.append(Problem(place, rule, shown(path), remedy))
+        yield Problem(place, rule, shown(path), remedy)
     else:
         return file
     return None
 
 
-def _document(file: Path, platform: Platform, reported: dict[str, Problem]) -> Document | None:
-    """The document. A problem of several platforms is reported once."""
-    try:
-        document = documents.parse(_text_of(file, DOCUMENT), source=str(file), platform=platform)
-        _refuse_tokens([document.description], file)
-    except EstateError as error:
-        reported |= {str(problem): problem for problem in error.problems}
-        return None
+def _document(file: Path, platform: Platform) -> Document:
+    document = parse(_text_of(file, DOCUMENT), source=str(file), platform=platform)
+    _refuse_tokens([document.description], file)
+    return document
+
+
+def _workflow(file: Path, stage: Stage) -> WorkflowDocument:
+    document = parse_workflow(_text_of(file, DOCUMENT), source=str(file), stage=stage)
+    _refuse_tokens([document.description, *(step.inputs for step in document.steps)], file)
     return document
 
 

@@ -1,10 +1,11 @@
 """What is wrong with a configuration, always in the same form: `place key: rule, got …; what to do`."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import cached_property, lru_cache
 from itertools import islice
+from typing import TypeVar
 
 Key = tuple[str | int, ...]
 
@@ -52,6 +53,21 @@ class EstateError(ValueError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+Result = TypeVar("Result")
+Checked = Generator[Problem, None, Result]
+"""What a function returns that yields the problems it finds, and returns what is valid."""
+
+
+def collected(checked: Checked[Result]) -> tuple[Result, list[Problem]]:
+    """What is valid, and all problems."""
+    problems: list[Problem] = []
+    while True:
+        try:
+            problems.append(next(checked))
+        except StopIteration as end:
+            return end.value, problems
 
 
 class RuleError(ValueError):

@@ -5,28 +5,35 @@ from datetime import date
 
 from estate.estate import Estate, EstateImage
 from estate.models.ami_image import AmiImage
-from estate.models.images import Image
+from estate.models.images import amis
 from estate.models.retention import Retention
-from estate.support import past_support
 
 
 def remarks(estate: Estate, *, today: date) -> list[str]:
     """All remarks."""
-    idle = (line for image in estate.images.values() for line in _idle_retention(image, estate))
-    return [*past_support(estate, today=today), *idle]
+    images = amis(estate.images).values()
+    idle = (line for image in images for line in _idle_retention(EstateImage(estate, image)))
+    return [*(line for image in images for line in _past_support(image, today)), *idle]
 
 
-def _idle_retention(image: Image, estate: Estate) -> Iterator[str]:
+def _past_support(image: AmiImage, today: date) -> Iterator[str]:
+    """A system for which the publisher's support has ended. The image still works, so this is not a problem."""
+    if image.system.is_past_support(today):
+        yield (
+            f"images.{image.name}.os: {image.system.title} is past the end of its support, "
+            f"{image.system.end_of_support:%Y-%m-%d}: it no longer gets security updates"
+        )
+
+
+def _idle_retention(image: EstateImage[AmiImage]) -> Iterator[str]:
     """Retention whose exclusions keep every AMI of the image, so that nothing is ever deleted."""
-    retention = image.retention
-    if not isinstance(image, AmiImage) or retention is None:
-        return
-    for why, remedy in _what_keeps_all(image, retention, estate):
-        yield f"images.{image.name}.retention: nothing will be deleted, because {why}; {remedy}"
+    for why, remedy in _what_keeps_all(image, image.image.retention) if image.image.retention else ():
+        yield f"images.{image.image.name}.retention: nothing will be deleted, because {why}; {remedy}"
 
 
-def _what_keeps_all(image: AmiImage, retention: Retention, estate: Estate) -> Iterator[tuple[str, str]]:
-    rules, shared = retention.exclusion_rules, image.launch_permissions
+def _what_keeps_all(in_estate: EstateImage[AmiImage], retention: Retention) -> Iterator[tuple[str, str]]:
+    image, rules = in_estate.image, retention.exclusion_rules
+    shared = image.launch_permissions
     sharing = shared.accounts if shared else ()
     if keeping := [each for each in sharing if rules.shared_accounts is None or each in rules.shared_accounts]:
         yield (
@@ -38,8 +45,7 @@ def _what_keeps_all(image: AmiImage, retention: Retention, estate: Estate) -> It
             "exclusion_rules.regions has every region of the image",
             "remove the regions in which AMIs are to be deleted",
         )
-    own = EstateImage(estate, image).tags
-    everywhere = [{**own, **image.distribution_in(region).ami_tags}.items() for region in image.regions]
+    everywhere = [{**in_estate.tags, **image.distribution_in(region).ami_tags}.items() for region in image.regions]
     for key, value in rules.tag_map.items():
         if all((key, value) in tags for tags in everywhere):
             yield (

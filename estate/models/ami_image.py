@@ -28,6 +28,7 @@ from estate.models.notifications import Notifications
 from estate.models.parent import IMAGE_BUILDER_ARN, VERSION, Base, DiskImage, Parent
 from estate.models.retention import Retention
 from estate.models.root_volume import RootVolume
+from estate.models.salvage import Guess, StandIn
 from estate.models.schedule import Schedule
 from estate.models.types import (
     FROZEN,
@@ -43,7 +44,7 @@ from estate.models.types import (
 )
 from estate.models.workflows import Workflows
 from estate.names import ImageNames
-from estate.problems import Key, RuleError, did_you_mean, shown
+from estate.problems import Key, RuleError, did_you_mean, nearest, shown
 
 ComponentName = Annotated[
     Text,
@@ -59,6 +60,12 @@ def _check_system(name: str) -> str:
     if name not in CATALOGUE:
         raise RuleError("unknown operating system", got=shown(name), remedy=did_you_mean(name, CATALOGUE))
     return name
+
+
+def _nearest_system(written: Any) -> Guess | None:
+    near = nearest(written, CATALOGUE) if isinstance(written, str) else None
+    # a guess is no reason to ask for a parent
+    return Guess(near, is_valid=not CATALOGUE[near].needs_parent) if near else None
 
 
 class ComponentUse(BaseModel):
@@ -135,7 +142,7 @@ class ImageBase(BaseModel):
     least_hop_limit: ClassVar[int]
     """The smallest hop limit of the build instance's metadata with which a build works."""
 
-    name: SkipJsonSchema[Name]
+    name: Annotated[SkipJsonSchema[Name], StandIn("stand-in")]
     """The key under `images:`."""
     account: Name | None = None
     """The account in which the image is made, one of `settings.accounts`. Default: the account of
@@ -144,13 +151,19 @@ class ImageBase(BaseModel):
     """The recipe's major and minor version; the patch version follows from the content. Default: "1.0"."""
     description: Annotated[Text, DESCRIPTION] | None = None
     """What the image is for. Default: a line that names the image and what it is built from."""
-    build: tuple[Use, ...] = ()
+    build: Annotated[tuple[Use, ...], StandIn(item="update-os")] = ()
     """Components that build the image, in order. Default: none; the parent image is only tested."""
-    test: tuple[Use, ...] = ()
+    test: Annotated[tuple[Use, ...], StandIn(item="update-os")] = ()
     """Components that test the image, in order, after those of `build`. Default: none; the image is only started."""
     schedule: Schedule | None = None
     """When the pipeline builds automatically. Default: never; somebody starts each build."""
-    regions: Annotated[tuple[Region, ...], Field(min_length=1, max_length=40), Distinct(), AfterValidator(_together)]
+    regions: Annotated[
+        tuple[Region, ...],
+        Field(min_length=1, max_length=40),
+        Distinct(),
+        AfterValidator(_together),
+        StandIn(["us-east-1"]),
+    ]
     """The regions to which the image is distributed. The first is the home region, which has the stack with its
     pipeline and its function. To move the image to another home region, destroy the stack first: each home region has a
     stack and a state of its own."""
@@ -216,7 +229,12 @@ class AmiImage(ImageBase):
     output: ClassVar[Literal["image", "container"]] = "image"
     least_hop_limit: ClassVar[int] = 1
 
-    os: Annotated[str, Field(json_schema_extra={"enum": list(CATALOGUE)}), AfterValidator(_check_system)]
+    os: Annotated[
+        str,
+        Field(json_schema_extra={"enum": list(CATALOGUE)}),
+        AfterValidator(_check_system),
+        StandIn("amazon-linux-2023", guess=_nearest_system),
+    ]
     """The operating system: one of the catalogue."""
     architecture: Architecture = "x86_64"
     """The processor architecture. Default: x86_64."""

@@ -11,6 +11,7 @@ from estate.limits import PARENT
 from estate.models.ami_image import ImageBase
 from estate.models.parent import IMAGE_BUILDER_ARN, VERSION
 from estate.models.root_volume import RootVolume
+from estate.models.salvage import StandIn
 from estate.models.types import (
     FROZEN,
     IMAGE_TAG,
@@ -125,7 +126,7 @@ class ContainerImage(ImageBase):
 
     kind: Literal["container"]
     """`container`. An image without `kind` is an AMI."""
-    parent: ContainerParent
+    parent: Annotated[ContainerParent, StandIn("stand-in:latest")]
     """The parent image with its tag or digest, in Docker Hub (`amazonlinux:2023`), ECR Public, ECR or another registry;
     or the ARN of a container image of Image Builder, which Windows needs. Docker pulls it when an image is built."""
     platform: Literal["Linux", "Windows"] = "Linux"

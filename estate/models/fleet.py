@@ -11,6 +11,7 @@ from estate.models.durations import Counted, Duration
 from estate.models.infrastructure import HopLimit, Placement
 from estate.models.notifications import FleetNotifications
 from estate.models.provider import Provider
+from estate.models.salvage import StandIn
 from estate.models.types import (
     FROZEN,
     LARGEST_INTEGER,
@@ -172,22 +173,26 @@ class Fleet(BaseModel):
 
     model_config = FROZEN
 
-    name: SkipJsonSchema[Name]
+    name: Annotated[SkipJsonSchema[Name], StandIn("stand-in")]
     """The key under `fleets:`."""
-    image: Name
+    image: Annotated[Name, StandIn("stand-in")]
     """The image that the instances run; an image of this estate."""
-    channel: Name
+    channel: Annotated[Name, StandIn("latest")]
     """The channel whose AMI they run: `latest`, or one of the image's channels."""
-    region: Region
+    region: Annotated[Region, StandIn("us-east-1")]
     """The region, one of the image's. To move the fleet to another region, destroy the stack first: each region has a
     stack and a state of its own."""
     account: Name | None = None
     """The account in which the instances run, one of `settings.accounts`. Default: the account of the image."""
     provider: Provider | None = None
     """How Terraform reaches AWS for this fleet, in the account that owns its image. Default: as in the settings."""
-    instance_type: InstanceType
+    instance_type: Annotated[InstanceType, StandIn("t3.small")]
     """The instance type."""
-    subnets: Annotated[Subnets, BeforeValidator(_from_list, json_schema_input_type=_SubnetIds | Subnets)]
+    subnets: Annotated[
+        Subnets,
+        BeforeValidator(_from_list, json_schema_input_type=_SubnetIds | Subnets),
+        StandIn(["subnet-0"]),
+    ]
     """Where the instances run."""
     security_group_ids: Annotated[tuple[SecurityGroupId, ...], Field(max_length=16), Distinct()] = ()
     """The security groups. Default: the stack makes one with no inbound rule, and one outbound rule, for HTTPS."""
@@ -201,7 +206,7 @@ class Fleet(BaseModel):
     """The instance profile. Default: the stack makes one that only lets Systems Manager manage the instances."""
     user_data: Annotated[Text, USER_DATA] | None = None
     """A script that runs when an instance starts. Default: none."""
-    capacity: Capacity
+    capacity: Annotated[Capacity, StandIn({"min": 0, "max": 0})]
     """How many instances."""
     target_group_arns: Annotated[tuple[TargetGroupArn, ...], Field(max_length=50), Distinct()] = ()
     """All target groups of the load balancer to which the group is attached: the next apply detaches any others.

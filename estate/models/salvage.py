@@ -1,72 +1,80 @@
-"""The sound part of a broken declaration, so that one run finds the other problems of the estate too."""
+"""The valid part of a broken declaration, so that one run finds the other problems of the estate, too."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from estate.catalogue.operating_systems import CATALOGUE
 from estate.models.errors import problems_of
-from estate.problems import Key, Problem, nearest
-
-_STAND_INS: Mapping[str, Any] = {
-    "namespace": "xx",
-    "name": "stand-in",
-    "os": "amazon-linux-2023",
-    "regions": ["us-east-1"],
-    "image": "stand-in",
-    "channel": "latest",
-    "region": "us-east-1",
-    "instance_type": "t3.small",
-    "subnets": ["subnet-0"],
-    "capacity": {"min": 0, "max": 0},
-}
-"""For required fields that are broken. Broken fields are known by their keys, and nothing is said of stand-ins."""
-
-_Model = TypeVar("_Model", bound=BaseModel)
+from estate.problems import Checked, Key
 
 
-def model_of(model: type[_Model], value: Any, *, key: Key, problems: list[Problem], broken: set[Key]) -> _Model | None:
-    """The model of the value at `key`, or what is sound of it, or None.
+@dataclass(frozen=True)
+class Guess:
+    """The value that was probably meant."""
 
-    What is wrong is added to `problems`; the keys of the fields, and of components, that are, to `broken`.
+    value: Any
+    is_valid: bool
+    """Whether the field counts as valid with it. If not, rules that read the field are not checked."""
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """Replaces a broken value, as an annotation of its field: `Annotated[Region, StandIn("eu-west-1")]`.
+
+    Every required field has one. A field without one is removed, so that its default is used.
     """
+
+    value: Any = None
+    item: Any = None
+    """Replaces a broken item of a list; the other items stay."""
+    guess: Callable[[Any], Guess | None] | None = None
+    """Finds a better value from the broken one, if it can."""
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def model_of(model: type[Model], value: Any, *, key: Key) -> Checked[tuple[Model | None, set[Key]]]:
+    """The model of the value at `key`, with stand-ins for broken fields, and the keys of those fields and of broken
+    items; None if the value is not a mapping."""
+    broken: set[Key] = set()
     while True:
         try:
-            return model.model_validate(value)
+            return model.model_validate(value), broken
         except ValidationError as error:
             found = problems_of(error, value=value, model=model, key=key)
-        problems += found
+        yield from found
         if not isinstance(value, dict):
-            return None
+            return None, broken
         # copies of the lists too, because their items are replaced
-        rest = {field: list(inner) if isinstance(inner, list) else inner for field, inner in value.items()}
+        fields = {field: list(inner) if isinstance(inner, list) else inner for field, inner in value.items()}
         for problem in found:
             path = problem.key[len(key) :] or ("name",)
-            if not _mended(rest, path, model):
+            if not _replace(fields, path, model):
                 broken.update({(*key, *path[:1]), (*key, *path[:2])})
-        if rest == value:
-            return None
-        value = rest
+        if fields == value:
+            return None, broken
+        value = fields
 
 
-def _mended(fields: dict[str, Any], path: Key, model: type[BaseModel]) -> bool:
-    """Replaces what is broken at `path`, or drops it. Whether it is now what was probably meant."""
-    field, item = str(path[0]), path[1] if len(path) > 1 else None
-    written = fields.get(field)
-    if field not in model.model_fields:
-        fields.pop(field, None)
-        return False
-    if field == "os" and isinstance(written, str) and (near := nearest(written, CATALOGUE)):
-        fields[field] = near
-        # a guess is no reason to ask for a parent
-        return not CATALOGUE[near].needs_parent
-    if field in ("build", "test") and isinstance(written, list) and isinstance(item, int):
-        written[item] = "update-os"
-    elif field == "parent" and "kind" in model.model_fields:
-        fields[field] = "stand-in:latest"  # a container image needs one
-    elif field in _STAND_INS:
-        fields[field] = _STAND_INS[field]
+def _replace(fields: dict[str, Any], path: Key, model: type[BaseModel]) -> bool:
+    """Replaces or removes the value at `path`; True if the field counts as valid with its new value."""
+    field, written = str(path[0]), fields.get(str(path[0]))
+    stand_in = _stand_in(model, field)
+    if stand_in.guess and (guess := stand_in.guess(written)):
+        fields[field] = guess.value
+        return guess.is_valid
+    if stand_in.item and isinstance(written, list) and len(path) > 1 and isinstance(path[1], int):
+        written[path[1]] = stand_in.item
+    elif stand_in.value is not None:
+        fields[field] = stand_in.value
     else:
         fields.pop(field, None)
     return False
+
+
+def _stand_in(model: type[BaseModel], field: str) -> StandIn:
+    annotations = model.model_fields[field].metadata if field in model.model_fields else ()
+    return next((each for each in annotations if isinstance(each, StandIn)), StandIn())

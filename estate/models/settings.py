@@ -6,6 +6,7 @@ from pydantic import BaseModel, BeforeValidator, Discriminator, Field, StrictBoo
 
 from estate.models.accounts import Account
 from estate.models.provider import AssumeRole, Provider
+from estate.models.salvage import StandIn
 from estate.models.types import (
     FROZEN,
     AnyArn,
@@ -116,7 +117,7 @@ class Settings(BaseModel):
 
     model_config = FROZEN
 
-    namespace: Namespace
+    namespace: Annotated[Namespace, StandIn("xx")]
     """The prefix of all names in AWS: two estates in one account need two namespaces."""
     backend: Backend = Backend(local=LocalBackend())
     """Where Terraform keeps its state. Default: the local folder `state`."""

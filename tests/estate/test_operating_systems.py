@@ -14,7 +14,7 @@ from estate.models.ami_image import AmiImage
 from estate.models.settings import Settings
 from estate.problems import EstateError
 from estate.recipes.ami import Recipe, ami_recipe_of
-from estate.support import past_support
+from estate.remarks import remarks
 from tests.support.estates import ESTATES, synthesize
 
 AMI = "ami-0123456789abcdef0"
@@ -185,8 +185,8 @@ def test_a_system_past_the_end_of_its_support_works_and_is_reported_in_one_line(
         image("centos-8", name="lab", parent=AMI),
     )
     old = estate(*images)
-    assert past_support(old, today=date(2021, 12, 31)) == []
-    assert past_support(old, today=date(2022, 1, 1)) == [
+    assert remarks(old, today=date(2021, 12, 31)) == []
+    assert remarks(old, today=date(2022, 1, 1)) == [
         f"images.{name}.os: CentOS Linux 8 is past the end of its support, 2021-12-31: it no longer gets "
         "security updates"
         for name in ("web", "lab")

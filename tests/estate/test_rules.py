@@ -17,6 +17,7 @@ from estate.models.ami_image import AmiImage
 from estate.models.container_image import ContainerImage
 from estate.models.fleet import Fleet
 from estate.models.images import Image
+from estate.models.salvage import StandIn
 from estate.models.settings import Settings
 from estate.problems import Key, Words
 from tests.support.any_configuration import FULL
@@ -117,6 +118,19 @@ def test_a_rule_is_in_the_table_once() -> None:
     for group in RULES:
         checks = [rule.check for rule in group.rules]
         assert len(checks) == len(set(checks))
+
+
+def test_every_required_field_has_a_stand_in() -> None:
+    for models in MODELS.values():
+        for model in models:
+            required = {name for name, field in model.model_fields.items() if field.is_required()}
+            stand_ins = {
+                name
+                for name, field in model.model_fields.items()
+                if any(isinstance(each, StandIn) and each.value is not None for each in field.metadata)
+            }
+            # what has another kind is no container image
+            assert required - {"kind"} == stand_ins, model
 
 
 def test_a_broken_field_hides_only_the_rules_that_read_it(tmp_path: Path) -> None:
