@@ -49,7 +49,7 @@ def _results(folder: Path, *, rounds: int) -> Results:
         STOCK: replace(sample, environ={**own, "GOLDSMITH_STOCK_BINDINGS": "1"}),
         READ_ONLY: replace(sample, environ={**compiled, "PYTHONDONTWRITEBYTECODE": "1"}),
     }
-    phases = Program(command=[PYTHON, "bench/phases.py"], environ={**own, "PYTHONPATH": PROJECT})
+    phases = Program(command=[PYTHON, "-m", "bench.phases"], environ=own)
     return Results(
         machine=machine,
         rounds=rounds,
@@ -94,12 +94,8 @@ def _phases(program: Program, *, rounds: int) -> list[Phase]:
         phases = [Phase(*fields) for fields in json.loads(output)]
         end = done.wall - sum(phase.seconds for phase in phases)
         runs.append([*phases, Phase("Python and Node have ended", end)])
-    return [
-        phases[0]._replace(
-            seconds=median(phase.seconds for phase in phases), in_node=median(phase.in_node for phase in phases)
-        )
-        for phases in zip(*runs, strict=True)
-    ]
+    columns = (zip(*phases, strict=True) for phases in zip(*runs, strict=True))
+    return [Phase(name[0], median(seconds), median(in_node), calls[0]) for name, seconds, in_node, calls in columns]
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ the slim one. When no slim copy can be made, the whole one is used, and one line
 gain.
 """
 
-import atexit
 import gc
 import importlib.metadata
 import os
@@ -76,8 +75,7 @@ def _use_own_node() -> None:
 
 
 def _spare_python() -> None:
-    gc.set_threshold(1_000_000)  # instead of 700: imports make many objects and little garbage
-    atexit.register(gc.freeze)
+    gc.set_threshold(300_000)  # instead of 700: imports make many objects and little garbage
     sys.setswitchinterval(0.0005)  # the loading thread has few lines, which would wait 5 ms each for the importing one
     # each module of the bindings asks for the version of typeguard, for which Python reads and parses a file
     importlib.metadata.version = cache(importlib.metadata.version)

@@ -9,7 +9,6 @@ from estate.models.container_image import ContainerImage
 from estate.models.images import Image
 from stacks.image.alarms import add_alarms
 from stacks.image.ami.kind import AmiKind
-from stacks.image.container.kind import ContainerKind
 from stacks.image.encryption import add_key
 from stacks.image.handoff import add_handoff, add_handoff_topic
 from stacks.image.infrastructure import add_infrastructure
@@ -77,5 +76,8 @@ class ImagePipelineStack(TerraformStack):
 def _kind_of(declared: EstateImage[Image]) -> ImageKind:
     estate, image = declared.estate, declared.image
     if isinstance(image, ContainerImage):
+        # here, because most estates have no container images, and these bindings take 15 ms to import
+        from stacks.image.container.kind import ContainerKind
+
         return ContainerKind(EstateImage(estate, image))
     return AmiKind(EstateImage(estate, image))
