@@ -41,8 +41,8 @@ def generate(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]
 
 def test_pages_are_current_and_cost_no_node() -> None:
     run = generate(PROJECT, "--check")
-    told = [line for line in run.stderr.splitlines() if not line.startswith("import time:")]
-    assert (run.returncode, told) == (0, [])
+    messages = [line for line in run.stderr.splitlines() if not line.startswith("import time:")]
+    assert (run.returncode, messages) == (0, [])
     assert " pydantic" in run.stderr
     assert " cdktf" not in run.stderr
     assert " boto" not in run.stderr

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from estate.load import load
 from estate.problems import EstateError
 from tests.support.any_configuration import FULL, WRITTEN, paths_of, plain, replaced
-from tests.support.broken_estates import smallest, told, written
+from tests.support.broken_estates import problems_in, smallest, written
 from tests.support.estates import ESTATES, PROJECT
 
 """An estate that says everything once; the two that exclude each other are elsewhere."""
@@ -41,7 +41,7 @@ def test_full_estate_has_every_key() -> None:
 def test_a_wrong_value_is_one_problem_and_hides_no_other(path: tuple[Any, ...], tmp_path: Path) -> None:
     broken = replaced(plain(FULL), path, 12.5)
     broken.setdefault("images" if path[0] != "images" else "fleets", {})
-    found = told(written(tmp_path, broken))
+    found = problems_in(written(tmp_path, broken))
     assert len(found.splitlines()) == 1, found
     assert " ".join(found.split(" ")[1:]).startswith(".".join(map(str, path)) + ": "), found
     assert "got 12.5" in found
@@ -63,7 +63,7 @@ def test_a_wrong_value_is_one_problem_and_hides_no_other(path: tuple[Any, ...], 
 def test_a_missing_field_is_one_problem(section: str, name: str, field: str, tmp_path: Path) -> None:
     broken = plain(FULL)
     del broken[section][name][field]
-    assert told(written(tmp_path, broken)).endswith(f" {section}.{name}.{field}: is required")
+    assert problems_in(written(tmp_path, broken)).endswith(f" {section}.{name}.{field}: is required")
 
 
 # --- Whatever is written

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from estate.load import load
 from estate.problems import EstateError
-from tests.support.broken_estates import smallest, told, written
+from tests.support.broken_estates import problems_in, smallest, written
 
 DOCUMENT = """\
 schemaVersion: 1.0
@@ -106,14 +106,14 @@ def test_gets_a_message_of_ours(kind: str, data: st.DataObject, tmp_path_factory
 @pytest.mark.parametrize("key", ["[key]", "[base]", "[made]", "made", "with_", "__class__", "model_config"])
 def test_any_unknown_key_is_one_problem_where_it_stands(key: str, tmp_path: Path) -> None:
     repository = f"repository: {{'{key}': {{'{key}': 1}}, keep: 0}}"
-    lines = told(written(tmp_path, CONTAINER.replace("dockerfile: file.yml", repository))).splitlines()
+    lines = problems_in(written(tmp_path, CONTAINER.replace("dockerfile: file.yml", repository))).splitlines()
     assert len(lines) == 2
     assert f"{tmp_path}/estate.yaml:3 images.box.repository.keep: must be at least 1, got 0" in lines
     assert any(f"images.box.repository.{key}: unknown key, got '{key}'" in line for line in lines)
     for where, field in (("image", "root_volume"), ("image", "parent"), ("settings", "backend"), ("fleet", "subnets")):
-        found = told(written(tmp_path, smallest(where, f"{field}: {{'{key}': 1}}")))
+        found = problems_in(written(tmp_path, smallest(where, f"{field}: {{'{key}': 1}}")))
         assert f".{field}.{key}: unknown key, got '{key}'" in found
-    found = told(
+    found = problems_in(
         written(tmp_path, smallest("image", f"distribution: {{eu-west-1: {{'{key}': {{'{key}': 1}}}}, '{key}': {{}}}}"))
     )
     assert f"images.web.distribution.eu-west-1.{key}: unknown key, got '{key}'" in found
@@ -122,7 +122,7 @@ def test_any_unknown_key_is_one_problem_where_it_stands(key: str, tmp_path: Path
 
 def test_a_key_that_cannot_be_printed_is_named(tmp_path: Path) -> None:
     for key, shown in (('"\\u2060made"', "'\\u2060made'"), ('"a\\nb"', "'a\\nb'"), ('"\\0"', "'\\x00'")):
-        found = told(written(tmp_path, smallest("image", f"tags: {{{key}: b}}")))
+        found = problems_in(written(tmp_path, smallest("image", f"tags: {{{key}: b}}")))
         assert found == f"{tmp_path}/estate.yaml:9 images.web.tags: a key must be printable text, got {shown}"
 
 
@@ -141,17 +141,17 @@ def test_aliases_that_stand_for_too_much_are_refused(kind: str, tmp_path: Path) 
     written(tmp_path, estate)
     (tmp_path / name).write_text(laughs("x-{0}: &a{0} [{1}]\n") + text)
     said = "x-5: has more than 200000 values once aliases and << are written out; use fewer aliases"
-    assert told(tmp_path / "estate.yaml") == f"{tmp_path}/{name}:6 {said}"
+    assert problems_in(tmp_path / "estate.yaml") == f"{tmp_path}/{name}:6 {said}"
     (tmp_path / name).write_text(
         "x-0: &a0 [x]\n" + "".join(f"x-{n}: &a{n} [[[[[*a{n - 1}]]]]]\n" for n in range(1, 40)) + text
     )
-    assert told(tmp_path / "estate.yaml") == f"{tmp_path}/{name}:21: is not valid YAML: nested too deeply"
+    assert problems_in(tmp_path / "estate.yaml") == f"{tmp_path}/{name}:21: is not valid YAML: nested too deeply"
 
 
 def test_merges_that_stand_for_too_much_are_refused(tmp_path: Path) -> None:
     keys = "".join(f"  k{number}: a\n" for number in range(2_000))
     uses = "".join(f"  web{number}: {{<<: *a}}\n" for number in range(2_000))
-    found = told(written(tmp_path, f"x-a: &a\n{keys}settings: {{namespace: acme}}\nimages:\n{uses}"))
+    found = problems_in(written(tmp_path, f"x-a: &a\n{keys}settings: {{namespace: acme}}\nimages:\n{uses}"))
     assert found == (
         f"{tmp_path}/estate.yaml:2004 images: has more than 200000 values once aliases and << are written out; "
         "use fewer aliases"
@@ -183,7 +183,7 @@ SOUND = "os: amazon-linux-2023, build: [update-os], regions: [eu-west-1]"
     ids=["unknown keys", "unknown bases", "unknown systems"],
 )
 def test_a_thousand_problems_are_a_thousand_lines(image: Callable[[int], str], said: str, tmp_path: Path) -> None:
-    lines = told(written(tmp_path, thousand(image))).splitlines()
+    lines = problems_in(written(tmp_path, thousand(image))).splitlines()
     assert len(lines) == 1_000
     for number in (0, 7, 999):
         assert said.format(number=number) in lines[number]
@@ -195,7 +195,7 @@ def test_the_nearest_of_a_thousand_names_is_found(tmp_path: Path) -> None:
     fleets = "fleets:\n" + "".join(
         f"  fleet-{fleet}: {{image: {name}, {fields}, capacity: {{min: 1, max: 2}}}}\n" for fleet, name in names.items()
     )
-    lines = told(written(tmp_path, thousand(lambda number: SOUND, fleets))).splitlines()
+    lines = problems_in(written(tmp_path, thousand(lambda number: SOUND, fleets))).splitlines()
     remedies = [line.partition("; ")[2] for line in lines]
     meant = ["web77", "web77", "web777", "web777", "web777"]
     assert remedies == [*(f"did you mean {name!r}?" for name in meant), "choose one of 1000, such as web0, web1, web10"]
@@ -204,4 +204,4 @@ def test_the_nearest_of_a_thousand_names_is_found(tmp_path: Path) -> None:
 def test_a_thousand_images_built_from_each_other_end_in_one_line(tmp_path: Path) -> None:
     text = thousand(lambda number: f"{SOUND}, parent: {{image: web{number + 1}}}")
     rule = "images.web999.parent: no such image, got 'web1000'; did you mean 'web100'?"
-    assert told(written(tmp_path, text)) == f"{tmp_path}/estate.yaml:1002 {rule}"
+    assert problems_in(written(tmp_path, text)) == f"{tmp_path}/estate.yaml:1002 {rule}"

@@ -9,7 +9,7 @@ from estate.models.ami_image import ComponentUse
 from estate.models.container_image import ContainerImage
 from estate.models.settings import Settings
 from estate.problems import EstateError
-from tests.support.broken_estates import smallest, told, written
+from tests.support.broken_estates import problems_in, smallest, written
 from tests.support.estates import synthesize
 from tests.support.models import fleet, image
 
@@ -49,13 +49,13 @@ phases:
 def test_is_refused_in_any_text_of_an_estate(where: str, field: str, key: str, token: str, tmp_path: Path) -> None:
     if key.endswith("user_data") and token.startswith("String"):
         return  # only as the whole text
-    found = told(written(tmp_path, smallest(where, field.format(token))))
+    found = problems_in(written(tmp_path, smallest(where, field.format(token))))
     place = f"{tmp_path}/estate.yaml:{17 if where == 'fleet' else 8 if 'build' in field else 9} {key}"
     assert any(line.startswith(place) and SAID in line and line.endswith(REMEDY) for line in found.splitlines()), found
 
 
 def test_is_refused_in_settings_and_where_a_number_is_expected(tmp_path: Path) -> None:
-    found = told(written(tmp_path, smallest("settings", "provider: {profile: a-82e297}")))
+    found = problems_in(written(tmp_path, smallest("settings", "provider: {profile: a-82e297}")))
     assert found == f"{tmp_path}/estate.yaml:3 settings.provider.profile: {SAID}'-82e297'{REMEDY}"
     for number in (
         NUMBER,
@@ -65,7 +65,7 @@ def test_is_refused_in_settings_and_where_a_number_is_expected(tmp_path: Path) -
         "0x" + "f" * 5000,
         "1e400",
     ):
-        found = told(written(tmp_path, smallest("fleet", f"capacity: {{min: {number}, max: 3}}")))
+        found = problems_in(written(tmp_path, smallest("fleet", f"capacity: {{min: {number}, max: 3}}")))
         assert found.startswith(f"{tmp_path}/estate.yaml:16 fleets.web-dev.capacity.min: must be ")
         assert len(found.splitlines()) == 1
 
@@ -74,24 +74,24 @@ def test_is_refused_in_settings_and_where_a_number_is_expected(tmp_path: Path) -
 def test_is_refused_in_documents_also_where_an_escape_hides_it(token: str, tmp_path: Path) -> None:
     file = written(tmp_path, smallest("image", "build: [app.yml]"))
     (tmp_path / "app.yml").write_text(DOCUMENT % ("an app", token))
-    assert told(file) == f"{tmp_path}/app.yml:8: {SAID}{token!r}{REMEDY}"
+    assert problems_in(file) == f"{tmp_path}/app.yml:8: {SAID}{token!r}{REMEDY}"
     escaped = f"\\x{ord(token[0]):02x}{token[1:]}"
     (tmp_path / "app.yml").write_text(DOCUMENT % (f'"{escaped}"', "hello"))
-    assert told(file) == f"{tmp_path}/app.yml:1: {SAID}{token!r}{REMEDY}"
+    assert problems_in(file) == f"{tmp_path}/app.yml:1: {SAID}{token!r}{REMEDY}"
     (tmp_path / "app.yml").write_text(DOCUMENT % ("an app", "hello") + f"# {token}\n")
-    assert told(file) == f"{tmp_path}/app.yml:9: {SAID}{token!r}{REMEDY}"
+    assert problems_in(file) == f"{tmp_path}/app.yml:9: {SAID}{token!r}{REMEDY}"
 
 
 def test_is_refused_in_workflows_and_dockerfiles(tmp_path: Path) -> None:
     (tmp_path / "build.yml").write_text(f"schemaVersion: 1.0\nsteps:\n- {{name: Abc, action: {STRING}}}\n")
-    found = told(written(tmp_path, smallest("image", "workflows: {build: build.yml}")))
+    found = problems_in(written(tmp_path, smallest("image", "workflows: {build: build.yml}")))
     assert found == f"{tmp_path}/build.yml:3: {SAID}{STRING!r}{REMEDY}"
     container = "settings: {namespace: acme}\nimages:\n  box:\n    kind: container\n    parent: nginx:1.29\n"
     container += "    build: [update-os]\n    regions: [eu-west-1]\n    dockerfile: "
     (tmp_path / "Dockerfile").write_text(f"FROM {{{{{{ imagebuilder:parentImage }}}}}}\nRUN echo '{STRING}'\n")
-    found = told(written(tmp_path, f"{container}Dockerfile\n"))
+    found = problems_in(written(tmp_path, f"{container}Dockerfile\n"))
     assert found == f"{tmp_path}/Dockerfile:2: {SAID}{STRING!r}{REMEDY}"
-    found = told(written(tmp_path, f"{container}|\n      RUN echo '{LIST}'\n"))
+    found = problems_in(written(tmp_path, f"{container}|\n      RUN echo '{LIST}'\n"))
     assert f"estate.yaml:8 images.box.dockerfile: {SAID}{LIST!r}{REMEDY}" in found
 
 

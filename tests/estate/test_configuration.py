@@ -12,7 +12,7 @@ from estate.models.ami_image import ComponentUse
 from estate.models.images import amis
 from estate.models.settings import Settings
 from estate.problems import EstateError
-from tests.support.broken_estates import BROKEN_ESTATES, BrokenEstate, smallest, told, written
+from tests.support.broken_estates import BROKEN_ESTATES, BrokenEstate, problems_in, smallest, written
 from tests.support.estates import ESTATES, PROJECT
 from tests.support.models import fleet, image
 
@@ -21,7 +21,7 @@ from tests.support.models import fleet, image
 def test_says_what_is_wrong_and_where(broken: BrokenEstate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken.write(tmp_path / "config")
     monkeypatch.chdir(tmp_path)
-    assert told(Path("config")) == broken.lines
+    assert problems_in(Path("config")) == broken.lines
 
 
 # --- Files
@@ -30,15 +30,15 @@ def test_says_what_is_wrong_and_where(broken: BrokenEstate, tmp_path: Path, monk
 def test_empty_folder_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("config").mkdir()
-    assert told(Path("config")) == "config: the folder has no YAML file; begin with settings.yaml"
+    assert problems_in(Path("config")) == "config: the folder has no YAML file; begin with settings.yaml"
 
 
 def test_missing_folder_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     words = "no such file or folder; make it, or set GOLDSMITH_CONFIG to where your YAML files are"
-    assert told(Path("config")) == f"config: {words}"
-    assert told(Path("x" * 5000)) == f"{'x' * 5000}: {words}"
-    assert told(Path("a\0b")) == f"a\\x00b: {words}"
+    assert problems_in(Path("config")) == f"config: {words}"
+    assert problems_in(Path("x" * 5000)) == f"{'x' * 5000}: {words}"
+    assert problems_in(Path("a\0b")) == f"a\\x00b: {words}"
 
 
 @pytest.mark.parametrize(
@@ -59,41 +59,43 @@ def test_file_that_is_not_text_is_reported(
     monkeypatch.chdir(tmp_path)
     Path("config").mkdir()
     Path("config/estate.yaml").write_bytes(content)
-    assert told(Path("config")).startswith(words)
+    assert problems_in(Path("config")).startswith(words)
 
 
 def test_document_that_is_not_text_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     written(tmp_path, smallest("image", "build: [app.yml]"))
     Path("app.yml").write_bytes(b"schemaVersion: 1.0\n\xff")
-    assert told(Path("estate.yaml")) == "app.yml:2: is not UTF-8 text, got byte 0xff; save it as UTF-8"
+    assert problems_in(Path("estate.yaml")) == "app.yml:2: is not UTF-8 text, got byte 0xff; save it as UTF-8"
 
 
 def test_link_to_a_missing_file_is_reported(tmp_path: Path) -> None:
     written(tmp_path, smallest())
     (tmp_path / "more.yaml").symlink_to("gone.yaml")
-    assert told(tmp_path) == f"{tmp_path}/more.yaml: cannot be read: No such file or directory"
+    assert problems_in(tmp_path) == f"{tmp_path}/more.yaml: cannot be read: No such file or directory"
 
 
 def test_path_that_no_file_can_have_is_reported(tmp_path: Path) -> None:
     file = written(tmp_path, smallest("image", f"build: [{'x' * 5000}.yaml]"))
-    assert told(file).startswith(f"{file}:8 images.web.build.0: no such file, got 'xxx")
+    assert problems_in(file).startswith(f"{file}:8 images.web.build.0: no such file, got 'xxx")
     written(tmp_path, smallest("image", 'build: ["a\\0.yaml"]'))
-    assert told(file).startswith(f"{file}:8 images.web.build.0: no such file, got 'a\\x00.yaml'")
+    assert problems_in(file).startswith(f"{file}:8 images.web.build.0: no such file, got 'a\\x00.yaml'")
 
 
 def test_document_that_is_too_large_for_aws_is_reported(tmp_path: Path) -> None:
     file = written(tmp_path, smallest("image", "build: [app.yml]"))
     document = "schemaVersion: 1.0\nphases: [{name: build, steps: [{name: A, action: Reboot}]}]\n"
     (tmp_path / "app.yml").write_text(document + "#" * (65_535 - len(document)) + "ä")
-    assert told(file) == (f"{tmp_path}/app.yml:1: a document has at most 65536 bytes, got 65537; split it in two")
+    assert problems_in(file) == (
+        f"{tmp_path}/app.yml:1: a document has at most 65536 bytes, got 65537; split it in two"
+    )
     (tmp_path / "app.yml").write_text(document + "#" * (65_536 - len(document)))
     assert load(file).images
 
 
 def test_user_data_that_is_too_large_for_aws_is_reported(tmp_path: Path) -> None:
     file = written(tmp_path, smallest("fleet", f"user_data: {'ä' * 8193}"))
-    assert told(file) == (
+    assert problems_in(file) == (
         f"{file}:17 fleets.web-dev.user_data: has at most 16384 bytes, got 16386; move work into the image"
     )
 
@@ -114,7 +116,7 @@ def test_anchors_and_merges_are_read_and_their_lines_are_right(tmp_path: Path) -
     estate = smallest() + "  web-two:\n    <<: *web\n    region: eu-west-2\n"
     estate = estate.replace("  web-dev:", "  web-dev: &web")
     file = written(tmp_path, estate)
-    assert told(file).startswith(f"{file}:19 fleets.web-two.region: image web is not distributed to this region")
+    assert problems_in(file).startswith(f"{file}:19 fleets.web-two.region: image web is not distributed to this region")
     written(tmp_path, estate.replace("eu-west-2", "eu-west-1"))
     assert load(file).fleets["web-two"].channel == "prod"
 

@@ -17,7 +17,7 @@ from estate.load import assemble, load
 from estate.models.ami_image import ComponentUse
 from estate.models.settings import Settings
 from estate.problems import EstateError
-from tests.support.broken_estates import smallest, told, written
+from tests.support.broken_estates import problems_in, smallest, written
 from tests.support.estates import PROJECT
 from tests.support.models import image
 
@@ -62,7 +62,7 @@ def test_a_path_stays_below_the_folder(what: str, path: str, config: Path) -> No
     (config / "link").symlink_to("../../secret.yml")
     (config / "link.yml").symlink_to("link")
     (config / "up").symlink_to("..")
-    found = told(written(config, naming(what, path)))
+    found = problems_in(written(config, naming(what, path)))
     assert f": {OUTSIDE}, got {path!r}; put a copy of the file there" in found
     assert len(found.splitlines()) == 1
     assert "hunter" not in found
@@ -85,8 +85,8 @@ def test_a_file_of_the_estate_is_no_link_to_outside(config: Path) -> None:
     written(config, smallest())
     (config / "more.yaml").symlink_to("../../secret.yml")
     rule = "is a link to outside the configuration's folder; put a copy of the file here"
-    assert told(config) == f"{config}/more.yaml: {rule}"
-    assert told(config / "more.yaml") == f"{config}/more.yaml: {rule}"
+    assert problems_in(config) == f"{config}/more.yaml: {rule}"
+    assert problems_in(config / "more.yaml") == f"{config}/more.yaml: {rule}"
 
 
 def test_paths_of_an_estate_in_python_stay_below_its_folder(config: Path) -> None:
@@ -105,14 +105,14 @@ def test_paths_of_an_estate_in_python_stay_below_its_folder(config: Path) -> Non
 )
 def test_nothing_is_shown_of_a_file_that_is_no_document(what: str, content: bytes, config: Path) -> None:
     (config / "secret.yml").write_bytes(content)
-    found = told(written(config, naming(what, "secret.yml")))
+    found = problems_in(written(config, naming(what, "secret.yml")))
     assert "hunter" not in found
     assert "0xff" not in found
 
 
 def test_nothing_is_shown_of_a_file_that_is_no_estate(config: Path) -> None:
     (config / "estate.yaml").write_text("hunter2")
-    assert told(config) == f"{config}/estate.yaml:1: must have settings:, images: or fleets:, got a single value"
+    assert problems_in(config) == f"{config}/estate.yaml:1: must have settings:, images: or fleets:, got a single value"
 
 
 # --- Files that are not regular, and folders
@@ -130,8 +130,8 @@ def test_what_is_not_a_regular_file_is_named_and_not_read(
 ) -> None:
     make(config / "more.yaml")
     written(config, smallest())
-    assert told(config) == f"{config}/more.yaml: is not a regular file, got {kind}; delete or rename it"
-    assert told(config / "more.yaml").startswith(
+    assert problems_in(config) == f"{config}/more.yaml: is not a regular file, got {kind}; delete or rename it"
+    assert problems_in(config / "more.yaml").startswith(
         f"{config}/more.yaml: is neither a regular file nor a folder, got {kind}; make it, or set GOLDSMITH_CONFIG"
     )
 
@@ -142,7 +142,7 @@ def test_a_document_that_is_not_a_regular_file_is_named_and_not_read(
     what: str, kind: str, make: Callable[[Path], None], config: Path
 ) -> None:
     make(config / "app.yml")
-    found = told(written(config, naming(what, "app.yml")))
+    found = problems_in(written(config, naming(what, "app.yml")))
     assert (
         f": is not a regular file, but {kind}, got 'app.yml'; write its path from the configuration's folder" in found
     )
@@ -152,18 +152,22 @@ def test_a_document_that_is_not_a_regular_file_is_named_and_not_read(
 def test_devices_are_not_read(config: Path) -> None:
     (config / "more.yaml").symlink_to("/dev/zero")
     written(config, smallest())
-    assert "is a link to outside the configuration's folder" in told(config)
-    assert told(Path("/dev/zero")).startswith("/dev/zero: is neither a regular file nor a folder, got a device; ")
-    assert told(Path("/dev/null")).startswith("/dev/null: is neither a regular file nor a folder, got a device; ")
+    assert "is a link to outside the configuration's folder" in problems_in(config)
+    assert problems_in(Path("/dev/zero")).startswith(
+        "/dev/zero: is neither a regular file nor a folder, got a device; "
+    )
+    assert problems_in(Path("/dev/null")).startswith(
+        "/dev/null: is neither a regular file nor a folder, got a device; "
+    )
 
 
 def test_links_in_a_circle_are_named(config: Path) -> None:
     (config / "circle.yml").symlink_to("circle.yml")
     words = "cannot be read: Too many levels of symbolic links"
     file = written(config, smallest("image", "build: [circle.yml]"))
-    assert f"images.web.build.0: {words}, got 'circle.yml'; write its path" in told(file)
-    assert f"{config}/circle.yml: {words}" in told(config).splitlines()
-    assert told(config / "circle.yml").startswith(f"{config}/circle.yml: {words}; ")
+    assert f"images.web.build.0: {words}, got 'circle.yml'; write its path" in problems_in(file)
+    assert f"{config}/circle.yml: {words}" in problems_in(config).splitlines()
+    assert problems_in(config / "circle.yml").startswith(f"{config}/circle.yml: {words}; ")
 
 
 @contextmanager
@@ -189,7 +193,7 @@ def test_a_folder_that_nobody_may_enter_or_list_is_named(mode: int, said: str) -
         written(config, smallest())
         config.chmod(mode)
         with as_nobody():
-            found = told(config)
+            found = problems_in(config)
         assert found == f"{config}{said}: cannot be read: Permission denied"
     finally:
         config.chmod(0o700)
@@ -203,13 +207,13 @@ def test_sizes_are_looked_at_before_contents(config: Path) -> None:
     most = 2 * 1024 * 1024
     with open(config / "estate.yaml", "wb") as file:
         file.truncate(10**12)
-    assert told(config) == (
+    assert problems_in(config) == (
         f"{config}/estate.yaml:1: a YAML file of an estate has at most {most} bytes, got {10**12}; split it in two"
     )
     with open(config / "app.yml", "wb") as file:
         file.truncate(10**12)
     for what, words in zip(NAMED_BY, ("a document", "a document", "a Dockerfile template"), strict=True):
-        assert told(written(config, naming(what, "app.yml"))) == (
+        assert problems_in(written(config, naming(what, "app.yml"))) == (
             f"{config}/app.yml:1: {words} has at most {limits.DOCUMENT.most} bytes, got {10**12}; split it in two"
         )
 

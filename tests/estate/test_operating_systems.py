@@ -196,7 +196,7 @@ def test_a_system_past_the_end_of_its_support_works_and_is_reported_in_one_line(
 
 def test_synthesis_writes_it_to_standard_error(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     synthesize(ESTATES["systems"], tmp_path)
-    told = capfd.readouterr()
+    output = capfd.readouterr()
     for name, title, day in (("pinned", "Amazon Linux 2", "2026-06-30"), ("legacy", "CentOS Linux 7", "2024-06-30")):
-        assert f"images.{name}.os: {title} is past the end of its support, {day}: " in told.err
-    assert "support" not in told.out
+        assert f"images.{name}.os: {title} is past the end of its support, {day}: " in output.err
+    assert "support" not in output.out

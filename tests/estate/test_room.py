@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.broken_estates import smallest, told, written
+from tests.support.broken_estates import problems_in, smallest, written
 
 IMAGE = {"os": "amazon-linux-2023", "build": ["update-os"], "regions": ["eu-west-1"]}
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:"
@@ -88,7 +88,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize(("broken", "words"), CASES.values(), ids=CASES)
 def test_is_refused(broken: dict[str, Any], words: str, tmp_path: Path) -> None:
-    said = told(written(tmp_path, broken))
+    said = problems_in(written(tmp_path, broken))
     assert len(said.splitlines()) == 1, said
     assert f" {words}" in said
 
@@ -107,7 +107,7 @@ FLEET = {
 
 @pytest.mark.parametrize(("lines", "words"), FLEET.values(), ids=FLEET)
 def test_is_refused_of_a_fleet(lines: str, words: str, tmp_path: Path) -> None:
-    assert told(written(tmp_path, smallest("fleet", lines))).endswith(f" {words}")
+    assert problems_in(written(tmp_path, smallest("fleet", lines))).endswith(f" {words}")
 
 
 def test_what_workflows_call_has_to_fit_into_one_policy(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_what_workflows_call_has_to_fit_into_one_policy(tmp_path: Path) -> None:
         for number in range(15)
     )
     (tmp_path / "flow.yml").write_text(f"schemaVersion: 1.0\nsteps:\n{steps}")
-    assert told(written(tmp_path, estate(workflows={"test": ["flow.yml"]}))).endswith(
+    assert problems_in(written(tmp_path, estate(workflows={"test": ["flow.yml"]}))).endswith(
         " images.web.workflows.test.0: the execution role has room for 4000 characters of ARNs that workflows call, "
         "got 4295; write workflows.execution_role: arn:aws:iam::…:role/…"
     )

@@ -21,7 +21,7 @@ from estate.models.salvage import StandIn
 from estate.models.settings import Settings
 from estate.problems import Key, Words
 from tests.support.any_configuration import FULL
-from tests.support.broken_estates import told, written
+from tests.support.broken_estates import problems_in, written
 from tests.support.estates import ESTATES
 
 MODELS: Mapping[str, tuple[type[BaseModel], ...]] = {
@@ -147,7 +147,7 @@ images:
     distribution: {us-east-1: {fast_launch: {}}}
   shop: {os: amazon-linux-2023, parent: web, build: [update-os], regions: [us-east-1], volumes: {/dev/sdf: {}}}
 """
-    lines = [line.partition(" ")[2] for line in told(written(tmp_path, estate)).splitlines()]
+    lines = [line.partition(" ")[2] for line in problems_in(written(tmp_path, estate)).splitlines()]
     assert lines == [
         "images.web.build.1: must be a component, got 12; write its name, or {use: …, with: {…}}",
         "images.web.build.2: an image can have a component only once, got 'update-os'; delete one, or use "

@@ -69,8 +69,8 @@ def written(folder: Path, value: Any) -> Path:
     return file
 
 
-def told(path: Path) -> str:
-    """What `load` says of an estate that must be broken."""
+def problems_in(path: Path) -> str:
+    """The problems that `load` reports for an estate, which must have some."""
     with pytest.raises(EstateError) as caught:
         load(path)
     return str(caught.value)
