@@ -53,6 +53,11 @@ class BuildReference:
     number: int | None = None
     """Which build of that version; None for the only one, or the newest."""
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it has the whole version and the number."""
+        return "." in self.version and self.number is not None
+
     def matches(self, build: str) -> bool:
         """Whether it can mean a build, `1.0.671820532/3`."""
         version, _, number = build.partition("/")

@@ -9,9 +9,11 @@
     build          starts and follows builds, and prints the result
     follow         a build from its first status until `latest` points to its outputs
     ends           how builds end, and why one failed
+    commit         the commit of the configuration, which builds are tagged with
     progress       shows a build that runs
     status         every channel of every image, and every fleet
     image_status   one image: its builds and channels
+    build_status   one build
     values         what a channel's value is
     fleet          one fleet, as AWS has it
     fleet_status   one fleet, as `status` shows it
@@ -20,6 +22,8 @@
     parent         the newest parent image of an operating system
     make           checks before `make plan`, `deploy` and `destroy` run cdktf
 
+    selection      what references of a command line name
+    named_build    the build that a reference means
     pipeline       an image's pipeline as it is deployed, and its builds as a person names them
     states         Terraform's states, where this machine can read them
     aws            AWS with the operator's own credentials, and its errors as messages

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from rich.console import Console
@@ -16,24 +18,28 @@ from estate import names
 from estate.estate import EstateImage
 from estate.models.images import Image
 from estate.recipes import recipe_of
+from estate.references import BuildReference
 from lambda_src.handoff.builds import list_builds
 from ops.aws import Aws, asking
+from ops.commit import COMMIT_TAG, Commit, commit_of
 from ops.ends import ENDED, UNFINISHED
 from ops.errors import Interrupted, OpsError
 from ops.follow import Arrival, Outcome, follow
+from ops.named_build import find_build
 from ops.pipeline import Pipeline, check_deployed, version_of
 from ops.screen import duration, open_console, short
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """The options of the command; `handoff_timeout` is in seconds.
+    """The options of the command; `handoff_timeout` is in seconds, `configuration` a file or folder.
 
     `command` completes `build web` to a command line with the same configuration.
     """
 
     as_json: bool
     handoff_timeout: float
+    configuration: Path
     command: Callable[[str], str]
 
     def attach_command(self, image: str, arn: str) -> str:
@@ -56,48 +62,59 @@ def start(image: EstateImage[Image], *, follows: bool, options: Options) -> int:
         difference = f"{name} is deployed as {deployed} and declared as {declared}"
         remedy = f"this builds {deployed}; to build {declared}, run {deploy} first"
         console.print(f"{difference}: {remedy}", style="yellow", soft_wrap=True)
+        commit = Commit(lack=f"the configuration declares {declared}, and this builds {deployed}")
+    else:
+        commit = commit_of(options.configuration)
     with asking(home):
         imagebuilder = aws.imagebuilder(home)
         others = [build for build in list_builds(imagebuilder, pipeline_arn=pipeline.arn) if build.status not in ENDED]
-        started = imagebuilder.start_image_pipeline_execution(imagePipelineArn=pipeline.arn, clientToken=str(uuid4()))
+        tags: dict[str, Any] = {"tags": commit.tags} if commit.tags else {}  # AWS refuses an empty mapping
+        started = imagebuilder.start_image_pipeline_execution(
+            imagePipelineArn=pipeline.arn, clientToken=str(uuid4()), **tags
+        )
         arn = started["imageBuildVersionArn"]
     for build in others:
         console.print(f"{name} {version_of(build.arn)} is {build.status} and continues in parallel", style="dim")
     console.print(f"{name} {version_of(arn)} started in {home}")
+    tag = f"tagged {COMMIT_TAG}={commit.sha}" if commit.sha else f"not tagged with {COMMIT_TAG}: {commit.lack}"
+    console.print(tag, style="dim", soft_wrap=True)
     if follows:
-        return _follow(pipeline, arn=arn, aws=aws, console=console, just_started=True, options=options)
+        return _follow(pipeline, arn=arn, aws=aws, console=console, commit=commit, options=options)
     if options.as_json:
-        _print_json(pipeline, arn=arn, outcome=None)
+        _print_json(pipeline, arn=arn, commit=commit, outcome=None)
     else:
         console.print(arn, style="dim", soft_wrap=True)
         console.print(f"follow it with: {options.attach_command(name, arn)}", soft_wrap=True)
     return 0
 
 
-def attach(image: EstateImage[Image], *, build: str | None, options: Options) -> int:
+def attach(image: EstateImage[Image], *, build: BuildReference | None, options: Options) -> int:
     """Follow a build that was started before; the exit status.
 
-    `build` is `1.0.912/3`. Default: the newest build.
+    `build` is None for the newest build.
     """
     name, home = image.names.image, image.image.home
     aws = Aws(provider=image.settings.provider, home=home)
     pipeline = Pipeline(declared=image, account=aws.account)
     check_deployed(pipeline, aws=aws)
-    if build is None:
+    if build and build.is_whole:
+        arn = pipeline.build_arn(f"{build.version}/{build.number}")  # the list may not have it yet
+    else:
         with asking(home):
             builds = list_builds(aws.imagebuilder(home), pipeline_arn=pipeline.arn)
         if not builds:
             raise OpsError(f"{name} has no build yet: {options.command(f'build {name}')}")
-        arn = builds[0].arn
-    else:
-        arn = pipeline.build_arn(build)
+        arn = (find_build(build, builds) if build else builds[0]).arn
     console = open_console(to_stderr=options.as_json)
     if console.is_interactive:
         console.print(f"{name} {version_of(arn)} in {home}")
-    return _follow(pipeline, arn=arn, aws=aws, console=console, just_started=False, options=options)
+    return _follow(pipeline, arn=arn, aws=aws, console=console, commit=None, options=options)
 
 
-def _follow(pipeline: Pipeline, *, arn: str, aws: Aws, console: Console, just_started: bool, options: Options) -> int:
+def _follow(
+    pipeline: Pipeline, *, arn: str, aws: Aws, console: Console, commit: Commit | None, options: Options
+) -> int:
+    """Follow a build; `commit` is None for a build that was started before."""
     again = options.attach_command(pipeline.image.name, arn)
     label = f"{pipeline.image.name} {version_of(arn)}"
     try:
@@ -106,7 +123,7 @@ def _follow(pipeline: Pipeline, *, arn: str, aws: Aws, console: Console, just_st
             arn=arn,
             aws=aws,
             console=console,
-            just_started=just_started,
+            just_started=commit is not None,
             handoff_timeout=options.handoff_timeout,
         )
     except KeyboardInterrupt:
@@ -116,7 +133,7 @@ def _follow(pipeline: Pipeline, *, arn: str, aws: Aws, console: Console, just_st
     if outcome is None:
         raise OpsError(f"{pipeline.image.name} has no build {version_of(arn)}")
     if options.as_json:
-        _print_json(pipeline, arn=arn, outcome=outcome)
+        _print_json(pipeline, arn=arn, commit=commit or Commit(sha=outcome.commit), outcome=outcome)
     else:
         _print_arrivals(outcome.arrivals, noun=pipeline.noun, console=console)
     _check(outcome, pipeline=pipeline, label=label, options=options)
@@ -169,12 +186,14 @@ def _position(arrival: Arrival) -> str:
     return f"latest points to a newer build, {shown}" if arrival.handed_off else f"latest still points to {shown}"
 
 
-def _print_json(pipeline: Pipeline, *, arn: str, outcome: Outcome | None) -> None:
+def _print_json(pipeline: Pipeline, *, arn: str, commit: Commit, outcome: Outcome | None) -> None:
     answer = {
         "image": pipeline.image.name,
         "region": pipeline.image.home,
         "build": version_of(arn),
         "arn": arn,
+        "commit": commit.sha,
+        "no_commit": commit.lack,
         "status": outcome.status if outcome else None,
         "failed_in": outcome.failed_in if outcome else None,
         "reason": outcome.failure.reason if outcome else None,

@@ -11,6 +11,7 @@ from rich.console import Console
 from lambda_src.handoff.builds import Build, get_build
 from lambda_src.handoff.channels import LATEST, Channel, read_channels
 from ops.aws import Aws, asking
+from ops.commit import COMMIT_TAG
 from ops.ends import ENDED, GOOD, NO_FAILURE, Failure, failure_of
 from ops.pipeline import Pipeline, version_of
 from ops.progress import Progress
@@ -44,6 +45,8 @@ class Outcome:
     failed_in: str | None = None
     """The last status that was seen before it failed."""
     failure: Failure = NO_FAILURE
+    commit: str | None = None
+    """The commit that the build is tagged with."""
     arrivals: tuple[Arrival, ...] = ()
 
     @property
@@ -99,7 +102,7 @@ def _walk(pipeline: Pipeline, *, arn: str, aws: Aws, progress: Progress) -> Outc
     while True:
         with asking(pipeline.image.home):
             image = imagebuilder.get_image(imageBuildVersionArn=arn)["image"]
-            status = image["state"]["status"]
+            status, commit = image["state"]["status"], image.get("tags", {}).get(COMMIT_TAG)
         if status in ENDED:
             break
         state = status
@@ -107,9 +110,9 @@ def _walk(pipeline: Pipeline, *, arn: str, aws: Aws, progress: Progress) -> Outc
         # a status that lasts long needs few calls, and each is shown late by at most a tenth of its duration
         time.sleep(min(max(0.25, progress.step_seconds / 10), 10.0))
     if status == GOOD:
-        return Outcome(status=status)
+        return Outcome(status=status, commit=commit)
     with asking(pipeline.image.home):
-        return Outcome(status=status, failed_in=state, failure=failure_of(image))
+        return Outcome(status=status, failed_in=state, failure=failure_of(image), commit=commit)
 
 
 def _hand_off(pipeline: Pipeline, build: Build, *, aws: Aws, progress: Progress, timeout: float) -> tuple[Arrival, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from datetime import datetime
@@ -91,6 +91,7 @@ class ImageReading:
 
     def __init__(self, image: EstateImage[Image], *, aws: Aws, pool: Executor) -> None:
         """Raises `OpsError` when AWS does not accept the credentials."""
+        self._aws = aws
         self._pipeline = pipeline = Pipeline(declared=image, account=aws.account)
         self._builds = pool.submit(_read_builds, pipeline, aws)
         self._regions = {region: pool.submit(_read_region, pipeline, aws, region) for region in image.image.regions}
@@ -100,8 +101,12 @@ class ImageReading:
         """Waits for the builds; empty if they could not be read."""
         return () if self._builds.exception() else self._builds.result().builds
 
-    def status(self) -> ImageStatus:
-        """Waits until everything is read. What could not be read is in `errors`."""
+    def failure_of(self, build: Build) -> Failure:
+        """Why one of its builds made nothing. Raises `OpsError`."""
+        return _failure(build, self._pipeline, self._aws) if build.status in UNFINISHED else NO_FAILURE
+
+    def status(self, channels: Collection[str] | None = None) -> ImageStatus:
+        """Waits until everything is read. What could not be read is in `errors`. Default: with all channels."""
         pipeline = self._pipeline
         errors: list[str] = []
         read = _result(self._builds, errors)
@@ -111,7 +116,9 @@ class ImageReading:
         for region, future in self._regions.items():
             if found := _result(future, errors):
                 rows += [
-                    self._channel(name, found, region=region, builds=builds) for name in pipeline.declared.parameters
+                    self._channel(name, found, region=region, builds=builds)
+                    for name in pipeline.declared.parameters
+                    if channels is None or name in channels
                 ]
                 errors += [found.error] if found.error else []
         good = newest_good(builds)
@@ -157,18 +164,19 @@ def _is_behind(channel: Channel, meaning: Meaning, newest: Build, *, region: str
 def _read_builds(pipeline: Pipeline, aws: Aws) -> _Builds:
     if deployed_recipe(pipeline, aws=aws) is None:
         return _Builds(deployed=False)
-    home = pipeline.image.home
-    with asking(home):
-        imagebuilder = aws.imagebuilder(home)
-        builds = list_builds(imagebuilder, pipeline_arn=pipeline.arn)
+    with asking(pipeline.image.home):
+        builds = list_builds(aws.imagebuilder(pipeline.image.home), pipeline_arn=pipeline.arn)
     if not builds or builds[0].status not in UNFINISHED:
         return _Builds(deployed=True, builds=builds)
     try:
-        with asking(home):
-            failure = failure_of(imagebuilder.get_image(imageBuildVersionArn=builds[0].arn)["image"])
+        return _Builds(deployed=True, builds=builds, failure=_failure(builds[0], pipeline, aws))
     except OpsError as error:
         return _Builds(deployed=True, builds=builds, error=str(error))
-    return _Builds(deployed=True, builds=builds, failure=failure)
+
+
+def _failure(build: Build, pipeline: Pipeline, aws: Aws) -> Failure:
+    with asking(pipeline.image.home):
+        return failure_of(aws.imagebuilder(pipeline.image.home).get_image(imageBuildVersionArn=build.arn)["image"])
 
 
 def _read_region(pipeline: Pipeline, aws: Aws, region: str) -> _Region:

@@ -8,31 +8,38 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from estate.estate import EstateFleet, EstateImage
+from estate.estate import Estate, EstateFleet, EstateImage
 from estate.models.images import Image
 from estate.models.provider import Provider
+from estate.references import BuildReference
 from ops.aws import Aws
+from ops.build_status import BuildReport, print_build, report
 from ops.errors import OpsError
 from ops.fleet import Facts, read_fleet
 from ops.fleet_status import FleetStatus, fleet_status
 from ops.image_status import ImageReading, ImageStatus
 from ops.screen import open_console
+from ops.selection import Selection
 from ops.status_tables import print_fleets, print_images
 
 _AT_ONCE = 8
 """Requests at the same time; a client's pool has ten connections."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """What was read."""
+
+    images: Sequence[ImageStatus]
+    fleets: Sequence[FleetStatus]
+    builds: Sequence[BuildReport]
+
+
 def run_status(
-    *,
-    images: Sequence[EstateImage[Image]],
-    fleets: Sequence[EstateFleet],
-    as_json: bool,
-    checks: bool,
-    command: Callable[[str], str],
+    estate: Estate, selection: Selection, *, as_json: bool, checks: bool, command: Callable[[str], str]
 ) -> int:
     """Read and print; the exit status.
 
@@ -40,32 +47,31 @@ def run_status(
     """
     console = open_console(to_stderr=as_json)
     with console.status("Reading Image Builder, Parameter Store and Auto Scaling"):
-        image_statuses, fleet_statuses = read_status(images=images, fleets=fleets)
+        status = read_status(estate, selection)
     if as_json:
-        answer = {"images": list(map(asdict, image_statuses)), "fleets": list(map(asdict, fleet_statuses))}
-        text = json.dumps(answer, indent=2, default=datetime.isoformat)
-        open_console().print(text, soft_wrap=True)
+        open_console().print(json.dumps(asdict(status), indent=2, default=datetime.isoformat), soft_wrap=True)
     else:
-        print_images(image_statuses, console=console, command=command)
-        print_fleets(fleet_statuses, console=console)
-    unread = any([*(status.errors for status in image_statuses), *(status.errors for status in fleet_statuses)])
-    unusable = any(status.problems for status in image_statuses)
-    gaps = checks and any(status.gaps for status in fleet_statuses)
+        print_images(status.images, console=console, command=command)
+        print_fleets(status.fleets, console=console)
+        for build in status.builds:
+            print_build(build, console=console)
+    unread = any([*(image.errors for image in status.images), *(fleet.errors for fleet in status.fleets)])
+    unusable = any(image.problems for image in status.images)
+    gaps = checks and any(fleet.gaps for fleet in status.fleets)
     return 1 if unread or unusable or gaps else 0
 
 
-def read_status(
-    *, images: Sequence[EstateImage[Image]], fleets: Sequence[EstateFleet]
-) -> tuple[list[ImageStatus], list[FleetStatus]]:
+def read_status(estate: Estate, selection: Selection) -> Status:
     """Read builds, channels and fleets, several at the same time.
 
-    Raises `OpsError` when AWS does not accept the credentials. What fails later is in the `errors` of that image or
-    fleet.
+    Raises `OpsError` when AWS does not accept the credentials, or when there is no build that is named. What fails
+    later is in the `errors` of that image or fleet.
     """
-    own: dict[str, EstateImage[Image]] = {image.names.image: image for image in images}
+    images, fleets = _read(estate, selection)
+    own: dict[str, EstateImage[Image]] = {name: estate.image(name) for name in images}
     own |= {fleet.fleet.image: fleet.image for fleet in fleets}
     if not own:
-        return [], []
+        return Status(images=(), fleets=(), builds=())
     first = next(iter(own.values()))
     provider = first.settings.provider
     identities = {provider: Aws(provider=provider, home=first.image.home)}
@@ -76,10 +82,31 @@ def read_status(
             pool.submit(_read_fleet, fleet, _identity(fleet, identities), readings[fleet.fleet.image])
             for fleet in fleets
         ]
-    return (
-        [readings[image.names.image].status() for image in images],
-        [fleet_status(fleet, future.result()) for fleet, future in zip(fleets, facts, strict=True)],
+    image_statuses = {name: readings[name].status(selection.channels.get(name)) for name in images}
+    fleet_statuses = {
+        fleet.fleet.name: fleet_status(fleet, future.result()) for fleet, future in zip(fleets, facts, strict=True)
+    }
+    return Status(
+        images=[image_statuses[name] for name in selection.images],
+        fleets=[fleet_statuses[name] for name in selection.fleets],
+        builds=[
+            report(reference, readings=readings, images=image_statuses, fleets=[*fleet_statuses.values()])
+            for reference in selection.builds
+        ],
     )
+
+
+def _read(estate: Estate, selection: Selection) -> tuple[list[str], list[EstateFleet]]:
+    """The images and fleets to read: also those that may have a build that is named."""
+    may_have: set[str] = set()
+    for reference in selection.builds:
+        may_have |= {reference.image} if isinstance(reference, BuildReference) else set(estate.images)
+    images = [name for name in estate.images if name in selection.images or name in may_have]
+    return images, [
+        estate.fleet(name)
+        for name, fleet in estate.fleets.items()
+        if name in selection.fleets or fleet.image in may_have
+    ]
 
 
 def _identity(fleet: EstateFleet, identities: dict[Provider, Aws]) -> Aws | OpsError:

@@ -6,30 +6,38 @@ import argparse
 import re
 
 import entry
+from estate.problems import RuleError
+from estate.references import BuildReference, parse
 from ops.arguments import Commands, add_command, add_configuration, add_json, check_names, same_configuration
 from ops.configuration import find_configuration
+from ops.errors import UsageError
 
 HANDOFF_TIMEOUT_IN_SECONDS = 300
 """Lambda retries a run that failed after one minute, and again after two more."""
 
 _NEWEST = True
-"""What `--attach` without a build is; argparse would check a text as it checks builds."""
+"""What `--attach` without a build is."""
 
 _EXAMPLES = """examples:
   goldsmith build web                        start a build, and follow it until `latest` points to its AMIs
   goldsmith build web --no-wait              start it only
   goldsmith build web --attach               follow the newest build
-  goldsmith build web --attach 1.0.912/3     follow this build, as `build` and `status` name it
+  goldsmith build web --attach 1.0.912/3     follow this build, as `build` and `status` name it; 912 is enough
 
 Without --attach this always starts a new build, because a build that is running already may lack the latest changes. Of
 several good builds, `latest` takes the one that was started last. Ctrl-C stops following; the build continues. After
 the end of a build, --attach shows how it ended, and why it failed.
+
+A build is tagged goldsmith:commit with the commit of the configuration's git repository, if everything there is
+committed, and if the deployed recipe is the declared one.
 """
 _JSON = """--json writes one object at the end, and the progress is written to standard error:
   image      its name in the configuration
   region     its home, where the pipeline is
   build      "1.0.912/3"
   arn        the build's ARN
+  commit     the commit that the build is tagged with, or null
+  no_commit  why a build that was started has no such tag, or null
   status     AVAILABLE, FAILED, CANCELLED, …; null for a build that was only started
   failed_in  the last status that was seen before the build failed, or null
   reason     Image Builder's reason for a failure, or null
@@ -50,7 +58,6 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         "--attach",
         nargs="?",
         const=_NEWEST,
-        type=_build,
         metavar="BUILD",
         help="start nothing, and follow this build (default: the newest)",
     )
@@ -76,18 +83,26 @@ def run(arguments: argparse.Namespace) -> int:
 
     entry.raise_on_interrupt()  # the message says that the build continues
     options = Options(
-        as_json=arguments.json, handoff_timeout=arguments.handoff_timeout, command=same_configuration(arguments)
+        as_json=arguments.json,
+        handoff_timeout=arguments.handoff_timeout,
+        configuration=configuration.path,
+        command=same_configuration(arguments),
     )
     if arguments.attach is not None:
-        build = None if arguments.attach is _NEWEST else arguments.attach
+        build = None if arguments.attach is _NEWEST else _reference(arguments)
         return attach(image, build=build, options=options)
     return start(image, follows=not arguments.no_wait, options=options)
 
 
-def _build(text: str) -> str:
-    if not re.fullmatch(r"\d+\.\d+\.\d+/\d+", text):
-        raise argparse.ArgumentTypeError(f"must look like 1.0.912/3, got {text!r}")
-    return text
+def _reference(arguments: argparse.Namespace) -> BuildReference:
+    """The build of `--attach`. Raises `UsageError`."""
+    try:
+        reference = parse(f"{arguments.image}@{arguments.attach}")
+    except RuleError:
+        reference = None
+    if not isinstance(reference, BuildReference):
+        raise UsageError(f"argument --attach: must look like 1.0.912/3, 912/3 or 912, got {arguments.attach!r}")
+    return reference
 
 
 def _seconds(text: str) -> float:

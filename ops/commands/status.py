@@ -5,12 +5,16 @@ from __future__ import annotations
 import argparse
 
 import entry
-from ops.arguments import Commands, add_command, add_configuration, add_json, check_names, same_configuration
+from ops.arguments import Commands, add_command, add_configuration, add_json, same_configuration
 from ops.configuration import find_configuration
+from ops.selection import select
 
 _EXAMPLES = """examples:
   goldsmith status                 all images and fleets
   goldsmith status web --json      one image and its fleets, for programs
+  goldsmith status web@stable      one channel, and the fleets that follow it
+  goldsmith status web@6718/3      one build: how it ended, its AMIs, and which channels and fleets have it
+  goldsmith status ami-0a1b2c3d    the build that made this AMI
   goldsmith status web-dev         one fleet
   goldsmith status --check         for a nightly job: exit status 1 when a fleet needs a person
 
@@ -49,6 +53,12 @@ _JSON = """--json writes one object; times are ISO 8601 with their offset, unkno
     progress        the instance refresh that is running, as a message
     gaps            where the fleet differs from its channel or template, as messages with what to do
     errors          what could not be read, as messages
+  builds            one object for each build or AMI that is named
+    image, build, arn, status, created
+    commit          the commit of the configuration that the build is tagged with, or null
+    reason, logs    if it failed, why, and where its log is
+    outputs         one object for each region: region, value, and the channels that point to it
+    fleets          fleets that have it: fleet, wanted (whether the channel points to it), instances (how many run it)
 """
 
 
@@ -58,7 +68,11 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         commands, "status", run, about="show builds, channels and fleets", examples=_EXAMPLES, more=_JSON
     )
     command.add_argument(
-        "names", metavar="NAME", nargs="*", help="images and fleets of the configuration (default: all)"
+        "references",
+        metavar="REF",
+        nargs="*",
+        help="an image, channel, build, fleet or AMI: web, web@stable, web@6718/3, web-dev, ami-0a1b2c3d "
+        "(default: all images and fleets)",
     )
     command.add_argument("--check", action="store_true", help="exit status 1 when a fleet is not what it should be")
     add_json(command)
@@ -68,15 +82,13 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Read and print; the exit status."""
     estate = find_configuration(arguments.config).load()
-    known = [*estate.images, *estate.fleets]
-    check_names(arguments.names, known, kind="image or fleet" if estate.fleets else "image")
+    selection = select(estate, arguments.references)
     from ops.status import run_status
 
     entry.raise_on_interrupt()  # rich shows the terminal's cursor again
-    names = {*(arguments.names or known)}
     return run_status(
-        images=[estate.image(name) for name in estate.images if name in names],
-        fleets=[estate.fleet(name) for name, fleet in estate.fleets.items() if names & {name, fleet.image}],
+        estate,
+        selection,
         as_json=arguments.json,
         checks=arguments.check,
         command=same_configuration(arguments),

@@ -56,8 +56,10 @@ def container_world(local_aws: LocalAws, shell: Shell) -> World:
 def test_build_starts_one_and_says_how_to_follow_it(world: World) -> None:
     answer = world.ops("build", world.name, "--no-wait")
 
+    declared = recipe_of(load(world.config).image(world.name)).version
     assert answer.out.splitlines()[1:] == [
         f"{world.name} 1.0.7/1 started in us-east-1",
+        f"not tagged with goldsmith:commit: the configuration declares {declared}, and this builds 1.0.7",
         world.arn("1.0.7/1"),
         f"follow it with: goldsmith build {world.name} --attach 1.0.7/1 --config {world.config}",
     ]
@@ -76,8 +78,8 @@ def test_build_says_when_it_builds_something_else_than_what_is_declared(world: W
 
     world.web.change_recipe(declared)
     answer = world.ops("build", world.name, "--no-wait")
-    assert answer.out.splitlines()[-3] == f"{world.name} {declared}/1 started in us-east-1"
-    assert "declared" not in answer.out
+    assert answer.out.splitlines()[-4] == f"{world.name} {declared}/1 started in us-east-1"
+    assert "is deployed as" not in answer.out
 
 
 def test_build_in_a_pipe_is_a_line_for_each_state_then_amis_and_latest(world: World, local_aws: LocalAws) -> None:
@@ -91,7 +93,7 @@ def test_build_in_a_pipe_is_a_line_for_each_state_then_amis_and_latest(world: Wo
 
     label, amis = f"{world.name} 1.0.7/1", world.web.latest()
     assert started == f"{label} started in us-east-1\n"
-    lines = [line for line in out.splitlines() if "hand-off" not in line]
+    lines = [line for line in out.splitlines() if "hand-off" not in line and "not tagged" not in line]
     shown = re.findall(rf"^{label} ([A-Z]+)(?: after 0:0\d)?$", "\n".join(lines), re.MULTILINE)
     assert shown == [state for state in STATES if state in shown], "in order, each once"
     assert len(shown) > 3, "as often as a look shows a new one"
@@ -179,7 +181,8 @@ def test_build_starts_another_beside_one_that_is_on_its_way(world: World, local_
 def test_json_of_a_build_is_one_object_and_its_progress_goes_to_stderr(world: World) -> None:
     started = json.loads(world.ops("build", world.name, "--no-wait", "--json").out)
     same = {"image": world.name, "region": "us-east-1", "build": "1.0.7/1", "arn": world.arn("1.0.7/1")}
-    none = {"failed_in": None, "reason": None, "logs": None}
+    none = {"commit": None, "failed_in": None, "reason": None, "logs": None}
+    assert started.pop("no_commit").endswith(", and this builds 1.0.7")
     assert started == {**same, "status": None, **none, "regions": []}
 
     world.hand_off_when_built("1.0.7/1")
@@ -188,7 +191,7 @@ def test_json_of_a_build_is_one_object_and_its_progress_goes_to_stderr(world: Wo
         {"region": region, "value": ami, "latest": ami, "latest_build": "1.0.7/1", "handed_off": True}
         for region, ami in world.web.amis(world.arn("1.0.7/1")).items()
     ]
-    assert json.loads(followed.out) == {**same, "status": "AVAILABLE", **none, "regions": regions}
+    assert json.loads(followed.out) == {**same, "status": "AVAILABLE", **none, "no_commit": None, "regions": regions}
     assert (followed.err, followed.status) == (f"{world.name} 1.0.7/1 AVAILABLE\n", 0)
 
 
@@ -357,7 +360,10 @@ def test_a_broken_configuration_is_reported_as_in_synthesis(shell: Shell) -> Non
     ("arguments", "words"),
     [
         (("build",), "the following arguments are required: IMAGE"),
-        (("build", "web", "--attach", "newest"), "argument --attach: must look like 1.0.912/3, got 'newest'"),
+        (
+            ("build", "web", "--attach", "newest"),
+            "argument --attach: must look like 1.0.912/3, 912/3 or 912, got 'newest'",
+        ),
         (("build", "web", "--handoff-timeout", "long"), "argument --handoff-timeout: must be seconds, got 'long'"),
     ],
 )

@@ -166,6 +166,20 @@ def test_a_fleet_that_runs_what_its_channel_says_has_no_gap(world: World) -> Non
     assert world.gaps() == []
 
 
+def test_status_of_a_channel_and_of_a_build_shows_their_fleets(world: World) -> None:
+    world.second_build()
+    for channel, fleets in (("prod", [world.fleet]), ("latest", [])):
+        shown = json.loads(world.ops("status", f"{world.web.name}@{channel}", "--json").out)
+        assert [fleet["fleet"] for fleet in shown["fleets"]] == fleets
+    for build, use, words in (
+        ("7/1", {"wanted": False, "instances": 4}, "its channel points to another build, 4 instances run it"),
+        ("7/2", {"wanted": True, "instances": 0}, "its channel points to it, no instances run it"),
+    ):
+        (shown,) = json.loads(world.ops("status", f"{world.web.name}@{build}", "--json").out)["builds"]
+        assert shown["fleets"] == [{"fleet": world.fleet, **use}]
+        assert f"\nfleet {world.fleet}: {words}\n" in world.ops("status", f"{world.web.name}@{build}").out
+
+
 def test_a_refresh_that_never_began_is_shown_with_the_command_that_starts_it(world: World) -> None:
     """StartInstanceRefresh refused, or Terraform killed before it: the next plan is empty."""
     world.second_build()

@@ -1,0 +1,65 @@
+"""The commit of the configuration's repository, which a build is tagged with."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+COMMIT_TAG = "goldsmith:commit"
+"""The tag of a build in Image Builder."""
+
+_WITHIN_SECONDS = 30
+_OTHER_REPOSITORY = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
+"""Variables with which git looks at another repository than that of the folder; hooks of git set them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Commit:
+    """A commit, or why there is none that describes the configuration."""
+
+    sha: str | None = None
+    lack: str | None = None
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tag of a build; none without a commit."""
+        return {COMMIT_TAG: self.sha} if self.sha else {}
+
+
+def commit_of(configuration: Path) -> Commit:
+    """The commit of the repository of a file or folder, if nothing in the repository differs from it."""
+    folder = configuration if configuration.is_dir() else configuration.parent
+    if shutil.which("git") is None:
+        return Commit(lack="git is not installed")
+    try:
+        sha = _git(folder, "rev-parse", "--verify", "HEAD")
+        if sha is None:
+            return Commit(lack="the configuration is in no git repository that has a commit")
+        # also files that git does not know: the configuration may have new ones
+        changes = _git(folder, "status", "--porcelain", "--untracked-files=normal")
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Commit(lack=f"git does not answer: {error}")
+    if changes is None:
+        return Commit(lack="git cannot read the repository of the configuration")
+    if changes:
+        first = changes.splitlines()[0][3:]
+        return Commit(lack=f"the repository of the configuration has changes that are not committed, such as {first}")
+    return Commit(sha=sha.strip())
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    """What git prints; None when it fails."""
+    environ = {name: value for name, value in os.environ.items() if name not in _OTHER_REPOSITORY}
+    done = subprocess.run(
+        ["git", "-C", str(folder), *arguments],
+        env={**environ, "GIT_OPTIONAL_LOCKS": "0"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        timeout=_WITHIN_SECONDS,
+    )
+    return done.stdout if done.returncode == 0 else None
