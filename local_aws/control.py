@@ -8,7 +8,10 @@
                                      how the next instance refresh of a group ends; "Refused": it does not start
     GET  /_local_aws/messages        {"messages": ["…"]}               what Image Builder published, oldest first
     POST /_local_aws/lifecycle       {"policy": "arn:…", "at": "…"}    run a lifecycle policy as if it were then
-    POST /_local_aws/reset           {}                                Image Builder forgets everything
+    POST /_local_aws/role            {"account": "…", "name": "…", "trusts": ["…"]}
+                                     make a role that principals, such as account numbers, can assume; {"arn": "…"}
+    POST /_local_aws/organization    {"account": "…", "path": "o-…/r-…/ou-…/"}    put an account into an organization
+    POST /_local_aws/reset           {}                                Image Builder and organizations forget everything
 
 ministack forgets everything on `POST /_ministack/reset`. `server.LocalAws` has a method for each.
 """
@@ -20,11 +23,13 @@ from datetime import datetime
 from typing import Any
 
 from local_aws.asgi import Answer, Receive, Scope, Send, read_body, send_answer
+from local_aws.clients import Clients
 from local_aws.errors import AwsError
 from local_aws.image_builder.builds import Builds, Failure, failure_reason
 from local_aws.image_builder.operations import ImageBuilder
 from local_aws.ministack.amis import Amis
 from local_aws.ministack.auto_scaling import AutoScaling, End
+from local_aws.organizations import Organizations
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +40,8 @@ class Control:
     image_builder: ImageBuilder
     amis: Amis
     auto_scaling: AutoScaling
+    organizations: Organizations
+    clients: Clients
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Do what is asked; status 400 with a message for what is not understood."""
@@ -66,10 +73,26 @@ class Control:
             case "POST lifecycle":
                 at = datetime.fromisoformat(options["at"])
                 return {"execution": self.image_builder.run_lifecycle_policy(options["policy"], at=at)}
+            case "POST role":
+                return {"arn": self._make_role(options["name"], account=options["account"], trusts=options["trusts"])}
+            case "POST organization":
+                self.organizations.place(options["account"], options["path"])
             case "POST reset":
                 self.image_builder.reset()
+                self.organizations.reset()
             case "GET messages":
                 return {"messages": self.builds.messages}
             case _:
                 raise ValueError(request)
         return {}
+
+    def _make_role(self, name: str, *, account: str, trusts: list[str]) -> str:
+        """Make a role, or change the trust policy of the one with this name; gives its ARN."""
+        iam = self.clients("iam", region="us-east-1", account=account)
+        statement = {"Effect": "Allow", "Principal": {"AWS": trusts}, "Action": "sts:AssumeRole"}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        try:
+            iam.create_role(RoleName=name, AssumeRolePolicyDocument=policy)
+        except iam.exceptions.EntityAlreadyExistsException:
+            iam.update_assume_role_policy(RoleName=name, PolicyDocument=policy)
+        return str(iam.get_role(RoleName=name)["Role"]["Arn"])

@@ -17,11 +17,13 @@ from local_aws.image_builder.neighbours import Neighbours
 from local_aws.image_builder.operations import ImageBuilder
 from local_aws.ministack.alarms import WholeAlarms
 from local_aws.ministack.amis import Amis
+from local_aws.ministack.assumed_roles import AssumedRoles
 from local_aws.ministack.auto_scaling import AutoScaling
 from local_aws.ministack.callers import Callers
 from local_aws.ministack.ec2 import Ec2
 from local_aws.ministack.parameter_limits import ParameterLimits
 from local_aws.ministack.public_parameters import PublicParameters
+from local_aws.organizations import Organizations
 
 
 class Front:
@@ -41,15 +43,24 @@ class Front:
         clients = Clients(endpoint=f"http://127.0.0.1:{port}")
         amis = Amis()
         builds = Builds(state_seconds=state_seconds)
-        callers = Callers(app=app)
+        organizations = Organizations()
+        callers = Callers(app=app, organizations=organizations)
         image_builder = ImageBuilder(neighbours=partial(Neighbours, clients=clients, amis=amis), builds=builds)
         auto_scaling = AutoScaling(app=app, callers=callers)
-        self._control = Control(builds=builds, image_builder=image_builder, amis=amis, auto_scaling=auto_scaling)
+        self._control = Control(
+            builds=builds,
+            image_builder=image_builder,
+            amis=amis,
+            auto_scaling=auto_scaling,
+            organizations=organizations,
+            clients=clients,
+        )
         self._services: Mapping[str, App] = {
             "autoscaling": auto_scaling,
             "ec2": Ec2(app=app, callers=callers, amis=amis, origins=auto_scaling.origins, clients=clients),
             "imagebuilder": ImageBuilderApp(image_builder, callers=callers),
             "monitoring": WholeAlarms(app=app),
+            "sts": AssumedRoles(app=app, callers=callers),
             "ssm": PublicParameters(app=ParameterLimits(app=app)),
         }
 

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import urllib.request
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -142,6 +143,22 @@ class LocalAws:
         """Run a lifecycle policy as if it were `at`; gives the ID of the lifecycle execution."""
         return str(self._control("lifecycle", {"policy": arn, "at": at.isoformat()})["execution"])
 
+    def make_role(self, name: str, *, account: str, trusts: Sequence[str]) -> str:
+        """Make a role that principals (account numbers, ARNs of roles) can assume; gives its ARN.
+
+        If the account has a role with this name, it is changed to trust these principals.
+        """
+        return str(self._control("role", {"account": account, "name": name, "trusts": list(trusts)})["arn"])
+
+    def place_account(self, account: str, path: str) -> None:
+        """Put an account into an organization, at a path such as `o-a1b2c3d4e5/r-ab12/ou-ab12-11111111/`."""
+        self._control("organization", {"account": account, "path": path})
+
+    def log(self) -> str:
+        """What the server has written so far, for instance why it refused something that AWS might allow."""
+        # without `seek`: the server writes at the position that it would change
+        return os.pread(self._log.fileno(), 1_000_000, 0).decode(errors="replace")
+
     def messages(self) -> list[dict[str, Any]]:
         """The messages that Image Builder has published to SNS, oldest first."""
         return [json.loads(message) for message in self._control("messages")["messages"]]
@@ -193,7 +210,5 @@ class LocalAws:
         self._log.close()
 
     def _last_output(self) -> str:
-        # without `seek`: the server writes at the position that it would change
-        text = os.pread(self._log.fileno(), 1_000_000, 0).decode(errors="replace")
-        lines = text.strip().splitlines()
+        lines = self.log().strip().splitlines()
         return lines[-1] if lines else ""

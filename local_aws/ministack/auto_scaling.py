@@ -18,7 +18,7 @@ from local_aws.errors import AwsError
 from local_aws.ministack.callers import Callers
 from local_aws.ministack.group_instances import Origin
 from local_aws.ministack.launch_templates import find_version
-from local_aws.ministack.query_api import Query, add, changed, parsed, xml_answer
+from local_aws.ministack.query_api import Query, add, changed, parsed, refusal
 
 REFUSED = "Refused"
 STATUSES = (
@@ -117,8 +117,7 @@ class AutoScaling:
         try:
             answer = await self._answer(query, await self._callers.account(scope))
         except AwsError as error:
-            content = {"Error": {"Type": "Sender", "Code": error.code, "Message": error.message}}
-            answer = xml_answer("ErrorResponse", content, status=400)
+            answer = refusal(error)
         await send_answer(send, answer)
 
     async def _answer(self, query: Query, account: str) -> Answer:

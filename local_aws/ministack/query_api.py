@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,6 +12,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from local_aws.asgi import Answer, App, Scope, answer_of, region_and_service, signed, with_body, with_headers
+from local_aws.errors import AwsError
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,12 @@ def xml_answer(
     root = Element(f"{{{namespace}}}{name}" if namespace else name)
     add_all(root, values, entry=entry)
     return Answer(status, {"content-type": "text/xml"}, _written(root))
+
+
+def refusal(error: AwsError) -> Answer:
+    """The refusal of a request, as all services but EC2 write it."""
+    content = {"Error": {"Type": "Sender", "Code": error.code, "Message": error.message}, "RequestId": uuid.uuid4()}
+    return xml_answer("ErrorResponse", content, status=403 if error.code == "AccessDenied" else 400)
 
 
 def changed(answer: Answer, change: Callable[[Element], None]) -> Answer:

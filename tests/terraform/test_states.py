@@ -129,6 +129,7 @@ def test_terraform_reaches_the_bucket_by_profile_and_role(
 ) -> None:
     s3 = local_aws.client("s3", region="eu-west-1")
     s3.create_bucket(Bucket="states-by-role", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    local_aws.make_role("states", account="000000000000", trusts=["000000000000"])
     role = f"{{role_arn: {ROLE}states, external_id: acme, session_name: goldsmith}}"
     backend = f"{{s3: {{bucket: states-by-role, region: eu-west-1, profile: states, assume_role: {role}}}}}"
     folder = stateful(tmp_path, f"{{namespace: acme, backend: {backend}}}")
