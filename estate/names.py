@@ -254,18 +254,3 @@ def function_log(function: str) -> str:
 def dead_letters(function: str) -> str:
     """The dead-letter queue of a function and of its topic."""
     return f"{function}_dead_letters"
-
-
-def component(namespace: str, image: str, component: str) -> str:
-    """A build or test component. Temporary: `ImageNames.component`."""
-    return ImageNames(namespace, image).component(component)
-
-
-def workflow(namespace: str, image: str, workflow: str) -> str:
-    """A workflow. Temporary: `ImageNames.workflow`."""
-    return ImageNames(namespace, image).workflow(workflow)
-
-
-def ami_prefix(namespace: str, image: str) -> str:
-    """What the name of every AMI of an image starts with. Temporary: `ImageNames.ami_prefix`."""
-    return ImageNames(namespace, image).ami_prefix

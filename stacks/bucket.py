@@ -1,4 +1,4 @@
-"""Private buckets: nobody else's, encrypted, reached over TLS only, and emptied by time."""
+"""Private buckets: encrypted, reached over TLS only, and with objects that expire."""
 
 from cdktf import TerraformStack
 from cdktf_cdktf_provider_aws.s3_bucket import S3Bucket
@@ -19,8 +19,8 @@ from cdktf_cdktf_provider_aws.s3_bucket_server_side_encryption_configuration imp
 
 from stacks.policy import only_over_tls, policy
 
-UPLOADS_END_AFTER_DAYS = 7
-"""When the parts of an upload that never ended are deleted."""
+UPLOADS_EXPIRE_AFTER_DAYS = 7
+"""When the parts of an unfinished upload are deleted."""
 
 
 def add_private_bucket(
@@ -31,16 +31,15 @@ def add_private_bucket(
     kms_key: str | None,
     expiring: str,
     expires_in_days: int,
-    goes_with_its_objects: bool,
+    destroys_objects: bool,
 ) -> S3Bucket:
-    """The bucket `construct_id`, and what guards it: `<construct_id>_private`, `_encryption`, `_expiry`, `_policy`.
+    """The bucket `construct_id`, and what belongs to it: `<construct_id>_private`, `_encryption`, `_expiry`, `_policy`.
 
-    Objects whose keys start with `expiring` are deleted after so many days, and parts of uploads that never ended
-    after a week, wherever they are. Without a `kms_key`, S3's own keys encrypt. A bucket that does not go with its
-    objects stops a destroy while it has any.
+    Objects whose keys start with `expiring` are deleted after `expires_in_days`. Without `kms_key`, S3's own keys
+    encrypt. Unless `destroys_objects`, a destroy fails while the bucket has objects.
     """
     bucket = S3Bucket(
-        stack, construct_id, bucket_prefix=bucket_prefix, force_destroy=True if goes_with_its_objects else None
+        stack, construct_id, bucket_prefix=bucket_prefix, force_destroy=True if destroys_objects else None
     )
     S3BucketPublicAccessBlock(
         stack,
@@ -51,9 +50,21 @@ def add_private_bucket(
         ignore_public_acls=True,
         restrict_public_buckets=True,
     )
+    _add_encryption(stack, f"{construct_id}_encryption", bucket=bucket, kms_key=kms_key)
+    _add_expiry(stack, f"{construct_id}_expiry", bucket=bucket, prefix=expiring, days=expires_in_days)
+    S3BucketPolicy(
+        stack,
+        f"{construct_id}_policy",
+        bucket=bucket.id,
+        policy=policy(only_over_tls("s3:*", [bucket.arn, f"{bucket.arn}/*"])),
+    )
+    return bucket
+
+
+def _add_encryption(stack: TerraformStack, construct_id: str, *, bucket: S3Bucket, kms_key: str | None) -> None:
     S3BucketServerSideEncryptionConfigurationA(
         stack,
-        f"{construct_id}_encryption",
+        construct_id,
         bucket=bucket.id,
         rule=[
             S3BucketServerSideEncryptionConfigurationRuleA(
@@ -66,34 +77,30 @@ def add_private_bucket(
             )
         ],
     )
+
+
+def _add_expiry(stack: TerraformStack, construct_id: str, *, bucket: S3Bucket, prefix: str, days: int) -> None:
     S3BucketLifecycleConfiguration(
         stack,
-        f"{construct_id}_expiry",
+        construct_id,
         bucket=bucket.id,
         rule=[
             S3BucketLifecycleConfigurationRule(
                 id="expire",
                 status="Enabled",
-                filter=[S3BucketLifecycleConfigurationRuleFilter(prefix=expiring)],
-                expiration=[S3BucketLifecycleConfigurationRuleExpiration(days=expires_in_days)],
+                filter=[S3BucketLifecycleConfigurationRuleFilter(prefix=prefix)],
+                expiration=[S3BucketLifecycleConfigurationRuleExpiration(days=days)],
             ),
             S3BucketLifecycleConfigurationRule(
                 id="abort-uploads",
                 status="Enabled",
-                # all of the bucket
+                # the whole bucket
                 filter=[S3BucketLifecycleConfigurationRuleFilter(prefix="")],
                 abort_incomplete_multipart_upload=[
                     S3BucketLifecycleConfigurationRuleAbortIncompleteMultipartUpload(
-                        days_after_initiation=UPLOADS_END_AFTER_DAYS
+                        days_after_initiation=UPLOADS_EXPIRE_AFTER_DAYS
                     )
                 ],
             ),
         ],
     )
-    S3BucketPolicy(
-        stack,
-        f"{construct_id}_policy",
-        bucket=bucket.id,
-        policy=policy(only_over_tls("s3:*", [bucket.arn, f"{bucket.arn}/*"])),
-    )
-    return bucket

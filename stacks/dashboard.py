@@ -1,7 +1,7 @@
-"""All images of a region at a glance: a dashboard in CloudWatch.
+"""The stack of a region's dashboard in CloudWatch, which shows all images of the region.
 
-It belongs to no image, so it has a stack of its own: an image that comes or goes changes this one and no other. It
-names alarms, metrics and log groups, which follow from names; it reads nothing of other stacks.
+It has a stack of its own because it belongs to no image. It refers to alarms, metrics and queues by their names, and
+reads nothing from other stacks.
 """
 
 import json
@@ -19,7 +19,7 @@ from estate.models.images import Image
 from stacks.terraform import add_terraform
 
 _WIDTH = 24
-"""Of a dashboard, in AWS's units."""
+"""The width of a dashboard, in AWS's units."""
 _ALARMS_HEIGHT = 4
 _GRAPH_HEIGHT = 6
 _MOST_ALARMS = 100
@@ -59,16 +59,16 @@ class DashboardStack(TerraformStack):
 
 
 def _widgets(images: Sequence[EstateImage[Image]], *, title: str, account: str) -> list[dict[str, Any]]:
-    """From the top: alarms of all images, what happened to each, and how the functions fare."""
+    """From the top: the alarms of all images, their builds, and their hand-off functions."""
     alarms = _alarm_widgets(images, title=title, account=account)
     top = _ALARMS_HEIGHT * len(alarms)
     graphs = {
-        "Builds that became latest, times regions": _metrics_of_images(images, "Moved"),
+        "Moves of latest, counted in each region": _metrics_of_images(images, "Moved"),
         "Failed builds": _metrics_of_images(images, "FailedBuilds"),
-        "What no retry mends": _metrics_of_images(images, "Problems"),
-        "Events that were given up": _dead_letters(images),
-        "Errors of the functions": _metrics_of_functions(images, "Errors"),
-        "Runs of the functions": _metrics_of_functions(images, "Invocations"),
+        "Errors that retrying will not fix": _metrics_of_images(images, "Problems"),
+        "Events in the dead-letter queues": _dead_letters(images),
+        "Errors of the hand-off functions": _metrics_of_functions(images, "Errors"),
+        "Runs of the hand-off functions": _metrics_of_functions(images, "Invocations"),
     }
     return [
         *alarms,

@@ -1,4 +1,4 @@
-"""Instances that run one image: a launch template with a guarded AMI, and an Auto Scaling group."""
+"""The stack of a fleet: a launch template with a guarded AMI, and an Auto Scaling group."""
 
 from cdktf import TerraformOutput, TerraformStack
 from constructs import Construct
@@ -16,7 +16,7 @@ from stacks.terraform import add_terraform
 class Ec2FleetStack(TerraformStack):
     """The stack `fleet-<name>`, in the fleet's region.
 
-    Its outputs are what other tools need: the AMI, the launch template's ID, the group's name, the security groups.
+    Its outputs are for other tools: the AMI, the launch template's ID, the group's name, the security groups.
     """
 
     def __init__(self, scope: Construct, *, estate: Estate, fleet: Fleet) -> None:

@@ -1,4 +1,4 @@
-"""A Lambda function from a folder of `lambda_src/`: deterministic archive, role, log group, dead letters."""
+"""A Lambda function from a folder of `lambda_src/`: archive, role, log group, dead-letter queue."""
 
 import zipfile
 from base64 import b64encode
@@ -24,7 +24,7 @@ from stacks.role import add_role
 
 SOURCES = Path(__file__).parent.parent / "lambda_src"
 RUNTIME = "python3.13"
-TIMEOUT_IN_SECONDS = 300  # a region that does not answer costs 17, one after the other
+TIMEOUT_IN_SECONDS = 300  # a region that does not answer takes 17, and regions are asked one after the other
 MEMORY_IN_MEGABYTES = 256
 LOG_RETENTION_IN_DAYS = 365
 DEAD_LETTER_RETENTION_IN_SECONDS = 14 * 24 * 3600
@@ -32,7 +32,7 @@ DEAD_LETTER_RETENTION_IN_SECONDS = 14 * 24 * 3600
 
 @dataclass(frozen=True)
 class Function:
-    """What the parts around a function need of it."""
+    """A function, and the queue of the events that it could not process."""
 
     function: LambdaFunction
     dead_letters: SqsQueue
@@ -53,11 +53,11 @@ def add_function(
     kms_key: str,
     dead_letters_from: Sequence[Statement] = (),
 ) -> Function:
-    """The function `lambda_src/<source>`, allowed what `statements` say, its own log and its own dead letters.
+    """The function in `lambda_src/<source>`, with a role of these `statements`, a log group and a dead-letter queue.
 
-    `configuration` is the name and text of a file beside its sources; `environment` is for what only Terraform knows,
-    because Lambda takes 4,096 bytes of it.
-    `dead_letters_from` are statements of the queue's own policy, which let others write to it, too.
+    `configuration` is the name and text of a file that is added to its sources; `environment` is for what only
+    Terraform knows, because Lambda takes at most 4,096 bytes. `dead_letters_from` are statements of the queue's policy
+    for others that send to it, too.
     """
     dead_letters = SqsQueue(
         stack,
@@ -65,11 +65,11 @@ def add_function(
         name=names.dead_letters(name),
         kms_master_key_id=kms_key,
         message_retention_seconds=DEAD_LETTER_RETENTION_IN_SECONDS,
-        # not a resource of its own: the provider waits 25 seconds for a queue to settle, and again for its policy
+        # not a resource of its own: the provider waits 25 seconds for a queue, and 25 more for a separate policy
         # in a queue's own policy "*" is that queue
         policy=policy(only_over_tls("sqs:*", "*"), *dead_letters_from),
     )
-    # made here, so that it has a key, a retention, and goes with the stack
+    # so that it has a key and a retention, and is destroyed with the stack
     log = CloudwatchLogGroup(
         stack, "log", name=names.function_log(name), kms_key_id=kms_key, retention_in_days=LOG_RETENTION_IN_DAYS
     )
@@ -78,23 +78,10 @@ def add_function(
         "function",
         name=role_name,
         service="lambda.amazonaws.com",
-        statements=[
-            *statements,
-            {
-                "Sid": "OwnLog",
-                "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
-                "Resource": f"{log.arn}:*",
-            },
-            {"Sid": "OwnDeadLetters", "Action": "sqs:SendMessage", "Resource": dead_letters.arn},
-            {
-                "Sid": "EncryptDeadLetters",
-                "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
-                "Resource": kms_key,
-                "Condition": {"StringLike": {"kms:ViaService": "sqs.*.amazonaws.com"}},
-            },
-        ],
+        statements=[*statements, *_own_statements(log, dead_letters, kms_key)],
         iam=iam,
-        # Lambda says for whom it takes the role ("Defining Lambda function permissions with an execution role")
+        # Lambda sends the account when it assumes the role ("Defining Lambda function permissions with an execution
+        # role" in its developer guide)
         trust_condition=for_account(account),
     )
     file, digest = _write_archive(stack, source, configuration=configuration)
@@ -112,17 +99,31 @@ def add_function(
         memory_size=MEMORY_IN_MEGABYTES,
         environment=LambdaFunctionEnvironment(variables=environment),
         dead_letter_config=LambdaFunctionDeadLetterConfig(target_arn=dead_letters.arn),
-        # the first run must find leave and log
+        # the first run needs its permissions and its log group
         depends_on=[role_policy, log],
     )
     return Function(function, dead_letters)
 
 
-def archive(folder: Path, *, files: Mapping[str, str]) -> bytes:
-    """The Python sources of a folder, and further `files` of it by name, as a zip that holds the folder as a package.
+def _own_statements(log: CloudwatchLogGroup, dead_letters: SqsQueue, kms_key: str) -> list[Statement]:
+    """For the function's log group and dead-letter queue."""
+    return [
+        {"Sid": "WriteLog", "Action": ["logs:CreateLogStream", "logs:PutLogEvents"], "Resource": f"{log.arn}:*"},
+        {"Sid": "SendDeadLetters", "Action": "sqs:SendMessage", "Resource": dead_letters.arn},
+        {
+            "Sid": "EncryptDeadLetters",
+            "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
+            "Resource": kms_key,
+            "Condition": {"StringLike": {"kms:ViaService": "sqs.*.amazonaws.com"}},
+        },
+    ]
 
-    Same sources and files, same bytes, on every machine: fixed order, dates and modes, nothing compressed (zlib's
-    output differs by version), no caches.
+
+def archive(folder: Path, *, files: Mapping[str, str]) -> bytes:
+    """A zip with the Python sources of a folder and more `files` by name, as a package with the folder's name.
+
+    The same sources and files make the same bytes on every machine: fixed order, dates and modes, no compression
+    (zlib's output differs by version), no caches.
     """
     sources = {file.relative_to(folder.parent).as_posix(): file.read_bytes() for file in folder.rglob("*.py")}
     written = {f"{folder.name}/{name}": text.encode() for name, text in files.items()}
@@ -130,14 +131,14 @@ def archive(folder: Path, *, files: Mapping[str, str]) -> bytes:
     with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as zipped:
         for name, file in sorted({**sources, **written}.items()):
             entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
-            entry.create_system = 3  # Unix, whichever system synthesizes
+            entry.create_system = 3  # Unix, also when another system synthesizes
             entry.external_attr = 0o644 << 16
             zipped.writestr(entry, file)
     return content.getvalue()
 
 
 def _write_archive(stack: TerraformStack, source: str, *, configuration: tuple[str, str]) -> tuple[str, str]:
-    """Puts the archive beside the stack's JSON; its path from there, and its hash as Lambda tells it."""
+    """Writes the archive into the folder of the stack's JSON; its path from there, and its hash in Lambda's form."""
     zipped = archive(SOURCES / source, files=dict([configuration]))
     folder = Path(App.of(stack).outdir) / "stacks" / stack.node.id
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,11 +1,11 @@
-"""Channel -> guards -> AMI: what a fleet may run is decided at each plan, in words that a reviewer understands.
+"""The AMI that a fleet runs: its channel's value, checked at each plan.
 
-Three lookups, none of which fails when it finds nothing: the image's parameters by path, the AMI's ID by list, then
-the AMI itself. What is missing or wrong stops the plan by a postcondition. What is only old warns by a `check`, so that
-an old image prevents neither scaling nor destroying.
+Three lookups, of which none fails when it finds nothing: the image's parameters by path, the AMI's ID in a list, and
+then the AMI itself. What is missing or wrong stops the plan in a postcondition. What is only old is a warning of a
+`check`, so that an old image prevents neither scaling nor destroying.
 
-A destroy and a refresh evaluate all of this, too, and go on when a condition does not hold; an expression that cannot
-be evaluated stops them. So each condition and each message is one that can be, whatever is missing.
+A destroy and a refresh evaluate all of this, too. They continue when a condition is false, but an expression that fails
+stops them. So each condition and each message must have a value whatever is missing.
 """
 
 from dataclasses import dataclass
@@ -24,11 +24,11 @@ from stacks.terraform import stopping
 _CHANNEL = "data.aws_ssm_parameters_by_path.channel"
 _FOUND = "data.aws_ami_ids.found"
 _AMI = "data.aws_ami.ami"
-_MAKER_TAG = "Ec2ImageBuilderArn"
+_BUILD_TAG = "Ec2ImageBuilderArn"
 """Image Builder's tag of the AMIs that it distributes, in every region ("Tag Image Builder output resources" in its
 user guide): the ARN of the build."""
 _AMI_HERE = "the_ami"
-"""Stands for the AMI in what may become a postcondition or a check; no name can have an underscore."""
+"""Stands for the AMI in guards that can be a postcondition or a check. No name has an underscore."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class GuardedAmi:
 
 @dataclass(frozen=True)
 class _Guard:
-    """What must hold, as a Terraform expression, and what the reviewer reads when it does not."""
+    """A condition, as a Terraform expression, and the message when it is false. `id` is the name of a check."""
 
     id: str
     condition: str
@@ -50,47 +50,12 @@ class _Guard:
 
 def add_guarded_ami(stack: TerraformStack, declared: EstateFleet) -> GuardedAmi:
     """The AMI of the fleet's channel in the fleet's region."""
-    fleet, image = declared.fleet, declared.image
-    parameter = image.names.parameter(fleet.channel)
-    subject = f"Fleet {fleet.name}: channel {fleet.channel} of image {image.names.label}"
-
-    built = _Guard(
-        "built",
-        f'contains(nonsensitive(self.names), "{parameter}")',
-        f"{subject} has no build in {fleet.region} yet. {_how_to_fill(fleet)}",
-    )
-    DataAwsSsmParametersByPath(
-        stack,
-        "channel",
-        path=image.names.path,
-        # a secure string among them, whose key is gone or not for us, would be an error
-        with_decryption=False,
-        lifecycle=_stopping(built),
-    )
-    # parameter values are marked as sensitive, which AMI IDs are not; "" while the channel has none
-    values = f"zipmap(nonsensitive({_CHANNEL}.names), nonsensitive({_CHANNEL}.values))"
-    TerraformLocal(stack, "ami_id", f'${{lookup({values}, "{parameter}", "")}}')
-    there = _Guard(
-        "there",
-        'local.ami_id == "" || length(self.ids) == 1',
-        f"{subject} points to ${{local.ami_id}}, which does not exist in this account and {fleet.region}: "
-        "it was deregistered or disabled, or belongs to another account. Move the channel to a build that is there.",
-    )
-    DataAwsAmiIds(
-        stack,
-        "found",
-        owners=["self"],
-        include_deprecated=True,
-        # what is no ID is not asked for: in a filter, "*" is every AMI
-        filter=[
-            DataAwsAmiIdsFilter(
-                name="image-id", values=['${can(regex("^ami-[0-9a-z]+$", local.ami_id)) ? local.ami_id : "none"}']
-            )
-        ],
-        lifecycle=_stopping(there),
-    )
-    identity = _identity_guards(subject, image)
-    found = DataAwsAmi(
+    fleet = declared.fleet
+    subject = f"Fleet {fleet.name}: channel {fleet.channel} of image {declared.image.names.label}"
+    _look_up_channel(stack, declared, subject)
+    _look_up_id(stack, fleet, subject)
+    identity = _identity_guards(subject, declared.image)
+    ami = DataAwsAmi(
         stack,
         "ami",
         owners=["self"],
@@ -98,15 +63,60 @@ def add_guarded_ami(stack: TerraformStack, declared: EstateFleet) -> GuardedAmi:
         filter=[DataAwsAmiFilter(name="image-id", values=["${local.ami_id}"])],
         lifecycle=_stopping(*identity) if fleet.guards == "stop" else None,
     )
-    # this data source fails when it finds nothing, so it looks only for what the list has found
-    found.add_override("count", f"${{length({_FOUND}.ids)}}")
+    # this data source fails when it finds nothing, so it reads only an AMI that is in the list
+    ami.add_override("count", f"${{length({_FOUND}.ids)}}")
     for guard in (*(identity if fleet.guards == "warn" else ()), *_age_guards(subject, fleet)):
         _warn(stack, guard)
     return GuardedAmi()
 
 
-def _how_to_fill(fleet: Fleet) -> str:
-    # which account it is does not always show before a plan
+def _look_up_channel(stack: TerraformStack, declared: EstateFleet, subject: str) -> None:
+    """`local.ami_id`: the channel's value, or "" while it has none."""
+    fleet, image = declared.fleet, declared.image
+    parameter = image.names.parameter(fleet.channel)
+    is_set = _Guard(
+        "is_set",
+        f'contains(nonsensitive(self.names), "{parameter}")',
+        f"{subject} has no build in {fleet.region} yet. {_how_to_set(fleet)}",
+    )
+    DataAwsSsmParametersByPath(
+        stack,
+        "channel",
+        path=image.names.path,
+        # decryption fails if one of them is a secure string whose key is deleted or not permitted
+        with_decryption=False,
+        lifecycle=_stopping(is_set),
+    )
+    # Terraform marks values of parameters as sensitive, which AMI IDs are not
+    values = f"zipmap(nonsensitive({_CHANNEL}.names), nonsensitive({_CHANNEL}.values))"
+    TerraformLocal(stack, "ami_id", f'${{lookup({values}, "{parameter}", "")}}')
+
+
+def _look_up_id(stack: TerraformStack, fleet: Fleet, subject: str) -> None:
+    """The list of the one AMI with this ID, or an empty one."""
+    exists = _Guard(
+        "exists",
+        'local.ami_id == "" || length(self.ids) == 1',
+        f"{subject} points to ${{local.ami_id}}, which does not exist in this account and {fleet.region}: "
+        "it was deregistered or disabled, or belongs to another account. Move the channel to a build that exists.",
+    )
+    DataAwsAmiIds(
+        stack,
+        "found",
+        owners=["self"],
+        include_deprecated=True,
+        # only an ID, because "*" in a filter is every AMI
+        filter=[
+            DataAwsAmiIdsFilter(
+                name="image-id", values=['${can(regex("^ami-[0-9a-z]+$", local.ami_id)) ? local.ami_id : "none"}']
+            )
+        ],
+        lifecycle=_stopping(exists),
+    )
+
+
+def _how_to_set(fleet: Fleet) -> str:
+    # which account the provider reaches is not always known before a plan
     where = " The fleet's provider must reach the account in which the image is made." if fleet.provider else ""
     if fleet.channel == names.LATEST:
         return f"Build the image first: python -m ops build {fleet.image}{'.' if where else ''}{where}"
@@ -114,12 +124,10 @@ def _how_to_fill(fleet: Fleet) -> str:
 
 
 def _identity_guards(subject: str, declared: EstateImage[AmiImage]) -> tuple[_Guard, ...]:
-    prefix, build, architecture = (
-        declared.names.ami_prefix,
-        declared.names.build_pattern,
-        declared.image.ami_architecture,
-    )
-    tag = f'tags["{_MAKER_TAG}"]'
+    """Whether the AMI is a build of the image, for its architecture."""
+    prefix, architecture = declared.names.ami_prefix, declared.image.ami_architecture
+    tag = f'tags["{_BUILD_TAG}"]'
+    is_build = f'can(regex("^{declared.names.build_pattern}", the_ami.{tag}))'
     return (
         _Guard(
             "name",
@@ -129,11 +137,11 @@ def _identity_guards(subject: str, declared: EstateImage[AmiImage]) -> tuple[_Gu
         ),
         _Guard(
             "maker",
-            # anybody can name an AMI like that; one with another name is refused already
-            f'startswith(the_ami.name, "{prefix}") ? can(regex("^{build}", the_ami.{tag})) : true',
-            f"{subject} points to {_of_ami('id')}, which is named like a build of this image but is none: its tag "
-            f"{_MAKER_TAG}, which Image Builder sets to the build's ARN, is {_of_ami(tag, 'missing')}. Move the "
-            "channel to a build of the image.",
+            # anybody can give an AMI such a name; the guard before refuses other names
+            f'startswith(the_ami.name, "{prefix}") ? {is_build} : true',
+            f"{subject} points to {_of_ami('id')}, which is not a build of this image, though its name starts like "
+            f"one: its tag {_BUILD_TAG}, which Image Builder sets to the build's ARN, is {_of_ami(tag, 'missing')}. "
+            "Move the channel to a build of the image.",
         ),
         _Guard(
             "architecture",
@@ -145,25 +153,25 @@ def _identity_guards(subject: str, declared: EstateImage[AmiImage]) -> tuple[_Gu
 
 
 def _age_guards(subject: str, fleet: Fleet) -> tuple[_Guard, ...]:
-    """An AMI that says nothing of its age passes."""
+    """Whether the AMI is too old or deprecated. An AMI without a date is neither."""
     limit = f"{fleet.max_age.count('hour')}h"
     return (
         _Guard(
             "age",
             f'try(timecmp(timeadd(the_ami.creation_date, "{limit}"), plantimestamp()) > 0, true)',
             f"{subject} points to {_of_ami('id')}, which was built on {_of_ami('creation_date')}: more than "
-            f"{fleet.max_age} ago. Build the image anew.",
+            f"{fleet.max_age} ago. Build the image again.",
         ),
         _Guard(
             "deprecation",
             "try(timecmp(the_ami.deprecation_time, plantimestamp()) > 0, true)",
-            f"{subject} points to {_of_ami('id')}, which is deprecated since {_of_ami('deprecation_time')}.",
+            f"{subject} points to {_of_ami('id')}, which has been deprecated since {_of_ami('deprecation_time')}.",
         ),
     )
 
 
 def _of_ami(attribute: str, otherwise: str = "?") -> str:
-    """An attribute of the AMI in a message, which is evaluated also where there is no AMI."""
+    """An attribute of the AMI in a message, which is evaluated even when there is no AMI."""
     return f'${{try({_AMI_HERE}.{attribute}, "{otherwise}")}}'
 
 
@@ -174,9 +182,9 @@ def _stopping(*guards: _Guard) -> TerraformResourceLifecycle:
 
 
 def _warn(stack: TerraformStack, guard: _Guard) -> None:
-    """A check block, which cdktf has no class for. It stands outside the data source, so the AMI has its full name.
+    """A check block, for which cdktf has no class. It is outside the data source, so it has the AMI's full name.
 
-    Where there is no AMI, there is nothing to warn of: that it is missing is said elsewhere.
+    It does not warn when there is no AMI, because a postcondition stops the plan then.
     """
     ami = f"one({_AMI})"
     condition = f"{ami} == null ? true : ({guard.condition})"

@@ -1,4 +1,4 @@
-"""One golden image: its pipeline, and the hand-off of what it builds."""
+"""The stack of an image: its pipeline, and the hand-off of its builds."""
 
 from cdktf import TerraformOutput, TerraformStack
 from cdktf_cdktf_provider_aws.data_aws_caller_identity import DataAwsCallerIdentity
@@ -24,8 +24,8 @@ from stacks.terraform import add_terraform
 class ImagePipelineStack(TerraformStack):
     """The stack `image-<name>`, in the image's first region.
 
-    Its outputs are what other tools need: the pipeline's ARN, the topic's, the function's name, the log bucket's,
-    and the parameter of each channel.
+    Its outputs are for other tools: the ARNs of pipeline and topic, the names of function and log bucket, and the
+    parameter of each channel.
     """
 
     def __init__(self, scope: Construct, *, estate: Estate, image: Image) -> None:

@@ -1,4 +1,4 @@
-"""IAM and resource policies as JSON text: statements in, one canonical document out."""
+"""IAM policies and policies of resources: from statements to JSON."""
 
 import json
 import re
@@ -8,15 +8,15 @@ from typing import Any
 _MOST_INLINE = 10_240
 _MOST_MANAGED = 6_144
 _TOKEN = r"\$\{TfToken\[[^]]*\]\}"
-"""What cdktf puts for a value that only Terraform knows."""
+"""The placeholder that cdktf writes for a value that only Terraform knows."""
 _LONGEST_VALUE = 130
-"""Characters of such a value, an ARN."""
+"""The characters of such a value, an ARN, at most."""
 
 Statement = Mapping[str, Any]
-"""One statement in IAM's own words: Sid, Effect (Allow if absent), Principal, Action, Resource, Condition."""
+"""A statement with IAM's own keys: Sid, Effect (default: Allow), Principal, Action, Resource, Condition."""
 
 Condition = Mapping[str, Mapping[str, str]]
-"""When a statement holds, in IAM's own words: operator, key, value."""
+"""The condition of a statement: operator, key, value."""
 
 MADE_BY_IMAGE_BUILDER = "EC2 Image Builder"
 """The tag `CreatedBy` of everything that Image Builder makes."""
@@ -48,10 +48,10 @@ MANAGED_BY_SYSTEMS_MANAGER: Statement = {
         "ssmmessages:OpenControlChannel",
         "ssmmessages:OpenDataChannel",
     ],
-    # the agent's own channel: most of these actions know no resource, and the agent reaches only its own instance's
+    # most of these actions have no resource types; the agent reaches only the channels of its own instance
     "Resource": "*",
 }
-"""What the agent of Systems Manager needs: AmazonSSMManagedInstanceCore without its leave to read every parameter."""
+"""For the agent of Systems Manager: AmazonSSMManagedInstanceCore without the permission to read every parameter."""
 
 
 def policy(*statements: Statement) -> str:
@@ -66,10 +66,10 @@ def policy(*statements: Statement) -> str:
 
 
 def in_policies(statements: Iterable[Statement]) -> list[list[Statement]]:
-    """Statements of a role as its policies have room for them: the first is its inline policy, others are managed ones.
+    """The statements of a role, divided into policies of at most IAM's size: the first is inline, others are managed.
 
-    IAM takes 10,240 characters of all inline policies of a role together, and 6,144 of each managed one ("IAM and AWS
-    STS quotas" in its user guide), and counts no blanks.
+    All inline policies of a role together have at most 10,240 characters, a managed policy 6,144, without white space
+    ("IAM and AWS STS quotas" in IAM's user guide).
     """
     parts: list[list[Statement]] = [[]]
     for statement in statements:
@@ -81,24 +81,24 @@ def in_policies(statements: Iterable[Statement]) -> list[list[Statement]]:
 
 
 def _size(*statements: Statement) -> int:
-    """The characters of a policy with Terraform's values in place: accounts, and names as long as they get."""
+    """The characters of a policy with Terraform's values in it: account numbers, and ARNs at their longest."""
     text = re.sub(rf"(?<=:){_TOKEN}(?=:)", "0" * 12, policy(*statements))
     return len(re.sub(_TOKEN, "x" * _LONGEST_VALUE, text))
 
 
 def own_account(root: str) -> Statement:
-    """The statement of a key's own policy that lets the policies of its account decide, by the ARN of its root."""
+    """For a key's policy: lets IAM policies of the account decide. `root` is the ARN of the account's root."""
     return {
-        "Sid": "ThisAccountByItsPolicies",
+        "Sid": "EnableIamPolicies",
         "Principal": {"AWS": root},
         "Action": "kms:*",
-        # in a key's own policy the resource "*" is that key
+        # in a key's policy: that key
         "Resource": "*",
     }
 
 
 def only_over_tls(actions: str | list[str], resource: str | list[str]) -> Statement:
-    """The statement of a resource's own policy that refuses everybody who comes without TLS."""
+    """For a resource's policy: denies requests without TLS."""
     return {
         "Sid": "OnlyEncryptedConnections",
         "Effect": "Deny",
@@ -110,16 +110,15 @@ def only_over_tls(actions: str | list[str], resource: str | list[str]) -> Statem
 
 
 def any_of(regions: Sequence[str]) -> str:
-    """The region in the ARN of what is in each of some regions; the statement is then held to them by `only_in`.
+    """The region in the ARN of a resource that exists in several regions; `only_in` limits the statement to these.
 
-    One ARN and a condition instead of an ARN for each region: IAM takes 10,240 characters of all inline policies of a
-    role together.
+    One ARN and a condition are shorter than an ARN for each region, and the size of policies is limited.
     """
     return regions[0] if len(regions) == 1 else "*"
 
 
 def only_in(regions: Sequence[str], statement: Statement) -> Statement:
-    """A statement that holds for calls to some regions only, where its ARNs do not name the one that there is."""
+    """Limits a statement to requests in these regions. A single region is in its ARNs already."""
     if len(regions) == 1:
         return statement
     condition = statement.get("Condition", {})
@@ -128,7 +127,7 @@ def only_in(regions: Sequence[str], statement: Statement) -> Statement:
 
 
 def for_account(account: str) -> Condition:
-    """That a service acts for this account, and is nobody's confused deputy from another one."""
+    """Lets a service act for this account only (IAM's "confused deputy problem")."""
     return {"StringEquals": {"aws:SourceAccount": account}}
 
 

@@ -1,5 +1,5 @@
-"""Roles, all under the path and the permissions boundary of the settings, each with a policy of its own, or with more
-where one has no room for all."""
+"""Roles with the path and permissions boundary of the settings. Each has an inline policy, and managed policies for
+statements that do not fit into it."""
 
 from collections.abc import Iterable
 from typing import Literal
@@ -17,7 +17,7 @@ from stacks.policy import Condition, Statement, in_policies, policy, trust
 
 def add_role(
     stack: TerraformStack,
-    whose: Literal["instance", "function", "lifecycle", "export", "import", "execution"],
+    part: Literal["instance", "function", "lifecycle", "export", "import", "execution"],
     *,
     name: str,
     service: str,
@@ -25,14 +25,14 @@ def add_role(
     iam: Iam,
     trust_condition: Condition | None = None,
 ) -> tuple[IamRole, IamRolePolicy]:
-    """The role `<whose>_role`, which `service` assumes, and the policy that says what it may do.
+    """The role `<part>_role`, which `service` assumes, and its inline policy.
 
-    What has no room in it is in managed policies, `<whose>_policy_2` and so on, for which the first one waits: who
-    waits for that has all of them.
+    Statements that do not fit into the inline policy are in managed policies, `<part>_policy_2` and so on. The inline
+    policy depends on these, so that a resource which depends on it depends on all.
     """
     role = IamRole(
         stack,
-        f"{whose}_role",
+        f"{part}_role",
         name=name,
         path=iam.path,
         permissions_boundary=iam.permissions_boundary,
@@ -40,11 +40,11 @@ def add_role(
     )
     inline, *others = in_policies(statements)
     attached = [
-        _attach(stack, f"{whose}_policy_{number}", role=role, name=f"{name}_{number}", statements=each, iam=iam)
+        _attach(stack, f"{part}_policy_{number}", role=role, name=f"{name}_{number}", statements=each, iam=iam)
         for number, each in enumerate(others, start=2)
     ]
     role_policy = IamRolePolicy(
-        stack, f"{whose}_policy", name=whose, role=role.name, policy=policy(*inline), depends_on=attached or None
+        stack, f"{part}_policy", name=part, role=role.name, policy=policy(*inline), depends_on=attached or None
     )
     return role, role_policy
 
@@ -59,6 +59,6 @@ def _attach(
 def add_instance_profile(
     stack: TerraformStack, *, name: str, statements: Iterable[Statement], iam: Iam
 ) -> IamInstanceProfile:
-    """The instance profile of EC2 instances that may do what `statements` say."""
+    """An instance profile whose role has these statements."""
     role, _ = add_role(stack, "instance", name=name, service="ec2.amazonaws.com", statements=statements, iam=iam)
     return IamInstanceProfile(stack, "instance_profile", name=name, path=iam.path, role=role.name)

@@ -1,4 +1,4 @@
-"""What every stack says to Terraform: versions, provider, backend, owner; and the one escaping boundary."""
+"""What every stack has: versions, provider, backend, owner of the state; and how text is escaped for Terraform."""
 
 from cdktf import (
     LocalBackend,
@@ -16,28 +16,30 @@ from estate.models.provider import Provider
 from estate.models.settings import Settings
 
 _REQUIRED_PROVIDER = {5: ">= 5.100.0, < 7.0.0", 6: ">= 6.40.0, < 7.0.0"}
-"""By the version that the settings name. With 5, the synthesized JSON uses only what both majors know, so either runs
-it. From 6.22 to 6.39 the provider itself plans a change of every bucket's encryption for ever
-(hashicorp/terraform-provider-aws#47320); a constraint over both majors cannot say so."""
+"""By `settings.provider_version`. With 5, the JSON uses only what both major versions have, so either of them works.
+From 6.22 to 6.39 the provider plans a change of every bucket's encryption at each plan
+(hashicorp/terraform-provider-aws#47320); one constraint for both major versions cannot exclude these."""
 
 
 def literal(text: str) -> str:
-    """Text that Terraform must take letter for letter.
+    """Text that Terraform must not change.
 
-    cdktf writes strings as they are, and Terraform reads `${…}` and `%{…}` in them as templates: a shell script
-    would break or, worse, change. Every text of the configuration passes here on its way into a construct, unless its
-    model refuses `$` and `%` anyway, as those of names, ARNs and tags do.
+    cdktf writes strings as they are, and Terraform evaluates `${…}` and `%{…}` in them as templates: a shell script
+    would fail or do something else. So every text of the configuration is escaped here, except where its model refuses
+    `$` and `%` anyway, as for names, ARNs and tags.
     """
     return text.replace("${", "$${").replace("%{", "%%{")
 
 
 def stopping(*rules: tuple[str, str]) -> TerraformResourceLifecycle:
-    """Stops a plan when a condition, an expression over `self`, does not hold, with the words beside it.
+    """Stops a plan with a message when its condition, an expression about `self`, is false.
 
-    The words may have expressions of their own. A postcondition does not block a destroy, as a failing lookup would.
+    A message may contain expressions, too. A postcondition does not stop a destroy, as a failing lookup would.
     """
     return TerraformResourceLifecycle(
-        postcondition=[Postcondition(condition=f"${{{condition}}}", error_message=words) for condition, words in rules]
+        postcondition=[
+            Postcondition(condition=f"${{{condition}}}", error_message=message) for condition, message in rules
+        ]
     )
 
 
@@ -50,9 +52,11 @@ def add_terraform(
     account: str | None,
     provider: Provider,
 ) -> None:
-    """Versions, backend, provider and owner of a stack. `tags` go to every resource, beside those of the settings;
-    `account` is the name of the stack's account in the settings."""
-    # over the exact version that the bindings were made from
+    """Versions, backend, provider and owner of a stack.
+
+    All resources get `tags` and those of the settings. `account` is the name of the stack's account in the settings.
+    """
+    # replaces the exact version that the bindings were generated from
     version = _REQUIRED_PROVIDER[settings.provider_version]
     stack.add_override("terraform.required_providers", {"aws": {"source": "hashicorp/aws", "version": version}})
     _add_backend(stack, settings=settings, region=region, account=account)
@@ -69,7 +73,7 @@ def add_provider(
     provider: Provider,
     alias: str | None = None,
 ) -> AwsProvider:
-    """The provider of a region; one beside that of the stack has an alias."""
+    """The provider of a region. `alias` is for a second one in a stack."""
     role = provider.assume_role
     return AwsProvider(
         stack,
@@ -99,23 +103,23 @@ def _add_backend(stack: TerraformStack, *, settings: Settings, region: str, acco
             profile=access.profile,
             assume_role=S3BackendAssumeRoleConfig(**role.model_dump(exclude_none=True)) if role else None,
         )
-        # the bindings of 0.21 do not know it yet
+        # missing in the bindings of cdktf 0.21
         stack.add_override("terraform.backend.s3.use_lockfile", s3.use_lockfile)
     elif settings.backend.local:
-        # relative to cdktf.out/stacks/<stack>, where Terraform runs; an absolute path would differ by machine
+        # relative to cdktf.out/stacks/<stack>, where Terraform runs, because an absolute path differs by machine
         LocalBackend(stack, path=f"../../../{settings.backend.local.folder}/{name}")
 
 
 def _add_marker(stack: TerraformStack, *, namespace: str) -> None:
-    """Whose state it is, in the state itself: whatever backend a stack is given, it stops at another estate's.
+    """Writes the owner into the state, so that a plan stops when the backend has the state of another estate.
 
-    The first apply writes it, so it protects from the second one on. It is never in the way of a destroy.
+    The first apply writes it, so it protects all later ones. It does not stop a destroy.
     """
     other = "${self.output}"
-    words = (
-        f"The state of {stack.node.id} belongs to the estate {other}, not to {namespace}: this plan would replace what "
-        f"{other} has in AWS. Give {namespace} a state of its own (another backend, folder or key prefix). If {other} "
-        f"was renamed to {namespace}: destroy the stack under the old name first."
+    message = (
+        f"The state of {stack.node.id} belongs to the estate {other}, not to {namespace}: this plan would replace the "
+        f"resources of {other}. Give {namespace} a state of its own (another backend, folder or key prefix). If "
+        f"{other} was renamed to {namespace}: destroy the stack under the old name first."
     )
     marker = TerraformResource(
         stack,
@@ -123,7 +127,7 @@ def _add_marker(stack: TerraformStack, *, namespace: str) -> None:
         terraform_resource_type="terraform_data",
         lifecycle=TerraformResourceLifecycle(
             ignore_changes=["input"],
-            postcondition=[Postcondition(condition=f'${{self.output == "{namespace}"}}', error_message=words)],
+            postcondition=[Postcondition(condition=f'${{self.output == "{namespace}"}}', error_message=message)],
         ),
     )
     marker.add_override("input", namespace)

@@ -1,7 +1,7 @@
-"""Topics: encrypted, reached over TLS only, and open to nobody but those that are named.
+"""Topics: encrypted, reached over TLS only, and used only by services that are named and by principals that IAM allows.
 
-SNS gives a topic without a policy one that lets every principal of the account subscribe, publish and delete. With a
-policy of its own the topic is used by those whose IAM policies allow it, and by the services that the policy names.
+A topic without a policy of its own gets SNS's default, which lets every principal of the account subscribe, publish and
+delete. With a policy, only its own statements and IAM policies decide.
 """
 
 from collections.abc import Iterable
@@ -22,10 +22,10 @@ _ACTIONS = (
     "sns:SetTopicAttributes",
     "sns:Subscribe",
 )
-"""What a topic's policy can speak of; SNS refuses `sns:*` there, which has more in it."""
+"""The actions that a topic's policy can have. SNS refuses `sns:*` there, because it has more."""
 
 EVENTS, ALARMS = "events.amazonaws.com", "cloudwatch.amazonaws.com"
-"""The services that publish what people should know: EventBridge's rules and CloudWatch's alarms."""
+"""The services that publish notifications: EventBridge and CloudWatch's alarms."""
 
 
 def add_topic(
@@ -40,8 +40,8 @@ def add_topic(
 ) -> SnsTopic:
     """The topic `construct_id` and its `<construct_id>_policy`.
 
-    `publishers` are services (`EVENTS`, `ALARMS`) that publish under their own name; the key must let them, too
-    (`key_statements`). Roles and people publish by their own IAM policies.
+    `publishers` are services (`EVENTS`, `ALARMS`) that publish as themselves; the key must allow them, too
+    (`key_statements`). Roles and people need IAM policies of their own to publish.
     """
     topic = SnsTopic(stack, construct_id, name=name, display_name=display_name, kms_master_key_id=kms_key)
     SnsTopicPolicy(
@@ -57,18 +57,18 @@ def add_topic(
 
 
 def key_statements(publishers: Iterable[str], *, topic_arn: str, account: str) -> list[Statement]:
-    """What the key of a topic must allow, in its own policy, for the services that publish to it."""
+    """For the policy of a topic's key: lets the services that publish to the topic use the key."""
     return [
         {
             "Sid": _SIDS[service],
             "Principal": {"Service": service},
             "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
-            # in a key's own policy: that key
+            # in a key's policy: that key
             "Resource": "*",
             "Condition": {
-                # SNS encrypts under the name of the topic ("Key management" in its developer guide). By that alone
-                # where EventBridge publishes: it does not say for whom it asks KMS, and a condition on the source
-                # would lose every message (same page; awslabs/landing-zone-accelerator-on-aws#407).
+                # The topic is in the encryption context ("Key management" in SNS's developer guide). EventBridge sends
+                # no source account to KMS, so a condition on it would lose every message (same page;
+                # awslabs/landing-zone-accelerator-on-aws#407).
                 "StringEquals": {
                     "kms:EncryptionContext:aws:sns:topicArn": topic_arn,
                     **({} if service == EVENTS else {"aws:SourceAccount": account}),
@@ -91,7 +91,7 @@ def _publishing(service: str, arn: str, account: str) -> Statement:
     }
     if service == EVENTS:
         # "You can't use Condition blocks in Amazon SNS topic policies for EventBridge" (its user guide, "Amazon SNS
-        # permissions"). A rule of another account needs a role there, and so comes under that role's name, which no
-        # statement allows ("Sending events to an AWS service in another account").
+        # permissions"). A rule of another account needs a role there and publishes as that role, which no statement
+        # allows ("Sending events to an AWS service in another account").
         return statement
     return {**statement, "Condition": {"StringEquals": {"aws:SourceAccount": account}}}

@@ -16,11 +16,11 @@ from estate.estate import EstateFleet
 def add_group(
     stack: TerraformStack, declared: EstateFleet, *, subnets: list[str], launch_template: LaunchTemplate
 ) -> AutoscalingGroup:
-    """The group. Applying a new version of the launch template starts an instance refresh."""
+    """The group. An apply with a new version of the launch template starts an instance refresh."""
     fleet = declared.fleet
     preferences = fleet.rollout.model_dump(exclude_none=True, exclude={"warmup"})
     if fleet.rollout.warmup is not None:
-        preferences["instance_warmup"] = str(fleet.rollout.warmup.seconds)  # the provider takes text
+        preferences["instance_warmup"] = str(fleet.rollout.warmup.seconds)  # text in the provider
     return AutoscalingGroup(
         stack,
         "fleet",
@@ -29,19 +29,19 @@ def add_group(
         max_size=fleet.capacity.max,
         desired_capacity=fleet.capacity.desired,
         vpc_zone_identifier=subnets,
-        # an empty list, too: AWS's provider keeps the target groups of a group where they are left out
+        # also an empty list, because the provider keeps target groups that are left out
         target_group_arns=list(fleet.target_group_arns),
         health_check_type=fleet.health_check_type,
         health_check_grace_period=fleet.health_check.grace_period.seconds,
         launch_template=AutoscalingGroupLaunchTemplate(
             id=launch_template.id,
-            # a number: "$Latest" would never look changed, and so never start a refresh
+            # a number, because "$Latest" never changes, and would never start a refresh
             version="${tostring(aws_launch_template.launch_template.latest_version)}",
         ),
         instance_refresh=AutoscalingGroupInstanceRefresh(
             strategy="Rolling", preferences=AutoscalingGroupInstanceRefreshPreferences(**preferences)
         ),
-        # the provider's default tags do not reach a group; instances get theirs from the launch template
+        # a group does not get the provider's default tags; instances get theirs from the launch template
         tag=[
             AutoscalingGroupTag(key=key, value=value, propagate_at_launch=False) for key, value in declared.tags.items()
         ],

@@ -1,4 +1,4 @@
-"""The launch template: it carries the AMI, so a plan shows `image_id: ami-old -> ami-new`."""
+"""The launch template. It has the AMI, so a plan shows `image_id: ami-old -> ami-new`."""
 
 from base64 import b64encode
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ _INSTANCE_TAGS = {None: None, True: "enabled", False: "disabled"}
 def add_launch_template(
     stack: TerraformStack, declared: EstateFleet, *, ami: GuardedAmi, security_groups: list[str]
 ) -> LaunchTemplate:
-    """What every instance of the fleet is: IMDSv2 only, encrypted root volume, the tags of estate and fleet."""
+    """The template of all instances: IMDSv2 only, encrypted volumes, the tags of estate and fleet."""
     fleet, name = declared.fleet, declared.names.group
     tags = {**declared.tags, "goldsmith:channel": fleet.channel, "Name": name}
     return LaunchTemplate(
@@ -54,7 +54,7 @@ def add_launch_template(
             instance_metadata_tags=_INSTANCE_TAGS[fleet.metadata.instance_tags],
         ),
         block_device_mappings=mappings(declared, root_device_name=ami.root_device_name),
-        # the provider's default tags reach the template, not what is launched from it
+        # the provider's default tags are those of the template, not of what is launched from it
         tag_specifications=[
             LaunchTemplateTagSpecifications(resource_type=kind, tags=tags) for kind in ("instance", "volume")
         ],
@@ -63,17 +63,17 @@ def add_launch_template(
 
 
 def _kept_tags(fleet: Fleet) -> Iterator[tuple[str, str]]:
-    """AWS's provider keeps what is left out, and to write it in every template would replace all instances once."""
+    """Not written in every template, because that would replace all instances once."""
     if fleet.metadata.instance_tags is None:
         yield (
             'try(self.metadata_options[0].instance_metadata_tags, null) != "enabled"',
-            f"Fleet {fleet.name}: its instances have their tags in their metadata, and AWS's provider keeps that when "
-            "it is left out. Write metadata: {instance_tags: false}.",
+            f"Fleet {fleet.name}: its instances have their tags in their metadata, and AWS's provider keeps that "
+            "setting when it is left out. Write metadata: {instance_tags: false}.",
         )
 
 
 def _instance_profile_arn(stack: TerraformStack, declared: EstateFleet) -> str:
-    """The fleet's own instance profile, or one made that lets Systems Manager reach the instances and no more."""
+    """The configured instance profile, or one whose role has the permissions for Systems Manager only."""
     if declared.fleet.instance_profile_arn:
         return declared.fleet.instance_profile_arn
     name, iam = declared.names.role("fleet", declared.fleet.region), declared.settings.iam

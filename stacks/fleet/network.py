@@ -1,4 +1,4 @@
-"""Subnets and security groups of a fleet, given or found or made."""
+"""Subnets and security groups of a fleet: configured, looked up, or made by the stack."""
 
 import json
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ _SUBNETS = "data.aws_subnets.subnets"
 
 @dataclass(frozen=True)
 class Network:
-    """Where the instances run, and what guards them: IDs."""
+    """IDs of the subnets and security groups of the instances."""
 
     subnets: list[str]
     security_groups: list[str]
 
 
 def add_network(stack: TerraformStack, declared: EstateFleet) -> Network:
-    """Subnets by ID or by tags, looked up at each plan; security groups given, or one made in the subnets' VPC."""
+    """Subnets by ID or by tags, looked up at each plan; the configured security groups, or one that is made."""
     fleet = declared.fleet
     given = list(fleet.security_group_ids)
     if fleet.subnets.ids and given:
@@ -40,7 +40,7 @@ def add_network(stack: TerraformStack, declared: EstateFleet) -> Network:
 
 @dataclass(frozen=True)
 class _Wanted:
-    """The subnets that a fleet asks for, and what a reviewer reads when they are not as they should be."""
+    """The subnets that a fleet needs, and messages when they are missing or in several VPCs."""
 
     filters: list[DataAwsSubnetsFilter]
     are_there: tuple[str, str]
@@ -55,9 +55,9 @@ def _named(fleet: Fleet) -> _Wanted:
         are_there=(
             f"length(self.ids) == {len(ids)}",
             f"Fleet {fleet.name}: subnets that do not exist in this account and {fleet.region}: {missing}. "
-            "Name subnets that are there.",
+            "Name subnets that exist.",
         ),
-        several_vpcs=f"Fleet {fleet.name}: the subnets {', '.join(ids)} lie in several VPCs. Name subnets of one.",
+        several_vpcs=f"Fleet {fleet.name}: the subnets {', '.join(ids)} are in several VPCs. Name subnets of one VPC.",
     )
 
 
@@ -72,19 +72,19 @@ def _tagged(fleet: Fleet) -> _Wanted:
             "length(self.ids) > 0",
             f"Fleet {fleet.name}: no subnet in {fleet.region} has the tags {tags}. Tag subnets, or name them by ID.",
         ),
-        several_vpcs=f"Fleet {fleet.name}: the subnets in {fleet.region} with the tags {tags} lie in several VPCs. "
-        "Add a tag that tells them apart, or name subnets by ID.",
+        several_vpcs=f"Fleet {fleet.name}: the subnets in {fleet.region} with the tags {tags} are in several VPCs. "
+        "Add a tag that only the subnets of one VPC have, or name subnets by ID.",
     )
 
 
 def _look_up(stack: TerraformStack, wanted: _Wanted) -> tuple[list[str], str]:
-    """The subnets and their VPC. The plan stops when they are missing, or lie in several VPCs.
+    """The subnets and their VPC. The plan stops when they are missing, or in several VPCs.
 
-    No lookup fails when it finds nothing, because that would stop a destroy, too.
+    No lookup fails when it finds nothing, because that would also stop a destroy.
     """
     DataAwsSubnets(stack, "subnets", filter=wanted.filters, lifecycle=stopping(wanted.are_there))
     first = DataAwsSubnet(stack, "first_subnet", id=f"${{{_SUBNETS}.ids[count.index]}}")
-    # this data source fails when it finds nothing, so it looks only for what the list has found
+    # this data source fails when it finds nothing, so it reads only a subnet that is in the list
     first.add_override("count", f"${{min(length({_SUBNETS}.ids), 1)}}")
     vpc_id = "one(data.aws_subnet.first_subnet[*].vpc_id)"
     all_of_them = f"length(self.ids) == length({_SUBNETS}.ids)"
@@ -98,12 +98,12 @@ def _look_up(stack: TerraformStack, wanted: _Wanted) -> tuple[list[str], str]:
 
 
 def _add_security_group(stack: TerraformStack, declared: EstateFleet, vpc_id: str) -> str:
-    """A group that lets nothing in and only HTTPS out."""
+    """A group that allows no inbound traffic, and only HTTPS outbound."""
     group = SecurityGroup(
         stack,
         "security_group",
-        # Instances hold a group until they are replaced. So a new one comes before the old one goes, under another
-        # name, and the old one waits for the instance refresh to end, which the apply does not wait for.
+        # A group cannot be deleted while instances use it. So a new one, with another name, is made before the old one
+        # is destroyed, and the destroy waits for the end of the instance refresh, which the apply does not wait for.
         name_prefix=f"{declared.names.group}-",
         lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
         timeouts=SecurityGroupTimeouts(delete="60m"),
@@ -118,7 +118,7 @@ def _add_security_group(stack: TerraformStack, declared: EstateFleet, vpc_id: st
         ip_protocol="tcp",
         from_port=443,
         to_port=443,
-        # AWS's endpoints have no fixed addresses; a fleet with VPC endpoints names groups of its own
+        # AWS's endpoints have no fixed addresses; a fleet with VPC endpoints can name its own groups
         cidr_ipv4="0.0.0.0/0",
     )
     return group.id

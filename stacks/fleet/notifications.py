@@ -1,4 +1,4 @@
-"""Who hears of rollouts that did not end well: by e-mail from a topic of the stack, and through topics of others."""
+"""Notifications of failed and cancelled rollouts: by e-mail from a topic of the stack, and to other topics."""
 
 from cdktf import TerraformStack
 from cdktf_cdktf_provider_aws.data_aws_caller_identity import DataAwsCallerIdentity
@@ -8,30 +8,27 @@ from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 
 from estate.arns import Arn
 from estate.estate import EstateFleet
-from stacks.happenings import Happening, add_rule, subscribe
+from stacks.event_rules import EventRule, add_rule, subscribe
 from stacks.policy import own_account, policy
 from stacks.topic import EVENTS, add_topic, key_statements
 
 
 def add_notifications(stack: TerraformStack, declared: EstateFleet) -> None:
-    """The topic of the e-mails, if there are any, and the rule that finds refreshes that failed or were cancelled.
-
-    Nothing at all for a fleet without `notifications:`.
-    """
-    wanted = declared.fleet.notifications
-    topic = _add_topic(stack, declared) if wanted.emails else None
-    if topic or wanted.topic_arns:
-        add_rule(stack, _failed_rollout(declared), topic=topic, topic_arns=wanted.topic_arns)
+    """The topic for e-mail, and the rule for instance refreshes that fail or are cancelled, if anybody is notified."""
+    notifications = declared.fleet.notifications
+    emails = _add_topic(stack, declared) if notifications.emails else None
+    if emails or notifications.topic_arns:
+        add_rule(stack, _failed_rollout(declared), emails=emails, topic_arns=notifications.topic_arns)
 
 
-def _failed_rollout(declared: EstateFleet) -> Happening:
-    """Events as the user guide of Auto Scaling has them ("Instance refresh example events and patterns"), and the names
-    of those of a rollback as EventBridge's reference of Auto Scaling events has them. None of them says why."""
+def _failed_rollout(declared: EstateFleet) -> EventRule:
+    """For events of Auto Scaling ("Instance refresh example events and patterns" in its user guide; those of a rollback
+    are in EventBridge's reference of Auto Scaling events). None of them has a reason."""
     fleet, label, group = declared.fleet, declared.names.label, declared.names.group
     refresh = "EC2 Auto Scaling Instance Refresh"
-    return Happening(
+    return EventRule(
         kind="failed_rollouts",
-        rule=declared.names.rollouts,
+        name=declared.names.rollouts,
         description=f"Instance refreshes of fleet {label} that failed or were cancelled",
         pattern={
             "source": ["aws.autoscaling"],
@@ -41,8 +38,8 @@ def _failed_rollout(declared: EstateFleet) -> Happening:
             "detail": {"AutoScalingGroupName": [group]},
         },
         values={"event": "$.detail-type", "refresh": "$.detail.InstanceRefreshId", "time": "$.time"},
-        words=f"Fleet {label}: <event> at <time>, so instances may still run an older build. Why: aws autoscaling "
-        f"describe-instance-refreshes --region {fleet.region} --auto-scaling-group-name {group} --query "
+        message=f"Fleet {label}: <event> at <time>, so instances may still run an older build. To see the reason: aws "
+        f"autoscaling describe-instance-refreshes --region {fleet.region} --auto-scaling-group-name {group} --query "
         f"InstanceRefreshes[0].StatusReason --instance-refresh-ids <refresh>. What to do: python -m ops status "
         f"{fleet.name}",
     )
@@ -51,7 +48,7 @@ def _failed_rollout(declared: EstateFleet) -> Happening:
 def _add_topic(stack: TerraformStack, declared: EstateFleet) -> SnsTopic:
     account = DataAwsCallerIdentity(stack, "account").account_id
     kms_key = declared.settings.kms_key
-    if kms_key is None or Arn.parse(kms_key).region != declared.fleet.region:  # a topic takes only a key of its region
+    if kms_key is None or Arn.parse(kms_key).region != declared.fleet.region:  # a topic needs a key of its region
         kms_key = _add_key(stack, declared, account=account)
     topic = add_topic(
         stack,
@@ -67,7 +64,7 @@ def _add_topic(stack: TerraformStack, declared: EstateFleet) -> SnsTopic:
 
 
 def _add_key(stack: TerraformStack, declared: EstateFleet, *, account: str) -> str:
-    """The ARN of a key of the stack's own: AWS's own key for SNS does not let EventBridge use it."""
+    """The ARN of a key of the stack, because EventBridge cannot use AWS's own key for SNS."""
     label, topic = declared.names.label, declared.arn("sns", declared.names.rollouts, account=account)
     key = KmsKey(
         stack,

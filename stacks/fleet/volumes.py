@@ -1,7 +1,7 @@
 """The volumes of a fleet's instances, as block device mappings of its launch template.
 
-AWS's provider takes what is left out of a mapping from the mapping that stood in the same place before, be it of
-another device. So everything is written, zero for what a volume does not have; of throughput it takes no zero.
+Where a mapping leaves a value out, AWS's provider keeps the value of the mapping that was at the same position before,
+even of another device. So every value is written, with 0 for what a volume does not have. Throughput cannot be 0.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,11 +17,11 @@ from estate.models.fleet import FleetRootVolume
 from estate.models.images import volumes_of
 
 _GP3_IOPS, _GP3_THROUGHPUT = 3000, 125
-"""Of a gp3 volume, if nothing else is said."""
+"""EC2's defaults for gp3 volumes."""
 
 
 def mappings(declared: EstateFleet, *, root_device_name: str) -> list[LaunchTemplateBlockDeviceMappings]:
-    """The root volume first, then the others. All are encrypted."""
+    """The root volume, then the others. All are encrypted."""
     return [
         _mapping(root_device_name, declared.fleet.root_volume),
         *(_mapping(name, volume) for name, volume in _data_volumes(declared).items()),
@@ -29,7 +29,7 @@ def mappings(declared: EstateFleet, *, root_device_name: str) -> list[LaunchTemp
 
 
 def kept_throughputs(declared: EstateFleet) -> Iterator[tuple[str, str]]:
-    """Stops where the provider would keep a throughput that is left out, and what to do."""
+    """Conditions and messages that stop a plan where the provider would keep a throughput that is left out."""
     volumes: list[tuple[str, FleetRootVolume | FleetVolume]] = [("root volume", declared.fleet.root_volume)]
     volumes += [(f"volume {name}", volume) for name, volume in _data_volumes(declared).items()]
     for index, (what, volume) in enumerate(volumes):
@@ -41,15 +41,15 @@ def kept_throughputs(declared: EstateFleet) -> Iterator[tuple[str, str]]:
             )
             yield (
                 f"try(coalesce(self.block_device_mappings[{index}].ebs[0].throughput, 0), 0) == 0",
-                f"Fleet {declared.fleet.name}: its {what} would get the throughput of what was in its place in the "
-                f"launch template before, because AWS's provider keeps what is left out. {remedy}",
+                f"Fleet {declared.fleet.name}: its {what} would get the throughput of the volume at its position in "
+                f"the launch template before, because AWS's provider keeps values that are left out. {remedy}",
             )
 
 
 def _data_volumes(declared: EstateFleet) -> Mapping[str, FleetVolume]:
-    """Those of the fleet, and those of an image that is not encrypted: a launch encrypts what a mapping names.
+    """The fleet's volumes, and those of an image that is not encrypted, because a launch encrypts volumes by mappings.
 
-    Those that have a throughput are first: so none that is added pushes another to where one was.
+    Volumes with a throughput come first, so that a new one moves no other to the position of one with a throughput.
     """
     image = declared.image.image
     of_image = {} if image.root_volume.encrypted else volumes_of(image, declared.estate.images)
@@ -65,13 +65,13 @@ def _mapping(device_name: str, volume: FleetRootVolume | FleetVolume) -> LaunchT
     data = volume if isinstance(volume, FleetVolume) else None
     return LaunchTemplateBlockDeviceMappings(
         device_name=device_name,
-        # the provider takes truth as text
+        # text in the provider
         ebs=LaunchTemplateBlockDeviceMappingsEbs(
             encrypted="true",
             delete_on_termination="false" if data and not data.delete_on_termination else "true",
             volume_size=volume.volume_size or 0,
             volume_type=volume.volume_type,
-            # of a root volume only what is written: templates from before it could be would change
+            # no default for a root volume, because that would change existing templates
             iops=volume.iops or (_GP3_IOPS if data and data.volume_type == "gp3" else 0),
             throughput=_throughput(volume),
             kms_key_id=volume.kms_key_id,

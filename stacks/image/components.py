@@ -1,4 +1,4 @@
-"""Components, and the objects that hold what is too long for a request to Image Builder."""
+"""Components, and objects in S3 for documents that are too long for a request to Image Builder."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,22 +16,22 @@ from stacks.image.scope import ImageScope
 from stacks.terraform import literal
 
 NEW_BEFORE_OLD = TerraformResourceLifecycle(create_before_destroy=True)
-"""What is in use cannot be destroyed: make the new one, move to it what uses the old one, then destroy that."""
+"""For resources that cannot be destroyed while they are in use: Terraform makes the new one first."""
 
 
 @dataclass(frozen=True)
 class Components:
-    """The components that a stack makes for its recipe."""
+    """The components of a recipe that the stack makes."""
 
     made: Mapping[Component, ImagebuilderComponent]
 
     def arn(self, step: RecipeComponent) -> str:
-        """The ARN of a step's component, made here or not."""
+        """The ARN of a component of the recipe, whether the stack makes it or not."""
         return step.component if isinstance(step.component, str) else self.made[step.component].arn
 
 
 def add_components(stack: TerraformStack, scope: ImageScope, *, components: Mapping[str, Component]) -> Components:
-    """The components by their short names."""
+    """The components, by their short names."""
     return Components(
         {
             component: ImagebuilderComponent(
@@ -69,10 +69,10 @@ def add_document(stack: TerraformStack, id: str, scope: ImageScope, *, key: str,
         bucket=scope.logs.id,
         key=key,
         content=literal(text),
-        # not left to the bucket's default, which may come later than the object
+        # the bucket's default encryption may be set later than the object is made
         server_side_encryption="aws:kms",
         kms_key_id=scope.kms_key,
-        # S3 takes ten tags of an object, an estate may have more
+        # an object has at most ten tags, and the estate may have more
         override_provider=S3ObjectOverrideProvider(default_tags=S3ObjectOverrideProviderDefaultTags(tags={})),
         lifecycle=NEW_BEFORE_OLD,
     )

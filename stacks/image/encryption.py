@@ -1,4 +1,4 @@
-"""The key of an image pipeline: for its topic, queue, log and bucket."""
+"""The KMS key of an image pipeline, for its topics, queue, logs and bucket."""
 
 from cdktf import TerraformStack
 from cdktf_cdktf_provider_aws.kms_alias import KmsAlias
@@ -14,7 +14,7 @@ _SERVICE_LINKED_ROLE = "role/aws-service-role/imagebuilder.amazonaws.com/AWSServ
 
 
 def add_key(stack: TerraformStack, declared: EstateImage[Image], *, account: str) -> str:
-    """The ARN of the key: the one that the settings name, or one of the stack's own, rotated every year."""
+    """The ARN of the key in the settings, or of a key that the stack makes, rotated every year."""
     if declared.settings.kms_key:
         return declared.settings.kms_key
     key = KmsKey(
@@ -40,12 +40,12 @@ def _log_groups(declared: EstateImage[Image]) -> list[str]:
 
 def _statements(declared: EstateImage[Image], account: str) -> list[Statement]:
     region = declared.image.home
-    # in a key's own policy the resource "*" is that key
+    # in a key's policy the resource "*" is that key
     return [
         own_account(declared.arn("iam", "root", account=account, region="")),
         {
-            # The service-linked role may not exist yet, and a policy that names an absent principal is refused: so
-            # anyone, on the condition of being that role of this account, and through SNS only.
+            # The service-linked role may not exist yet, and KMS refuses a policy with a principal that does not exist.
+            # So the principal is "*", with the conditions that it is that role of this account, and through SNS only.
             "Sid": "ImageBuilderPublishes",
             "Principal": {"AWS": "*"},
             "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],

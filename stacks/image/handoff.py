@@ -1,4 +1,4 @@
-"""The hand-off: topic, function, subscription and schedule, which move the channel `latest` after a build."""
+"""The hand-off, which moves the channel `latest` after a build: topic, function, subscription and schedule."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,17 +23,17 @@ from stacks.policy import Statement, any_of, only_in
 from stacks.topic import add_topic
 
 RECONCILE_EVERY = "rate(1 hour)"
-"""How soon the channel is right again when a message was lost."""
+"""After a lost message, `latest` is correct again within this time."""
 
 _LONGEST_PATTERN = 2048
-"""Characters of an event pattern ("Amazon EventBridge quotas" in its user guide)."""
+"""The most characters of an event pattern ("Amazon EventBridge quotas" in its user guide)."""
 
 
 def add_handoff_topic(stack: TerraformStack, declared: EstateImage[Image], *, account: str, kms_key: str) -> SnsTopic:
-    """The topic to which Image Builder publishes finished and failed builds.
+    """The topic to which Image Builder publishes builds that ended.
 
-    Its service-linked role may publish to any topic of the account ("AWS managed policies" in its user guide); an
-    execution role of workflows is allowed by its own policy.
+    Its service-linked role may publish to any topic of the account ("AWS managed policies" in its user guide). The
+    role of workflows has a statement for it.
     """
     return add_topic(
         stack,
@@ -64,7 +64,7 @@ def add_handoff(stack: TerraformStack, scope: ImageScope, *, pipeline: Imagebuil
                 "Sid": "TopicWritesDeadLetters",
                 "Principal": {"Service": "sns.amazonaws.com"},
                 "Action": "sqs:SendMessage",
-                # in a queue's own policy: that queue
+                # in a queue's policy: that queue
                 "Resource": "*",
                 "Condition": {"ArnEquals": {"aws:SourceArn": scope.topic.arn}},
             }
@@ -75,7 +75,7 @@ def add_handoff(stack: TerraformStack, scope: ImageScope, *, pipeline: Imagebuil
         stack,
         "schedule",
         name=name,
-        description="Looks at Image Builder even when no message came",
+        description="Checks the builds in Image Builder, in case a message was lost",
         schedule_expression=RECONCILE_EVERY,
         function=function,
     )
@@ -84,7 +84,7 @@ def add_handoff(stack: TerraformStack, scope: ImageScope, *, pipeline: Imagebuil
             stack,
             "channels",
             name=f"{name}_channels",
-            description="Looks which builds are in use when a channel moved, before a lifecycle policy looks",
+            description="Tags the builds in use when a channel moves, so that no lifecycle policy deletes them",
             event_pattern=_moves_of_channels(scope),
             function=function,
         )
@@ -92,7 +92,7 @@ def add_handoff(stack: TerraformStack, scope: ImageScope, *, pipeline: Imagebuil
 
 
 def _configuration(scope: ImageScope) -> Configuration:
-    """What the function knows about the image, of what is known at synthesis."""
+    """The configuration of the function, as far as it is known at synthesis."""
     image = scope.image
     overdue = image.notifications.no_new_image_for
     return Configuration(
@@ -111,8 +111,10 @@ def _configuration(scope: ImageScope) -> Configuration:
 
 
 def _moves_of_channels(scope: ImageScope) -> str:
-    """What Parameter Store says in the home region of each channel but latest, which the function itself moves; of all
-    of them where their names are more than EventBridge takes. Another look changes nothing."""
+    """The event pattern for moves of the channels in the home region, except latest, which the function itself moves.
+
+    For all parameters of the image, if the names are too long for a pattern. Then the function runs more often.
+    """
     named = _changes_of([scope.names.parameter(channel) for channel in scope.image.channels])
     return named if len(named) <= _LONGEST_PATTERN else _changes_of([{"prefix": f"{scope.names.path}/"}])
 
@@ -154,7 +156,7 @@ def _add_rule(
     event_pattern: str | None = None,
     function: Function,
 ) -> None:
-    """Calls the function at times, or upon events."""
+    """Calls the function by a schedule, or on events."""
     rule = CloudwatchEventRule(
         stack,
         what,
@@ -184,12 +186,12 @@ def _statements(scope: ImageScope, pipeline: ImagebuilderImagePipeline) -> list[
 
     return [
         {"Sid": "ListBuilds", "Action": "imagebuilder:ListImagePipelineImages", "Resource": pipeline.arn},
-        {"Sid": "LookAtBuilds", "Action": "imagebuilder:GetImage", "Resource": builds},
+        {"Sid": "GetBuilds", "Action": "imagebuilder:GetImage", "Resource": builds},
         *_tag_builds(scope, builds),
         scope.kind.output_statement(scope),
         on_parameters("ReadChannels", path, "ssm:GetParametersByPath"),
         on_parameters("ReadChannel", f"{path}/*", ["ssm:GetParameter", "ssm:GetParameterHistory"]),
-        # only latest: operators move the other channels under their own identity
+        # only latest: operators move the other channels with their own permissions
         on_parameters(
             "MoveLatest",
             scope.names.parameter(names.LATEST),
@@ -199,7 +201,7 @@ def _statements(scope: ImageScope, pipeline: ImagebuilderImagePipeline) -> list[
 
 
 def _tag_builds(scope: ImageScope, builds: str) -> Iterator[Statement]:
-    """The function's own tags, in words about this image only: lifecycle policies select and spare by them."""
+    """For the function's own tags, with values for this image only. Lifecycle policies select builds by them."""
     owner, passing = scope.names.owner_tag, [*names.IN_USE_TAG, *names.NEWEST_TAG, names.RETENTION_TAG]
     yield {
         "Sid": "TagBuilds",

@@ -1,4 +1,4 @@
-"""Where builds run: infrastructure configuration, and the role of the instances that build."""
+"""Where builds run: the infrastructure configuration, and the role of build instances."""
 
 import re
 
@@ -19,7 +19,7 @@ from stacks.terraform import literal
 
 
 def add_infrastructure(stack: TerraformStack, scope: ImageScope) -> ImagebuilderInfrastructureConfiguration:
-    """The infrastructure configuration. If nothing else is said, build instances need IMDSv2 and end when a build
+    """The infrastructure configuration. By default, build instances need IMDSv2 and are terminated when a build
     fails."""
     profile = add_instance_profile(
         stack,
@@ -55,16 +55,16 @@ def add_infrastructure(stack: TerraformStack, scope: ImageScope) -> Imagebuilder
                 s3_bucket_name=scope.logs.bucket, s3_key_prefix=PREFIX.rstrip("/")
             )
         ),
-        # Image Builder tags the instances and volumes of a build with these; the provider's default tags don't reach
+        # for the instances and volumes of builds, which do not get the provider's default tags
         resource_tags=scope.declared.tags,
     )
 
 
 def _statements(scope: ImageScope) -> list[Statement]:
-    """What a build needs: AWS's EC2InstanceProfileForImageBuilder, narrowed to this image."""
+    """For a build instance: AWS's EC2InstanceProfileForImageBuilder, limited to this image."""
     region, components = scope.image.home, scope.kind.recipe.components.values()
     made = [f"{scope.image_builder_arn('component', name=component.name)}/*" for component in components]
-    # any version, because it is resolved only when an image is built
+    # any version, because a build chooses it
     managed = [f"{use.without_version}/*" for use in scope.image.uses if use.is_managed]
     return [
         MANAGED_BY_SYSTEMS_MANAGER,
@@ -73,11 +73,11 @@ def _statements(scope: ImageScope) -> list[Statement]:
             "Action": "imagebuilder:GetComponent",
             "Resource": sorted({*made, *managed}),
         },
-        *_given_objects(scope),
+        *_configured_objects(scope),
         *scope.kind.build_statements(scope),
         {
-            # AWS's own buckets ("VPC endpoints" in Image Builder's user guide), from which a build loads the program
-            # that runs components, and components of AWS
+            # AWS's own buckets ("VPC endpoints" in Image Builder's user guide), with the program that runs components,
+            # and with AWS's components
             "Sid": "LoadTaskExecutor",
             "Action": "s3:GetObject",
             "Resource": [
@@ -99,7 +99,7 @@ def _statements(scope: ImageScope) -> list[Statement]:
         {
             "Sid": "DecryptComponents",
             "Action": "kms:Decrypt",
-            # components that Image Builder encrypts by a key which only their owner knows; hence the conditions
+            # for components whose key is known to their owner only; so the conditions limit it
             "Resource": "*",
             "Condition": {
                 "ForAnyValue:StringEquals": {
@@ -111,17 +111,17 @@ def _statements(scope: ImageScope) -> list[Statement]:
     ]
 
 
-def _given_objects(scope: ImageScope) -> list[Statement]:
-    """What components are told to fetch: values that are the address of an object in S3, as `deploy-app` takes one."""
+def _configured_objects(scope: ImageScope) -> list[Statement]:
+    """For the objects in S3 whose addresses are values of component parameters, such as that of `deploy-app`."""
     values = {value for use in scope.image.uses for value in use.with_.values()}
     objects = sorted(match[1] for value in values if (match := re.fullmatch(r"s3://([a-z0-9.-]+/.+)", value)))
     if not objects:
         return []
-    # in a policy * and ? stand for others, and $ begins a variable: here they are themselves
+    # escaped, because * and ? are wildcards in a policy, and $ begins a variable
     paths = (re.sub(r"[*?$]", lambda special: f"${{{special[0]}}}", path) for path in objects)
     return [
         {
-            "Sid": "ReadGivenObjects",
+            "Sid": "ReadConfiguredObjects",
             "Action": "s3:GetObject",
             "Resource": [literal(scope.s3_arn(path)) for path in paths],
         }

@@ -1,11 +1,11 @@
-"""Who is told of failed builds: by e-mail from a topic of the stack, and through topics of others."""
+"""Notifications of failed builds: by e-mail from a topic of the stack, and to other topics."""
 
 from cdktf import TerraformStack
 from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 
 from estate.estate import EstateImage
 from estate.models.images import Image
-from stacks.happenings import Happening, add_rule, subscribe
+from stacks.event_rules import EventRule, add_rule, subscribe
 from stacks.image.scope import ImageScope
 from stacks.policy import Statement
 from stacks.topic import ALARMS, EVENTS, add_topic, key_statements
@@ -14,22 +14,22 @@ _PUBLISHERS = (EVENTS, ALARMS)
 
 
 def add_notifications(stack: TerraformStack, scope: ImageScope) -> SnsTopic | None:
-    """The topic of the e-mails, if there are any, and the rules that find what failed, if somebody is told."""
-    told = scope.image.notifications
-    topic = _add_topic(stack, scope) if told.emails else None
-    if topic or told.topic_arns:
-        for happening in _happenings(scope):
-            add_rule(stack, happening, topic=topic, topic_arns=told.topic_arns)
-    return topic
+    """The topic for e-mail, if there are addresses, and the rules for failures, if anybody is notified."""
+    notifications = scope.image.notifications
+    emails = _add_topic(stack, scope) if notifications.emails else None
+    if emails or notifications.topic_arns:
+        for rule in _rules(scope):
+            add_rule(stack, rule, emails=emails, topic_arns=notifications.topic_arns)
+    return emails
 
 
-def _happenings(scope: ImageScope) -> tuple[Happening, ...]:
-    """Events as Image Builder's user guide has them ("Event messages that Image Builder sends")."""
-    label, rule = scope.names.label, scope.names.failures
+def _rules(scope: ImageScope) -> tuple[EventRule, ...]:
+    """For events of Image Builder ("Event messages that Image Builder sends" in its user guide)."""
+    label, name = scope.names.label, scope.names.failures
     return (
-        Happening(
+        EventRule(
             kind="failed_builds",
-            rule=rule,
+            name=name,
             description=f"Failed builds of image {label}",
             pattern={
                 "source": ["aws.imagebuilder"],
@@ -38,12 +38,13 @@ def _happenings(scope: ImageScope) -> tuple[Happening, ...]:
                 "detail": {"state": {"status": ["FAILED"]}},
             },
             values={"build": "$.resources[0]", "state": "$.detail.previous-state.status", "time": "$.time"},
-            words=f"Image {label}: build <build> failed in state <state> at <time>. Why: aws imagebuilder get-image "
-            f"--region {scope.image.home} --query image.state.reason --image-build-version-arn <build>",
+            message=f"Image {label}: build <build> failed in state <state> at <time>. To see the reason: aws "
+            f"imagebuilder get-image --region {scope.image.home} --query image.state.reason --image-build-version-arn "
+            "<build>",
         ),
-        Happening(
+        EventRule(
             kind="disabled_pipeline",
-            rule=f"{rule}_disabled",
+            name=f"{name}_disabled",
             description=f"Image Builder has disabled the pipeline of image {label}",
             pattern={
                 "source": ["aws.imagebuilder"],
@@ -51,14 +52,14 @@ def _happenings(scope: ImageScope) -> tuple[Happening, ...]:
                 "resources": [scope.image_builder_arn("image-pipeline")],
             },
             values={"count": "$.detail.consecutive-failures"},
-            words=f"Image {label}: <count> scheduled builds failed in a row, and Image Builder has disabled the "
-            f"pipeline. Mend it, then deploy {scope.names.stack} again.",
+            message=f"Image {label}: <count> scheduled builds failed in a row, and Image Builder has disabled the "
+            f"pipeline. Fix the cause, then deploy {scope.names.stack} again.",
         ),
     )
 
 
 def key_statements_of_emails(declared: EstateImage[Image], *, account: str) -> list[Statement]:
-    """What the key must allow for the topic of the e-mails."""
+    """For the key's policy, when the stack has a topic for e-mail."""
     topic = declared.arn("sns", declared.names.failures, account=account)
     return key_statements(_PUBLISHERS, topic_arn=topic, account=account)
 

@@ -1,4 +1,4 @@
-"""The image pipeline: recipe, infrastructure and distribution together, and when they build."""
+"""The image pipeline: recipe, infrastructure, distribution and workflows together, and its schedule."""
 
 from cdktf import TerraformResourceLifecycle, TerraformStack
 from cdktf_cdktf_provider_aws.imagebuilder_image_pipeline import (
@@ -35,7 +35,7 @@ def add_pipeline(
     workflows: PipelineWorkflows,
     log_groups: LogGroups | None,
 ) -> ImagebuilderImagePipeline:
-    """The pipeline. Without a schedule it builds only when someone starts it."""
+    """The pipeline. Without a schedule it builds only when somebody starts it."""
     image = scope.image
     pipeline = ImagebuilderImagePipeline(
         stack,
@@ -50,7 +50,7 @@ def add_pipeline(
             image_tests_enabled=image.image_tests.image_tests_enabled,
             timeout_minutes=image.image_tests.timeout.count("minute"),
         ),
-        # always: the provider keeps what is left out
+        # always written, because the provider keeps what is left out
         image_scanning_configuration=_scanning(image.image_scanning),
         enhanced_image_metadata_enabled=image.enhanced_image_metadata_enabled,
         workflow=workflows.blocks,
@@ -60,7 +60,7 @@ def add_pipeline(
         lifecycle=_kept(scope, workflows),
     )
     if log_groups:
-        # the bindings are those of an earlier provider (hashicorp/terraform-provider-aws#45749)
+        # missing in the bindings, which are of an earlier provider (hashicorp/terraform-provider-aws#45749)
         pipeline.add_override(
             "logging_configuration",
             {
@@ -84,20 +84,20 @@ def _scanning(scanning: ImageScanning) -> ImagebuilderImagePipelineImageScanning
 
 
 def _kept(scope: ImageScope, workflows: PipelineWorkflows) -> TerraformResourceLifecycle | None:
-    """Stops where AWS's provider would keep what the estate no longer names."""
+    """Stops a plan where AWS's provider would keep what is no longer configured."""
     rules = [*([] if workflows.blocks else [_workflows_gone(scope)]), *scope.kind.pipeline_guards()]
     return stopping(*rules) if rules else None
 
 
 def _workflows_gone(scope: ImageScope) -> tuple[str, str]:
-    """The block `workflow` is optional and computed, in provider 5.100 as in 6: the provider keeps it, and AWS refuses
-    workflows whose role is gone."""
+    """The block `workflow` is optional and computed, in provider 5.100 and in 6, so the provider keeps it. AWS refuses
+    workflows without their role."""
     image = scope.image
     build, test = (names.managed_workflow(image.home, stage, f"{stage}-{image.output}") for stage in ("build", "test"))
     return (
         f'alltrue([for each in self.workflow : can(regex("{names.MANAGED_WORKFLOWS}", each.workflow_arn))])',
-        f"Image {image.name}: its pipeline has workflows, and AWS's provider cannot take them away. Name Image "
-        f"Builder's own in their place: workflows: {{build: {build}, test: [{test}]}}.",
+        f"Image {image.name}: its pipeline has workflows, and AWS's provider cannot remove them. Name Image "
+        f"Builder's own instead: workflows: {{build: {build}, test: [{test}]}}.",
     )
 
 

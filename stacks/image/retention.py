@@ -1,4 +1,4 @@
-"""What becomes of old builds: a lifecycle policy, and the role with which Image Builder applies it."""
+"""Retention of builds: a lifecycle policy, and the role with which Image Builder applies it."""
 
 from cdktf import TerraformStack
 from cdktf_cdktf_provider_aws.imagebuilder_lifecycle_policy import (
@@ -19,7 +19,7 @@ from stacks.role import add_role
 
 
 def add_retention(stack: TerraformStack, scope: ImageScope) -> None:
-    """The lifecycle policy of an image that has `retention:`; of another, nothing."""
+    """The lifecycle policy, if the image has `retention:`."""
     retention = scope.image.retention
     if retention is None:
         return
@@ -40,8 +40,8 @@ def add_retention(stack: TerraformStack, scope: ImageScope) -> None:
         execution_role=role.arn,
         resource_type=scope.kind.lifecycle_type,
         policy_detail=[_rule(scope, retention, action=action, age=age) for action, age in retention.rules.items()],
-        # By a tag: recipes would have to be named with their versions. By this one, because AWS may run a policy at
-        # once, and the function that protects the newest looks within the hour.
+        # By a tag, because a selection by recipes needs their versions. By this tag, because AWS may run a policy at
+        # once, and the function tags the newest builds within an hour.
         resource_selection=[
             ImagebuilderLifecyclePolicyResourceSelection(tag_map=scope.names.retention_tag(retention.newest))
         ],
@@ -52,7 +52,7 @@ def add_retention(stack: TerraformStack, scope: ImageScope) -> None:
 def _rule(
     scope: ImageScope, retention: Retention, *, action: str, age: Duration
 ) -> ImagebuilderLifecyclePolicyPolicyDetail:
-    """One of AWS's rules. Without `retain_at_least`, which AWS counts for each version of the recipe by itself."""
+    """One rule. Without `retain_at_least`, because AWS counts builds separately for each version of the recipe."""
     value, unit = age.as_image_builder
     excluded_amis = scope.kind.excluded_amis(retention)
     return ImagebuilderLifecyclePolicyPolicyDetail(
@@ -72,9 +72,9 @@ def _rule(
 
 
 def _statements(scope: ImageScope, retention: Retention) -> list[Statement]:
-    """AWS's EC2ImageBuilderLifecycleExecutionPolicy, narrowed to the rules' actions and to what this image made."""
+    """AWS's EC2ImageBuilderLifecycleExecutionPolicy, limited to the actions of the rules and to this image."""
     return [
-        # these two know no resources
+        # neither action has resource types
         {"Sid": "FindResources", "Action": ["ec2:DescribeImages", "tag:GetResources"], "Resource": "*"},
         {
             "Sid": "DeleteBuilds",

@@ -1,6 +1,6 @@
-"""What the parts of an image's stack share: the image in its estate, what they refer to, and what depends on its kind.
+"""What the parts of an image's stack share: the image in its estate, common resources, and what differs by kind.
 
-A part is `add_x(stack, scope, *, …)`, where the keyword arguments are what other parts have made.
+A part is `add_x(stack, scope, *, …)`. Its keyword arguments are what other parts have made.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from stacks.policy import Statement
 
 @dataclass(frozen=True, kw_only=True)
 class ImageScope:
-    """The image of the stack, and what all of its parts refer to. Account and key are Terraform's values."""
+    """The image of the stack, and the resources that several parts use. Only Terraform knows account and key."""
 
     declared: EstateImage[Image]
     kind: ImageKind
@@ -37,7 +37,7 @@ class ImageScope:
     kms_key: str
     """The ARN of the key for topics, queue, logs and bucket."""
     topic: SnsTopic
-    """Where Image Builder publishes builds that have ended."""
+    """The topic to which Image Builder publishes builds that ended."""
     logs: S3Bucket
     """The bucket of build logs, and of documents that are too long for a request."""
 
@@ -74,14 +74,13 @@ class ImageScope:
         return self.arn("s3", path, account="", region="")
 
     def image_builder_arn(self, kind: str, *, name: str | None = None) -> str:
-        """The ARN of something of Image Builder's in this account, without a version; by default of the image's own."""
+        """The ARN of a resource of Image Builder in this account, without a version. Default: with the image's name."""
         return self.declared.image_builder_arn(kind, account=self.account, name=name)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Contents:
-    """What a pipeline builds from and where its outputs are distributed: the ARNs of its recipe, which is one of the
-    two kinds, and of the distribution configuration."""
+    """ARNs of the recipe, which is one of the two kinds, and of the distribution configuration."""
 
     image_recipe: str | None = None
     container_recipe: str | None = None
@@ -89,8 +88,7 @@ class Contents:
 
 
 class ImageKind(Protocol):
-    """What the parts of the stack ask of a kind of image: AMIs (`stacks.image.ami`) or container images
-    (`stacks.image.container`)."""
+    """What differs between AMIs (`stacks.image.ami`) and container images (`stacks.image.container`)."""
 
     lifecycle_type: ClassVar[str]
     """The resource type of a lifecycle policy."""
@@ -101,28 +99,28 @@ class ImageKind(Protocol):
 
     @property
     def good_output(self) -> dict[str, str]:
-        """By what the hand-off knows a good output: a member of its configuration."""
+        """The member of the hand-off's configuration by which it checks outputs."""
 
     def add_contents(self, stack: TerraformStack, scope: ImageScope) -> Contents:
-        """The recipe, the distribution configuration, and what they need."""
+        """Adds the recipe and the distribution configuration, and what they need."""
 
     def pipeline_guards(self) -> list[tuple[str, str]]:
-        """Conditions and messages that stop a plan where AWS's provider would keep what is no longer configured."""
+        """Conditions and messages that stop a plan when AWS's provider would keep what is no longer configured."""
 
     def build_statements(self, scope: ImageScope) -> list[Statement]:
-        """What build instances need for the kind, beside what all of them need."""
+        """Further statements of the role of build instances."""
 
     def execution_statements(self, actions: Set[str], scope: ImageScope) -> list[Statement]:
-        """What the role of workflows with these `actions` needs for the kind, beside what all of them need."""
+        """Further statements of the role of workflows that have these `actions`."""
 
     def output_statement(self, scope: ImageScope) -> Statement:
-        """By which the hand-off looks at outputs."""
+        """The statement with which the hand-off reads outputs."""
 
     def lifecycle_statements(self, retention: Retention, scope: ImageScope) -> list[Statement]:
-        """By which a lifecycle policy changes and deletes outputs."""
+        """The statements with which a lifecycle policy changes and deletes outputs."""
 
     def lifecycle_resources(self, action: str) -> ImagebuilderLifecyclePolicyPolicyDetailActionIncludeResources:
-        """What an action of a lifecycle policy applies to."""
+        """The resources of an action of a lifecycle policy."""
 
     def excluded_amis(self, retention: Retention) -> ImagebuilderLifecyclePolicyPolicyDetailExclusionRulesAmis | None:
-        """The AMIs that a lifecycle policy does not touch; None where there are none at all."""
+        """The AMIs that a lifecycle policy does not change; None if the kind has no AMIs."""

@@ -1,4 +1,4 @@
-"""The workflows of an image pipeline, and the role under which Image Builder runs them."""
+"""The workflows of an image pipeline, and the role with which Image Builder runs them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,16 +23,16 @@ from stacks.terraform import literal
 
 @dataclass(frozen=True)
 class PipelineWorkflows:
-    """What a pipeline says of workflows; nothing where it runs Image Builder's own."""
+    """The workflows of a pipeline; nothing when it runs Image Builder's defaults."""
 
     blocks: list[ImagebuilderImagePipelineWorkflow] | None = None
     execution_role: str | None = None
     role_policy: IamRolePolicy | None = None
-    """What has to be there before a build starts, if the stack makes the role."""
+    """What must exist before a build starts, if the stack makes the role."""
 
 
 def add_workflows(stack: TerraformStack, scope: ImageScope) -> PipelineWorkflows:
-    """Each document of the image's workflows, and a role that may do what they say."""
+    """The image's own workflows, and a role with the permissions for all, unless a role is configured."""
     runs = runs_of(scope.declared)
     if not runs:
         return PipelineWorkflows()
@@ -60,8 +60,8 @@ def add_workflows(stack: TerraformStack, scope: ImageScope) -> PipelineWorkflows
         if isinstance(workflow, Workflow)
     }
     blocks = [_block(run, made) for run in runs]
-    if given := scope.image.workflows.execution_role:
-        return PipelineWorkflows(blocks, given)
+    if configured := scope.image.workflows.execution_role:
+        return PipelineWorkflows(blocks, configured)
     role, role_policy = _add_role(stack, scope, runs)
     return PipelineWorkflows(blocks, role.arn, role_policy)
 

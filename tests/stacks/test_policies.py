@@ -13,38 +13,38 @@ import pytest
 
 from tests.support.estates import SNAPSHOTS
 
-KNOWS_NO_RESOURCE = "the actions know no resource (AWS's service authorization reference)"
-OWN_RESOURCE = "in the resource's own policy: that resource"
+NO_RESOURCE_TYPES = "the actions have no resource types (AWS's service authorization reference)"
+OWN_RESOURCE = "in a resource's policy: that resource"
 
 EVERY_ACTION = {
-    "aws_kms_key ThisAccountByItsPolicies": "AWS's default: without it nobody could manage the key by IAM policies",
+    "aws_kms_key EnableIamPolicies": "AWS's default: without it nobody could manage the key by IAM policies",
 }
 EVERY_RESOURCE = {
     "aws_iam_role_policy CopySnapshots": "as AWS documents the role of VM Import/Export; in the home region only",
     "aws_iam_role_policy DecryptComponents": "keys of AWS's and others' components; through Image Builder only",
+    "aws_iam_role_policy DescribeAmis": NO_RESOURCE_TYPES,
+    "aws_iam_role_policy DescribeEc2": NO_RESOURCE_TYPES,
+    "aws_iam_role_policy DescribeExports": NO_RESOURCE_TYPES,
+    "aws_iam_role_policy DescribeKeys": "the parent's keys, which only a build knows; through EC2 only",
+    "aws_iam_role_policy DescribeLaunchTemplates": NO_RESOURCE_TYPES,
     "aws_iam_role_policy EncryptVolumes": "the parent's keys, which only a build knows; through EC2 only",
-    "aws_iam_role_policy FindResources": KNOWS_NO_RESOURCE,
-    "aws_iam_role_policy FollowCommands": KNOWS_NO_RESOURCE,
-    "aws_iam_role_policy LetEc2UseKeys": "the parent's keys, which only a build knows; for EC2 only",
-    "aws_iam_role_policy LogInToRegistry": KNOWS_NO_RESOURCE,
-    "aws_iam_role_policy LookAtAmis": KNOWS_NO_RESOURCE,
-    "aws_iam_role_policy LookAtEc2": KNOWS_NO_RESOURCE,
-    "aws_iam_role_policy LookAtExports": KNOWS_NO_RESOURCE,
-    "aws_iam_role_policy LookAtKeys": "the parent's keys, which only a build knows; through EC2 only",
-    "aws_iam_role_policy LookAtLaunchTemplates": KNOWS_NO_RESOURCE,
+    "aws_iam_role_policy FindResources": NO_RESOURCE_TYPES,
+    "aws_iam_role_policy GrantKeysToEc2": "the parent's keys, which only a build knows; for EC2 only",
+    "aws_iam_role_policy LogInToRegistry": NO_RESOURCE_TYPES,
     "aws_iam_role_policy ManagedBySystemsManager": "the agent's own channel, which reaches its own instance only",
-    "aws_iam_role_policy ReadFindings": KNOWS_NO_RESOURCE,
-    "aws_iam_role_policy ReadInventory": KNOWS_NO_RESOURCE,
+    "aws_iam_role_policy ReadCommandResults": NO_RESOURCE_TYPES,
+    "aws_iam_role_policy ReadFindings": NO_RESOURCE_TYPES,
+    "aws_iam_role_policy ReadInventory": NO_RESOURCE_TYPES,
     "aws_kms_key AlarmsPublish": OWN_RESOURCE,
+    "aws_kms_key EnableIamPolicies": OWN_RESOURCE,
     "aws_kms_key EventBridgePublishes": OWN_RESOURCE,
     "aws_kms_key ImageBuilderPublishes": OWN_RESOURCE,
     "aws_kms_key LogGroups": OWN_RESOURCE,
-    "aws_kms_key ThisAccountByItsPolicies": OWN_RESOURCE,
     "aws_kms_key TopicWritesDeadLetters": OWN_RESOURCE,
     "aws_sqs_queue TopicWritesDeadLetters": OWN_RESOURCE,
 }
 BEGINNINGS = {
-    "aws_iam_role_policy HearOfFindings rule/ImageBuilder-*": "rules that Image Builder makes, whose names begin so",
+    "aws_iam_role_policy ManageFindingsRules rule/ImageBuilder-*": "the names of rules that Image Builder makes",
 }
 WITHOUT_SOURCE = {
     "aws_iam_role instance_role ec2.amazonaws.com": "EC2 names no source when an instance takes its role "

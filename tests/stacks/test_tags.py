@@ -95,7 +95,7 @@ def stacks() -> list[Stack]:
                 f"fleet-{each.name}": {
                     **estate.settings.tags,
                     **each.tags,
-                    "goldsmith:image": f"{estate.settings.namespace}/{each.image}",
+                    "goldsmith:image": f"{estate.namespace}/{each.image}",
                 }
                 for each in estate.fleets.values()
             }

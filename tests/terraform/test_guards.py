@@ -197,7 +197,7 @@ def refused(
         pytest.param(
             "gone",
             "points to {ami}, which does not exist in this account and eu-west-1: it was deregistered or disabled, or "
-            "belongs to another account. Move the channel to a build that is there.",
+            "belongs to another account. Move the channel to a build that exists.",
             id="the AMI is gone",
         ),
         pytest.param(
@@ -208,15 +208,16 @@ def refused(
         ),
         pytest.param(
             "untagged",
-            "points to {ami}, which is named like a build of this image but is none: its tag Ec2ImageBuilderArn, which "
-            "Image Builder sets to the build's ARN, is missing. Move the channel to a build of the image.",
+            "points to {ami}, which is not a build of this image, though its name starts like one: its tag "
+            "Ec2ImageBuilderArn, which Image Builder sets to the build's ARN, is missing. Move the channel to a build "
+            "of the image.",
             id="an AMI has the name, and Image Builder did not make it",
         ),
         pytest.param(
             "borrowed",
-            "points to {ami}, which is named like a build of this image but is none: its tag Ec2ImageBuilderArn, which "
-            f"Image Builder sets to the build's ARN, is {ARN}/guarded-web-admin/1.0.1/1. Move the channel to a build "
-            "of the image.",
+            "points to {ami}, which is not a build of this image, though its name starts like one: its tag "
+            f"Ec2ImageBuilderArn, which Image Builder sets to the build's ARN, is {ARN}/guarded-web-admin/1.0.1/1. "
+            "Move the channel to a build of the image.",
             id="an AMI has the name, and Image Builder made it of another image",
         ),
         pytest.param(
@@ -288,7 +289,7 @@ def test_only_warns_in_an_emergency(accepted: Plan) -> None:
 def test_only_warns_when_the_ami_is_old(accepted: Plan) -> None:
     words = (
         f"Fleet old: channel old of image guarded/web points to {accepted.amis['old']}, which was built on "
-        "2026-01-02T03:04:05.000Z: more than 60 days ago. Build the image anew."
+        "2026-01-02T03:04:05.000Z: more than 60 days ago. Build the image again."
     )
     assert accepted.said["old"] == Said([], [words])
 
@@ -309,17 +310,17 @@ def test_stops_at_subnets_of_several_vpcs_and_at_what_the_provider_would_keep_of
 
     fleets.declare(*ACCEPTED, volumes=PLAIN, subnet=fleets.add_subnet())
     kept = (
-        "would get the throughput of what was in its place in the launch template before, because AWS's provider keeps "
-        "what is left out."
+        "would get the throughput of the volume at its position in the launch template before, because AWS's provider "
+        "keeps values that are left out."
     )
     assert fleets.plan()["tagged"].errors == [
-        "Fleet tagged: its instances have their tags in their metadata, and AWS's provider keeps that when it is left "
-        "out. Write metadata: {instance_tags: false}.",
+        "Fleet tagged: its instances have their tags in their metadata, and AWS's provider keeps that setting "
+        "when it is left out. Write metadata: {instance_tags: false}.",
         f"Fleet tagged: its root volume {kept} Write root_volume: {{throughput: 125}}.",
         f"Fleet tagged: its volume /dev/sdg {kept} Replace the template: terraform apply "
         "-replace=aws_launch_template.launch_template",
-        "Fleet tagged: the subnets in eu-west-1 with the tags tier=guarded lie in several VPCs. Add a tag that tells "
-        "them apart, or name subnets by ID.",
+        "Fleet tagged: the subnets in eu-west-1 with the tags tier=guarded are in several VPCs. Add a tag that only "
+        "the subnets of one VPC have, or name subnets by ID.",
     ]
 
 
@@ -342,8 +343,8 @@ def test_missing_resources_stop_neither_a_refresh_nor_a_destroy(accepted: Plan, 
     assert fleets.plan()["named"].errors == [
         "Fleet named: channel named of image guarded/web has no build in eu-west-1 yet. Move the channel to a build "
         "first; latest is the only one that moves by itself.",
-        "Fleet named: subnets that do not exist in this account and eu-west-1: subnet-0a1b2c3d. Name subnets that are "
-        "there.",
+        "Fleet named: subnets that do not exist in this account and eu-west-1: subnet-0a1b2c3d. Name subnets that "
+        "exist.",
     ]
     fleets.terraform("apply", "-refresh-only", "-auto-approve")
     fleets.terraform("destroy", "-auto-approve")

@@ -156,7 +156,7 @@ def test_build_may_read_only_the_object_that_it_fetches(world_of: Callable[[str]
     policy = world_of(DOCUMENT).synthesized["resource"]["aws_iam_role_policy"]["instance_policy"]["policy"]
     # Terraform reads $${ as ${, and IAM ${*} and ${$} as the characters themselves
     statement = (
-        '{"Effect":"Allow","Sid":"ReadGivenObjects","Action":"s3:GetObject",'
+        '{"Effect":"Allow","Sid":"ReadConfiguredObjects","Action":"s3:GetObject",'
         '"Resource":["arn:aws:s3:::acme-releases/app$${*}/$${$}v1.tar.gz"]}'
     )
     assert statement in policy

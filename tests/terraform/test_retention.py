@@ -286,11 +286,11 @@ def test_role_may_do_only_what_the_rules_need_and_only_to_builds_of_the_image(po
         return {each["Sid"]: each for each in document["Statement"]}
 
     deprecating = statements("{deprecate_after: 30 days}")
-    assert {"MarkAmis", "MarkSnapshots"} <= deprecating.keys()
+    assert {"TagDeprecatedAmis", "TagDeprecatedSnapshots"} <= deprecating.keys()
     assert "DeleteSnapshots" not in deprecating
     assert "ec2:DeregisterImage" not in deprecating["ChangeAmis"]["Action"]
     deleting = statements("{keep_newest: 5}")
-    assert not {"MarkAmis", "MarkSnapshots"} & deleting.keys()
+    assert not {"TagDeprecatedAmis", "TagDeprecatedSnapshots"} & deleting.keys()
     assert deleting["ChangeAmis"]["Action"] == ["ec2:DescribeImageAttribute", "ec2:DeregisterImage"]
     assert deleting["ChangeAmis"]["Condition"]["StringEquals"] == {
         "aws:ResourceTag/CreatedBy": "EC2 Image Builder",

@@ -169,9 +169,9 @@ def test_a_state_of_another_estate_is_refused_and_can_be_destroyed(environ: dict
     with pytest.raises(terraform.TerraformError) as refused:
         terraform.run("plan", "-no-color", folder=shop, environ=environ)
     assert " ".join(str(refused.value).split()).endswith(
-        "The state of image-web belongs to the estate acme, not to shop: this plan would replace what acme has in AWS. "
-        "Give shop a state of its own (another backend, folder or key prefix). If acme was renamed to shop: destroy "
-        "the stack under the old name first."
+        "The state of image-web belongs to the estate acme, not to shop: this plan would replace the resources of "
+        "acme. Give shop a state of its own (another backend, folder or key prefix). If acme was renamed to shop: "
+        "destroy the stack under the old name first."
     )
     with pytest.raises(terraform.TerraformError):
         terraform.run("apply", "-auto-approve", folder=shop, environ=environ)

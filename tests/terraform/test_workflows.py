@@ -132,8 +132,8 @@ def test_workflows_are_created_used_and_removed(world_of: Callable[..., Deployed
         world_of(ESTATE).terraform("plan")
     build, test = f"{MANAGED}/build/build-image/x.x.x", f"{MANAGED}/test/test-image/x.x.x"
     assert (
-        "Image web: its pipeline has workflows, and AWS's provider cannot take them away. Name Image Builder's own in "
-        f"their place: workflows: {{build: {build}, test: [{test}]}}."
+        "Image web: its pipeline has workflows, and AWS's provider cannot remove them. Name Image Builder's own "
+        f"instead: workflows: {{build: {build}, test: [{test}]}}."
     ) in " ".join(str(caught.value).split())
     world = world_of(
         f"{ESTATE}    workflows: {{build: {build}, test: [{test}]}}\n".replace("enabled: true", "enabled: false")
@@ -171,8 +171,8 @@ def test_repository_for_scans_can_be_named_later_and_cannot_be_removed(world_of:
     with pytest.raises(terraform.TerraformError) as caught:
         world(undeclared).terraform("plan")
     assert (
-        "Image web: its pipeline has a repository for scans, and AWS's provider cannot take it away. Name one in its "
-        "place: image_scanning.ecr_configuration: {repository_name: …}."
+        "Image web: its pipeline has a repository for scans, and AWS's provider cannot remove it. Name one: "
+        "image_scanning.ecr_configuration: {repository_name: …}."
     ) in " ".join(str(caught.value).split())
     terraform.run("destroy", "-auto-approve", folder=now.stack, environ=now.environment)
 
@@ -254,25 +254,25 @@ def statements(stack: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def test_role_may_do_only_what_the_documents_need(stacks: dict[str, dict[str, Any]]) -> None:
     ledger, gate = (statements(stacks[f"image-{name}"]) for name in ("ledger", "gate"))
     # by the value of a parameter, by its text, and where only one image has such a step
-    assert ledger["TellWhoApproves"]["Resource"] == ["arn:aws:sns:eu-west-1:111122223333:approvals"]
+    assert ledger["PublishApprovalRequests"]["Resource"] == ["arn:aws:sns:eu-west-1:111122223333:approvals"]
     machine = "arn:aws:states:eu-west-1:111122223333:stateMachine:ami-checks"
     assert ledger["StartStateMachines"]["Resource"] == [machine]
-    assert gate.keys().isdisjoint({"TellWhoApproves", "StartStateMachines", "ReadFindings"})
+    assert gate.keys().isdisjoint({"PublishApprovalRequests", "StartStateMachines", "ReadFindings"})
     # of the system, and of each system's own
     assert ledger["RunDocuments"]["Resource"][0] == "arn:aws:ssm:eu-west-1:*:document/AWS-RunShellScript"
     assert [each.rpartition("/")[2] for each in gate["RunDocuments"]["Resource"][:2]] == [
         "AWS-RunPowerShellScript",
         "AWSEC2-RunSysprep",
     ]
-    assert any(each.endswith(":key-pair/builders") for each in ledger["LaunchFrom"]["Resource"])
-    assert not any(":key-pair/" in each for each in gate["LaunchFrom"]["Resource"])
+    assert any(each.endswith(":key-pair/builders") for each in ledger["LaunchInstancesWith"]["Resource"])
+    assert not any(":key-pair/" in each for each in gate["LaunchInstancesWith"]["Resource"])
     for policy, regions in ((ledger, ["eu-west-1", "eu-central-1"]), (gate, ["eu-west-1"])):
-        elsewhere = policy["OnlyInRegionsOfTheImage"]
+        elsewhere = policy["DenyOtherRegions"]
         assert (elsewhere["Effect"], elsewhere["Condition"]) == (
             "Deny",
             {"StringNotEquals": {"aws:RequestedRegion": regions}},
         )
-        passed = policy["GiveInstancesTheirRole"]["Resource"]
+        passed = policy["PassInstanceRole"]["Resource"]
         assert passed.rpartition("/")[2].endswith("_build_eu-west-1") and "*" not in passed
 
 
@@ -296,13 +296,13 @@ def test_container_is_scanned_in_the_repository_that_is_named(tmp_path: Path) ->
     stacks = synthesize(tmp_path / "estate.yaml", tmp_path / "cdktf.out")
     pipeline = stacks["image-named"]["resource"]["aws_imagebuilder_image_pipeline"]["pipeline"]
     assert pipeline["image_scanning_configuration"] == named
-    makes = {"MakeScanRepository", "EmptyScanRepository"}
+    makes = {"CreateScanRepository", "EmptyScanRepository"}
     for name, repository, needed in (
         ("named", "team/unscanned", set()),
         ("plain", "image-builder-image-scanning-repository", makes),
     ):
         build = json.loads(stacks[f"image-{name}"]["resource"]["aws_iam_role_policy"]["instance_policy"]["policy"])
-        (push,) = (each for each in build["Statement"] if each["Sid"] == "PushToBeScanned")
+        (push,) = (each for each in build["Statement"] if each["Sid"] == "PushForScan")
         assert push["Resource"].endswith(f":repository/{repository}")
         assert makes & statements(stacks[f"image-{name}"]).keys() == needed
 

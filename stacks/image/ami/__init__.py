@@ -1,1 +1,1 @@
-"""Images that are AMIs: what their stacks have that those of container images lack."""
+"""The parts of a stack that only AMIs have."""

@@ -1,4 +1,4 @@
-"""A disk image in S3 as parent: a snapshot of it, and an AMI over the snapshot."""
+"""A disk image in S3 as parent: a snapshot, and an AMI of the snapshot."""
 
 from hashlib import sha256
 
@@ -20,7 +20,7 @@ from stacks.policy import Statement
 
 
 def add_parent(stack: TerraformStack, scope: ImageScope, *, image: AmiImage, recipe: Recipe) -> str:
-    """What the recipe is built from, as Image Builder takes it: for a disk image the ID of an AMI that is made here."""
+    """The parent in the recipe: for a disk image, the ID of an AMI that the stack makes."""
     disk = image.disk_image
     if disk is None:
         return recipe.parent_image
@@ -66,7 +66,7 @@ def add_parent(stack: TerraformStack, scope: ImageScope, *, image: AmiImage, rec
 
 
 def _identity(*of: str) -> str:
-    """Two AMIs of one account cannot share a name, and the new one is made before the old one goes."""
+    """Names of AMIs are unique in an account, and a new AMI is made before the old one is destroyed."""
     return sha256("\n".join(of).encode()).hexdigest()[:12]
 
 

@@ -1,4 +1,4 @@
-"""Where finished AMIs go."""
+"""The distribution of AMIs."""
 
 from cdktf import TerraformStack
 from cdktf_cdktf_provider_aws.imagebuilder_distribution_configuration import (
@@ -22,7 +22,7 @@ from stacks.image.scope import ImageScope
 def add_distribution(
     stack: TerraformStack, scope: ImageScope, *, image: AmiImage, export: Destination | None
 ) -> ImagebuilderDistributionConfiguration:
-    """An AMI in each region of the image, and copies of it for other accounts; `export` is of the home region's."""
+    """An AMI in each region of the image, and copies for other accounts. `export` is for the AMI of the home region."""
     return ImagebuilderDistributionConfiguration(
         stack,
         "distribution",
@@ -45,7 +45,7 @@ def _distribution(
                 ami_tags={**scope.declared.tags, **here.ami_tags},
                 kms_key_id=here.kms_key_id,
                 launch_permission=_launch_permission(image),
-                # "If you don't specify accounts, … only to your own": who specifies others has to name it
+                # with other accounts, AWS distributes to the own account only if it is in the list
                 target_account_ids=[scope.account, *image.target_accounts] if image.target_accounts else None,
             )
         ),

@@ -1,4 +1,4 @@
-"""Disk images for machines on premises: the bucket that they go to, and the role that writes them."""
+"""Disk images of builds in S3: their bucket, and the role that writes them."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ _RETENTION = Duration(90, "day")
 
 @dataclass(frozen=True)
 class Destination:
-    """Where disk images go, in which format, and who writes them there."""
+    """Where disk images are written, in which format, and with which role."""
 
     disk_image_format: str
     role_name: str
@@ -25,9 +25,9 @@ class Destination:
 
 
 def add_export(stack: TerraformStack, scope: ImageScope, *, export: Export) -> Destination:
-    """Where the disk images of an image's builds go.
+    """The bucket, unless one is configured, and the role.
 
-    VM Import/Export writes into no bucket that a KMS key encrypts, so S3's own keys do.
+    S3's own keys encrypt the bucket, because VM Import/Export cannot write to a bucket with a KMS key.
     """
     prefix = f"{export.s3_prefix or scope.names.exports_folder}/"
     bucket, arn = export.s3_bucket, scope.s3_arn(f"{export.s3_bucket}")
@@ -39,7 +39,7 @@ def add_export(stack: TerraformStack, scope: ImageScope, *, export: Export) -> D
             kms_key=None,
             expiring=prefix,
             expires_in_days=(export.retention or _RETENTION).count("day"),
-            goes_with_its_objects=False,
+            destroys_objects=False,
         )
         bucket, arn = made.bucket, made.arn
     role, _ = add_service_role(stack, scope, "export", statements=_statements(arn, prefix, scope.account))
@@ -47,7 +47,7 @@ def add_export(stack: TerraformStack, scope: ImageScope, *, export: Export) -> D
 
 
 def _statements(bucket: str, prefix: str, account: str) -> list[Statement]:
-    # a bucket's ARN names no account, and a name that is free again may become anybody's
+    # the ARN of a bucket has no account, and another account can take the name of a deleted bucket
     ours = {"StringEquals": {"aws:ResourceAccount": account}}
     return [
         {

@@ -1,4 +1,4 @@
-"""AMIs as one kind of image."""
+"""What differs for images that are AMIs."""
 
 from collections.abc import Set
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ from stacks.policy import Statement
 
 @dataclass(frozen=True)
 class AmiKind:
-    """What the stack of an AMI has of its own: `stacks.image.scope.ImageKind`."""
+    """The `ImageKind` (`stacks.image.scope`) of AMIs."""
 
     declared: EstateImage[AmiImage]
 
@@ -40,11 +40,11 @@ class AmiKind:
 
     @property
     def good_output(self) -> dict[str, str]:
-        """An AMI of the image's architecture."""
+        """An AMI with this architecture."""
         return {"architecture": self.declared.image.architecture}
 
     def add_contents(self, stack: TerraformStack, scope: ImageScope) -> Contents:
-        """The image recipe and the AMI of its parent, the distribution of AMIs, and the export of disk images."""
+        """The image recipe, the AMI of a parent disk image, the distribution, and the export of disk images."""
         image = self.declared.image
         parent = add_parent(stack, scope, image=image, recipe=self.recipe)
         recipe = add_recipe(stack, scope, recipe=self.recipe, parent_image=parent)
@@ -53,23 +53,23 @@ class AmiKind:
         return Contents(image_recipe=recipe.arn, distribution=distribution.arn)
 
     def pipeline_guards(self) -> list[tuple[str, str]]:
-        """None: the pipeline of an AMI names no repository."""
+        """None: the pipeline of an AMI has no repository for scans."""
         return []
 
     def build_statements(self, scope: ImageScope) -> list[Statement]:
-        """None: Image Builder makes the AMI, not the instance."""
+        """None: Image Builder makes the AMI, not the build instance."""
         return []
 
     def execution_statements(self, actions: Set[str], scope: ImageScope) -> list[Statement]:
-        """Image Builder distributes AMIs under the role of the workflows."""
+        """Image Builder distributes AMIs with the role of the workflows."""
         return distribution_statements(self.declared.image, scope)
 
     def output_statement(self, scope: ImageScope) -> Statement:
-        """EC2's DescribeImages knows no resources."""
-        return {"Sid": "LookAtAmis", "Action": "ec2:DescribeImages", "Resource": "*"}
+        """DescribeImages of EC2 has no resource types."""
+        return {"Sid": "DescribeAmis", "Action": "ec2:DescribeImages", "Resource": "*"}
 
     def lifecycle_statements(self, retention: Retention, scope: ImageScope) -> list[Statement]:
-        """On AMIs that Image Builder made of this image, and on snapshots that it made."""
+        """For the AMIs of this image, and for snapshots made by Image Builder."""
         return lifecycle_statements(retention, scope)
 
     def lifecycle_resources(self, action: str) -> ImagebuilderLifecyclePolicyPolicyDetailActionIncludeResources:
@@ -79,5 +79,5 @@ class AmiKind:
         )
 
     def excluded_amis(self, retention: Retention) -> ImagebuilderLifecyclePolicyPolicyDetailExclusionRulesAmis:
-        """Those that the image's exclusion rules name, and public ones."""
+        """AMIs by the exclusion rules of the image, and public AMIs."""
         return excluded_amis(self.declared.image, retention)

@@ -1,4 +1,4 @@
-"""Image recipe, of the components that are made for it."""
+"""The image recipe and its components."""
 
 from cdktf import TerraformStack
 from cdktf_cdktf_provider_aws.imagebuilder_image_recipe import (
@@ -19,9 +19,9 @@ from stacks.terraform import literal
 def add_recipe(
     stack: TerraformStack, scope: ImageScope, *, recipe: Recipe, parent_image: str
 ) -> ImagebuilderImageRecipe:
-    """The recipe and the components that it is made of.
+    """The recipe and the components that the stack makes for it.
 
-    `parent_image` may be what only Terraform knows; the version follows from the recipe's own.
+    `parent_image` may be a value that only Terraform knows; the version is computed from the one in `recipe`.
     """
     made = add_components(stack, scope, components=recipe.components)
 
@@ -44,7 +44,7 @@ def add_recipe(
         parent_image=parent_image,
         component=[used(step) for step in recipe.steps],
         block_device_mapping=[_mapping(device) for device in (recipe.root_device, *recipe.volumes)],
-        # without this, an agent that Image Builder installed goes again, and no fleet could be reached through it
+        # otherwise Image Builder removes the agent that it installed, and Systems Manager cannot reach fleets
         systems_manager_agent=ImagebuilderImageRecipeSystemsManagerAgent(uninstall_after_build=False)
         if recipe.keeps_agent
         else None,
@@ -60,7 +60,7 @@ def _mapping(device: Device) -> ImagebuilderImageRecipeBlockDeviceMapping:
             volume_size=device.volume_size,
             iops=device.iops,
             throughput=device.throughput,
-            # the provider takes truth as text
+            # text in the provider
             encrypted=str(device.encrypted).lower(),
             kms_key_id=device.kms_key_id,
             snapshot_id=device.snapshot_id,

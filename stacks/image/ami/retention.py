@@ -1,4 +1,4 @@
-"""What a lifecycle policy may do to the AMIs and snapshots of an image, and which AMIs it does not touch."""
+"""Retention of AMIs: the permissions of a lifecycle policy, and the AMIs that it does not change."""
 
 from cdktf_cdktf_provider_aws.imagebuilder_lifecycle_policy import (
     ImagebuilderLifecyclePolicyPolicyDetailExclusionRulesAmis,
@@ -20,26 +20,26 @@ _ACTIONS = {
 
 
 def excluded_amis(image: AmiImage, retention: Retention) -> ImagebuilderLifecyclePolicyPolicyDetailExclusionRulesAmis:
-    """Public AMIs, and those that the exclusion rules name."""
+    """Public AMIs, and those of the exclusion rules."""
     rules = retention.exclusion_rules
     value, unit = rules.last_launched.as_image_builder
     return ImagebuilderLifecyclePolicyPolicyDetailExclusionRulesAmis(
         is_public=True,
         last_launched=[ImagebuilderLifecyclePolicyPolicyDetailExclusionRulesAmisLastLaunched(value=value, unit=unit)],
-        shared_accounts=list(_spared_accounts(image, retention)) or None,
+        shared_accounts=list(_excluded_accounts(image, retention)) or None,
         regions=list(rules.regions) or None,
         tag_map=rules.tag_map or None,
     )
 
 
-def _spared_accounts(image: AmiImage, retention: Retention) -> tuple[str, ...]:
-    """Accounts whose share in an AMI lets it stay: those that are written, or all that the image shares with."""
-    written, shared = retention.exclusion_rules.shared_accounts, image.launch_permissions
-    return written if written is not None else shared.accounts if shared else ()
+def _excluded_accounts(image: AmiImage, retention: Retention) -> tuple[str, ...]:
+    """AMIs that are shared with these accounts are excluded: those configured, or all with launch permission."""
+    configured, permissions = retention.exclusion_rules.shared_accounts, image.launch_permissions
+    return configured if configured is not None else permissions.accounts if permissions else ()
 
 
 def lifecycle_statements(retention: Retention, scope: ImageScope) -> list[Statement]:
-    """What the rules' actions need, on AMIs of this image and on snapshots of Image Builder's."""
+    """For the actions of the rules, on AMIs of this image and on snapshots made by Image Builder."""
     regions = scope.image.regions
     of_image = _TAGGED | {f"aws:ResourceTag/{key}": value for key, value in scope.names.owner_tag.items()}
 
@@ -59,13 +59,13 @@ def lifecycle_statements(retention: Retention, scope: ImageScope) -> list[Statem
     ]
     if retention.rules.keys() - {"DELETE"}:
         statements += [
-            _marking("MarkAmis", everywhere("image"), of_image),
-            _marking("MarkSnapshots", everywhere("snapshot"), _TAGGED),
+            _tagging("TagDeprecatedAmis", everywhere("image"), of_image),
+            _tagging("TagDeprecatedSnapshots", everywhere("snapshot"), _TAGGED),
         ]
     if "DELETE" in retention.rules:
         statements.append(
             {
-                # Image Builder gives them its own tag, not those of the AMI; EC2 keeps those that an AMI needs
+                # snapshots have Image Builder's tag, not those of the AMI; EC2 does not delete one that an AMI needs
                 "Sid": "DeleteSnapshots",
                 "Action": "ec2:DeleteSnapshot",
                 "Resource": everywhere("snapshot"),
@@ -75,8 +75,8 @@ def lifecycle_statements(retention: Retention, scope: ImageScope) -> list[Statem
     return [only_in(regions, statement) for statement in statements]
 
 
-def _marking(sid: str, resources: list[str], tagged: dict[str, str]) -> Statement:
-    """For the one tag that Image Builder puts on what it deprecates, and takes away again."""
+def _tagging(sid: str, resources: list[str], tagged: dict[str, str]) -> Statement:
+    """For the tag that Image Builder adds to what it deprecates, and removes again."""
     return {
         "Sid": sid,
         "Action": ["ec2:CreateTags", "ec2:DeleteTags"],

@@ -1,4 +1,4 @@
-"""The role under which VM Import/Export works for an image."""
+"""The roles of VM Import/Export for an image."""
 
 from typing import Literal
 
@@ -12,21 +12,21 @@ from stacks.role import add_role
 
 
 def add_service_role(
-    stack: TerraformStack, scope: ImageScope, whose: Literal["export", "import"], *, statements: list[Statement]
+    stack: TerraformStack, scope: ImageScope, part: Literal["export", "import"], *, statements: list[Statement]
 ) -> tuple[IamRole, IamRolePolicy]:
-    """The role `<whose>_role`, which the service assumes for this account only; `statements` are those of its bucket.
+    """The role `<part>_role`, which the service assumes for this account only; `statements` are for its bucket.
 
-    It is known to EC2 by its name alone, so it has no path, whatever the settings say.
+    EC2 takes only the name of the role, so it has no path, whatever the settings have.
     """
     return add_role(
         stack,
-        whose,
-        name=scope.role_name(whose),
+        part,
+        name=scope.role_name(part),
         service="vmie.amazonaws.com",
         statements=[*statements, _snapshots(scope.image.home)],
         iam=scope.settings.iam.model_copy(update={"path": "/"}),
         trust_condition={
-            # the external ID is the service's own word, the same for everybody; the others keep other accounts out
+            # the external ID is the same for all accounts; the other conditions exclude other accounts
             "StringEquals": {"sts:ExternalId": "vmimport", "aws:SourceAccount": scope.account},
             "ArnLike": {"aws:SourceArn": scope.arn("vmie", "*", region="*")},
         },
@@ -34,10 +34,10 @@ def add_service_role(
 
 
 def _snapshots(region: str) -> Statement:
-    """What the service needs of EC2 ("Required service role" in the user guide of VM Import/Export)."""
+    """For EC2 ("Required service role" in the user guide of VM Import/Export)."""
     return {
         "Sid": "CopySnapshots",
-        # as AWS documents the role, without its leave to register AMIs; most of these actions know no resource
+        # as AWS documents it, without the permission to register AMIs; most of these actions have no resource types
         "Action": ["ec2:CopySnapshot", "ec2:Describe*", "ec2:ModifySnapshotAttribute"],
         "Resource": "*",
         "Condition": {"StringEquals": {"aws:RequestedRegion": region}},

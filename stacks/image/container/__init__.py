@@ -1,1 +1,1 @@
-"""Container images: what their stacks have that those of AMIs lack."""
+"""The parts of a stack that only container images have."""

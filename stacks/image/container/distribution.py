@@ -1,4 +1,4 @@
-"""Where finished container images go."""
+"""The distribution of container images."""
 
 from collections.abc import Mapping, Sequence
 
@@ -16,7 +16,7 @@ from stacks.image.scope import ImageScope
 def add_container_distribution(
     stack: TerraformStack, scope: ImageScope, *, repositories: Mapping[str, str], container_tags: Sequence[str]
 ) -> ImagebuilderDistributionConfiguration:
-    """The image into the repository of each region, tagged alike."""
+    """To the repository of each region, with the same tags."""
     return ImagebuilderDistributionConfiguration(
         stack,
         "distribution",

@@ -1,4 +1,4 @@
-"""Container images as one kind of image."""
+"""What differs for images that are container images."""
 
 from collections.abc import Set
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from stacks.policy import Statement
 
 @dataclass(frozen=True)
 class ContainerKind:
-    """What the stack of a container image has of its own: `stacks.image.scope.ImageKind`."""
+    """The `ImageKind` (`stacks.image.scope`) of container images."""
 
     declared: EstateImage[ContainerImage]
 
@@ -38,7 +38,7 @@ class ContainerKind:
 
     @property
     def good_output(self) -> dict[str, str]:
-        """A container image in its repository."""
+        """A container image in this repository."""
         return {"repository": self.recipe.repository}
 
     def add_contents(self, stack: TerraformStack, scope: ImageScope) -> Contents:
@@ -51,38 +51,38 @@ class ContainerKind:
         return Contents(container_recipe=recipe.arn, distribution=distribution.arn)
 
     def pipeline_guards(self) -> list[tuple[str, str]]:
-        """The block `ecr_configuration` is optional and computed, in provider 5.100 as in 6: the provider keeps it, and
-        builds would go on to push where they may not any more."""
+        """The block `ecr_configuration` is optional and computed, in provider 5.100 and in 6, so the provider keeps it.
+        Builds would still push to its repository, without the permission."""
         scanning = self.declared.image.image_scanning
         if scanning.ecr_configuration or not scanning.image_scanning_enabled:
             return []
         return [
             (
-                # a pipeline that was changed by hand may lack the block; an index that fails would stop a destroy, too
+                # a pipeline that was changed by hand may lack the block, and an index that fails would stop a destroy
                 "alltrue([for each in try(self.image_scanning_configuration[0].ecr_configuration, []) : "
                 f'contains(["", "{SCANNING_REPOSITORY}"], each.repository_name)])',
                 f"Image {self.declared.image.name}: its pipeline has a repository for scans, and AWS's provider cannot "
-                "take it away. Name one in its place: image_scanning.ecr_configuration: {repository_name: …}.",
+                "remove it. Name one: image_scanning.ecr_configuration: {repository_name: …}.",
             )
         ]
 
     def build_statements(self, scope: ImageScope) -> list[Statement]:
-        """The instance that builds pushes the image itself."""
+        """A build instance pushes the container image itself."""
         return build_statements(self.declared.image, scope)
 
     def execution_statements(self, actions: Set[str], scope: ImageScope) -> list[Statement]:
-        """The repository in which Image Builder has an image scanned, if none is named."""
+        """For the repository that Image Builder makes for scans, if none is configured."""
         scanning = self.declared.image.image_scanning
         scans = "CollectImageScanFindings" in actions and scanning.image_scanning_enabled
         return scan_repository_statements(scope) if scans and scanning.repository_name == SCANNING_REPOSITORY else []
 
     def output_statement(self, scope: ImageScope) -> Statement:
-        """On the repository in each region."""
-        return on_repositories("LookAtContainerImages", "ecr:DescribeImages", scope)
+        """For the repository in each region."""
+        return on_repositories("DescribeContainerImages", "ecr:DescribeImages", scope)
 
     def lifecycle_statements(self, retention: Retention, scope: ImageScope) -> list[Statement]:
-        """On the repository in each region."""
-        return [on_repositories("DeleteContainers", ["ecr:BatchGetImage", "ecr:BatchDeleteImage"], scope)]
+        """For the repository in each region."""
+        return [on_repositories("DeleteContainerImages", ["ecr:BatchGetImage", "ecr:BatchDeleteImage"], scope)]
 
     def lifecycle_resources(self, action: str) -> ImagebuilderLifecyclePolicyPolicyDetailActionIncludeResources:
         """Container images, whatever the action."""
@@ -91,5 +91,5 @@ class ContainerKind:
         )
 
     def excluded_amis(self, retention: Retention) -> None:
-        """None: it makes no AMIs."""
+        """None: there are no AMIs."""
         return

@@ -9,9 +9,9 @@ _PUSH = ["ecr:CompleteLayerUpload", "ecr:InitiateLayerUpload", "ecr:PutImage", "
 
 
 def build_statements(image: ContainerImage, scope: ImageScope) -> list[Statement]:
-    """AWS's EC2InstanceProfileForImageBuilderECRContainerBuilds, narrowed to this image.
+    """AWS's EC2InstanceProfileForImageBuilderECRContainerBuilds, limited to this image.
 
-    The instance that builds pushes to the repository of every region, and pulls from it to test.
+    A build instance pushes to the repository of every region, and pulls from it for tests.
     """
     statements: list[Statement] = [
         {
@@ -19,28 +19,28 @@ def build_statements(image: ContainerImage, scope: ImageScope) -> list[Statement
             "Action": "imagebuilder:GetContainerRecipe",
             "Resource": f"{scope.image_builder_arn('container-recipe')}/*",
         },
-        # it knows no resources
+        # it has no resource types
         {"Sid": "LogInToRegistry", "Action": "ecr:GetAuthorizationToken", "Resource": "*"},
         on_repositories("PushImage", sorted([*_PULL, *_PUSH]), scope),
     ]
     if image.image_scanning.image_scanning_enabled:
-        # Image Builder puts it there for Inspector, before it is distributed
+        # a build pushes the image there for Inspector, before it is distributed
         arn = scope.arn("ecr", f"repository/{image.image_scanning.repository_name}")
-        statements.append({"Sid": "PushToBeScanned", "Action": sorted([*_PULL, *_PUSH]), "Resource": arn})
+        statements.append({"Sid": "PushForScan", "Action": sorted([*_PULL, *_PUSH]), "Resource": arn})
     if image.private_parent:
         owner, region, name = image.private_parent
-        # another account's repository has to give leave, too
+        # a repository of another account must allow it, too
         arn = scope.arn("ecr", f"repository/{name}", account=owner, region=region)
         statements.append({"Sid": "PullParent", "Action": _PULL, "Resource": arn})
     return statements
 
 
 def scan_repository_statements(scope: ImageScope) -> list[Statement]:
-    """For the repository where Image Builder puts a container image to be scanned, if no repository is named."""
+    """For the repository that Image Builder makes for scans, if none is configured."""
     repositories = scope.arn("ecr", "repository/image-builder-*")
     return [
         {
-            "Sid": "MakeScanRepository",
+            "Sid": "CreateScanRepository",
             "Action": ["ecr:CreateRepository", "ecr:TagResource"],
             "Resource": repositories,
             "Condition": {"StringEquals": {"aws:RequestTag/CreatedBy": MADE_BY_IMAGE_BUILDER}},
@@ -55,7 +55,7 @@ def scan_repository_statements(scope: ImageScope) -> list[Statement]:
 
 
 def on_repositories(sid: str, action: str | list[str], scope: ImageScope) -> Statement:
-    """Lets a role do something with the repository in every region of a container image."""
+    """A statement for the repository in every region of a container image."""
     regions = scope.image.regions
     repository = scope.arn("ecr", f"repository/{scope.declared.repository}", region=any_of(regions))
     return only_in(regions, {"Sid": sid, "Action": action, "Resource": [repository]})

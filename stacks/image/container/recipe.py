@@ -1,4 +1,4 @@
-"""Container recipe, of the components that are made for it."""
+"""The container recipe and its components."""
 
 from cdktf import TerraformStack
 from cdktf_cdktf_provider_aws.imagebuilder_container_recipe import (
@@ -21,9 +21,9 @@ from stacks.terraform import literal
 def add_container_recipe(
     stack: TerraformStack, scope: ImageScope, *, recipe: ContainerRecipe, repository: str
 ) -> ImagebuilderContainerRecipe:
-    """The recipe and the components that it is made of.
+    """The recipe and the components that the stack makes for it.
 
-    `repository` is the name of the one in the stack's region, which must be there before the recipe.
+    `repository` is the name of the repository in the home region, which must exist before the recipe.
     """
     made = add_components(stack, scope, components=recipe.components)
 
@@ -69,7 +69,7 @@ def _root_device(device: Device) -> ImagebuilderContainerRecipeInstanceConfigura
             volume_size=device.volume_size,
             iops=device.iops,
             throughput=device.throughput,
-            # the provider takes truth as text
+            # text in the provider
             encrypted=str(device.encrypted).lower(),
             delete_on_termination=str(device.delete_on_termination).lower(),
         ),

@@ -17,18 +17,18 @@ from stacks.image.scope import ImageScope
 from stacks.terraform import add_provider
 
 DAYS_WITHOUT_TAG = 1
-"""When an image goes that has no tag, and that nobody can name but by its digest."""
+"""When ECR deletes an image without a tag."""
 
 
 def add_repositories(stack: TerraformStack, scope: ImageScope, *, image: ContainerImage, name: str) -> dict[str, str]:
-    """The repository's name by region: of those made here, so that what refers to it waits for it, or the given."""
+    """The repository's name by region. Of repositories that the stack makes, it is a reference to the resource."""
     made = image.made_repository
     if made is None:
         return dict.fromkeys(image.regions, name)
     repositories = {}
     for region in image.regions:
         suffix = "" if region == image.home else f"_{region.replace('-', '_')}"
-        # a region of its own needs a provider of its own
+        # each other region needs a provider
         provider = (
             add_provider(
                 stack,
@@ -48,7 +48,7 @@ def add_repositories(stack: TerraformStack, scope: ImageScope, *, image: Contain
             made=made,
             kms_key=made.kms_keys.get(region),
             provider=provider,
-            # which AWS asks for where lifecycle policies delete ("Lifecycle management prerequisites" in its guide)
+            # lifecycle policies need it to delete images ("Lifecycle management prerequisites" in the user guide)
             tags={"LifecycleExecutionAccess": "EC2 Image Builder"} if image.retention else None,
         )
     return repositories
@@ -86,7 +86,7 @@ def _add_repository(
 
 
 def _rules(keep: int | None) -> list[Mapping[str, Any]]:
-    """In ECR's words, in the order in which it applies them."""
+    """The rules of ECR's lifecycle policy, in the order in which it applies them."""
     untagged = {
         "rulePriority": 1,
         "description": "Without a tag",

@@ -1,1 +1,1 @@
-"""The role under which Image Builder runs the workflows of an image: what it may do."""
+"""The permissions of the role with which Image Builder runs the workflows of an image."""

@@ -1,8 +1,8 @@
-"""What Image Builder must be allowed to distribute AMIs under a role of the image's own: what the image says, no more.
+"""The permissions to distribute AMIs as the image configures it.
 
-Source: AWS's AWSServiceRoleForImageBuilder, which does it where an image has no workflows. That it happens in the
-image's regions only is said once, for all statements of the role (`workflow_permissions`): an image may go to twenty,
-and the policies of a role have at most 10,240 characters.
+Source: the policy of AWS's AWSServiceRoleForImageBuilder, which distributes when an image has no workflows. One
+statement limits the whole role to the image's regions (`stacks.image.execution_role.statements`), because a list of
+regions in each of these is too long for the policies of a role.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,17 +12,17 @@ from stacks.image.scope import ImageScope
 from stacks.policy import MADE_BY_IMAGE_BUILDER, Statement
 
 CROSS_ACCOUNT_ROLE = "EC2ImageBuilderDistributionCrossAccountRole"
-"""The role that Image Builder takes on in another account; its name is AWS's."""
+"""The role that Image Builder assumes in another account. AWS requires this name."""
 
 _MOST_NAMED = 20
-"""Accounts, launch templates or license configurations that the policy names one by one. AWS's role names none."""
+"""The most accounts, launch templates or license configurations that the policy lists. AWS's policy lists none."""
 
 _TAGGED = {"ec2:ResourceTag/CreatedBy": MADE_BY_IMAGE_BUILDER}
 _TAGGING = {"aws:RequestTag/CreatedBy": [MADE_BY_IMAGE_BUILDER, "EC2 Fast Launch"]}
 
 
 def distribution_statements(image: AmiImage, scope: ImageScope) -> list[Statement]:
-    """The statements. A container image needs none: its build instance pushes it."""
+    """The statements. Container images need none, because build instances push them."""
     return [
         *_copies(image, scope),
         *_encryption(),
@@ -34,7 +34,7 @@ def distribution_statements(image: AmiImage, scope: ImageScope) -> list[Statemen
 
 def _copies(image: AmiImage, scope: ImageScope) -> Iterator[Statement]:
     images, snapshots = _images_and_snapshots(scope)
-    # tags of what is copied are no condition that EC2 knows here
+    # EC2 has no condition on tags of the source for this action
     yield {"Sid": "CopyImages", "Action": "ec2:CopyImage", "Resource": [images, snapshots]}
     yield {
         "Sid": "DistributeImages",
@@ -42,7 +42,7 @@ def _copies(image: AmiImage, scope: ImageScope) -> Iterator[Statement]:
         "Resource": images,
         "Condition": {"StringEquals": _TAGGED},
     }
-    # a copy gets its first tags here
+    # without a condition, because a copy has no tags yet
     yield {"Sid": "TagImages", "Action": "ec2:CreateTags", "Resource": images}
     yield {
         "Sid": "TagSnapshots",
@@ -60,7 +60,7 @@ def _copies(image: AmiImage, scope: ImageScope) -> Iterator[Statement]:
 
 
 def _encryption() -> Iterator[Statement]:
-    """The keys of the volumes: the regions' own, or the one with which the parent is encrypted, whichever that is."""
+    """For the keys of volumes: configured keys, those of the regions, and the key of the parent, which is not known."""
     for_ec2 = {"StringLike": {"kms:ViaService": "ec2.*.amazonaws.com"}}
     yield {
         "Sid": "EncryptVolumes",
@@ -74,9 +74,9 @@ def _encryption() -> Iterator[Statement]:
         "Resource": "*",
         "Condition": {**for_ec2, "ForAllValues:StringEquals": {"kms:EncryptionContextKeys": "aws:ebs:id"}},
     }
-    yield {"Sid": "LookAtKeys", "Action": "kms:DescribeKey", "Resource": "*", "Condition": for_ec2}
+    yield {"Sid": "DescribeKeys", "Action": "kms:DescribeKey", "Resource": "*", "Condition": for_ec2}
     yield {
-        "Sid": "LetEc2UseKeys",
+        "Sid": "GrantKeysToEc2",
         "Action": "kms:CreateGrant",
         "Resource": "*",
         "Condition": {**for_ec2, "Bool": {"kms:GrantIsForAWSResource": "true"}},
@@ -84,14 +84,14 @@ def _encryption() -> Iterator[Statement]:
 
 
 def _others(image: AmiImage, scope: ImageScope) -> Iterator[Statement]:
-    """Other accounts, launch templates and license configurations."""
+    """For other accounts, launch templates and license configurations."""
     templates = [(region, each) for region in image.regions for each in image.distribution_in(region).launch_templates]
     accounts = {*image.target_accounts, *(each.account_id for _, each in templates if each.account_id)}
     if accounts:
         yield {
-            "Sid": "WorkInOtherAccounts",
+            "Sid": "AssumeDistributionRoles",
             "Action": "sts:AssumeRole",
-            # who trusts this account in a role of that name is another account's own affair
+            # whether a role with this name trusts this account is decided in the other account
             "Resource": _named(
                 (scope.arn("iam", f"role/{CROSS_ACCOUNT_ROLE}", account=each, region="") for each in accounts),
                 otherwise=scope.arn("iam", f"role/{CROSS_ACCOUNT_ROLE}", account="*", region=""),
@@ -108,7 +108,7 @@ def _others(image: AmiImage, scope: ImageScope) -> Iterator[Statement]:
             ),
         }
         yield {
-            "Sid": "LookAtLaunchTemplates",
+            "Sid": "DescribeLaunchTemplates",
             "Action": ["ec2:DescribeLaunchTemplateVersions", "ec2:DescribeLaunchTemplates"],
             "Resource": "*",
         }
@@ -124,12 +124,12 @@ def _others(image: AmiImage, scope: ImageScope) -> Iterator[Statement]:
 
 
 def _images_and_snapshots(scope: ImageScope) -> list[str]:
-    """All of them, in every region; they belong to no account."""
+    """All images and all snapshots, in every region. Their ARNs have no account."""
     return [scope.arn("ec2", f"{kind}/*", account="", region="*") for kind in ("image", "snapshot")]
 
 
 def _named(arns: Iterable[str], *, otherwise: str) -> list[str]:
-    """Some ARNs, or what stands for them all where they are too many for a policy."""
+    """A list of ARNs, or `otherwise`, which stands for all of them, if they are too many for a policy."""
     each = sorted(set(arns))
     return each if len(each) <= _MOST_NAMED else [otherwise]
 
@@ -144,7 +144,7 @@ def _fast_launch(image: AmiImage, scope: ImageScope) -> Iterator[Statement]:
     def everywhere(kind: str, name: str = "*") -> str:
         return scope.arn("ec2", f"{kind}/{name}", region="*")
 
-    # without one that is named, EC2 makes its own
+    # EC2 makes a launch template when none is configured
     templates = _named(
         {everywhere("launch-template", each.launch_template_id or "*") for each in enabled},
         otherwise=everywhere("launch-template"),
@@ -156,12 +156,12 @@ def _fast_launch(image: AmiImage, scope: ImageScope) -> Iterator[Statement]:
         "Condition": {"StringEquals": _TAGGED},
     }
     yield {
-        "Sid": "EnableFastLaunchBy",
+        "Sid": "EnableFastLaunchWithTemplates",
         "Action": ["ec2:CreateLaunchTemplate", "ec2:EnableFastLaunch"],
         "Resource": templates,
     }
     yield {
-        "Sid": "PrepareSnapshotsFrom",
+        "Sid": "RunFastLaunchInstancesWith",
         "Action": "ec2:RunInstances",
         "Resource": [
             images,
@@ -171,15 +171,15 @@ def _fast_launch(image: AmiImage, scope: ImageScope) -> Iterator[Statement]:
         ],
     }
     made = [everywhere("instance"), everywhere("volume")]
-    yield {"Sid": "PrepareSnapshots", "Action": "ec2:RunInstances", "Resource": made, "Condition": by_ec2}
+    yield {"Sid": "RunFastLaunchInstances", "Action": "ec2:RunInstances", "Resource": made, "Condition": by_ec2}
     yield {
-        "Sid": "TagWhatPreparesSnapshots",
+        "Sid": "TagFastLaunchResources",
         "Action": "ec2:CreateTags",
         "Resource": [*made, everywhere("launch-template")],
         "Condition": by_ec2,
     }
     yield {
-        "Sid": "LetEc2KeepSnapshots",
+        "Sid": "CreateFastLaunchRole",
         "Action": "iam:CreateServiceLinkedRole",
         "Resource": scope.iam_arn("role/aws-service-role/ec2fastlaunch.amazonaws.com/*"),
         "Condition": {"StringEquals": {"iam:AWSServiceName": "ec2fastlaunch.amazonaws.com"}},
@@ -196,8 +196,8 @@ def _export(image: AmiImage, scope: ImageScope) -> Iterator[Statement]:
         "Resource": scope.arn("ec2", "image/*", account=""),
         "Condition": {"StringEquals": _TAGGED},
     }
-    yield {"Sid": "FollowExports", "Action": ["ec2:CreateTags", "ec2:ExportImage"], "Resource": tasks}
-    yield {"Sid": "LookAtExports", "Action": "ec2:DescribeExportImageTasks", "Resource": "*"}
+    yield {"Sid": "CreateExportTasks", "Action": ["ec2:CreateTags", "ec2:ExportImage"], "Resource": tasks}
+    yield {"Sid": "DescribeExports", "Action": "ec2:DescribeExportImageTasks", "Resource": "*"}
     yield {
         "Sid": "CancelExports",
         "Action": "ec2:CancelExportTask",
@@ -205,9 +205,9 @@ def _export(image: AmiImage, scope: ImageScope) -> Iterator[Statement]:
         "Condition": {"StringEquals": _TAGGED},
     }
     yield {
-        "Sid": "GiveExportsTheirRole",
+        "Sid": "PassExportRole",
         "Action": "iam:PassRole",
-        # known to EC2 by its name alone, it has no path
+        # EC2 takes only the name of this role, so it has no path
         "Resource": scope.iam_arn(f"role/{scope.role_name('export')}"),
         "Condition": {"StringEquals": {"iam:PassedToService": "vmie.amazonaws.com"}},
     }

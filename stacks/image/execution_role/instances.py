@@ -1,4 +1,4 @@
-"""What Image Builder must be allowed to launch instances, run commands on them and make images of them."""
+"""The permissions to launch instances, run commands on them, and make images of them."""
 
 from collections.abc import Iterable, Iterator, Set
 
@@ -17,7 +17,7 @@ _COMMANDS = (
 
 
 def instance_statements(actions: Set[str], documents: Iterable[str], scope: ImageScope) -> list[Statement]:
-    """The statements for the `actions` of workflows; `documents` are the command documents that they name."""
+    """The statements for the `actions` of workflows; `documents` are the command documents in them."""
     statements = [*_instances(actions, scope), *_images(actions, scope)]
     if not actions.isdisjoint(_COMMANDS):
         statements += _commands(actions, documents, scope)
@@ -35,7 +35,7 @@ def _instances(actions: Set[str], scope: ImageScope) -> Iterator[Statement]:
     makes = ["ec2:CreateImage"] if "CreateImage" in actions else []
     key_pairs = [infrastructure.key_pair] if infrastructure.key_pair else []
     yield {
-        "Sid": "LaunchFrom",
+        "Sid": "LaunchInstancesWith",
         "Action": "ec2:RunInstances",
         "Resource": [
             *(scope.arn("ec2", f"{what}/*", account="") for what in ("image", "snapshot")),
@@ -43,7 +43,7 @@ def _instances(actions: Set[str], scope: ImageScope) -> Iterator[Statement]:
             scope.arn("ec2", "network-interface/*"),
             *(scope.arn("ec2", f"security-group/{group}") for group in groups),
             *(scope.arn("ec2", f"key-pair/{name}") for name in key_pairs),
-            # a parent brings its own
+            # those of the parent
             scope.arn("license-manager", "license-configuration:*", account="*"),
         ],
     }
@@ -54,19 +54,19 @@ def _instances(actions: Set[str], scope: ImageScope) -> Iterator[Statement]:
         "Condition": {"StringEquals": {"aws:RequestTag/CreatedBy": MADE_BY_IMAGE_BUILDER}},
     }
     yield {
-        "Sid": "GiveInstancesTheirRole",
+        "Sid": "PassInstanceRole",
         "Action": "iam:PassRole",
         "Resource": scope.iam_arn(f"role{scope.settings.iam.path}{scope.role_name('build')}"),
         "Condition": {"StringEquals": {"iam:PassedToService": ["ec2.amazonaws.com", "ec2.amazonaws.com.cn"]}},
     }
     yield {
-        "Sid": "WorkWithInstances",
+        "Sid": "ManageInstances",
         "Action": [*makes, "ec2:StartInstances", "ec2:StopInstances", "ec2:TerminateInstances"],
         "Resource": scope.arn("ec2", "instance/*"),
         "Condition": {"StringEquals": {"ec2:ResourceTag/CreatedBy": MADE_BY_IMAGE_BUILDER}},
     }
     yield {
-        "Sid": "TagWhatIsMade",
+        "Sid": "TagNewResources",
         "Action": "ec2:CreateTags",
         "Resource": [scope.arn("ec2", "*"), scope.arn("ec2", "*", account="")],
         "Condition": {
@@ -80,7 +80,7 @@ def _instances(actions: Set[str], scope: ImageScope) -> Iterator[Statement]:
 
 def _images(actions: Set[str], scope: ImageScope) -> Iterator[Statement]:
     yield {
-        "Sid": "LookAtEc2",
+        "Sid": "DescribeEc2",
         "Action": [
             "ec2:DescribeHosts",
             "ec2:DescribeImages",
@@ -93,7 +93,7 @@ def _images(actions: Set[str], scope: ImageScope) -> Iterator[Statement]:
             "ec2:DescribeSubnets",
             "ec2:DescribeTags",
         ],
-        # most of these know no resource
+        # most of these have no resource types
         "Resource": "*",
     }
     if "CreateImage" in actions:
@@ -110,7 +110,7 @@ def _images(actions: Set[str], scope: ImageScope) -> Iterator[Statement]:
             "Condition": {"StringEquals": {"aws:RequestTag/CreatedBy": MADE_BY_IMAGE_BUILDER}},
         }
         yield {
-            "Sid": "RegisterImagesFrom",
+            "Sid": "RegisterImagesFromSnapshots",
             "Action": "ec2:RegisterImage",
             "Resource": scope.arn("ec2", "snapshot/*", account=""),
             "Condition": {"StringEquals": {"ec2:ResourceTag/CreatedBy": MADE_BY_IMAGE_BUILDER}},
@@ -126,7 +126,7 @@ def _commands(actions: Set[str], documents: Iterable[str], scope: ImageScope) ->
         "Sid": "RunDocuments",
         "Action": "ssm:SendCommand",
         "Resource": [
-            # AWS's own documents belong to no account
+            # ARNs of AWS's own documents have no account
             *(
                 each if each.startswith("arn:") else scope.arn("ssm", f"document/{each}", account="*")
                 for each in sorted(wanted)
@@ -141,14 +141,14 @@ def _commands(actions: Set[str], documents: Iterable[str], scope: ImageScope) ->
         "Condition": {"StringEquals": {"ssm:resourceTag/CreatedBy": MADE_BY_IMAGE_BUILDER}},
     }
     yield {
-        "Sid": "FollowCommands",
+        "Sid": "ReadCommandResults",
         "Action": [
             "ssm:DescribeInstanceInformation",
             "ssm:GetCommandInvocation",
             "ssm:ListCommandInvocations",
             "ssm:ListCommands",
         ],
-        # they know no resource that could be named before a build
+        # they have no resources that are known before a build
         "Resource": "*",
     }
 
@@ -173,10 +173,10 @@ def _inventory(scope: ImageScope) -> Iterator[Statement]:
         "Action": "ssm:AddTagsToResource",
         "Resource": scope.arn("ssm", "association/*"),
     }
-    # it knows no resources
+    # it has no resource types
     yield {"Sid": "ReadInventory", "Action": "ssm:ListInventoryEntries", "Resource": "*"}
     yield {
-        "Sid": "LetSystemsManagerCollect",
+        "Sid": "CreateSystemsManagerRole",
         "Action": "iam:CreateServiceLinkedRole",
         "Resource": scope.iam_arn("role/aws-service-role/ssm.amazonaws.com/*"),
         "Condition": {"StringEquals": {"iam:AWSServiceName": "ssm.amazonaws.com"}},
@@ -190,7 +190,7 @@ def _findings(scope: ImageScope) -> Iterator[Statement]:
         "Resource": "*",
     }
     yield {
-        "Sid": "HearOfFindings",
+        "Sid": "ManageFindingsRules",
         "Action": [
             "events:DeleteRule",
             "events:DescribeRule",

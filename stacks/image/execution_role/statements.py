@@ -1,9 +1,9 @@
-"""What Image Builder must be allowed to run workflows: AWS's EC2ImageBuilderExecutionPolicy, narrowed to this image.
+"""The permissions to run workflows: AWS's EC2ImageBuilderExecutionPolicy, limited to this image.
 
-AWS's policy allows what the service-linked role may do ("Service access" in Image Builder's user guide): for every
-image of the account, in every region, and for every action that there is. Here an action of a workflow brings what it
-needs, with the names that the documents and their parameters say; what AWS allows without a resource is held to the
-image's regions.
+AWS's policy allows what the service-linked role may do ("Service access" in Image Builder's user guide): for all images
+of the account, in all regions, and for all actions of workflows. Here each action of the image's workflows adds the
+statements that it needs, with the names in the documents and their parameters. Statements that AWS has without a
+resource are limited to the image's regions.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -39,18 +39,18 @@ def execution_statements(runs: Sequence[WorkflowRun], scope: ImageScope) -> list
     return [
         *instance_statements(actions, _documents(runs), scope),
         *scope.kind.execution_statements(actions, scope),
-        *_waiting(runs, scope),
+        *_approvals(runs, scope),
         *_state_machines(runs),
         *_parent(scope),
-        *_telling(scope),
-        _only_in_regions(scope.image),
+        *_logs_and_topic(scope),
+        _deny_other_regions(scope.image),
     ]
 
 
-def _only_in_regions(image: Image) -> Statement:
-    """Whatever the other statements allow without a region is for those of the image."""
+def _deny_other_regions(image: Image) -> Statement:
+    """Limits the statements without a region to the image's regions."""
     return {
-        "Sid": "OnlyInRegionsOfTheImage",
+        "Sid": "DenyOtherRegions",
         "Effect": "Deny",
         "Action": ["ec2:*", "events:*", "inspector2:*", "kms:*", "ssm:*"],
         "Resource": "*",
@@ -63,34 +63,34 @@ def _actions(run: WorkflowRun) -> Iterable[str]:
 
 
 def _documents(runs: Sequence[WorkflowRun]) -> Iterator[str]:
-    """The command documents that workflows name."""
+    """The command documents in workflows."""
     yield from _values(runs, "RunCommand", "documentName", "*")
     if any("update-ssm-agent" in run.short_name for run in runs if not run.document):
-        # Image Builder's own workflow that runs a command of its own (SummitRoute/aws_managed_policies#6)
+        # the only workflow of Image Builder with a command document of its own (SummitRoute/aws_managed_policies#6)
         yield "AWS-UpdateSSMAgent"
 
 
 def _values(runs: Iterable[WorkflowRun], action: str, name: str, unknown: str) -> list[str]:
-    """What the workflows have as an input, each once; `unknown` where only a build knows."""
+    """The values of an input in all workflows; `unknown` for a value that is known only during a build."""
     given = (
         value for run in runs if run.document for value in run.document.values_of(action, name, dict(run.parameters))
     )
     return sorted({unknown if value is None else value for value in given})
 
 
-def _waiting(runs: Sequence[WorkflowRun], scope: ImageScope) -> Iterator[Statement]:
-    """Whom `WaitForAction` tells. A topic may have a key of its own, which only its owner knows."""
+def _approvals(runs: Sequence[WorkflowRun], scope: ImageScope) -> Iterator[Statement]:
+    """For `WaitForAction`. A topic may have a key that is not known here."""
     if topics := _values(runs, "WaitForAction", "snsTopicArn", scope.arn("sns", "*")):
-        yield {"Sid": "TellWhoApproves", "Action": "sns:Publish", "Resource": topics}
+        yield {"Sid": "PublishApprovalRequests", "Action": "sns:Publish", "Resource": topics}
         yield {
-            "Sid": "EncryptWhatIsTold",
+            "Sid": "EncryptApprovalRequests",
             "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
             "Resource": scope.arn("kms", "key/*", account="*"),
             "Condition": {"StringEquals": {"kms:ViaService": f"sns.{scope.image.home}.amazonaws.com"}},
         }
     if functions := _values(runs, "WaitForAction", "lambdaFunctionName", "*"):
         arns = [each if each.startswith("arn:") else scope.arn("lambda", f"function:{each}") for each in functions]
-        yield {"Sid": "CallWhatApproves", "Action": "lambda:InvokeFunction", "Resource": arns}
+        yield {"Sid": "InvokeApprovalFunctions", "Action": "lambda:InvokeFunction", "Resource": arns}
 
 
 def _state_machines(runs: Sequence[WorkflowRun]) -> Iterator[Statement]:
@@ -99,20 +99,20 @@ def _state_machines(runs: Sequence[WorkflowRun]) -> Iterator[Statement]:
             each.replace(":stateMachine:", ":execution:") + ":*" if each != "*" else each for each in machines
         ]
         yield {"Sid": "StartStateMachines", "Action": "states:StartExecution", "Resource": machines}
-        yield {"Sid": "FollowStateMachines", "Action": "states:DescribeExecution", "Resource": executions}
+        yield {"Sid": "DescribeExecutions", "Action": "states:DescribeExecution", "Resource": executions}
 
 
 def _parent(scope: ImageScope) -> Iterator[Statement]:
-    """A parent that is named by a parameter is looked up when a build starts."""
+    """For a parent in a parameter, which a build reads when it starts."""
     parent = scope.declared.parent or ""
     if parent.startswith("ssm:/"):
-        # AWS's own parameters belong to no account
+        # ARNs of AWS's own parameters have no account
         owner = "" if parent.startswith("ssm:/aws/") else scope.account
         resource = scope.arn("ssm", f"parameter{parent.removeprefix('ssm:')}", account=owner)
-        yield {"Sid": "LookUpParent", "Action": "ssm:GetParameter", "Resource": resource}
+        yield {"Sid": "ReadParentParameter", "Action": "ssm:GetParameter", "Resource": resource}
 
 
-def _telling(scope: ImageScope) -> Iterator[Statement]:
+def _logs_and_topic(scope: ImageScope) -> Iterator[Statement]:
     yield {
         "Sid": "WriteBuildLog",
         "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
@@ -121,7 +121,7 @@ def _telling(scope: ImageScope) -> Iterator[Statement]:
             *pipeline_log_arns(scope),
         ],
     }
-    yield {"Sid": "TellOfBuilds", "Action": "sns:Publish", "Resource": scope.topic.arn}
+    yield {"Sid": "PublishBuilds", "Action": "sns:Publish", "Resource": scope.topic.arn}
     yield {
         "Sid": "EncryptMessages",
         "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],

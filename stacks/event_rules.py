@@ -1,4 +1,4 @@
-"""What EventBridge finds for people: rules that send words to the topic of e-mails, and the event to other topics."""
+"""Rules of EventBridge that notify people: a message to the topic for e-mail, and the event itself to other topics."""
 
 import json
 from dataclasses import dataclass
@@ -15,43 +15,41 @@ from cdktf_cdktf_provider_aws.sns_topic_subscription import SnsTopicSubscription
 
 
 @dataclass(frozen=True)
-class Happening:
-    """What EventBridge looks for, and what a mail says of it: `values` are paths in the event, `<name>` in `words`.
+class EventRule:
+    """A rule, and the message of its e-mails: `values` are paths in the event, and `message` has them as `<name>`.
 
-    `kind` is the rule's name in Terraform, `rule` its name in AWS.
+    `kind` is the rule's name in Terraform, `name` its name in AWS.
     """
 
     kind: str
-    rule: str
+    name: str
     description: str
     pattern: dict[str, Any]
     values: dict[str, str]
-    words: str
+    message: str
 
 
-def add_rule(
-    stack: TerraformStack, happening: Happening, *, topic: SnsTopic | None, topic_arns: tuple[str, ...]
-) -> None:
-    """The rule, with a target for the topic of e-mails if there is one, and one for each of the other topics."""
-    rule = CloudwatchEventRule(
+def add_rule(stack: TerraformStack, rule: EventRule, *, emails: SnsTopic | None, topic_arns: tuple[str, ...]) -> None:
+    """The rule, with a target for the topic for e-mail if there is one, and a target for each of the other topics."""
+    made = CloudwatchEventRule(
         stack,
-        happening.kind,
-        name=happening.rule,
-        description=happening.description,
-        event_pattern=json.dumps(happening.pattern),
+        rule.kind,
+        name=rule.name,
+        description=rule.description,
+        event_pattern=json.dumps(rule.pattern),
     )
-    if topic:
+    if emails:
         CloudwatchEventTarget(
             stack,
-            f"{happening.kind}_emails",
-            rule=rule.name,
-            arn=topic.arn,
+            f"{rule.kind}_emails",
+            rule=made.name,
+            arn=emails.arn,
             input_transformer=CloudwatchEventTargetInputTransformer(
-                input_paths=happening.values, input_template=json.dumps(happening.words)
+                input_paths=rule.values, input_template=json.dumps(rule.message)
             ),
         )
     if topic_arns:
-        target = CloudwatchEventTarget(stack, f"{happening.kind}_topic", rule=rule.name, arn="${each.key}")
+        target = CloudwatchEventTarget(stack, f"{rule.kind}_topic", rule=made.name, arn="${each.key}")
         _for_each(target, topic_arns)
 
 
@@ -62,5 +60,5 @@ def subscribe(stack: TerraformStack, topic: SnsTopic, *, emails: tuple[str, ...]
 
 
 def _for_each(resource: TerraformResource, keys: tuple[str, ...]) -> None:
-    """By the keys themselves, such as `email["team@example.com"]`: when one goes, no other has to be confirmed anew."""
+    """One for each key, with the key in its address: when one is removed, the others do not need a new confirmation."""
     resource.add_override("for_each", {key: key for key in keys})
