@@ -14,7 +14,7 @@ from estate.catalogue.operating_systems import Platform
 from estate.component_documents.document import Document
 from estate.models.ami_image import AmiImage
 from estate.models.fleet import Fleet
-from estate.models.images import Image
+from estate.models.images import Image, by_kind
 from estate.models.provider import Provider
 from estate.models.settings import Settings
 from estate.names import FleetNames, ImageNames
@@ -49,6 +49,11 @@ class Estate(BaseModel):
     def namespace(self) -> str:
         """The prefix of the names of the estate's resources in AWS."""
         return self.settings.namespace
+
+    @cached_property
+    def amis(self) -> dict[str, AmiImage]:
+        """The images that are AMIs."""
+        return by_kind(self.images)[0]
 
     def image(self, name: str) -> "EstateImage[Image]":
         """An image by its name. Raises `KeyError`."""
@@ -213,10 +218,7 @@ class EstateFleet:
     @property
     def image(self) -> EstateImage[AmiImage]:
         """The image that it runs."""
-        image = self.estate.images[self.fleet.image]
-        if not isinstance(image, AmiImage):
-            raise ValueError(f"fleet {self.fleet.name} runs a container image: the checks refuse that")
-        return EstateImage(self.estate, image)
+        return EstateImage(self.estate, self.estate.amis[self.fleet.image])
 
     @cached_property
     def tags(self) -> dict[str, str]:

@@ -5,13 +5,12 @@ from datetime import date
 
 from estate.estate import Estate, EstateImage
 from estate.models.ami_image import AmiImage
-from estate.models.images import amis
 from estate.models.retention import Retention
 
 
 def remarks(estate: Estate, *, today: date) -> list[str]:
     """All remarks."""
-    images = amis(estate.images).values()
+    images = estate.amis.values()
     idle = (line for image in images for line in _idle_retention(EstateImage(estate, image)))
     return [*(line for image in images for line in _past_support(image, today)), *idle]
 

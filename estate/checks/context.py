@@ -8,8 +8,9 @@ from estate.component_documents.document import Document
 from estate.files import NamedFiles
 from estate.models.ami_image import AmiImage, ComponentUse
 from estate.models.container_image import ContainerImage
+from estate.models.data_volumes import ImageVolume
 from estate.models.fleet import Fleet
-from estate.models.images import Image, by_kind
+from estate.models.images import Image, bases_of, by_kind, volumes_of
 from estate.models.settings import Settings
 from estate.problems import Key, Words
 
@@ -64,6 +65,14 @@ class Context:
             name: [(key[2:], use) for key, use in image.placed_uses if key not in self.broken]
             for name, image in self.images.items()
         }
+
+    def volumes_of(self, image: AmiImage) -> Mapping[str, ImageVolume] | None:
+        """The volumes of an image and of the images from which it is built; None if not all of them are known."""
+        *_, last = chain = [image, *bases_of(image, self.amis)]
+        keys = (("images", each.name) for each in chain)
+        if any(self.broken_fields(image=key) & {"image.volumes", "image.parent"} for key in keys):
+            return None
+        return None if last.base and last.base.image not in self.amis else volumes_of(image, self.amis)
 
     def broken_fields(self, **owners: Key) -> frozenset[str]:
         """The broken fields of some of the settings, images and fleets, as rules name what they read: `image.os` of

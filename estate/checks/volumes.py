@@ -7,7 +7,6 @@ from estate.checks.context import Context
 from estate.models.ami_image import AmiImage
 from estate.models.data_volumes import FleetVolume, ImageVolume, same_device
 from estate.models.fleet import Fleet
-from estate.models.images import volumes_of
 from estate.models.volumes import IOPS_OF_AN_AMI
 from estate.problems import Key, Problem, shown
 
@@ -42,18 +41,13 @@ def sizes(image: AmiImage, context: Context) -> Iterator[Problem]:
 
 def sizes_on_a_base(image: AmiImage, base: AmiImage, context: Context) -> Iterator[Problem]:
     """A volume has a size or a snapshot unless the base has the same volume, and it is not smaller than the base's."""
-    # a chain of bases is followed only where there is something to compare
-    known = volumes_of(base, context.images) if image.volumes else {}
-    for name, volume in image.volumes.items():
-        yield from _size(volume, known.get(name), f"image {base.name}", ("volumes", name))
+    yield from _sizes(image.volumes, base, context)
 
 
 def sizes_of_a_fleet(fleet: Fleet, image: AmiImage, context: Context) -> Iterator[Problem]:
     """A volume has a size or a snapshot unless the image has the same volume, and it is not smaller than the
     image's."""
-    known = volumes_of(image, context.images) if fleet.volumes else {}
-    for name, volume in fleet.volumes.items():
-        yield from _size(volume, known.get(name), f"image {image.name}", ("volumes", name))
+    yield from _sizes(fleet.volumes, image, context)
 
 
 def root_volume_of_a_fleet(fleet: Fleet, image: AmiImage, context: Context) -> Iterator[Problem]:
@@ -84,6 +78,17 @@ def _names(volumes: Mapping[str, object], platform: Platform, *, of: Set[str]) -
         elif platform == "Windows" and name.startswith("/dev/xvd"):
             remedy = f"write {name.removeprefix('/dev/')}"
             yield Problem(key, "the names xvd… of Windows have no /dev/", shown(name), remedy)
+
+
+def _sizes(
+    volumes: Mapping[str, ImageVolume] | Mapping[str, FleetVolume], base: AmiImage, context: Context
+) -> Iterator[Problem]:
+    """Problems of volumes against those of the image from which their AMI is built, or which their fleet runs."""
+    # a chain of bases is followed only where there is something to compare
+    if not volumes or (known := context.volumes_of(base)) is None:
+        return
+    for name, volume in volumes.items():
+        yield from _size(volume, known.get(name), f"image {base.name}", ("volumes", name))
 
 
 def _size(volume: ImageVolume | FleetVolume, below: ImageVolume | None, below_it: str, key: Key) -> Iterator[Problem]:

@@ -1,6 +1,6 @@
 """Every kind of image that `images:` may have, distinguished by `kind`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from estate.models.ami_image import AmiImage
 from estate.models.container_image import ContainerImage
@@ -22,24 +22,20 @@ def by_kind(images: Mapping[str, Image]) -> tuple[dict[str, AmiImage], dict[str,
     return amis, containers
 
 
-def amis(images: Mapping[str, Image]) -> dict[str, AmiImage]:
-    """The AMIs among images by name: fleets run them, and other images are built from them."""
-    return by_kind(images)[0]
+def bases_of(image: AmiImage, images: Mapping[str, AmiImage]) -> Iterator[AmiImage]:
+    """The images from which an image is built, as far as they are among `images`: its base, the base of that, and so
+    on."""
+    seen = {image.name}
+    while image.base and image.base.image in images and image.base.image not in seen:
+        image = images[image.base.image]
+        seen.add(image.name)
+        yield image
 
 
-def base_of(image: AmiImage | None, images: Mapping[str, Image]) -> AmiImage | None:
-    """The image that another is built from, if it is one of the estate's AMIs."""
-    base = images.get(image.base.image) if image and image.base else None
-    return base if isinstance(base, AmiImage) else None
-
-
-def volumes_of(image: AmiImage | None, images: Mapping[str, Image]) -> dict[str, ImageVolume]:
+def volumes_of(image: AmiImage, images: Mapping[str, AmiImage]) -> dict[str, ImageVolume]:
     """The volumes that the AMIs of an image have in addition to the root volume, as far as the estate declares them:
     its own and those of its bases."""
-    found: dict[str, ImageVolume] = {}
-    seen: set[str] = set()
-    while image and image.name not in seen:
-        seen.add(image.name)
-        found = {**image.volumes, **found}
-        image = base_of(image, images)
+    found = dict(image.volumes)
+    for base in bases_of(image, images):
+        found = {**base.volumes, **found}
     return found

@@ -9,7 +9,6 @@ import pytest
 
 from estate.load import assemble, load
 from estate.models.ami_image import ComponentUse
-from estate.models.images import amis
 from estate.models.settings import Settings
 from estate.problems import EstateError
 from tests.support.broken_estates import BROKEN_ESTATES, BrokenEstate, problems_in, smallest, written
@@ -108,7 +107,7 @@ def test_reads_a_folder_a_file_and_either_ending_and_leaves_the_rest(tmp_path: P
     for ignored in (".#settings.yaml", "._web.yaml", "notes.txt", "settings.yaml~"):
         (folder / ignored).write_bytes(b"\xff")
     (folder / "old.yaml").mkdir()
-    assert amis(load(folder).images)["web"].os == "amazon-linux-2"
+    assert load(folder).amis["web"].os == "amazon-linux-2"
     assert load(folder / "settings.yml").settings.namespace == "acme"
 
 

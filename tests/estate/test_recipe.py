@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from estate.estate import Estate, EstateImage
 from estate.load import load
 from estate.models.ami_image import AmiImage
-from estate.models.images import amis
 from estate.recipes.ami import Component, Device, Recipe, RecipeComponent, ami_recipe_of
 from tests.support.broken_estates import smallest
 from tests.support.estates import PROJECT
@@ -89,7 +88,7 @@ def written(folder: Path, image: str = IMAGE, document: str = USING, settings: s
 
 def recipe(folder: Path, image: str = IMAGE, **files: str) -> Recipe:
     estate = written(folder, image, **files)
-    return ami_recipe_of(EstateImage(estate, amis(estate.images)["web"]))
+    return ami_recipe_of(EstateImage(estate, estate.amis["web"]))
 
 
 def versions(made: Recipe) -> dict[str, str]:
@@ -147,7 +146,7 @@ def test_each_field_of_an_image_changes_what_it_must_and_nothing_else(field: str
     before = versions(recipe(tmp_path))
     (tmp_path / "estate.yaml").write_text(estate_file)
     estate = load(tmp_path)
-    after = versions(ami_recipe_of(EstateImage(estate, amis(estate.images)["web"])))
+    after = versions(ami_recipe_of(EstateImage(estate, estate.amis["web"])))
     assert before.keys() == after.keys()
     assert {name for name in before if before[name] != after[name]} == expected
 
@@ -181,7 +180,7 @@ def test_tags_of_the_settings_change_nothing_and_the_namespace_all(tmp_path: Pat
     assert recipe(tmp_path, settings="  tags: {team: platform}\n") == before
     estate = written(tmp_path)
     other = estate.model_copy(update={"settings": estate.settings.model_copy(update={"namespace": "other"})})
-    after = versions(ami_recipe_of(EstateImage(other, amis(other.images)["web"])))
+    after = versions(ami_recipe_of(EstateImage(other, other.amis["web"])))
     assert not versions(before).items() & after.items()
 
 
@@ -228,7 +227,7 @@ def test_the_order_of_parameters_does_not_matter_and_their_values_do(tmp_path: P
 
 def test_images_share_no_component(tmp_path: Path) -> None:
     estate = written(tmp_path)
-    image = amis(estate.images)["web"]
+    image = estate.amis["web"]
     twins = (image, image.model_copy(update={"name": "twin"}))
     web, other = (ami_recipe_of(EstateImage(estate, each)) for each in twins)
     assert not {each.name for each in web.components.values()} & {each.name for each in other.components.values()}
@@ -264,7 +263,7 @@ images:
 """
     (tmp_path / "estate.yaml").write_text(text)
     estate = load(tmp_path)
-    assert ami_recipe_of(EstateImage(estate, amis(estate.images)["web"])).parent_image == f"{parent}/x.x.x"
+    assert ami_recipe_of(EstateImage(estate, estate.amis["web"])).parent_image == f"{parent}/x.x.x"
 
 
 def test_a_parent_that_is_named_is_taken_as_it_is(tmp_path: Path) -> None:
