@@ -15,8 +15,8 @@ def exists(image: AmiImage, context: Context) -> Iterator[Problem]:
     name = image.base.image
     if name in context.containers:
         yield Problem(("parent",), f"image {name} is a container image, and this one an AMI", shown(name))
-    elif name not in context.images and context.declared is not None and name not in context.declared:
-        near = nearest(name, context.declared)
+    elif name not in context.images and context.image_names is not None and name not in context.image_names:
+        near = nearest(name, context.image_names)
         otherwise = "name another image, or write an AMI ID, an ARN or ssm:/…"
         remedy = f"did you mean {near!r}?" if near and near != image.name else otherwise
         yield Problem(("parent",), "no such image", shown(name), remedy)

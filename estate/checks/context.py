@@ -1,4 +1,4 @@
-"""What rules look at beside their subject, and which fields are broken."""
+"""What rules can look up, and which fields of the configuration are broken."""
 
 from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
@@ -17,16 +17,17 @@ from estate.problems import Key, Words
 
 @dataclass(frozen=True)
 class Context:
-    """A configuration before all of its rules are checked: models in which stand-ins take the place of broken fields,
-    and the keys of those fields."""
+    """A configuration whose rules are not checked yet: its models, which have stand-ins for broken fields, and the keys
+    of these fields."""
 
     settings: Settings
-    """If there are none, all of their fields are broken."""
+    """Where there are none, all of their fields are broken."""
     images: Mapping[str, Image]
     fleets: Mapping[str, Fleet]
     files: NamedFiles
-    declared: Words | None
-    """The names of all images; None if a file could not be read, which may have more."""
+    image_names: Words | None
+    """The names of all images, also of those that have no model; None if a file could not be read, which may have
+    more."""
     broken: Set[Key] = frozenset()
     """The keys of broken fields, and of broken items of lists."""
 
@@ -41,11 +42,11 @@ class Context:
         return by_kind(self.images)[1]
 
     def components_of(self, image: Image) -> Sequence[tuple[Key, ComponentUse]]:
-        """The components of an image that are not broken, and where they stand in it."""
+        """The components of an image that are not broken, each with its place in the image."""
         return self._components[image.name]
 
     def component_documents_of(self, image: Image) -> Sequence[tuple[Key, ComponentUse, Document]]:
-        """Those of which the document could be read, each once."""
+        """The components of an image whose document could be read, each once."""
         return self._component_documents[image.name]
 
     @cached_property
@@ -75,16 +76,16 @@ class Context:
         return None if last.base and last.base.image not in self.amis else volumes_of(image, self.amis)
 
     def broken_fields(self, **owners: Key) -> frozenset[str]:
-        """The broken fields of some of the settings, images and fleets, as rules name what they read: `image.os` of
-        `image=("images", "web")`."""
+        """The broken fields of the settings, images or fleets with these keys, named as rules name what they read:
+        `image.os` for `image=("images", "web")`."""
         if not self.broken:
             return frozenset()
         return frozenset(
             f"{owner}.{field}" for owner, key in owners.items() for field in self._broken_fields.get(key, ())
         )
 
-    def with_sound(self, reads: Collection[str]) -> "Context":
-        """The same without the images and fleets of which one of the fields that a rule reads is broken."""
+    def without_broken(self, reads: Collection[str]) -> "Context":
+        """The same without images and fleets in which a field that a rule reads is broken."""
         if not self.broken:
             return self
         images = {

@@ -15,8 +15,8 @@ def image(fleet: Fleet, context: Context) -> Iterator[Problem]:
         rule = "a fleet runs an AMI, and this is a container image"
         remedy = "read its channel in ECS or EKS"
         yield Problem(("image",), rule, shown(fleet.image), remedy)
-    elif context.declared is not None and fleet.image not in context.declared:
-        remedy = did_you_mean(fleet.image, context.declared) or "declare it under images:"
+    elif context.image_names is not None and fleet.image not in context.image_names:
+        remedy = did_you_mean(fleet.image, context.image_names) or "declare it under images:"
         yield Problem(("image",), "no such image", shown(fleet.image), remedy)
 
 

@@ -1,44 +1,30 @@
-"""How rules are written down and checked.
+"""How rules are declared and checked.
 
-A rule is a function that yields what breaks it, with keys that begin at its subject: an image, a fleet, or two of them
-that belong together. Its docstring begins with the rule in plain words, from which docs/rules.md is made.
+A rule is a function that yields the problems of its subject: an image, a fleet, or two of them that belong together.
+The keys of these problems begin at the subject. The function's docstring begins with the rule in plain words, which
+become a row of docs/rules.md.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Generic, TypeVarTuple
+from typing import Generic
 
 from estate.checks.context import Context
-from estate.problems import Key, Problem
-
-Values = TypeVarTuple("Values")
-"""What a function of a rule takes before the context."""
-
-SETTINGS: Key = ("settings",)
+from estate.checks.subjects import SETTINGS, Subject, Values
+from estate.problems import Problem
 
 
 @dataclass(frozen=True)
 class Rule(Generic[*Values]):
     """One rule.
 
-    `reads` are the fields that it looks at, as `image.os` or `settings.tags`. It is not checked where one of them is
-    broken. Of `image.build[]` it looks at each item by itself, and gets those that are not broken; `image.*` is every
-    field, as it is.
+    `reads` are the fields that it looks at, such as `image.os` or `settings.tags`. Where one of them is broken, the
+    rule is not checked. `image.build[]` means each item of a list by itself: the rule gets only those that are not
+    broken. `image.*` means every field, broken or not.
     """
 
     check: Callable[[*Values, Context], Iterator[Problem]]
     reads: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Subject(Generic[*Values]):
-    """What a rule is checked for."""
-
-    key: Key
-    """Where the keys of its problems begin."""
-    values: tuple[*Values]
-    owners: Mapping[str, Key]
-    """Where those stand whose fields rules read: `{"image": ("images", "web")}`."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +49,8 @@ class Rules(Generic[*Values]):
 
 @dataclass(frozen=True)
 class RulesAcross:
-    """Rules of all images or fleets together. Each is checked with those of which no field that it reads is broken."""
+    """Rules of all images or fleets together. Each gets only images and fleets in which no field that it reads is
+    broken."""
 
     title: str
     rules: tuple[Rule[()], ...]
@@ -74,4 +61,4 @@ class RulesAcross:
         broken = context.broken_fields(settings=SETTINGS)
         for rule in self.rules:
             if broken.isdisjoint(rule.reads):
-                yield from rule.check(context.with_sound(rule.reads))
+                yield from rule.check(context.without_broken(rule.reads))

@@ -1,6 +1,8 @@
-"""All rules that no model can see alone, and what each reads: docs/rules.md is made from this table."""
+"""All rules for which one model is not enough, and the fields that each reads.
 
-from collections.abc import Iterator
+docs/rules.md is generated from this table.
+"""
+
 from typing import Any
 
 from estate.checks import (
@@ -14,63 +16,20 @@ from estate.checks import (
     images,
     regions,
     retention,
+    subjects,
     systems,
     tags,
     volumes,
     workflows,
 )
 from estate.checks.context import Context
-from estate.checks.rules import SETTINGS, Rule, Rules, RulesAcross, Subject
+from estate.checks.rules import Rule, Rules, RulesAcross
 from estate.models.ami_image import AmiImage
 from estate.models.container_image import ContainerImage
 from estate.models.fleet import Fleet
 from estate.models.images import Image
 from estate.models.settings import Settings
 from estate.problems import Problem
-
-
-def problems_of(context: Context) -> list[Problem]:
-    """What breaks any of the rules."""
-    return [problem for group in RULES for problem in group.problems(context)]
-
-
-def _settings(context: Context) -> Iterator[Subject[Settings]]:
-    yield Subject(SETTINGS, (context.settings,), {})
-
-
-def _images(context: Context) -> Iterator[Subject[Image]]:
-    for name, image in context.images.items():
-        yield Subject(("images", name), (image,), {"image": ("images", name)})
-
-
-def _amis(context: Context) -> Iterator[Subject[AmiImage]]:
-    for name, image in context.amis.items():
-        yield Subject(("images", name), (image,), {"image": ("images", name)})
-
-
-def _containers(context: Context) -> Iterator[Subject[ContainerImage]]:
-    for name, image in context.containers.items():
-        yield Subject(("images", name), (image,), {"image": ("images", name)})
-
-
-def _images_with_bases(context: Context) -> Iterator[Subject[AmiImage, AmiImage]]:
-    for name, image in context.amis.items():
-        if image.base and (base := context.amis.get(image.base.image)):
-            yield Subject(("images", name), (image, base), {"image": ("images", name), "base": ("images", base.name)})
-
-
-def _fleets(context: Context) -> Iterator[Subject[Fleet]]:
-    for name, fleet in context.fleets.items():
-        yield Subject(("fleets", name), (fleet,), {"fleet": ("fleets", name)})
-
-
-def _fleets_with_images(context: Context) -> Iterator[Subject[Fleet, AmiImage]]:
-    for name, fleet in context.fleets.items():
-        if image := context.amis.get(fleet.image):
-            yield Subject(
-                ("fleets", name), (fleet, image), {"fleet": ("fleets", name), "image": ("images", image.name)}
-            )
-
 
 _ACCOUNT_OF_AN_IMAGE = ("image.account", "settings.provider", "settings.accounts")
 """What shows the account of an image."""
@@ -257,12 +216,17 @@ _ACROSS: tuple[Rule[()], ...] = (
 )
 
 RULES: tuple[Rules[*tuple[Any, ...]] | RulesAcross, ...] = (
-    Rules("Settings", _settings, _OF_SETTINGS),
-    Rules("Every image", _images, _OF_IMAGES),
-    Rules("AMIs", _amis, _OF_AMIS),
-    Rules("An image and its base", _images_with_bases, _OF_IMAGES_WITH_BASES, reads=("image.parent",)),
-    Rules("Container images", _containers, _OF_CONTAINERS),
-    Rules("Fleets", _fleets, _OF_FLEETS),
-    Rules("A fleet and its image", _fleets_with_images, _OF_FLEETS_WITH_IMAGES, reads=("fleet.image",)),
+    Rules("Settings", subjects.settings, _OF_SETTINGS),
+    Rules("Every image", subjects.images, _OF_IMAGES),
+    Rules("AMIs", subjects.amis, _OF_AMIS),
+    Rules("An image and its base", subjects.images_with_bases, _OF_IMAGES_WITH_BASES, reads=("image.parent",)),
+    Rules("Container images", subjects.containers, _OF_CONTAINERS),
+    Rules("Fleets", subjects.fleets, _OF_FLEETS),
+    Rules("A fleet and its image", subjects.fleets_with_images, _OF_FLEETS_WITH_IMAGES, reads=("fleet.image",)),
     RulesAcross("Across images and fleets", _ACROSS),
 )
+
+
+def problems_of(context: Context) -> list[Problem]:
+    """What breaks any of the rules."""
+    return [problem for group in RULES for problem in group.problems(context)]
