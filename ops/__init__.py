@@ -19,6 +19,7 @@
     fleet_status   one fleet, as `status` shows it
     gaps           why a fleet is not what it should be, and what to do
     status_tables  prints what `status` found
+    doctor         checks this machine (doctor_machine) and AWS (doctor_aws, permissions, quotas); a finding is a line
     parent         the newest parent image of an operating system
     make           checks before `make plan`, `deploy` and `destroy` run cdktf
 

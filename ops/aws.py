@@ -15,7 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
-from estate.models.provider import Provider
+from estate.models.provider import AssumeRole, Provider
 from lambda_src.handoff.answers import GarbledAnswer
 from lambda_src.handoff.failures import is_retryable
 from ops.errors import OpsError
@@ -53,6 +53,8 @@ _NO_LOGIN = (
 _GARBLED = (AttributeError, GarbledAnswer, LookupError, ResponseParserError, TypeError, UnicodeDecodeError)
 """Raised by parsers, or by code that reads an answer, when the answer is cut off or lacks what AWS always sends."""
 
+_Service = Literal["autoscaling", "ec2", "iam", "imagebuilder", "service-quotas", "ssm"]
+
 _LONGEST_MESSAGE = 500
 """In characters; a proxy may answer with a whole page."""
 
@@ -61,27 +63,41 @@ class Aws:
     """One session, with one client for each service and region. Safe to use in several threads.
 
     The credentials are those of the environment, or of the profile in `provider`. A role in `provider` is for Terraform
-    only. Raises `OpsError` when the AWS configuration of this machine cannot be used.
+    only; `role` is assumed, for an hour. Raises `OpsError` when the AWS configuration of this machine cannot be used or
+    the role cannot be assumed.
     """
 
-    def __init__(self, *, provider: Provider | None, home: str) -> None:
+    def __init__(self, *, provider: Provider | None, home: str, role: AssumeRole | None = None) -> None:
         self._home = home
         self._allowed = provider.allowed_account_ids if provider else ()
         self._lock = threading.Lock()
         self._clients: dict[tuple[str, str], Any] = {}
         with asking(home):
             self._session = boto3.Session(profile_name=provider.profile if provider else None)
+            if role:
+                self._session = assume(role, session=self._session, region=home)
 
     @cached_property
-    def account(self) -> str:
-        """The account of the operator's credentials."""
+    def caller(self) -> str:
+        """The ARN of the user or of the role's session that the credentials belong to, in an account that is allowed.
+
+        Raises `OpsError`.
+        """
         with asking(self._home):
             sts = self._session.client("sts", region_name=self._home, config=_CONFIG)
-            account = sts.get_caller_identity()["Account"]
+            identity = sts.get_caller_identity()
+            account, arn = identity["Account"], identity.get("Arn", "")
         if self._allowed and account not in self._allowed:
             allowed = ", ".join(self._allowed)
             raise OpsError(f"these credentials belong to account {account}, and the settings allow only {allowed}")
-        return account
+        self._account = account
+        return arn
+
+    @property
+    def account(self) -> str:
+        """The account of the credentials. Raises `OpsError`."""
+        _ = self.caller
+        return self._account
 
     def autoscaling(self, region: str) -> Any:
         """Auto Scaling in a region."""
@@ -97,21 +113,42 @@ class Aws:
         with self._lock, asking(region):
             return self._session.client("ecr", region_name=region, config=_CONFIG)
 
+    def iam(self, region: str) -> Any:
+        """IAM, in the partition of a region."""
+        return self._client("iam", region)
+
     def imagebuilder(self, region: str) -> ImagebuilderClient:
         """Image Builder in a region."""
         client: ImagebuilderClient = self._client("imagebuilder", region)
         return client
+
+    def service_quotas(self, region: str) -> Any:
+        """Service Quotas in a region."""
+        return self._client("service-quotas", region)
 
     def ssm(self, region: str) -> SSMClient:
         """Parameter Store in a region."""
         client: SSMClient = self._client("ssm", region)
         return client
 
-    def _client(self, service: Literal["autoscaling", "ec2", "imagebuilder", "ssm"], region: str) -> Any:
+    def _client(self, service: _Service, region: str) -> Any:
         with self._lock, asking(region):
             if (service, region) not in self._clients:
                 self._clients[service, region] = self._session.client(service, region_name=region, config=_CONFIG)
             return self._clients[service, region]
+
+
+def assume(role: AssumeRole, *, session: boto3.Session, region: str) -> boto3.Session:
+    """A session of the role, which ends after an hour. Raises what boto3 raises."""
+    wanted: dict[str, Any] = {"RoleArn": role.role_arn, "RoleSessionName": role.session_name or "goldsmith"}
+    if role.external_id:
+        wanted["ExternalId"] = role.external_id
+    assumed = session.client("sts", region_name=region, config=_CONFIG).assume_role(**wanted)["Credentials"]
+    return boto3.Session(
+        aws_access_key_id=assumed["AccessKeyId"],
+        aws_secret_access_key=assumed["SecretAccessKey"],
+        aws_session_token=assumed["SessionToken"],
+    )
 
 
 @contextmanager

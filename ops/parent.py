@@ -1,13 +1,5 @@
-"""`goldsmith parent`: the newest parent image of an operating system in a region, and the line to write in an image.
-
-`--json` writes one object; unknown values are null:
-
-    os, region, architecture
-    kind          "managed image", "public parameter" or "published AMI"
-    reference     what an image without `parent` is built from; null for a published AMI, where `parent` is required
-    name, created name and creation time (ISO 8601) of the newest one
-    ami           its AMI ID
-    parent        what to write as `parent`, so that an image keeps using this one
+"""`goldsmith doctor --parent`: the newest parent image of an operating system in a region, and the line to write in an
+image. `ops.commands.doctor` lists the members of its JSON.
 """
 
 from __future__ import annotations
@@ -46,7 +38,7 @@ class ParentImage:
 
 
 def run_parent(system: OperatingSystem, *, region: str, architecture: Architecture, as_json: bool) -> int:
-    """`goldsmith parent`: find and print it; the exit status. Raises `OpsError` when there is none, or AWS refuses."""
+    """Find and print it; the exit status. Raises `OpsError` when there is none, or AWS refuses."""
     console = open_console(to_stderr=as_json)
     with console.status(f"Looking for {system.title}"):
         found = newest_parent(system, region=region, architecture=architecture)

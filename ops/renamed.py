@@ -15,6 +15,8 @@ def check_name(command: Sequence[str]) -> None:
             _refuse("follow", ["build", image, "--attach", *rest])
         case ["follow", *_]:
             _refuse("follow", ["build", "IMAGE", "--attach"])
+        case ["parent", *rest]:
+            _refuse("parent", ["doctor", "--parent", *(rest or ["OS"])])
         case ["build", *rest] if "--follow" in rest:
             _refuse("build --follow", ["build", *(each for each in rest if each != "--follow")])
 

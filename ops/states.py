@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 
 from estate.models.provider import Provider
 from estate.models.settings import S3Backend, Settings
+from ops.aws import assume
 
 # Looking at states is only for better messages, so it must not make anybody wait.
 _CONFIG = Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 2})
@@ -127,16 +128,7 @@ class _InBucket:
         """With the credentials that Terraform uses for the bucket."""
         session = boto3.Session(profile_name=self._access.profile)
         if role := self._access.assume_role:
-            wanted: dict[str, Any] = {"RoleArn": role.role_arn, "RoleSessionName": role.session_name or "goldsmith"}
-            if role.external_id:
-                wanted["ExternalId"] = role.external_id
-            sts = session.client("sts", region_name=self._backend.region, config=_CONFIG)
-            assumed = sts.assume_role(**wanted)["Credentials"]
-            session = boto3.Session(
-                aws_access_key_id=assumed["AccessKeyId"],
-                aws_secret_access_key=assumed["SecretAccessKey"],
-                aws_session_token=assumed["SessionToken"],
-            )
+            session = assume(role, session=session, region=self._backend.region)
         return session.client("s3", region_name=self._backend.region, config=_CONFIG)
 
 

@@ -32,7 +32,7 @@ For a system that has neither a managed image nor a parameter, find the newest A
 it into the image:
 
 ```console
-$ python -m ops parent centos-7 --region eu-west-1
+$ goldsmith doctor --parent centos-7 --region eu-west-1
 ```
 
 The command looks for AMIs with these names in the publisher's account, and prints the line to write. Publishers
@@ -87,7 +87,7 @@ or more, so a rollout needs spare hosts. `mac1` is x86_64, all later Macs are ar
 ## China, GovCloud and other partitions
 
 ARNs, addresses and the accounts above follow the image's home region. Not every managed image and parameter exists in
-every partition: `python -m ops parent OS --region cn-north-1` tells you whether one does. If not, write an AMI ID.
+every partition: `goldsmith doctor --parent OS --region cn-north-1` tells you whether one does. If not, write an AMI ID.
 """
 
 

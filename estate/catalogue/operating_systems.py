@@ -5,8 +5,8 @@ Parents are references that AWS resolves when an image is built, so a new AMI of
 - managed images of Image Builder, named as AWS's own construct library does (`aws-imagebuilder-alpha`);
 - public parameters, published by Canonical (Canonical's "Ubuntu on AWS" documentation) and SUSE (as AWS's own tests
   of `aws/eks-hybrid` read them);
-- for systems that have neither, the publisher's account and a name pattern, by which `python -m ops parent` finds an
-  AMI ID for the user to write (accounts: Red Hat's article 15356 for all its partitions, the CentOS wiki's page on
+- for systems that have neither, the publisher's account and a name pattern, by which `goldsmith doctor --parent` finds
+  an AMI ID for the user to write (accounts: Red Hat's article 15356 for all its partitions, the CentOS wiki's page on
   AWS; names as AWS's samples and `test-kitchen/kitchen-ec2` look for them).
 
 Which parents have the Systems Manager agent: "Find AMIs with the SSM Agent preinstalled" in AWS's guide to Systems

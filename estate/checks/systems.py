@@ -18,7 +18,7 @@ _PLATFORMS = {"linux": "Linux", "windows": "Windows", "macos": "macOS"}
 def parent(image: AmiImage, context: Context) -> Iterator[Problem]:
     """An image has a `parent` if AWS offers no reference to the newest AMI of its operating system."""
     if image.parent is None and image.system.parent(region=image.home, architecture=image.architecture) is None:
-        command = f"python -m ops parent {image.os} --region {image.home}"
+        command = f"goldsmith doctor --parent {image.os} --region {image.home}"
         if image.architecture != "x86_64":
             command += f" --architecture {image.architecture}"
         rule = f"{image.os} has neither a managed image nor a public parameter"

@@ -76,7 +76,7 @@ def test_has_a_parent_that_aws_follows_or_asks_for_one(system: OperatingSystem, 
         option = "" if architecture == "x86_64" else f" --architecture {architecture}"
         assert str(caught.value) == (
             f"images.web.parent: {system.name} has neither a managed image nor a public parameter; write an AMI ID, "
-            f"which python -m ops parent {system.name} --region eu-west-1{option} finds"
+            f"which goldsmith doctor --parent {system.name} --region eu-west-1{option} finds"
         )
         assert recipe(system.name, architecture=architecture, parent=AMI).parent_image == AMI
         return

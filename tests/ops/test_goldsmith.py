@@ -149,6 +149,8 @@ def test_stacks_are_written_beside_the_configuration_that_was_found_or_else_here
     [
         ("follow web 1.0.912/3 --json", "goldsmith build web --attach 1.0.912/3 --json"),
         ("follow", "goldsmith build IMAGE --attach"),
+        ("parent centos-7 --region eu-west-1", "goldsmith doctor --parent centos-7 --region eu-west-1"),
+        ("parent", "goldsmith doctor --parent OS"),
         ("build web --follow --config 'a b'", "goldsmith build web --config 'a b'"),
     ],
 )
@@ -156,5 +158,5 @@ def test_a_name_of_before_is_refused_with_the_command_to_type(
     before: str, now: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answer = run_ops(shlex.split(before), capsys)
-    name = "build --follow" if before.startswith("build") else "follow"
+    name = "build --follow" if before.startswith("build") else before.partition(" ")[0]
     assert (answer.out, answer.err, answer.status) == ("", f"goldsmith {name} has another name: {now}\n", 2)

@@ -1,4 +1,4 @@
-"""What `python -m ops parent` prints, against the local AWS, which has one or two AMIs of every system.
+"""What `goldsmith doctor --parent` prints, against the local AWS, which has one or two AMIs of every system.
 
 ministack takes an access key of twelve digits for an account, so publishers can have more AMIs there. Where AWS might
 answer differently, a stand-in answers.
@@ -28,7 +28,7 @@ Run = Callable[..., Answer]
 @pytest.fixture
 def run(local_aws: LocalAws, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     only(local_aws.environment() | {"AWS_MAX_ATTEMPTS": "1"}, monkeypatch)
-    return lambda *arguments: run_ops(["parent", *arguments], capsys)
+    return lambda *arguments: run_ops(["doctor", "--parent", *arguments], capsys)
 
 
 def publish(aws: LocalAws, name: str, *, account: str, date: str, architecture: str = "x86_64") -> str:

@@ -159,7 +159,7 @@ def refusing(code: str, message: str) -> AbstractContextManager[str]:
         service = request.headers["authorization"]
         if "/ec2/" in service:
             return 403, f"<Response><Errors>{error}</Errors><RequestID>1</RequestID></Response>"
-        if "/sts/" in service or "/autoscaling/" in service:
+        if any(f"/{name}/" in service for name in ("autoscaling", "iam", "sts")):
             return 403, f"<ErrorResponse>{error}</ErrorResponse>"
         return 403, json.dumps({"__type": code, "message": message})
 

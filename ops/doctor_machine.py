@@ -1,0 +1,89 @@
+"""What commands and plans need on this machine."""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from textwrap import shorten
+
+from ops.finding import MISSING, Finding
+from scripts import terraform
+
+_PROJECT = Path(__file__).parents[1]
+_SETUP = f"run make setup in {_PROJECT}"
+_LONGEST_REASON = 300
+
+
+def check_machine(environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Python, Terraform with AWS's provider, and Node. `environ` is that of the program."""
+    yield Finding(subject="Python", text=f"{platform.python_version()} in {sys.prefix}")
+    lack = terraform.missing_terraform(environ)
+    if lack:
+        yield Finding(subject="Terraform", state=MISSING, text=lack)
+    else:
+        version = json.loads(terraform.run("version", "-json", folder=_PROJECT, environ=environ))["terraform_version"]
+        yield Finding(subject="Terraform", text=version)
+        yield _provider(environ)
+    yield _node(environ)
+
+
+def _provider(environ: Mapping[str, str]) -> Finding:
+    """Whether Terraform finds AWS's provider, installed into a temporary folder as it would be for a stack."""
+    subject = "AWS's provider for Terraform"
+    required = {"terraform": {"required_providers": {"aws": terraform.PROVIDER}}}
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "main.tf.json").write_text(json.dumps(required))
+        try:
+            output = terraform.run(
+                "init", "-backend=false", "-input=false", folder=Path(folder), environ=_as_plans(environ)
+            )
+        except terraform.TerraformError as error:
+            return Finding(
+                subject=subject,
+                state=MISSING,
+                text=_reason(error),
+                remedy="allow registry.terraform.io, or name a mirror that has it in Terraform's CLI configuration",
+            )
+    version = re.search(r"hashicorp/aws v([0-9]+(?:[.][0-9]+)*)", output)
+    return Finding(subject=subject, text=version[1] if version else "installed")
+
+
+def _as_plans(environ: Mapping[str, str]) -> dict[str, str]:
+    """With the cache that the cdktf command uses, so that a provider is downloaded once."""
+    cache = Path(environ.get("TF_PLUGIN_CACHE_DIR") or Path.home() / ".terraform.d" / "plugin-cache")
+    if "CDKTF_DISABLE_PLUGIN_CACHE_ENV" in environ or "TF_CLI_CONFIG_FILE" in environ:
+        return {**environ, "CHECKPOINT_DISABLE": "1"}
+    cache.mkdir(parents=True, exist_ok=True)
+    return {
+        **environ,
+        "CHECKPOINT_DISABLE": "1",
+        "TF_PLUGIN_CACHE_DIR": str(cache),
+        "TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE": "true",
+    }
+
+
+def _reason(error: terraform.TerraformError) -> str:
+    """Terraform's error without the command, in one line."""
+    text = " ".join(str(error).split())
+    return shorten(text.partition("Error: ")[2] or text, _LONGEST_REASON, placeholder=" …")
+
+
+def _node(environ: Mapping[str, str]) -> Finding:
+    """The Node that cdktf's library starts, and the cdktf command, which `make plan` runs."""
+    path = f"{Path(sys.executable).parent}:{environ.get('PATH', '')}"
+    node = shutil.which("node", path=path)
+    if node is None:
+        return Finding(subject="Node", state=MISSING, text="node is not installed", remedy=_SETUP)
+    done = subprocess.run([node, "--version"], capture_output=True, text=True)
+    if done.returncode != 0:
+        return Finding(subject="Node", state=MISSING, text=f"{node} does not run: {done.stderr.strip()}", remedy=_SETUP)
+    if not (_PROJECT / "node_modules" / ".bin" / "cdktf").exists():
+        return Finding(subject="Node", state=MISSING, text="the cdktf command is not installed", remedy=_SETUP)
+    return Finding(subject="Node", text=f"{done.stdout.strip().removeprefix('v')}, with the cdktf command")
