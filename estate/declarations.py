@@ -10,7 +10,7 @@ from estate.problems import Checked, EstateError, Key, Problem, did_you_mean, sh
 from estate.reading import ESTATE, is_below, lack_of, text_of
 from estate.yaml import Marks, read
 
-_SECTIONS = ("images", "fleets")
+_SECTIONS = ("images", "fleets", "environments", "defaults")
 _SHARED = "x-"
 """How the top-level keys begin that only hold anchors for the rest of their file, as in Compose files."""
 
@@ -34,9 +34,14 @@ class Declarations:
     settings: Any = None
     """None if no file has any."""
     sections: dict[str, dict[str, Any]] = field(default_factory=lambda: {section: {} for section in _SECTIONS})
-    """`images` and `fleets`, each by name."""
+    """`images`, `fleets` and `environments`, each by name; `defaults` of `images` and `fleets`."""
     sources: dict[Key, Source] = field(default_factory=dict)
-    """The file of the settings, and of each image and fleet."""
+    """The file of the settings, and of each entry of a section."""
+    origins: dict[Key, Key] = field(default_factory=dict)
+    """Where a field of an image or fleet is written, if that is elsewhere: `("fleets", "web-prod", "region")` in
+    `("environments", "prod", "region")`."""
+    unusable: set[str] = field(default_factory=set)
+    """The sections that are no mappings."""
     is_complete: bool = True
     """Whether everything that the files declare was understood. If not, nothing is reported as missing."""
 
@@ -44,9 +49,19 @@ class Declarations:
         """The problems with file and line, in the order of the files."""
         return sorted((self._placed(problem) for problem in problems), key=_position)
 
+    def place(self, key: Key) -> str:
+        """File and line of the value at a key; empty if no file has it."""
+        key = self.origin(key)
+        source = self.sources.get(key[:2]) or self.sources.get(key[:1])
+        return source.place(key) if source else ""
+
+    def origin(self, key: Key) -> Key:
+        """The key where a value is written."""
+        origin = self.origins.get(key[:3])
+        return (*origin, *key[3:]) if origin else key
+
     def _placed(self, problem: Problem) -> Problem:
-        source = self.sources.get(problem.key[:2]) or self.sources.get(problem.key[:1])
-        return replace(problem, place=source.place(problem.key)) if source and not problem.place else problem
+        return problem if problem.place else replace(problem, place=self.place(problem.key))
 
 
 def read_declarations(path: Path, *, folder: Path) -> Checked[Declarations]:
@@ -129,6 +144,7 @@ def _merge_section(section: str, values: Any, source: Source, declared: Declarat
         yield Problem((section,), "unknown section", shown(section), remedy, place)
     elif not isinstance(values, dict):
         declared.is_complete &= values is None
+        declared.unusable |= {section} if values is not None else set()
         remedy = "write a name below it, or delete the line" if values is None else ""
         yield Problem((section,), "must be a mapping of names", shown(values), remedy, place)
     else:

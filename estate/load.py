@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Set
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,6 +11,7 @@ from pydantic import BaseModel
 from estate.checks.context import Context
 from estate.checks.table import problems_of
 from estate.declarations import Declarations, read_declarations
+from estate.defaults import take_fields
 from estate.estate import Estate
 from estate.files import read_named
 from estate.models.ami_image import AmiImage
@@ -18,7 +20,8 @@ from estate.models.fleet import Fleet
 from estate.models.images import Image
 from estate.models.salvage import model_of
 from estate.models.settings import Settings
-from estate.problems import Checked, EstateError, Key, Problem, Words, collected, shown
+from estate.problems import Checked, EstateError, Key, Problem, Words, collected, did_you_mean, shown
+from estate.yaml import as_text
 
 _Kind = Callable[[Any, Key], type[BaseModel] | Problem]
 _Named = TypeVar("_Named", AmiImage | ContainerImage, Fleet)
@@ -31,10 +34,50 @@ def load(path: Path) -> Estate:
     """
     folder = path if os.path.isdir(path) else path.parent
     declared, problems = collected(read_declarations(path, folder=folder))
+    _, elsewhere = collected(take_fields(declared))
     estate, more = collected(_read(declared, folder))
-    if problems or more:
-        raise EstateError(declared.placed([*problems, *more]))
+    # what is wrong with a default is said where it is written, not again for each image or fleet that takes it
+    own = [problem for problem in more if replace(problem, key=declared.origin(problem.key)) not in elsewhere]
+    if problems or elsewhere or own:
+        raise EstateError(declared.placed([*problems, *elsewhere, *own]))
     return estate
+
+
+@dataclass(frozen=True)
+class WrittenField:
+    """A field of an image or fleet, its value as YAML, and where that is written."""
+
+    field: str
+    value: str
+    key: str
+    """The key, such as `environments.prod.region`; empty for the default of the model."""
+    place: str
+    """File and line; empty for the default of the model."""
+
+
+def explain(path: Path, name: str) -> list[WrittenField]:
+    """Each field of an image or fleet of a configuration, in the order of the model.
+
+    Raises `EstateError` with every problem of the configuration, or if there is no image or fleet of this name.
+    """
+    folder = path if os.path.isdir(path) else path.parent
+    estate = load(path)
+    declared, _ = collected(read_declarations(path, folder=folder))
+    collected(take_fields(declared))
+    section = "images" if name in estate.images else "fleets"
+    model: Image | Fleet | None = estate.images.get(name) or estate.fleets.get(name)
+    if model is None:
+        known = [*estate.images, *estate.fleets]
+        raise EstateError([Problem((), "no image or fleet has this name", shown(name), did_you_mean(name, known))])
+    values = model.model_dump(mode="json", by_alias=True, exclude={"name"})
+    fields = []
+    for field, value in values.items():
+        key: Key = (section, name, field)
+        is_written = field in declared.sections[section][name]
+        at = ".".join(map(str, declared.origin(key))) if is_written else ""
+        written = declared.sections[section][name].get(field, value)
+        fields.append(WrittenField(field, as_text(written), at, declared.place(key) if is_written else ""))
+    return fields
 
 
 def assemble(

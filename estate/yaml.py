@@ -4,6 +4,8 @@ YAML 1.2, so `on` is text. Keys are always text, a key that occurs twice is an e
 because 1.10 and 1.1 are the same number but different versions.
 """
 
+import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +21,10 @@ _LARGEST = 2**64
 _DEEPEST = 100
 _MOST_VALUES = 200_000
 """Of a file, counting what an alias refers to each time; a file without aliases may have more."""
+
+
+_PLAIN = re.compile(r"[A-Za-z/](?:[A-Za-z0-9 @_./-]*[A-Za-z0-9@_./-])?|[0-9]+ [a-z]+")
+"""Text that people write without quotes."""
 
 
 @dataclass(frozen=True)
@@ -251,3 +257,14 @@ def _scalar(kind: str, text: str) -> Any:
         return text
     number.written = text
     return number
+
+
+def as_text(value: Any) -> str:
+    """A value as YAML in one line, for people: `{min: 1, subnets: [subnet-0a]}`."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{as_text(name)}: {as_text(inner)}' for name, inner in value.items())}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(as_text, value))}]"
+    if isinstance(value, str):
+        return value if _PLAIN.fullmatch(value) else json.dumps(value, ensure_ascii=False)
+    return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

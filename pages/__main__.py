@@ -74,6 +74,37 @@ reported together, each with its file and line, before anything is written:
 ```text
 config/web.yaml:6 images.web.os: unknown operating system, got 'amazon-linux-2032'; did you mean 'amazon-linux-2023'?
 ```
+
+## Write each value once
+
+Fields that many images or fleets have in common are written once, under `defaults` and `environments`:
+
+```yaml
+settings:
+  namespace: acme
+  accounts:
+    images: {id: "111111111111", role: goldsmith}
+    prod: {id: "333333333333", role: goldsmith}
+defaults:
+  images: {account: images, regions: [eu-west-1], channels: {stable: {from: latest, soak: 1 day}}}
+environments:
+  dev: {account: images, region: eu-west-1, channel: latest, subnets: {tags: {env: dev}}}
+  prod: {account: prod, region: eu-west-1, channel: stable, subnets: {tags: {env: prod}}}
+images:
+  base: {os: amazon-linux-2023, build: [update-os, security-baseline]}
+  web: {parent: base@stable, build: [components/web.yaml]}
+fleets:
+  web-dev: {image: web, environment: dev, instance_type: t3.small, capacity: {min: 1, max: 2}}
+  web-prod: {image: web, environment: prod, instance_type: m7i.large, capacity: {min: 12, max: 24}}
+```
+
+The nearest value wins, field by field: the fleet's own, that of its environment, that of `defaults.fleets`, then the
+default of the model. An image takes the fields of `defaults.images` that its kind has. A value is taken whole: mappings
+and lists are not merged. An image that is built on another one of the estate has the operating system and the
+architecture of its base, if it does not say a system itself. A problem is reported where its value is written, once.
+
+Accounts are named in `settings.accounts`, and `account:` refers to them. Terraform works in an account under its role
+or profile, and in no other account. The state of a stack with an account is in a folder of that account's ID.
 """
 
 _CONTAINER = "images.NAME with kind: container"
@@ -107,7 +138,7 @@ def generated() -> dict[str, str]:
     """The new text of each page, by its path in the project."""
     schema = estate_schema()
     return {
-        "docs/estate.schema.json": json.dumps(schema, indent=2, ensure_ascii=False) + "\n",
+        "docs/estate.schema.json": json.dumps(_of_a_file(schema), indent=2, ensure_ascii=False) + "\n",
         "docs/configuration.md": "\n".join([INTRODUCTION, *_sections(schema)]),
         "docs/operating-systems.md": operating_systems_page(),
         "docs/components.md": components_page(),
@@ -138,6 +169,39 @@ def estate_schema() -> _Schema:
         },
         "$defs": {name: _tidied(definition) for name, definition in definitions["$defs"].items()},
     }
+
+
+def _of_a_file(schema: _Schema) -> _Schema:
+    """The schema in which images and fleets lack what `defaults` and `environments` have, in whatever file they are."""
+    properties, definitions = schema["properties"], dict(schema["$defs"])
+    images, fleets = (properties[section]["additionalProperties"] for section in ("images", "fleets"))
+    ami, container, fleet = (next(_models(part)) for part in (images["else"], images["then"], fleets))
+    for name in (ami, container, fleet):
+        definitions[name] = {key: value for key, value in definitions[name].items() if key != "required"}
+    of_images, of_fleets = _fields(definitions, ami, container), _fields(definitions, fleet)
+    sections = {
+        "environments": _by_name("Fields of the fleets with this `environment`, by its name.", of_fleets),
+        "defaults": {
+            "description": "Fields of the images and fleets that do not have them themselves.",
+            **_mapping({"images": of_images, "fleets": of_fleets}),
+        },
+    }
+    return {**schema, "properties": {**properties, **sections}, "$defs": definitions}
+
+
+def _fields(definitions: Mapping[str, _Schema], *models: str) -> _Schema:
+    """Any of the fields of some models, but for those that say what an image or fleet is itself."""
+    pointers = {
+        field: {"$ref": f"#/$defs/{model}/properties/{field}"}
+        for model in models
+        for field in definitions[model]["properties"]
+        if field not in ("kind", "environment")
+    }
+    return _mapping(pointers)
+
+
+def _mapping(properties: _Schema) -> _Schema:
+    return {"type": "object", "additionalProperties": False, "properties": properties}
 
 
 def _by_name(description: str, each: _Schema) -> _Schema:

@@ -175,6 +175,9 @@ class Fleet(BaseModel):
 
     name: Annotated[SkipJsonSchema[Name], StandIn("stand-in")]
     """The key under `fleets:`."""
+    environment: Name | None = None
+    """The environment from which it takes the fields that it does not have itself, one of `environments`. Default: it
+    takes only those of `defaults.fleets`."""
     image: Annotated[Name, StandIn("stand-in")]
     """The image that the instances run; an image of this estate."""
     channel: Annotated[Name, StandIn("latest")]

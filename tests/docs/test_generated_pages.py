@@ -133,10 +133,15 @@ def estate_files(broken: BrokenEstate) -> list[str]:
 
 def test_page_shows_an_estate_that_is_sound(tmp_path: Path) -> None:
     page = (PROJECT / PAGES[0]).read_text()
-    (shown,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
-    (tmp_path / "estate.yaml").write_text(shown)
-    assert load(tmp_path).fleets["web-dev"].image == "web"
-    assert objections(shown) == []
+    component = "schemaVersion: 1.0\nphases: [{name: build, steps: [{name: Wait, action: Reboot}]}]\n"
+    (tmp_path / "components").mkdir()
+    (tmp_path / "components" / "web.yaml").write_text(component)
+    shown = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    assert len(shown) == 2
+    for text in shown:
+        (tmp_path / "estate.yaml").write_text(text)
+        assert load(tmp_path).fleets["web-dev"].image == "web"
+        assert objections(text) == []
 
 
 def test_page_of_operating_systems_has_each_and_shows_an_estate_that_is_sound(tmp_path: Path) -> None:

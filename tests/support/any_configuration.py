@@ -18,8 +18,11 @@ settings:
       key_prefix: golden/images
       use_lockfile: false
       kms_key_id: alias/state
+      account: main
       profile: state
       assume_role: {role_arn: "arn:aws:iam::123456789012:role/state", external_id: acme, session_name: state}
+  accounts:
+    main: {id: "123456789012", role: goldsmith, profile: main}
   provider:
     profile: tools
     assume_role:
@@ -34,8 +37,14 @@ settings:
   kms_key: arn:aws:kms:eu-west-1:123456789012:key/1f2e
   alarm_actions: ["arn:aws:sns:eu-west-1:123456789012:on-call"]
   dashboards: true
+defaults:
+  images: {account: main}
+  fleets: {guards: stop}
+environments:
+  prod: {max_age: 20 days, metadata: {hop_limit: 1}}
 images:
   web:
+    account: main
     os: ubuntu-server-24.04
     architecture: arm64
     version: "2.3"
@@ -48,7 +57,7 @@ images:
     test: [boots]
     schedule: {cron: "0 3 ? * sun *", timezone: Asia/Tokyo, when: always}
     regions: [eu-west-1, us-east-1]
-    channels: [staging, prod]
+    channels: {staging: {from: latest, soak: 1 day}, prod: {from: staging}}
     root_volume: {volume_size: 100, volume_type: gp3, iops: 16000, throughput: 250}
     volumes:
       /dev/sdf:
@@ -162,6 +171,8 @@ images:
 fleets:
   web-prod:
     image: web
+    environment: prod
+    account: main
     channel: prod
     region: us-east-1
     provider: {profile: production}
