@@ -48,39 +48,35 @@ def compiled(pattern: str) -> re.Pattern[str]:
 
 RULED_OUT = [(compiled(pattern), better) for pattern, better in BETTER_WORDS.items()]
 
-LATER = ("stacks", "tests/snapshots")
-PROGRAMS = (
-    *("main.py", "entry.py", "cdktf_out.py", "bench", "bindings", "demo", "estate", "lambda_src", "local_aws", "ops"),
-    *("pages", "scripts", "stacks"),
+FOLDERS = (
+    *("bench", "bindings", "demo", "estate", "lambda_src", "local_aws", "ops", "pages", "scripts", "stacks"),
+    *("config", "docs", "examples", "tests/snapshots", "tests/support"),
 )
-PAGES = ("README.md", "CONTRIBUTING.md", "Makefile", "docs", "config", "examples", "tests/support")
-EXCLUDED = ("docs/decisions", "docs/components.md")
-"""Decision records stay as they were written. The page of the components repeats texts of components, whose versions
-would change with their words; the rest of it is in `pages`."""
-JSON = ("docs/estate.schema.json", "tests/snapshots")
-TEXT_FILES = {".md", ".yaml", ".txt", ""}
+EXCLUDED = (
+    *("CHANGELOG.md", "docs/decisions", "docs/components.md", "tests/support/*.py"),
+    *("package-lock.json", "scripts/scan-requirements.txt"),
+)
+"""Records stay as they were written, and lock files hold words of other projects. The page of the components repeats
+texts of components, whose versions would change with their words; the rest of it is in `pages`."""
 
 
-def files(places: tuple[str, ...], suffixes: set[str]) -> Iterator[Path]:
-    """The files at some places of the project, and those inside a folder that have one of the suffixes."""
-    for place in places:
-        path = PROJECT / place
-        found = sorted(path.rglob("*")) if path.is_dir() else [path]
-        found = [
-            file for file in found if not any(file.is_relative_to(PROJECT / later) for later in (*EXCLUDED, *LATER))
-        ]
-        yield from (file for file in found if file.is_file() and (file.suffix in suffixes or file == path))
+def files(*kinds: str) -> list[Path]:
+    """The files of some kinds, such as `*.py`, that people read or run."""
+    found = {file for kind in kinds for folder in FOLDERS for file in (PROJECT / folder).rglob(kind)}
+    found |= {file for kind in kinds for file in PROJECT.glob(kind)}
+    excluded = {file for pattern in EXCLUDED for file in PROJECT.glob(pattern)}
+    return sorted(file for file in found if excluded.isdisjoint((file, *file.parents)))
 
 
 def texts() -> Iterator[tuple[Path, int, str]]:
     """Every text that people read, with its file and line."""
-    for file in files(PROGRAMS, {".py"}):
+    for file in files("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 yield file, node.lineno, node.value
-    for file in files(PAGES, TEXT_FILES):
+    for file in files("*.md", "*.yaml", "*.txt", "*.sh", "Makefile", "goldsmith"):
         yield file, 1, file.read_text(encoding="utf-8")
-    for file in files(JSON, {".json"}):
+    for file in files("*.json"):
         for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
             # the text of a component or workflow is its version, so it keeps its words
             if not line.lstrip().startswith('"data": '):
