@@ -1,7 +1,7 @@
 """The parameters of component documents: what kind of value each takes.
 
 AWS knows text only. Goldsmith's convention says more: a parameter whose description begins with `Whole number.`,
-`true or false.` or `One of a, b, c.` takes nothing else. Nor does one with `allowedValues`.
+`true or false.` or `One of a, b, c.` accepts nothing else. Nor does one with `allowedValues`.
 """
 
 import re
@@ -28,7 +28,7 @@ class Parameter:
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """The values that it takes, if they are counted."""
+        """The only values that it accepts, if they are listed."""
         match = re.match(r"One of (\S+(?:, \S+)+)\.(?=\s|$)", self.description)
         return self.allowed or (tuple(match[1].split(", ")) if match else ())
 

@@ -1,32 +1,32 @@
 """Phases and steps of a component document: text in its right form, for the platform that it is used for.
 
 Source: "Use the AWSTOE component document framework for custom components" in the user guide of EC2 Image Builder,
-and what CreateComponent answers. Keys of problems are places in the YAML.
+and what CreateComponent answers.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from difflib import get_close_matches
-from typing import Any, TypeGuard
+from functools import partial
+from typing import Any
 
-from estate.component_documents.action_modules import ACTION_MODULES, OPERATORS, ActionModule
+from estate.component_documents.action_modules import ACTION_MODULES, OPERATORS
 from estate.component_documents.references import BUILD_STAGE, TEST_STAGE
-from estate.problems import Key, Problem, did_you_mean, shown
+from estate.documents import IS_STEP, Action, below, is_mapping, is_number, list_problems, must, repeated_names, shapes
+from estate.problems import Key, Problem, shown
 
 PHASES = (*BUILD_STAGE, *TEST_STAGE)
 """The phases that Image Builder runs."""
 
 _ALMOST = r"(build|validat|test)[a-z]*"
-"""What is meant as one of them and is none: `Build`, `tests`, `validation`."""
+"""What is meant as one of them and is not: `Build`, `tests`, `validation`."""
 
-_STEP = ("name", "action", "timeoutSeconds", "onFailure", "maxAttempts", "inputs", "if", "loop")
 _ON_FAILURE = ("Abort", "Continue", "Ignore")
-_LOOP = ("name", "for", "forEach")
 _FOR = ("start", "end", "updateBy")
-_NOT_OPERATORS = ("value", "then", "else", "path")
+_NOT_OPERATORS = {"value", "then", "else", "path"}
 
-# what a script ends with that restarts the instance, and how the executor gets to know (the guide on ExecuteBash and
-# ExecutePowerShell: "If you start a reboot without the exit code, the build process may fail")
+# the last command of a script that restarts the instance, and the exit code that the executor expects (the guide on
+# ExecuteBash and ExecutePowerShell: "If you start a reboot without the exit code, the build process may fail")
 _RESTARTS = {
     "ExecuteBash": (
         r"(sudo )?(/usr)?(/sbin/)?(reboot|shutdown (-r|--reboot)|systemctl reboot|(tel)?init 6)(?=$|[\s;&|<>]).*",
@@ -34,205 +34,153 @@ _RESTARTS = {
     ),
     "ExecutePowerShell": (r"(?i:Restart-Computer|shutdown(\.exe)? [/-]r)(?=$|[\s;|]).*", "3010"),
 }
-# what is no command, or not the whole of one: PowerShell's comments of several lines, and ends of lines that go on
-_NO_COMMANDS = {"ExecuteBash": r"\\\n", "ExecutePowerShell": r"(?s)<#.*?#>|`\n"}
+# what is not a command, or not all of one: PowerShell's comments of several lines, and ends of lines that continue
+_NOT_COMMANDS = {"ExecuteBash": r"\\\n", "ExecutePowerShell": r"(?s)<#.*?#>|`\n"}
 
 
 def problems_of(phases: Any, platform: str | None) -> Iterator[Problem]:
-    """Everything that is wrong with the value of `phases:`; without a platform, actions of any will do."""
-    if not isinstance(phases, list) or not phases:
-        yield Problem(("phases",), "must be a list of phases", shown(phases), "write - name: build")
-        return
-    seen: set[str] = set()
-    for index, phase in enumerate(phases):
-        key: Key = ("phases", index)
-        name = phase.get("name") if isinstance(phase, dict) else phase
-        if not isinstance(name, str) or not name or not isinstance(phase, dict):
-            remedy = f"write - name: {phase}" if isinstance(phase, str) else f"choose one of {', '.join(PHASES)}"
-            yield Problem(key, "a phase needs a name", shown(name), remedy)
-            continue
-        if name not in PHASES and (meant := _meant(name)):
-            yield Problem(key, "unknown phase", shown(name), f"did you mean {meant!r}?")
-        if name in seen:
-            yield Problem(key, "each phase is there once", shown(name), "put their steps into one")
-        seen.add(name)
-        yield from _unknown(phase, ("name", "steps"), key, "a phase")
-        yield from _steps(phase.get("steps"), key, platform)
+    """What is wrong with the value of `phases:`; without a platform, actions of any are accepted."""
+    check, rule = partial(_phase, platform=platform), "must be a list of phases"
+    yield from repeated_names(phases, rule="a phase is declared only once", remedy="put their steps into one")
+    yield from list_problems(phases, _is_phase, check, "write - name: build", rule=rule, least=1)
 
 
-def _meant(name: str) -> str | None:
-    """The phase as which an unknown one is meant, if it is: AWS takes any other, and runs none of them."""
-    near = get_close_matches(name.lower(), PHASES, n=1, cutoff=0.8)
-    if not near and re.fullmatch(_ALMOST, name.lower()):
-        near = get_close_matches(name.lower(), PHASES, n=1, cutoff=0)
-    return near[0] if near else None
+def _is_phase(phase: Any) -> Iterator[Problem]:
+    name = phase.get("name") if is_mapping(phase) else phase
+    if not is_mapping(phase, "name") or not name:
+        remedy = f"write - name: {phase}" if isinstance(phase, str) else f"choose one of {', '.join(PHASES)}"
+        yield Problem((), "a phase needs a name", shown(name), remedy)
 
 
-def _steps(steps: Any, key: Key, platform: str | None) -> Iterator[Problem]:
+def _phase(phase: dict[str, Any], platform: str | None) -> Iterator[Problem]:
+    name, steps = phase["name"], phase.get("steps")
+    # AWS accepts any other phase, and does not run it; what is almost one of these is meant as one
+    cutoff = 0 if re.fullmatch(_ALMOST, name.lower()) else 0.8
+    if name not in PHASES and (near := get_close_matches(name.lower(), PHASES, n=1, cutoff=cutoff)):
+        yield Problem((), "unknown phase", shown(name), f"did you mean {near[0]!r}?")
+    yield from _SHAPES["a phase"].problems(phase)
     if not isinstance(steps, list) or not steps:
-        yield Problem(key, "a phase needs steps", shown(steps))
+        yield Problem((), "a phase needs steps", shown(steps))
         return
-    names: set[str] = set()
-    loops: set[str] = set()
-    for number, step in enumerate(steps):
-        place: Key = (*key, "steps", number)
-        if not (isinstance(step, dict) and isinstance(step.get("name"), str) and isinstance(step.get("action"), str)):
-            yield Problem(place, "a step needs name and action", shown(step))
-            continue
-        if step["name"] in names:
-            yield Problem((*place, "name"), "each step of a phase has its own name", shown(step["name"]), "rename it")
-        names.add(step["name"])
-        if not re.fullmatch(r"[A-Za-z0-9_-]+", step["name"]):
-            yield Problem((*place, "name"), "a step's name has letters, digits, - and _", shown(step["name"]))
-        yield from _unknown(step, _STEP, place, "a step")
-        yield from _action(step, place, platform)
-        yield from _running(step, place)
-        if "loop" in step:
-            yield from _loop(step["loop"], (*place, "loop"), loops)
-        if "if" in step:
-            yield from _condition(step["if"], (*place, "if"))
+    loops = [step.get("loop") if is_mapping(step) else None for step in steps]
+    for what, named, inner in (("step", steps, ["name"]), ("loop", loops, ["loop", "name"])):
+        rule = f"each {what} of a phase has its own name"
+        yield from below(("steps",), repeated_names(named, *inner, rule=rule, remedy="rename it"))
+    yield from below(("steps",), list_problems(steps, IS_STEP, partial(_step, platform=platform), ""))
 
 
-def _unknown(fields: Mapping[str, Any], known: tuple[str, ...], key: Key, of: str) -> Iterator[Problem]:
-    for name in fields:
-        if name not in known:
-            yield Problem((*key, name), f"unknown key of {of}", shown(name), did_you_mean(name, known))
-
-
-def _action(step: Mapping[str, Any], key: Key, platform: str | None) -> Iterator[Problem]:
-    action = step["action"]
-    module = ACTION_MODULES.get(action)
-    if module is None:
-        remedy = did_you_mean(action, ACTION_MODULES)
-        yield Problem((*key, "action"), "unknown action", shown(action), remedy)
-        return
-    if platform and platform not in module.platforms:
-        rule = f"{action} is for {' and '.join(module.platforms)}, and this is a document for {platform}"
-        remedy = {"ExecuteBash": "use ExecutePowerShell", "ExecutePowerShell": "use ExecuteBash"}.get(action, "")
-        yield Problem((*key, "action"), rule, remedy=remedy)
-    if module.runs_once:
+def _step(step: dict[str, Any], platform: str | None) -> Iterator[Problem]:
+    name, inputs = step["action"], step.get("inputs")
+    if action := ACTION_MODULES.get(name):
+        platforms = action.notes.get("only", "").split()
+        if platform and platforms and platform not in platforms:
+            rule = f"{name} is for {' and '.join(platforms)}, and this is a document for {platform}"
+            remedy = {"ExecuteBash": "use ExecutePowerShell", "ExecutePowerShell": "use ExecuteBash"}.get(name, "")
+            yield Problem(("action",), rule, remedy=remedy)
         for field, only in (("timeoutSeconds", -1), ("maxAttempts", 1)):
-            if step.get(field, only) != only:
-                yield Problem((*key, field), f"{action} takes no other than {only}", shown(step[field]), "delete it")
-    inputs, place = step.get("inputs"), (*key, "inputs")
-    if action == "Assert":
-        yield from _condition(inputs, place)
-    elif inputs in (None, []):
-        if module.needed:
-            yield Problem(place, f"{action} needs inputs", shown(inputs), f"write {_example(module)}")
-    elif isinstance(inputs, list) and module.listed:
-        for index, each in enumerate(inputs):
-            yield from _inputs(each, module, action, (*place, index))
-    else:
-        yield from _inputs(inputs, module, action, place)
-    yield from _restart(step, key)
+            if "once" in action.notes and step.get(field, only) != only:
+                yield Problem((field,), f"{name} accepts only {only}", shown(step[field]), "delete it")
+        yield from below(("inputs",), _condition(inputs) if name == "Assert" else _inputs(inputs, action))
+        yield from below(("inputs",), _restart(inputs, name))
+    yield from _SHAPES["a step"].problems(step)
 
 
-def _example(module: ActionModule) -> str:
-    return f"inputs: {'[' * module.listed}{{{', '.join(f'{name}: …' for name in module.needed)}}}{']' * module.listed}"
-
-
-def _inputs(inputs: Any, module: ActionModule, action: str, key: Key) -> Iterator[Problem]:
-    if not isinstance(inputs, dict):
-        yield Problem(key, f"the inputs of {action} are a mapping", shown(inputs), f"write {_example(module)}")
+def _inputs(inputs: Any, action: Action) -> Iterator[Problem]:
+    example = f"{{{', '.join(f'{names[0]}: …' for names in action.needed)}}}"
+    remedy = f"write inputs: [{example}]" if "listed" in action.notes else f"write inputs: {example}"
+    if inputs in (None, []):
+        if action.needed:
+            yield Problem((), f"{action.name} needs inputs", shown(inputs), remedy)
         return
-    for name in inputs:
-        if name not in module.inputs:
-            yield Problem((*key, name), f"{action} has no such input", shown(name), did_you_mean(name, module.inputs))
-    for name in module.required:
-        if name not in inputs:
-            yield Problem(key, f"{action} needs {name}", remedy=f"write {name}: …")
-    if module.one_of and len([name for name in module.one_of if name in inputs]) != 1:
-        yield Problem(key, f"{action} needs exactly one of {' and '.join(module.one_of)}")
-    for name in ("commands", "arguments"):
-        if name in inputs and name in module.inputs:
-            yield from _lines(inputs[name], (*key, name))
+    listed = "listed" in action.notes and isinstance(inputs, list)
+    for index, each in enumerate(inputs if listed else [inputs]):
+        key: Key = (index,) if listed else ()
+        if is_mapping(each):
+            yield from below(key, [*action.inputs.problems(each), *action.missing(each)])
+        else:
+            yield Problem(key, f"the inputs of {action.name} are a mapping", shown(each), remedy)
 
 
-def _lines(lines: Any, key: Key) -> Iterator[Problem]:
-    if not isinstance(lines, list):
-        yield Problem(key, "must be a list", shown(lines), "write a - before it")
+def _restart(inputs: Any, action: str) -> Iterator[Problem]:
+    """A script that restarts the instance without the exit code that the executor expects."""
+    commands = inputs.get("commands") if is_mapping(inputs) else None
+    if action not in _RESTARTS or not isinstance(commands, list):
         return
-    for index, line in enumerate(lines):
-        if isinstance(line, dict | list | None):
-            # YAML reads a command with a colon and a space in it as a mapping
-            yield Problem((*key, index), "must be text", shown(line), "put it in quotes")
-
-
-def _restart(step: Mapping[str, Any], key: Key) -> Iterator[Problem]:
-    """A script that restarts the instance behind the executor's back."""
-    inputs = step.get("inputs")
-    commands = inputs.get("commands") if isinstance(inputs, dict) else None
-    if step["action"] not in _RESTARTS or not isinstance(commands, list):
-        return
-    restart, tells = _RESTARTS[step["action"]]
+    restart, code = _RESTARTS[action]
     texts = [text for text in commands if isinstance(text, str)]
-    joined = (re.sub(_NO_COMMANDS[step["action"]], " ", text) for text in texts)
+    joined = (re.sub(_NOT_COMMANDS[action], " ", text) for text in texts)
     lines = [line.strip() for text in joined for line in text.splitlines() if line.strip() and line.strip()[0] != "#"]
-    if not lines or not re.fullmatch(restart, lines[-1]) or any(tells in text for text in texts):
+    if not lines or not re.fullmatch(restart, lines[-1]) or any(code in text for text in texts):
         return
     if any(lines[-1].count(quote) % 2 for quote in "\"'"):
         return  # the end of a text that begins on another line
-    code = "[System.Environment]::Exit(3010)" if tells == "3010" else tells
-    rule = "a script that restarts the instance without telling the executor can fail the build"
+    code = "[System.Environment]::Exit(3010)" if code == "3010" else code
+    rule = "a script that restarts the instance without the exit code for a restart can fail the build"
     remedy = f"end with {code} instead, or add a step with action: Reboot"
-    yield Problem((*key, "inputs", "commands", len(commands) - 1), rule, shown(lines[-1]), remedy)
+    yield Problem(("commands", len(commands) - 1), rule, shown(lines[-1]), remedy)
 
 
-def _running(step: Mapping[str, Any], key: Key) -> Iterator[Problem]:
-    timeout, attempts, on_failure = (step.get(field) for field in ("timeoutSeconds", "maxAttempts", "onFailure"))
-    if "timeoutSeconds" in step and not (_is_number(timeout) and (timeout == -1 or timeout > 0)):
-        rule = "must be a whole number of seconds, or -1 for no limit"
-        yield Problem((*key, "timeoutSeconds"), rule, shown(timeout))
-    if "maxAttempts" in step and not (_is_number(attempts) and attempts > 0):
-        yield Problem((*key, "maxAttempts"), "must be a whole number from 1 on", shown(attempts))
-    if "onFailure" in step and on_failure not in _ON_FAILURE:
-        remedy = did_you_mean(on_failure, _ON_FAILURE) if isinstance(on_failure, str) else ""
-        yield Problem((*key, "onFailure"), "must be Abort, Continue or Ignore", shown(on_failure), remedy)
-
-
-def _is_number(value: Any) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _loop(loop: Any, key: Key, names: set[str]) -> Iterator[Problem]:
-    if not isinstance(loop, dict) or ("for" in loop) == ("forEach" in loop):
-        yield Problem(key, "a loop has either for or forEach", shown(loop))
-        return
-    yield from _unknown(loop, _LOOP, key, "a loop")
-    if "name" in loop:
-        if str(loop["name"]) in names:
-            yield Problem((*key, "name"), "each loop of a phase has its own name", shown(loop["name"]), "rename it")
-        names.add(str(loop["name"]))
-    counted, each = loop.get("for"), loop.get("forEach")
-    if "for" in loop:
-        if not isinstance(counted, dict) or not all(_is_number(counted.get(field)) for field in _FOR):
-            yield Problem((*key, "for"), "has three whole numbers, start, end and updateBy", shown(counted))
-        else:
-            yield from _unknown(counted, _FOR, (*key, "for"), "for")
-            way = counted["end"] - counted["start"]
-            if counted["updateBy"] == 0 or way * counted["updateBy"] < 0:
-                got = f"{counted['start']} to {counted['end']} by {counted['updateBy']}"
-                yield Problem((*key, "for"), "would never end", got, "change updateBy")
-    elif isinstance(each, dict):
-        yield from _unknown(each, ("list", "delimiter"), (*key, "forEach"), "forEach")
-        if not isinstance(each.get("list"), str):
-            yield Problem((*key, "forEach"), "needs list, the values in one text", shown(each.get("list")))
-    elif not isinstance(each, str) and not (isinstance(each, list) and each):
-        yield Problem((*key, "forEach"), "must be a list of values, or list and delimiter", shown(each))
-
-
-def _condition(condition: Any, key: Key) -> Iterator[Problem]:
-    """AWS adds operators, so an unknown one passes, unless it is a known one misspelt."""
+def _condition(condition: Any) -> Iterator[Problem]:
+    """AWS adds operators, so an unknown one passes, unless it is a misspelt known one."""
     if isinstance(condition, list) and condition:
         for index, each in enumerate(condition):
-            yield from _condition(each, (*key, index))
-    elif not isinstance(condition, dict) or not any(name not in _NOT_OPERATORS for name in condition):
+            yield from below((index,), _condition(each))
+    elif not is_mapping(condition) or not condition.keys() - _NOT_OPERATORS:
         remedy = "write for instance stringEquals: and value:"
-        yield Problem(key, "a condition needs an operator", shown(condition), remedy)
+        yield Problem((), "a condition needs an operator", shown(condition), remedy)
     else:
         for name, value in condition.items():
             if name in ("and", "or", "not"):
-                yield from _condition(value, (*key, name))
+                yield from below((name,), _condition(value))
             elif name not in OPERATORS and (near := get_close_matches(name, OPERATORS, n=1, cutoff=0.9)):
-                yield Problem((*key, name), "unknown operator", shown(name), f"did you mean {near[0]!r}?")
+                yield Problem((name,), "unknown operator", shown(name), f"did you mean {near[0]!r}?")
+
+
+def _loop(loop: Any) -> Iterator[Problem]:
+    if not is_mapping(loop) or ("for" in loop) == ("forEach" in loop):
+        yield Problem((), "a loop has either for or forEach", shown(loop))
+    else:
+        yield from _SHAPES["a loop"].problems(loop)
+
+
+def _numbers(numbers: Any) -> Iterator[Problem]:
+    if not is_mapping(numbers) or not all(is_number(numbers.get(field)) for field in _FOR):
+        yield Problem((), "needs three whole numbers: start, end and updateBy", shown(numbers))
+        return
+    start, end, step = (numbers[field] for field in _FOR)
+    if step == 0 or (end - start) * step < 0:
+        yield Problem((), "never ends", f"{start} to {end} by {step}", "change updateBy")
+    yield from _SHAPES["for"].problems(numbers)
+
+
+def _values(values: Any) -> Iterator[Problem]:
+    if is_mapping(values):
+        yield from _SHAPES["forEach"].problems(values)
+        if not is_mapping(values, "list"):
+            yield Problem((), "needs list, the values in one text", shown(values.get("list")))
+    elif not isinstance(values, str) and not (isinstance(values, list) and values):
+        yield Problem((), "must be a list of values, or list and delimiter", shown(values))
+
+
+_SHAPES = shapes(
+    """
+a phase: name steps
+a step: name action timeoutSeconds maxAttempts onFailure inputs if loop
+a loop: name for forEach
+for: start end updateBy
+forEach: list delimiter
+""",
+    checks={
+        "a step.name": must("a step's name has letters, digits, - and _", re.compile(r"[A-Za-z0-9_-]+").fullmatch),
+        "action": must("unknown action", ACTION_MODULES.__contains__, words=ACTION_MODULES),
+        "timeoutSeconds": must(
+            "must be a whole number of seconds, or -1 for no limit", lambda it: is_number(it, -1) and it
+        ),
+        "maxAttempts": must("must be a whole number of at least 1", partial(is_number, least=1)),
+        "onFailure": must("must be Abort, Continue or Ignore", _ON_FAILURE.__contains__, words=_ON_FAILURE),
+        "if": _condition,
+        "loop": _loop,
+        "for": _numbers,
+        "forEach": _values,
+    },
+)

@@ -1,6 +1,7 @@
 """Pydantic's errors as problems: the rule, the value that breaks it, and what to do."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -38,6 +39,15 @@ def problems_of(error: ValidationError, *, value: Any, model: type[BaseModel], k
     follow = _emptied(found)
     known: dict[Key, frozenset[str]] = {}
     return [_problem(details, value, model, key, known) for details in found if details["loc"] not in follow]
+
+
+def problems_inside(error: ValidationError) -> list[Problem]:
+    """The problems of an `EstateError` that validators raised, with the keys that lead there."""
+    return [
+        replace(problem, key=(*details["loc"], *problem.key))
+        for details in error.errors(include_url=False)
+        for problem in details["ctx"]["error"].problems
+    ]
 
 
 def _emptied(found: Sequence[ErrorDetails]) -> set[Key]:

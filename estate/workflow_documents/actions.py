@@ -4,159 +4,78 @@ Source: "Supported step actions for your workflow document" in the user guide of
 examples use an output that its tables lack, the examples count.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Literal
+import json
+import re
+from typing import Any, Literal
+
+from estate.documents import actions, must, words
 
 Stage = Literal["build", "test", "distribution"]
 """What a workflow is for. Stages run in this order."""
 
-_ANY: tuple[Stage, ...] = ("build", "test", "distribution")
-_DISTRIBUTION: tuple[Stage, ...] = ("distribution",)
-_DAY = 86_400
-_COMMAND = ("runCommandId", "status", "output")
+IN_TEXT = re.compile(r"\{\{\s*(\$\.[^\s{}]+)\s*\}\}")
+"""A variable within text."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class StepAction:
-    """In which stages an action runs, and what goes in and comes out."""
-
-    stages: tuple[Stage, ...] = _ANY
-    required: tuple[str, ...] = ()
-    optional: tuple[str, ...] = ()
-    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """The values that an input takes, where they are counted."""
-    json: tuple[str, ...] = ()
-    """The inputs whose text is JSON."""
-    outputs: tuple[str, ...] = ()
-    longest_in_seconds: int = _DAY // 2
-    """The highest `timeoutSeconds`."""
-    needs_own_role: bool = False
-    """Whether AWS does not say what the execution role must be allowed for it."""
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """All inputs that it knows."""
-        return (*self.required, *self.optional)
+def is_variable(value: Any) -> bool:
+    """Whether a value is a variable."""
+    return isinstance(value, str) and value.startswith("$.")
 
 
-def _on_instance(**others: tuple[Stage, ...] | int | bool) -> StepAction:
-    """An action that runs a command on the instance of an earlier step."""
-    return StepAction(required=("instanceId",), outputs=_COMMAND, **others)  # type: ignore[arg-type]
+def _is_json(value: Any) -> bool:
+    """Whether a value is JSON text once its variables have values, of which a number fits wherever one may stand."""
+    try:
+        json.loads(IN_TEXT.sub("0", value if isinstance(value, str) else ""))
+    except ValueError:
+        return is_variable(value)  # which is taken for text here, and reported for every input
+    return True
 
 
-STEP_ACTIONS: Mapping[str, StepAction] = MappingProxyType(
-    {
-        "ApplyImageConfigurations": StepAction(
-            stages=_DISTRIBUTION,
-            required=("distributedImages",),
-            optional=("configurations",),
-            outputs=("configuredImages",),
-        ),
-        "BootstrapInstanceForContainer": _on_instance(),
-        "CollectImageMetadata": StepAction(required=("instanceId",), outputs=("osVersion", "associationId")),
-        "CollectImageScanFindings": _on_instance(stages=("test",)),
-        "CreateImage": StepAction(required=("instanceId",), outputs=("imageId",), longest_in_seconds=3 * _DAY),
-        "CreateImageFromIso": StepAction(
-            required=("instanceId",), outputs=("amiName", "snapshotId", "architecture"), needs_own_role=True
-        ),
-        "DistributeContainerImage": StepAction(
-            stages=_DISTRIBUTION, required=("instanceId",), outputs=("status", "succeededRegions", "failedRegions")
-        ),
-        "DistributeImage": StepAction(
-            stages=_DISTRIBUTION, optional=("distributions",), outputs=("distributedImages",)
-        ),
-        "ExecuteComponents": _on_instance(stages=("build", "test"), longest_in_seconds=_DAY),
-        "ExecuteStateMachine": StepAction(
-            required=("stateMachineArn",),
-            optional=("input",),
-            json=("input",),
-            outputs=("executionArn", "output"),
-            longest_in_seconds=_DAY,
-        ),
-        "LaunchInstance": StepAction(
-            required=("waitFor",),
-            optional=("imageIdOverride", "instanceTypesOverride", "healthCheck"),
-            choices=MappingProxyType({"waitFor": ("ssmAgent",), "healthCheck": ("RUNNING", "STATUS_CHECK_PASSED")}),
-            outputs=("instanceId", "instanceType"),
-        ),
-        "ModifyImageAttributes": StepAction(
-            stages=_DISTRIBUTION,
-            required=("distributedImages",),
-            optional=("attributes",),
-            outputs=("modifiedImages",),
-            longest_in_seconds=_DAY // 8,
-        ),
-        "RegisterImage": StepAction(
-            optional=(
-                "architecture",
-                "blockDeviceMapping",
-                "bootMode",
-                "description",
-                "enaSupport",
-                "imageLocation",
-                "imdsSupport",
-                "includeSnapshotTags",
-                "kernelId",
-                "ramdiskId",
-                "rootDeviceName",
-                "sriovNetSupport",
-                "tpmSupport",
-                "uefiData",
-                "virtualizationType",
-            ),
-            outputs=("imageId",),
-        ),
-        "RunCommand": StepAction(
-            required=("instanceId", "documentName"), optional=("parameters", "documentVersion"), outputs=_COMMAND
-        ),
-        "RunSysPrep": _on_instance(),
-        "SanitizeInstance": _on_instance(),
-        "TerminateInstance": StepAction(required=("instanceId",), optional=("waitForTermination",)),
-        "WaitForAction": StepAction(
-            optional=("snsTopicArn", "lambdaFunctionName", "payload"),
-            json=("payload",),
-            outputs=("action", "reason"),
-            longest_in_seconds=7 * _DAY,
-        ),
-        "WaitForSSMAgent": StepAction(
-            required=("instanceId",), outputs=("status", "Status"), longest_in_seconds=_DAY // 8
-        ),
-    }
+_JSON = must("must be JSON, as text", _is_json, """write for instance '{"imageId": "{{ $.stepOutputs.….imageId }}"}'""")
+_HEALTH = ("RUNNING", "STATUS_CHECK_PASSED")
+
+# only: the stages, if it does not run in all; hours: the longest timeout, if it is not 12; own role: AWS does not say
+# what the execution role must be allowed for it
+STEP_ACTIONS = actions(
+    """
+ApplyImageConfigurations: distributedImages [configurations] -> configuredImages; only distribution
+BootstrapInstanceForContainer RunSysPrep SanitizeInstance: instanceId -> runCommandId status output
+CollectImageMetadata: instanceId -> osVersion associationId
+CollectImageScanFindings: instanceId -> runCommandId status output; only test
+CreateImage: instanceId -> imageId; hours 72
+CreateImageFromIso: instanceId -> amiName snapshotId architecture; own role
+DistributeContainerImage: instanceId -> status succeededRegions failedRegions; only distribution
+DistributeImage: [distributions] -> distributedImages; only distribution
+ExecuteComponents: instanceId -> runCommandId status output; only build test; hours 24
+ExecuteStateMachine: stateMachineArn [input] -> executionArn output; hours 24
+LaunchInstance: waitFor [imageIdOverride instanceTypesOverride healthCheck] -> instanceId instanceType
+ModifyImageAttributes: distributedImages [attributes] -> modifiedImages; only distribution; hours 3
+RegisterImage: [architecture blockDeviceMapping bootMode description enaSupport imageLocation imdsSupport
+  includeSnapshotTags kernelId ramdiskId rootDeviceName sriovNetSupport tpmSupport uefiData virtualizationType]
+  -> imageId
+RunCommand: instanceId documentName [parameters documentVersion] -> runCommandId status output
+TerminateInstance: instanceId [waitForTermination]
+WaitForAction: [snsTopicArn lambdaFunctionName payload] -> action reason; hours 168
+WaitForSSMAgent: instanceId -> status Status; hours 3
+""",
+    checks={
+        "waitFor": must("must be ssmAgent", ("ssmAgent",).__contains__),
+        "healthCheck": must(f"must be {' or '.join(_HEALTH)}", _HEALTH.__contains__),
+        "input": _JSON,
+        "payload": _JSON,
+    },
 )
 
-OPERATORS = (
-    "booleanEquals",
-    "numberEquals",
-    "numberGreaterThan",
-    "numberGreaterThanEquals",
-    "numberLessThan",
-    "numberLessThanEquals",
-    "stringEquals",
+OPERATORS = words(
+    "booleanEquals numberEquals numberGreaterThan numberGreaterThanEquals numberLessThan numberLessThanEquals "
+    "stringEquals"
 )
 """Comparison operators of conditions. Source: "Use conditional statements in your workflow steps"."""
 
-SYSTEM_VARIABLES = (
-    "cloudWatchLogGroup",
-    "cloudWatchLogStream",
-    "collectImageMetadata",
-    "collectImageScanFindings",
-    "dateTime",
-    "imageBuildNumber",
-    "imageId",
-    "imageName",
-    "imageType",
-    "imageVersionNumber",
-    "instanceProfileName",
-    "platform",
-    "s3Logs",
-    "securityGroups",
-    "sourceImageARN",
-    "subnetId",
-    "terminateInstanceOnFailure",
-    "workflowPhase",
-    "workingDirectory",
+SYSTEM_VARIABLES = words(
+    "cloudWatchLogGroup cloudWatchLogStream collectImageMetadata collectImageScanFindings dateTime imageBuildNumber "
+    "imageId imageName imageType imageVersionNumber instanceProfileName platform s3Logs securityGroups sourceImageARN "
+    "subnetId terminateInstanceOnFailure workflowPhase workingDirectory"
 )
 """What stands below `$.imagebuilder`, as far as it is known; AWS may have more. Source: "Use dynamic variables in your
 workflow document"."""

@@ -1,31 +1,28 @@
 """Workflow documents: text -> checked document.
 
 The schema is that of "Create a YAML workflow document" in the user guide of EC2 Image Builder. As with component
-documents, what is wrong is said with its file and line before anything is synthesized, and what AWS takes is taken.
+documents, problems are reported with file and line before anything is synthesized, and what AWS accepts is accepted.
 """
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Literal
 
-from estate.limits import DESCRIPTION, DOCUMENT, STEP_DESCRIPTION, WORKFLOW_NAME, text_problems
-from estate.problems import EstateError, Key, Problem, did_you_mean, shown
-from estate.workflow_documents import references as workflow_references
-from estate.workflow_documents import steps as workflow_steps
-from estate.workflow_documents.actions import Stage
-from estate.workflow_documents.steps import DYNAMIC, IN_TEXT
-from estate.yaml import Yaml, read
+from estate.documents import Check, below, is_mapping, list_problems, must, read_document, repeated_names, shapes
+from estate.limits import STEP_DESCRIPTION, WORKFLOW_NAME, text_problems
+from estate.problems import Key, Problem, did_you_mean, shown
+from estate.workflow_documents import references, steps
+from estate.workflow_documents.actions import IN_TEXT, Stage
+from estate.workflow_documents.steps import DYNAMIC
 
 ParameterType = Literal["string", "integer", "boolean", "stringList"]
 
-MOST_PARAMETERS = 25
-MOST_OUTPUTS = 25
-"""Of one document ("Workflow resource constraints" in the user guide)."""
+MOST_ENTRIES = 25
+"""Parameters of one document, and outputs ("Workflow resource constraints" in the user guide)."""
 
-_KEYS = ("name", "description", "schemaVersion", "parameters", "steps", "outputs")
-_PARAMETER = ("name", "type", "default", "description")
 _TYPES: Mapping[str, tuple[type, str]] = {
     "string": (str, "text"),
     "integer": (int, "a whole number"),
@@ -55,7 +52,7 @@ class WorkflowParameter:
 
 @dataclass(frozen=True)
 class WorkflowStep:
-    """A step as far as others care: what it does, and with what."""
+    """A step as far as other modules need it: its action and inputs."""
 
     action: str
     inputs: Mapping[str, Any]
@@ -104,121 +101,92 @@ def parse_workflow(text: str, *, source: str, stage: Stage) -> WorkflowDocument:
 
     Raises `EstateError` with every problem of the document.
     """
-    yaml = read(text, source=source)
-    problems = [*yaml.problems, *_placed(_problems(text, yaml.value, stage), yaml, source)]
-    if problems:
-        raise EstateError(sorted(problems, key=lambda problem: int(problem.place.rpartition(":")[2])))
-    content = yaml.value
+    content = read_document(
+        text,
+        source=source,
+        shape=_SHAPES["a workflow document"],
+        check=partial(_problems, stage=stage),
+        references=references.problems_of,
+        named=_named,
+        too_long=("a workflow", "put the work into components"),
+    )
+    parameters = {
+        fields["name"]: WorkflowParameter(fields.get("type", "string"), fields.get("default"))
+        for fields in content.get("parameters", ())
+    }
     return WorkflowDocument(
         text=text,
-        description=str(content.get("description", "")),
-        parameters=MappingProxyType(
-            {
-                fields["name"]: WorkflowParameter(fields.get("type", "string"), fields.get("default"))
-                for fields in content.get("parameters") or ()
-            }
-        ),
+        description=content.get("description", ""),
+        parameters=MappingProxyType(parameters),
         steps=tuple(
-            WorkflowStep(step["action"], MappingProxyType(dict(step.get("inputs") or {}))) for step in content["steps"]
+            WorkflowStep(step["action"], MappingProxyType(step.get("inputs", {}))) for step in content["steps"]
         ),
-        outputs=tuple(output["name"] for output in content.get("outputs") or ()),
-        workflow_outputs=tuple(workflow_references.workflow_outputs_in(content)),
+        outputs=tuple(output["name"] for output in content.get("outputs", ())),
+        workflow_outputs=references.workflow_outputs_in(content),
     )
 
 
-def _placed(problems: Iterator[Problem], yaml: Yaml, source: str) -> Iterator[Problem]:
-    """The problems with file and line, and with steps, parameters and outputs by their names."""
-    for problem in problems:
-        place = f"{source}:{yaml.marks.line(problem.key)}"
-        yield replace(problem, key=_named(problem.key, yaml.value), place=place)
-
-
-def _named(key: Key, content: Any) -> Key:
+def _named(key: Key, content: dict[str, Any]) -> Key:
     """`steps.1.inputs` as `steps.Install.inputs`."""
-    if len(key) > 1 and key[0] in ("steps", "parameters", "outputs") and isinstance(key[1], int):
-        entry = content[key[0]][key[1]]
-        if isinstance(entry, dict) and isinstance(entry.get("name"), str):
-            return (key[0], entry["name"], *key[2:])
-    return key
+    listed = len(key) > 1 and key[0] in ("parameters", "steps", "outputs") and isinstance(key[1], int)
+    entry = content[str(key[0])][key[1]] if listed else None
+    return (key[0], entry["name"], *key[2:]) if is_mapping(entry, "name") else key
 
 
-def _problems(text: str, content: Any, stage: Stage) -> Iterator[Problem]:
-    if not isinstance(content, dict):
-        yield Problem((), "a workflow document is a mapping", shown(content), "begin with schemaVersion: 1.0")
-        return
-    yield from _top(text, content)
-    yield from _entries(content, "parameters", MOST_PARAMETERS, "write - {name: …, type: string}")
-    for index, fields in _mappings(content, "parameters"):
-        yield from _parameter(fields, ("parameters", index))
-    steps = content.get("steps")
-    yield from workflow_steps.problems_of(steps, stage)
-    yield from _entries(content, "outputs", MOST_OUTPUTS, "write - {name: …, value: $.stepOutputs.…}")
-    for index, fields in _mappings(content, "outputs"):
-        yield from _output(fields, ("outputs", index))
-    yield from workflow_references.problems_of(content)
+def _problems(content: dict[str, Any], stage: Stage) -> Iterator[Problem]:
+    yield from text_problems(("name",), content.get("name", "none"), STEP_DESCRIPTION)
+    for section, check, example in (
+        ("parameters", _parameter, "write - {name: …, type: string}"),
+        ("outputs", _output, "write - {name: …, value: $.stepOutputs.…}"),
+    ):
+        entries, remedy = content.get(section, []), "delete or rename one"
+        if isinstance(entries, list) and len(entries) > MOST_ENTRIES:
+            yield Problem((section,), f"a document has at most {MOST_ENTRIES}", str(len(entries)), "delete some")
+        yield from below((section,), repeated_names(entries, rule="is declared twice", remedy=remedy))
+        form = must("needs a name", is_mapping, example)
+        yield from below((section,), list_problems(entries, form, partial(_entry, check, example), example))
+    yield from below(("steps",), steps.problems_of(content.get("steps"), stage))
 
 
-def _top(text: str, content: Mapping[str, Any]) -> Iterator[Problem]:
-    for key in content:
-        if key not in _KEYS:
-            rule = "unknown key of a workflow document"
-            remedy = "that is a component document: write it under build: or test:" if key == "phases" else ""
-            yield Problem((key,), rule, shown(key), remedy or did_you_mean(key, _KEYS))
-    for field in ("name", "description"):
-        limit = DESCRIPTION if field == "description" else STEP_DESCRIPTION
-        yield from text_problems((field,), content.get(field, "none"), limit)
-    if str(content.get("schemaVersion")) not in ("1.0", "1"):
-        version = content.get("schemaVersion")
-        yield Problem(("schemaVersion",), "must be 1.0", shown(version), "write schemaVersion: 1.0")
-    if not DOCUMENT.fits(text):
-        rule, remedy = f"a workflow {DOCUMENT.rule}", "put the work into components"
-        yield Problem((), rule, str(DOCUMENT.size_of(text)), remedy)
+def _entry(check: Check, example: str, fields: dict[str, Any]) -> Iterator[Problem]:
+    if not is_mapping(fields, "name") or not fields["name"]:
+        yield Problem((), "needs a name", shown(fields), example)
+    elif not WORKFLOW_NAME.fits(name := fields["name"]):
+        yield Problem((), f"a name {WORKFLOW_NAME.rule}", str(WORKFLOW_NAME.size_of(name)), WORKFLOW_NAME.remedy)
+    yield from check(fields)
 
 
-def _entries(content: Mapping[str, Any], section: str, most: int, example: str) -> Iterator[Problem]:
-    """What is wrong with the list of a section, and with the names in it."""
-    entries = content.get(section, [])
-    if not isinstance(entries, list):
-        yield Problem((section,), "must be a list", shown(entries), example)
-        return
-    if len(entries) > most:
-        yield Problem((section,), f"a document has at most {most}", str(len(entries)), "delete some")
-    names: set[str] = set()
-    for index, entry in enumerate(entries):
-        name = entry.get("name") if isinstance(entry, dict) else None
-        if not isinstance(name, str) or not name:
-            yield Problem((section, index), "needs a name", shown(entry), example)
-        elif name in names:
-            yield Problem((section, index), "is declared twice", shown(name), "delete or rename one")
-        elif not WORKFLOW_NAME.fits(name):
-            rule, got = f"a name {WORKFLOW_NAME.rule}", str(WORKFLOW_NAME.size_of(name))
-            yield Problem((section, index), rule, got, WORKFLOW_NAME.remedy)
-        names.add(str(name))
-
-
-def _mappings(content: Mapping[str, Any], section: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    entries = content.get(section)
-    for index, entry in enumerate(entries if isinstance(entries, list) else ()):
-        if isinstance(entry, dict):
-            yield index, entry
-
-
-def _parameter(fields: Mapping[str, Any], key: Key) -> Iterator[Problem]:
-    yield from workflow_steps.unknown(fields, _PARAMETER, key, "a parameter")
+def _parameter(fields: dict[str, Any]) -> Iterator[Problem]:
+    yield from _SHAPES["a parameter"].problems(fields)
     kind = fields.get("type", "string")
     if not isinstance(kind, str) or kind not in _TYPES:
-        remedy = did_you_mean(kind, _TYPES) if isinstance(kind, str) else f"write one of {', '.join(_TYPES)}"
-        yield Problem((*key, "type"), "unknown type of a parameter", shown(kind), remedy)
+        yield Problem(("type",), "unknown type of a parameter", shown(kind), did_you_mean(str(kind), _TYPES))
     elif "default" in fields:
         default, (python, words) = fields["default"], _TYPES[kind]
         # to Python, true is a whole number too
         fits = isinstance(default, python) and isinstance(default, bool) == (python is bool)
         if not fits or (kind == "stringList" and not all(isinstance(each, str) for each in default)):
-            yield Problem((*key, "default"), f"must be {words}, as its type says", shown(default))
+            yield Problem(("default",), f"must be {words}, as its type says", shown(default))
 
 
-def _output(fields: Mapping[str, Any], key: Key) -> Iterator[Problem]:
-    yield from workflow_steps.unknown(fields, ("name", "value"), key, "an output")
-    if not isinstance(fields.get("value"), str):
+def _output(fields: dict[str, Any]) -> Iterator[Problem]:
+    yield from _SHAPES["an output"].problems(fields)
+    if not is_mapping(fields, "value"):
         remedy = "write for instance $.stepOutputs.CreateOutputAMI.imageId"
-        yield Problem((*key, "value"), "an output needs a value", shown(fields.get("value")), remedy)
+        yield Problem(("value",), "an output needs a value", shown(fields.get("value")), remedy)
+
+
+_OF_COMPONENTS = Problem(
+    (),
+    "unknown key of a workflow document",
+    "'phases'",
+    "that is a component document: write it under build: or test:",
+)
+_SHAPES = shapes(
+    """
+a workflow document: name description schemaVersion parameters steps outputs phases
+a parameter: name type default description
+an output: name value
+""",
+    checks={"phases": lambda _: [_OF_COMPONENTS]},
+)

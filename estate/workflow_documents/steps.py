@@ -1,177 +1,136 @@
 """Steps of a workflow document: their actions, inputs and conditions.
 
 Sources: "Create a YAML workflow document", "Supported step actions for your workflow document" and "Use conditional
-statements in your workflow steps" in the user guide of EC2 Image Builder. Keys of problems are places in the YAML.
+statements in your workflow steps" in the user guide of EC2 Image Builder.
 """
 
-import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
+from estate.documents import (
+    IS_STEP,
+    below,
+    is_mapping,
+    is_number,
+    list_problems,
+    mappings,
+    must,
+    repeated_names,
+    shapes,
+)
 from estate.limits import STEP_DESCRIPTION, text_problems
-from estate.problems import Key, Problem, did_you_mean, shown
-from estate.workflow_documents.actions import OPERATORS, STEP_ACTIONS, Stage, StepAction
+from estate.problems import Key, Problem, shown
+from estate.workflow_documents.actions import OPERATORS, STEP_ACTIONS, Stage, is_variable
 
 MOST_STEPS = 15
 """Of one document ("Workflow resource constraints" in the user guide)."""
 
 DYNAMIC = ".$"
 """The end of an input's name whose value is a variable."""
-IN_TEXT = re.compile(r"\{\{\s*(\$\.[^\s{}]+)\s*\}\}")
-"""A variable within text."""
 
-_STEP = ("name", "action", "description", "if", "inputs", "onFailure", "rollbackEnabled", "timeoutSeconds")
-_BRANCHES = ("and", "or")
+_ON_FAILURE = ("Abort", "Continue")
 _DEEPEST = 4
 _MOST_CHILDREN = 10
 _OF_AMIS = ("DistributeImage", "ModifyImageAttributes", "ApplyImageConfigurations")
+_EXAMPLES = {
+    "instanceId": "instanceId.$: $.stepOutputs.NAME-OF-THE-STEP-THAT-LAUNCHES-IT.instanceId",
+    "waitFor": "waitFor: ssmAgent",
+}
 
 
 def problems_of(steps: Any, stage: Stage) -> Iterator[Problem]:
-    """Everything that is wrong with the value of `steps:`, but for references."""
-    if not isinstance(steps, list) or not steps:
-        remedy = "write - {name: …, action: …, inputs: {…}}"
-        yield Problem(("steps",), "must be a list of steps", shown(steps), remedy)
-        return
-    if len(steps) > MOST_STEPS:
+    """What is wrong with the value of `steps:`, but for references."""
+    if isinstance(steps, list) and len(steps) > MOST_STEPS:
         rule, remedy = f"a workflow has at most {MOST_STEPS} steps", "put the work into components"
-        yield Problem(("steps",), rule, str(len(steps)), remedy)
-    names: set[str] = set()
-    for index, step in enumerate(steps):
-        key: Key = ("steps", index)
-        if not (isinstance(step, dict) and isinstance(step.get("name"), str) and isinstance(step.get("action"), str)):
-            yield Problem(key, "a step needs name and action", shown(step))
-            continue
-        name = step["name"]
-        if name in names:
-            yield Problem((*key, "name"), "each step has its own name", shown(name), "rename it")
-        names.add(name)
-        if not re.fullmatch(r"[A-Za-z0-9_]{3,128}", name):
-            yield Problem((*key, "name"), "a step's name has 3 to 128 letters, digits and _", shown(name))
-        yield from unknown(step, _STEP, key, "a step")
-        yield from _action(step, key, stage)
-        yield from _running(step, key)
-        if "if" in step:
-            yield from _condition(step["if"], (*key, "if"), level=1)
-    yield from _both_distributions(steps)
+        yield Problem((), rule, str(len(steps)), remedy)
+    yield from repeated_names(steps, "name", rule="each step has its own name", remedy="rename it")
+    check, remedy = partial(_step, stage=stage), "write - {name: …, action: …, inputs: {…}}"
+    yield from list_problems(steps, IS_STEP, check, remedy, rule="must be a list of steps", least=1)
+    # a workflow distributes AMIs or container images (the guide on DistributeContainerImage)
+    actions = [(index, step.get("action")) for index, step in mappings(steps)]
+    of_amis = [(index, action) for index, action in actions if action in _OF_AMIS]
+    if of_amis and any(action == "DistributeContainerImage" for _, action in actions):
+        (index, action), *_ = of_amis
+        rule = "a workflow distributes AMIs or container images, not both"
+        yield Problem((index, "action"), rule, shown(action), "delete one of them")
 
 
-def unknown(fields: Mapping[str, Any], known: tuple[str, ...], key: Key, of: str) -> Iterator[Problem]:
-    """Keys that are not known."""
-    for name in fields:
-        if name not in known:
-            yield Problem((*key, name), f"unknown key of {of}", shown(name), did_you_mean(name, known))
+def _step(step: dict[str, Any], stage: Stage) -> Iterator[Problem]:
+    name, timeout, inputs = step["action"], step.get("timeoutSeconds", 1), step.get("inputs", {})
+    if action := STEP_ACTIONS.get(name):
+        stages, longest = action.notes.get("only", stage).split(), int(action.notes.get("hours", 12)) * 3600
+        if stage not in stages:
+            rule = f"is for {' and '.join(stages)} workflows, and this is a {stage} workflow"
+            yield Problem(("action",), rule, shown(name))
+        if not is_number(timeout, least=1):
+            yield Problem(("timeoutSeconds",), "must be a whole number of seconds", shown(timeout))
+        elif timeout > longest:
+            yield Problem(("timeoutSeconds",), f"{name} takes at most {longest}", str(timeout))
+        if is_mapping(inputs):
+            names = {each.removesuffix(DYNAMIC) for each in inputs}
+            variables = {f"{each}{DYNAMIC}" for each in action.inputs.checks}
+            written = {each: value for each, value in inputs.items() if each not in variables}
+            yield from below(("inputs",), [*action.inputs.problems(written), *action.missing(names, _EXAMPLES)])
+    yield from _SHAPES["a step"].problems(step)
 
 
-def _action(step: Mapping[str, Any], key: Key, stage: Stage) -> Iterator[Problem]:
-    name = step["action"]
-    action = STEP_ACTIONS.get(name)
-    if action is None:
-        yield Problem((*key, "action"), "unknown action", shown(name), did_you_mean(name, STEP_ACTIONS))
-        return
-    if stage not in action.stages:
-        rule = f"is for {' and '.join(action.stages)} workflows, and this is a {stage} workflow"
-        yield Problem((*key, "action"), rule, shown(name))
-    longest, timeout = action.longest_in_seconds, step.get("timeoutSeconds")
-    if "timeoutSeconds" in step and (not isinstance(timeout, int) or isinstance(timeout, bool) or timeout < 1):
-        yield Problem((*key, "timeoutSeconds"), "must be a whole number of seconds", shown(timeout))
-    elif isinstance(timeout, int) and timeout > longest:
-        yield Problem((*key, "timeoutSeconds"), f"{name} takes at most {longest}", str(timeout))
-    inputs = step.get("inputs", {})
-    if isinstance(inputs, dict):
-        yield from _inputs(inputs, action, name, (*key, "inputs"))
-    else:
-        yield Problem((*key, "inputs"), "must be a mapping", shown(inputs))
-
-
-def _inputs(inputs: Mapping[str, Any], action: StepAction, name: str, key: Key) -> Iterator[Problem]:
-    given = {each.removesuffix(DYNAMIC): value for each, value in inputs.items()}
-    for each in inputs:
-        if each.removesuffix(DYNAMIC) not in action.inputs:
-            yield Problem((*key, each), f"{name} has no such input", shown(each), did_you_mean(each, action.inputs))
-    for each in action.required:
-        if each not in given:
-            example = action.choices[each][0] if each in action.choices else "…"
-            remedy = f"write {each}: {example}"
-            if each == "instanceId":
-                remedy = "write instanceId.$: $.stepOutputs.NAME-OF-THE-STEP-THAT-LAUNCHES-IT.instanceId"
-            yield Problem(key, f"{name} needs {each}", remedy=remedy)
-    for each in action.json:
-        yield from _json(inputs.get(each, "{}"), (*key, each))
-    for each, choices in action.choices.items():
-        if each in inputs and inputs[each] not in choices:
-            rule = f"must be {' or '.join(choices)}"
-            yield Problem((*key, each), rule, shown(inputs[each]))
-
-
-def _json(value: Any, key: Key) -> Iterator[Problem]:
-    """Whether a value is JSON text once its variables have values, of which a number fits wherever one may stand."""
-    if isinstance(value, str) and value.startswith("$."):
-        return  # taken for text, which is said of all inputs
-    try:
-        json.loads(IN_TEXT.sub("0", value if isinstance(value, str) else ""))
-    except ValueError:
-        remedy = """write for instance '{"imageId": "{{ $.stepOutputs.….imageId }}"}'"""
-        yield Problem(key, "must be JSON, as text", shown(value), remedy)
-
-
-def _running(step: Mapping[str, Any], key: Key) -> Iterator[Problem]:
-    yield from text_problems((*key, "description"), step.get("description", "none"), STEP_DESCRIPTION)
-    on_failure, rollback = step.get("onFailure"), step.get("rollbackEnabled", True)
-    if "onFailure" in step and on_failure not in ("Abort", "Continue"):
-        remedy = did_you_mean(on_failure, ("Abort", "Continue")) if isinstance(on_failure, str) else ""
-        yield Problem((*key, "onFailure"), "must be Abort or Continue", shown(on_failure), remedy)
-    if not isinstance(rollback, bool) and not (isinstance(rollback, str) and rollback.startswith("$.")):
-        yield Problem((*key, "rollbackEnabled"), "must be true, false or a variable", shown(rollback))
-
-
-def _condition(condition: Any, key: Key, *, level: int) -> Iterator[Problem]:
+def _condition(condition: Any, key: Key = (), level: int = 1) -> Iterator[Problem]:
     if isinstance(condition, list) and len(condition) == 1:  # the guide writes a single one so, too
         condition, key = condition[0], (*key, 0)
-    if not isinstance(condition, dict) or not condition:
+    if not is_mapping(condition) or not condition:
         remedy = "write for instance stringEquals: and value:"
         yield Problem(key, "a condition is a mapping with an operator", shown(condition), remedy)
         return
     if level > _DEEPEST:
         yield Problem(key, f"conditions have at most {_DEEPEST} levels", remedy="put some side by side")
         return
-    known = (*_BRANCHES, "not", *OPERATORS)
-    yield from unknown(condition, (*known, "value"), key, "a condition")
-    found = [name for name in condition if name in known]
-    if list(condition) == ["value"]:
+    operators = [name for name in condition if name in ("and", "or", "not", *OPERATORS)]
+    if [*condition] == ["value"]:
         yield Problem(key, "a condition needs an operator", shown(condition), "write for instance stringEquals: …")
-    if len(found) > 1:
-        yield Problem(key, "a condition has one operator", shown(condition), "write and:, and them below it in a list")
-    for name in found:
+    if len(operators) > 1:
+        yield Problem(key, "a condition has one operator", shown(condition), "write and: with a list of them")
+    for name in operators:
         inner = condition[name]
-        if name in _BRANCHES:
-            if not isinstance(inner, list) or not 1 <= len(inner) <= _MOST_CHILDREN:
-                rule = f"must be a list of 1 to {_MOST_CHILDREN} conditions"
-                yield Problem((*key, name), rule, shown(inner))
-                continue
+        if name == "not":
+            yield from _condition(inner, (*key, name), level + 1)
+        elif name in OPERATORS and "value" not in condition:
+            yield Problem(key, f"{name} needs a value to compare", remedy="write value: $.parameters.…")
+        elif name in ("and", "or") and _is_branch(inner):
             for index, each in enumerate(inner):
-                yield from _condition(each, (*key, name, index), level=level + 1)
-        elif name == "not":
-            yield from _condition(inner, (*key, name), level=level + 1)
-        else:
-            yield from _comparison(name, inner, condition, key)
+                yield from _condition(each, (*key, name, index), level + 1)
+    yield from below(key, _SHAPES["a condition"].problems(condition))
 
 
-def _comparison(name: str, operand: Any, condition: Mapping[str, Any], key: Key) -> Iterator[Problem]:
-    if "value" not in condition:
-        yield Problem(key, f"{name} needs a value to compare", remedy="write value: $.parameters.…")
-    variable = isinstance(operand, str) and operand.startswith("$.")
-    if name == "booleanEquals" and not isinstance(operand, bool) and not variable:
-        yield Problem((*key, name), "must be true or false", shown(operand))
-    number = isinstance(operand, int | float) and not isinstance(operand, bool)
-    if name.startswith("number") and not variable and not (number or re.fullmatch(r"-?[0-9]+\.?[0-9]*", str(operand))):
-        yield Problem((*key, name), "must be a number", shown(operand))
+def _is_branch(conditions: Any) -> bool:
+    return isinstance(conditions, list) and 1 <= len(conditions) <= _MOST_CHILDREN
 
 
-def _both_distributions(steps: list[Any]) -> Iterator[Problem]:
-    """A workflow distributes AMIs or container images (the guide on DistributeContainerImage)."""
-    actions = [step.get("action") if isinstance(step, dict) else None for step in steps]
-    if "DistributeContainerImage" in actions and (others := [each for each in actions if each in _OF_AMIS]):
-        rule = "a workflow distributes AMIs or container images, not both"
-        yield Problem(("steps", actions.index(others[0]), "action"), rule, shown(others[0]), "delete one of them")
+def _is_boolean(value: Any) -> bool:
+    return isinstance(value, bool) or is_variable(value)
+
+
+def _is_numeric(value: Any) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number or is_variable(value) or re.fullmatch(r"-?[0-9]+\.?[0-9]*", str(value)) is not None
+
+
+_SHAPES = shapes(
+    f"""
+a step: name action timeoutSeconds inputs description onFailure rollbackEnabled if
+a condition: and or not value {" ".join(OPERATORS)}
+""",
+    checks={
+        "name": must("a step's name has 3 to 128 letters, digits and _", re.compile(r"[A-Za-z0-9_]{3,128}").fullmatch),
+        "action": must("unknown action", STEP_ACTIONS.__contains__, words=STEP_ACTIONS),
+        "description": lambda text: text_problems((), text, STEP_DESCRIPTION),
+        "inputs": must("must be a mapping", is_mapping),
+        "onFailure": must("must be Abort or Continue", _ON_FAILURE.__contains__, words=_ON_FAILURE),
+        "rollbackEnabled": must("must be true, false or a variable", _is_boolean),
+        "if": _condition,
+        **dict.fromkeys(("and", "or"), must(f"must be a list of 1 to {_MOST_CHILDREN} conditions", _is_branch)),
+        **{name: must("must be a number", _is_numeric) for name in OPERATORS if name.startswith("number")},
+        "booleanEquals": must("must be true or false", _is_boolean),
+    },
+)

@@ -20,14 +20,14 @@ from tests.support.broken_documents import BROKEN_DOCUMENTS, SOUND_DOCUMENTS, Wr
 
 
 @pytest.mark.parametrize("document", BROKEN_DOCUMENTS, ids=lambda document: document.name)
-def test_says_what_is_wrong_and_where(document: Written) -> None:
+def test_reports_what_is_wrong_and_where(document: Written) -> None:
     with pytest.raises(EstateError) as caught:
         parse(document.text, source="app.yaml", platform=document.platform)
     assert str(caught.value) == document.lines
 
 
 @pytest.mark.parametrize("document", SOUND_DOCUMENTS, ids=lambda document: document.name)
-def test_takes_what_aws_takes(document: Written) -> None:
+def test_accepts_what_aws_accepts(document: Written) -> None:
     assert parse(document.text, source="app.yaml", platform=document.platform).text == document.text
 
 
@@ -49,11 +49,24 @@ def test_any_problem_of_a_document_is_one_line_with_its_place(data: st.DataObjec
 
 @pytest.mark.parametrize("action", ACTION_MODULES)
 def test_takes_every_action_with_only_the_inputs_that_it_requires(action: str) -> None:
-    needed = ", ".join(f"{name}: [a]" if name == "commands" else f"{name}: a" for name in ACTION_MODULES[action].needed)
+    names = [name for name, *_ in ACTION_MODULES[action].needed]
+    needed = ", ".join(f"{name}: [a]" if name == "commands" else f"{name}: a" for name in names)
     inputs = "stringEquals: a, value: a" if action == "Assert" else needed
     steps = f"steps: [{{name: A, action: {action}, inputs: {{{inputs}}}}}]"
     document = parse(f"schemaVersion: 1.0\nphases: [{{name: build, {steps}}}]", source="app.yaml")
     assert document.phases == ("build",)
+
+
+def test_a_condition_is_checked_at_any_depth() -> None:
+    condition = "{fileExist: /etc/hosts}"
+    for _ in range(40):
+        condition = f"{{and: [{condition}]}}"
+    steps = f"steps: [{{name: A, action: Reboot, if: {condition}}}]"
+    with pytest.raises(EstateError) as caught:
+        parse(f"schemaVersion: 1.0\nphases: [{{name: build, {steps}}}]", source="app.yaml")
+    (problem,) = caught.value.problems
+    assert problem.key == ("build", "A", "if", *("and", 0) * 40, "fileExist")
+    assert (problem.rule, problem.remedy) == ("unknown operator", "did you mean 'fileExists'?")
 
 
 DOCUMENT = """\
@@ -102,6 +115,6 @@ def test_shipped_documents_are_sound_on_their_platform_and_go_into_a_request(fil
     platforms: dict[str, Platform] = {"linux": "Linux", "windows": "Windows", "macos": "macOS"}
     document = parse(file.read_text(), source=str(file), platform=platforms[file.stem])
     assert INLINE.fits(document.text)
-    # AWS takes others, too; ours mean something
+    # AWS accepts others, too; those of Goldsmith are used
     assert [name for name in document.parameters if not re.search(rf"{{{{ ?{name} ?}}}}", document.text)] == []
     assert not set(document.phases) - {*BUILD_STAGE, *TEST_STAGE}
