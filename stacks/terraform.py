@@ -15,11 +15,6 @@ from estate import names
 from estate.models.provider import Provider
 from estate.models.settings import Settings
 
-_REQUIRED_PROVIDER = {5: ">= 5.100.0, < 7.0.0", 6: ">= 6.40.0, < 7.0.0"}
-"""By `settings.provider_version`. With 5, the JSON uses only what both major versions have, so either of them works.
-From 6.22 to 6.39 the provider plans a change of every bucket's encryption at each plan
-(hashicorp/terraform-provider-aws#47320); one constraint for both major versions cannot exclude these."""
-
 
 def literal(text: str) -> str:
     """Text that Terraform must not change.
@@ -57,7 +52,7 @@ def add_terraform(
     All resources get `tags` and those of the settings. `account` is the name of the stack's account in the settings.
     """
     # replaces the exact version that the bindings were generated from
-    version = _REQUIRED_PROVIDER[settings.provider_version]
+    version = settings.providers.aws
     stack.add_override("terraform.required_providers", {"aws": {"source": "hashicorp/aws", "version": version}})
     _add_backend(stack, settings=settings, region=region, account=account)
     _add_marker(stack, namespace=settings.namespace)

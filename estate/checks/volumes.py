@@ -59,9 +59,10 @@ def root_volume_of_a_fleet(fleet: Fleet, image: AmiImage, context: Context) -> I
 
 
 def _speed(iops: int | None, context: Context, key: Key) -> Iterator[Problem]:
-    if context.settings.provider_version < 6 and iops and iops > IOPS_OF_AN_AMI:
+    if context.settings.providers.aws_major < 6 and iops and iops > IOPS_OF_AN_AMI:
         rule = f"AWS's provider 5 takes at most {IOPS_OF_AN_AMI} for an AMI"
-        yield Problem((*key, "iops"), rule, str(iops), "write settings: {provider_version: 6}, or fewer")
+        remedy = 'write settings.providers: {aws: ">= 6.40.0, < 7.0.0"}, or fewer'
+        yield Problem((*key, "iops"), rule, str(iops), remedy)
 
 
 def _names(volumes: Mapping[str, object], platform: Platform, *, of: Set[str]) -> Iterator[Problem]:

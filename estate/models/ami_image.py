@@ -182,7 +182,7 @@ class ImageBase(BaseModel):
     """Whether Image Builder records the version of the operating system and the packages of each build. Default:
     enabled."""
     log_retention: Annotated[Duration, Counted("day", least=1, most=3653)] = Duration(90, "day")
-    """How long build logs are kept in the stack's bucket. With `settings.provider_version: 6`, the copies in
+    """How long build logs are kept in the stack's bucket. With version 6 in `settings.providers`, the copies in
     CloudWatch Logs (`/aws/imagebuilder/…`) are kept as long, or for the next longer period that CloudWatch offers;
     otherwise AWS makes these log groups, and the copies are never deleted. Default: 90 days."""
     notifications: Notifications = Notifications()

@@ -85,7 +85,7 @@ class Counted:
         return _core_schema(self)
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return _json_schema(UNITS, least=self.least)
+        return _json_schema(UNITS, example=self.unit, least=self.least)
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class InItsUnit:
         return _core_schema(self)
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return _json_schema(self.units)
+        return _json_schema(self.units, example=self.units[0])
 
 
 def _core_schema(limits: Counted | InItsUnit) -> CoreSchema:
@@ -127,12 +127,12 @@ def _core_schema(limits: Counted | InItsUnit) -> CoreSchema:
     )
 
 
-def _json_schema(units: Sequence[str], *, least: int = 1) -> JsonSchemaValue:
+def _json_schema(units: Sequence[str], *, example: str, least: int = 1) -> JsonSchemaValue:
     many, one = "|".join(f"{unit}s" for unit in units), "|".join(units)
     return {
         "type": "string",
         "pattern": f"^(1 ({one})|({'' if least else '0|'}[2-9]|[1-9][0-9]{{1,8}}) ({many}))$",
-        "$comment": f"a duration such as `2 {units[0]}s`",
+        "$comment": f"a duration such as `2 {example}s`",
     }
 
 

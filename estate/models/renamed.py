@@ -18,6 +18,9 @@ _DURATIONS: Mapping[str, tuple[str, str]] = {
 
 def instead_of(key: str, value: Any, known: Collection[str]) -> str | None:
     """The remedy for a key that was renamed, where the new name is one of the `known`; None for another key."""
+    if key == "provider_version" and "providers" in known:
+        constraint = ">= 6.40.0, < 7.0.0" if value == 6 else ">= 5.100.0, < 7.0.0"
+        return f'write providers: {{aws: "{constraint}"}}'
     name, unit = _DURATIONS.get(key, ("", ""))
     if name not in known:
         return None

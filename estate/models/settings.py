@@ -6,6 +6,7 @@ from pydantic import BaseModel, BeforeValidator, Discriminator, Field, StrictBoo
 
 from estate.models.accounts import Account
 from estate.models.provider import AssumeRole, Provider
+from estate.models.providers import Providers
 from estate.models.salvage import StandIn
 from estate.models.types import (
     FROZEN,
@@ -126,10 +127,8 @@ class Settings(BaseModel):
     account of `provider`."""
     provider: Provider = Provider()
     """How Terraform reaches AWS. Default: the credentials of the environment."""
-    provider_version: Literal[5, 6] = 5
-    """The lowest major version of AWS's provider with which plans run. With 6, which means 6.40 or newer, image stacks
-    create the log groups in CloudWatch that builds write to, encrypted and with a retention. Default: 5, which means
-    5.100 or newer, including 6; Image Builder creates these log groups itself, and their logs never expire."""
+    providers: Providers = Providers()
+    """The versions of Terraform's providers. Default: version 5.100 of AWS's provider or newer, including 6."""
     iam: Iam = Iam()
     """Path and permissions boundary of all roles. Default: path `/`, no boundary."""
     tags: Tags = {}

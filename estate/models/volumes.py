@@ -99,7 +99,7 @@ class BuildVolume(BaseModel):
     """Its type. Default: gp3."""
     iops: Annotated[StrictInt, Field(ge=100, le=64_000)] | None = None
     """I/O operations per second of a gp3 volume, at least 3000, or of an io1 or io2 volume, which require it. For an
-    AMI at most 10000 unless `settings.provider_version` is 6. Default: 3000."""
+    AMI at most 10000 unless `settings.providers` is version 6. Default: 3000."""
     throughput: Annotated[StrictInt, Field(ge=125, le=1000)] | None = None
     """Throughput of a gp3 volume in MiB per second. Default: 125."""
 

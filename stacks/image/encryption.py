@@ -33,7 +33,7 @@ def add_key(stack: TerraformStack, declared: EstateImage[Image], *, account: str
 
 def _log_groups(declared: EstateImage[Image]) -> list[str]:
     groups = [names.function_log(declared.names.handoff)]
-    if declared.settings.provider_version >= 6:
+    if declared.settings.providers.aws_major >= 6:
         groups += [declared.names.build_log, declared.names.pipeline_log]
     return groups
 

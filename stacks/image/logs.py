@@ -80,4 +80,4 @@ def add_log_groups(stack: TerraformStack, scope: ImageScope) -> LogGroups | None
 
 
 def _has_log_groups(scope: ImageScope) -> bool:
-    return scope.settings.provider_version >= 6
+    return scope.settings.providers.aws_major >= 6

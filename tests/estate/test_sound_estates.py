@@ -32,7 +32,7 @@ images:
     instance: {root_volume: {volume_size: 200, iops: 64000}}
 """,
     "more operations a second than provider 5 takes, with 6": """\
-settings: {namespace: acme, provider_version: 6}
+settings: {namespace: acme, providers: {aws: "~> 6.40"}}
 images:
   db:
     os: amazon-linux-2023

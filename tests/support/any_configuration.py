@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 FULL = """\
 settings:
   namespace: acme
-  provider_version: 6
+  providers: {aws: ">= 6.40.0, < 7.0.0"}
   backend:
     s3:
       bucket: acme-state
