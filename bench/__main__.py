@@ -63,9 +63,10 @@ def _machine() -> str:
     """The machine, how busy it is, and the versions that the figures are valid for."""
     node = subprocess.run([NODE, "--version"], capture_output=True, text=True, check=True).stdout.strip()
     packages = ", ".join(f"{name} {version(name)}" for name in ("cdktf", "cdktf-cdktf-provider-aws", "jsii"))
+    priority = " and real-time priority" if getattr(os, "sched_getscheduler", int)(0) else ""
     return (
         f"{platform.system()} on {os.cpu_count()} processors ({platform.machine()}) with a load average of "
-        f"{os.getloadavg()[0]:.1f} at its start, Python {platform.python_version()}, Node {node[1:]}, {packages}"
+        f"{os.getloadavg()[0]:.1f}{priority}, Python {platform.python_version()}, Node {node[1:]}, {packages}"
     )
 
 

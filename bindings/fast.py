@@ -8,7 +8,7 @@ without a change in what is synthesized:
 2. A slim copy of the bindings' jsii assembly, first on that search path: Node reads only the submodules that `stacks/`
    imports. It is made once from what is installed, and kept in a cache.
 3. Node starts, and reads, while Python imports.
-4. Python looks for garbage less often, and reads the version of a package only once.
+4. Python looks for garbage less often, reads the version of a package only once, and does not import asyncio.
 
 Nothing depends on them. When a program imports a submodule that `stacks/` does not, the whole assembly is loaded beside
 the slim one. When no slim copy can be made, the whole one is used, and one line on stderr says why.
@@ -23,6 +23,7 @@ import re
 import sys
 from collections.abc import Sequence, Set
 from functools import cache
+from importlib import import_module
 from importlib.abc import MetaPathFinder
 from importlib.util import find_spec
 from pathlib import Path
@@ -32,7 +33,7 @@ from bindings import slim
 from bindings.slim import BINDINGS
 
 _STACKS = Path(__file__).parent.parent / "stacks"
-_IMPORTED = re.compile(rf"\b{BINDINGS}\.(\w+)|\bfrom {BINDINGS} import ([\w, ]+|\([\s\w,]+\))")
+_IMPORTED = re.compile(rf"{BINDINGS}(?:\.(\w+)| import ([\w, ]+|\([\s\w,]+\)))")
 
 
 def start() -> None:
@@ -47,7 +48,7 @@ def start() -> None:
     if os.environ.get("GOLDSMITH_STOCK_BINDINGS") or spec is None:
         return  # without bindings, the import that follows says what is missing
     _spare_python()
-    from bindings import node  # now, because it imports jsii
+    from bindings import node  # only now, because it imports jsii
 
     stock = Path(next(iter(spec.submodule_search_locations or ())))
     parent = ModuleType(BINDINGS)
@@ -55,6 +56,7 @@ def start() -> None:
     sys.modules[BINDINGS] = parent
     try:
         node.start()
+        _import_typeguard()
         needed = {name for name in imported_in(_STACKS) if (stock / name).is_dir()}
         copy = slim.cached(stock, needed)
         node.load("@cdktf/provider-aws", copy)
@@ -79,6 +81,19 @@ def _spare_python() -> None:
     sys.setswitchinterval(0.0005)  # the loading thread has few lines, which would wait 5 ms each for the importing one
     # each module of the bindings asks for the version of typeguard, for which Python reads and parses a file
     importlib.metadata.version = cache(importlib.metadata.version)
+
+
+def _import_typeguard() -> None:
+    """typeguard, which checks arguments, imports `unittest.mock` and with it asyncio, only to accept mocks."""
+    if "unittest.mock" in sys.modules:
+        return
+    stand_in = ModuleType("unittest.mock")
+    vars(stand_in)["Mock"] = type("Mock", (), {})
+    sys.modules["unittest.mock"] = stand_in
+    try:
+        import_module("typeguard")
+    finally:
+        del sys.modules["unittest.mock"]
 
 
 def imported_in(folder: Path) -> set[str]:
