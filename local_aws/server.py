@@ -155,7 +155,7 @@ class LocalAws:
         self._control("organization", {"account": account, "path": path})
 
     def log(self) -> str:
-        """What the server has written so far, for instance why it refused something that AWS might allow."""
+        """What the server has written so far, for example why it refused something that AWS might allow."""
         # without `seek`: the server writes at the position that it would change
         return os.pread(self._log.fileno(), 1_000_000, 0).decode(errors="replace")
 

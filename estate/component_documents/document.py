@@ -121,7 +121,7 @@ def _text(value: Any) -> str:
 
 _VARIABLES = {"parameters": "a parameter", "constants": "a constant"}
 _is_text = must("must be text", lambda value: not isinstance(value, dict | list | None))
-# the guide does not know `allowedValues`, a sample of AWS's writes it
+# the guide does not have `allowedValues`, but a sample of AWS does
 _SHAPES = shapes(
     """
 a component document: name description schemaVersion parameters constants phases

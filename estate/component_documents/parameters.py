@@ -1,7 +1,7 @@
 """The parameters of component documents: what kind of value each takes.
 
-AWS knows text only. Goldsmith's convention says more: a parameter whose description begins with `Whole number.`,
-`true or false.` or `One of a, b, c.` accepts nothing else. Nor does one with `allowedValues`.
+For AWS every value is text. Goldsmith's convention says more: a parameter whose description begins with `Whole
+number.`, `true or false.` or `One of a, b, c.` accepts only such values, as does one with `allowedValues`.
 """
 
 import re
@@ -19,9 +19,9 @@ class Parameter:
     quoted: bool = False
     """Whether a script has it between single quotes.
 
-    The executor puts values into scripts as they are, so one with a single quote would end the text there and run as
-    commands. It does so once: braces in a value stay braces (the maintainers of Image Builder in issue 114 of its
-    roadmap), so `{{` needs no care.
+    The executor puts values into scripts unchanged, so a single quote in a value would end the text there, and the rest
+    would run as commands. It replaces references once: braces in a value stay braces (the maintainers of Image Builder
+    in issue 114 of its roadmap), so `{{` needs no care.
     """
     in_here_string: bool = False
     """Whether a PowerShell script has it in a here-string, which a line that begins with `'@` ends."""
@@ -34,7 +34,7 @@ class Parameter:
 
     @property
     def kind(self) -> str:
-        """What a value is, in words."""
+        """The kind of a value, as text."""
         if self.description.startswith("Whole number."):
             return "a whole number"
         if self.description.startswith("true or false."):
@@ -43,7 +43,7 @@ class Parameter:
 
     @property
     def meaning(self) -> str:
-        """The description without what says the kind."""
+        """The description without the words that say the kind."""
         said = self.kind[:1].upper() + self.kind[1:] if self.choices else self.kind.removeprefix("a ").capitalize()
         return re.sub(rf"^{re.escape(said)}\.\s*", "", self.description, flags=re.IGNORECASE)
 
@@ -53,5 +53,5 @@ class Parameter:
             return value in self.choices
         if self.kind == "true or false":
             return value in ("true", "false")
-        # without leading zeros, which a shell takes for octal
+        # without leading zeros, with which a shell reads a number as octal
         return self.kind != "a whole number" or re.fullmatch(r"0|[1-9][0-9]*", value) is not None

@@ -17,8 +17,8 @@ from estate.problems import Problem, Words, did_you_mean, shown
 BUILD_STAGE = ("build", "validate")
 """The phases that Image Builder runs on the instance that builds."""
 TEST_STAGE = ("test", "container-host-test")
-"""Those that it runs on another instance, the last one for container images only. It accepts any further phase, and
-runs none."""
+"""The phases that it runs on another instance, the last one only for container images. It accepts any further phase,
+but does not run it."""
 
 # what looks like a reference; `{{ range . }}` or `awk '{{print $1}}'` does not
 _REFERENCE = re.compile(r"(\{\{[ \t]*(\.?[A-Za-z0-9_-][A-Za-z0-9_.\[\]-]*)[ \t]*\}\})")

@@ -19,7 +19,7 @@ PHASES = (*BUILD_STAGE, *TEST_STAGE)
 """The phases that Image Builder runs."""
 
 _ALMOST = r"(build|validat|test)[a-z]*"
-"""What is meant as one of them and is not: `Build`, `tests`, `validation`."""
+"""Names that are almost one of these phases, and probably meant as one: `Build`, `tests`, `validation`."""
 
 _ON_FAILURE = ("Abort", "Continue", "Ignore")
 _FOR = ("start", "end", "updateBy")
@@ -121,12 +121,12 @@ def _restart(inputs: Any, action: str) -> Iterator[Problem]:
 
 
 def _condition(condition: Any) -> Iterator[Problem]:
-    """AWS adds operators, so an unknown one passes, unless it is a misspelt known one."""
+    """AWS adds operators, so an unknown one is accepted, unless it is a misspelt known one."""
     if isinstance(condition, list) and condition:
         for index, each in enumerate(condition):
             yield from below((index,), _condition(each))
     elif not is_mapping(condition) or not condition.keys() - _NOT_OPERATORS:
-        remedy = "write for instance stringEquals: and value:"
+        remedy = "write for example stringEquals: and value:"
         yield Problem((), "a condition needs an operator", shown(condition), remedy)
     else:
         for name, value in condition.items():

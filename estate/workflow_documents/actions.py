@@ -23,7 +23,7 @@ def is_variable(value: Any) -> bool:
 
 
 def _is_json(value: Any) -> bool:
-    """Whether a value is JSON text once its variables have values, of which a number fits wherever one may stand."""
+    """Whether a value is JSON text once its variables have values; a number fits in every place."""
     try:
         json.loads(IN_TEXT.sub("0", value if isinstance(value, str) else ""))
     except ValueError:
@@ -31,7 +31,7 @@ def _is_json(value: Any) -> bool:
     return True
 
 
-_JSON = must("must be JSON, as text", _is_json, """write for instance '{"imageId": "{{ $.stepOutputs.….imageId }}"}'""")
+_JSON = must("must be JSON, as text", _is_json, """write for example '{"imageId": "{{ $.stepOutputs.….imageId }}"}'""")
 _HEALTH = ("RUNNING", "STATUS_CHECK_PASSED")
 
 # only: the stages, if it does not run in all; hours: the longest timeout, if it is not 12; own role: AWS does not say
@@ -77,5 +77,5 @@ SYSTEM_VARIABLES = words(
     "imageId imageName imageType imageVersionNumber instanceProfileName platform s3Logs securityGroups sourceImageARN "
     "subnetId terminateInstanceOnFailure workflowPhase workingDirectory"
 )
-"""What stands below `$.imagebuilder`, as far as it is known; AWS may have more. Source: "Use dynamic variables in your
+"""The names below `$.imagebuilder`, as far as they are known; AWS may have more. Source: "Use dynamic variables in your
 workflow document"."""

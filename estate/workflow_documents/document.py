@@ -40,7 +40,7 @@ class WorkflowParameter:
 
     @property
     def kind(self) -> str:
-        """What a value of an image is, in words. A list has one item: AWS's provider takes one value."""
+        """The kind of a value of an image, as text. A list has one item: AWS's provider takes one value."""
         return "text" if self.type == "stringList" else _TYPES[self.type][1]
 
     def takes(self, value: str) -> bool:
@@ -69,15 +69,15 @@ class WorkflowDocument:
     outputs: tuple[str, ...]
     """The names that later workflows can refer to."""
     workflow_outputs: tuple[str, ...]
-    """The names to which it refers of the outputs of earlier workflows."""
+    """The names of outputs of earlier workflows to which it refers."""
 
     def does(self, action: str) -> bool:
         """Whether a step has the action."""
         return any(step.action == action for step in self.steps)
 
     def values_of(self, action: str, name: str, given: Mapping[str, str]) -> Iterator[str | None]:
-        """What the steps with an action have as an input, as far as it is known before a build: as written, with the
-        values that are `given` to parameters, or their defaults. None where it is not."""
+        """The values that the steps with an action have for an input, with the values that are `given` to parameters,
+        or their defaults. None for a value that is not known before a build."""
         for step in self.steps:
             if step.action == action and name in step.inputs:
                 yield self._known(str(step.inputs[name]), given)
@@ -172,7 +172,7 @@ def _parameter(fields: dict[str, Any]) -> Iterator[Problem]:
 def _output(fields: dict[str, Any]) -> Iterator[Problem]:
     yield from _SHAPES["an output"].problems(fields)
     if not is_mapping(fields, "value"):
-        remedy = "write for instance $.stepOutputs.CreateOutputAMI.imageId"
+        remedy = "write for example $.stepOutputs.CreateOutputAMI.imageId"
         yield Problem(("value",), "an output needs a value", shown(fields.get("value")), remedy)
 
 

@@ -1,7 +1,7 @@
 """Variables of a workflow document, `$.…`: whether what they name exists, and exists in time.
 
-A variable is the whole value of an input whose name ends in `.$`, the `value` of a condition or of an output, or stands
-in text as `{{ $.… }}`. Source: "Use dynamic variables in your workflow document" in the user guide of EC2 Image
+A variable is the whole value of an input whose name ends in `.$`, the `value` of a condition or of an output, or a part
+of a text, as `{{ $.… }}`. Source: "Use dynamic variables in your workflow document" in the user guide of EC2 Image
 Builder.
 """
 
@@ -26,7 +26,7 @@ def workflow_outputs_in(content: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def problems_of(content: Mapping[str, Any]) -> Iterator[Reference]:
-    """What is wrong with each variable that names what does not exist, or stands where it is taken for text."""
+    """What is wrong with each variable whose name does not exist, or that is in a place where it is taken for text."""
     steps = {str(step.get("name")): (index, step) for index, step in reversed(mappings(content.get("steps")))}
     declared = [str(each.get("name")) for _, each in mappings(content.get("parameters"))]
     for key, text in _texts(content):
@@ -81,7 +81,7 @@ def _rules(
         elif action := STEP_ACTIONS.get(str(step.get("action"))):
             yield from action.output_rules(rest[1])
     elif node == "imagebuilder":
-        # AWS adds variables, so an unknown one passes, unless it is a known one misspelt
+        # AWS adds variables, so an unknown one is accepted, unless it is a known one misspelt
         known = {each.lower(): each for each in SYSTEM_VARIABLES}
         name = rest[0].lower()
         if name not in known and (near := get_close_matches(name, known, n=1, cutoff=0.85)):

@@ -41,7 +41,7 @@ _EXAMPLES = {
 
 
 def problems_of(steps: Any, stage: Stage) -> Iterator[Problem]:
-    """What is wrong with the value of `steps:`, but for references."""
+    """What is wrong with the value of `steps:`, except for references."""
     if isinstance(steps, list) and len(steps) > MOST_STEPS:
         rule, remedy = f"a workflow has at most {MOST_STEPS} steps", "put the work into components"
         yield Problem((), rule, str(len(steps)), remedy)
@@ -77,10 +77,10 @@ def _step(step: dict[str, Any], stage: Stage) -> Iterator[Problem]:
 
 
 def _condition(condition: Any, key: Key = (), level: int = 1) -> Iterator[Problem]:
-    if isinstance(condition, list) and len(condition) == 1:  # the guide writes a single one so, too
+    if isinstance(condition, list) and len(condition) == 1:  # the guide also writes a single condition as a list
         condition, key = condition[0], (*key, 0)
     if not is_mapping(condition) or not condition:
-        remedy = "write for instance stringEquals: and value:"
+        remedy = "write for example stringEquals: and value:"
         yield Problem(key, "a condition is a mapping with an operator", shown(condition), remedy)
         return
     if level > _DEEPEST:
@@ -88,7 +88,7 @@ def _condition(condition: Any, key: Key = (), level: int = 1) -> Iterator[Proble
         return
     operators = [name for name in condition if name in ("and", "or", "not", *OPERATORS)]
     if [*condition] == ["value"]:
-        yield Problem(key, "a condition needs an operator", shown(condition), "write for instance stringEquals: …")
+        yield Problem(key, "a condition needs an operator", shown(condition), "write for example stringEquals: …")
     if len(operators) > 1:
         yield Problem(key, "a condition has one operator", shown(condition), "write and: with a list of them")
     for name in operators:

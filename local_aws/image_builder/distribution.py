@@ -123,7 +123,7 @@ def distribute_containers(store: RegionStore, image: Mapping[str, Any]) -> list[
 
     It gets the tags of the distribution and one with the image's version and build. If no distribution is for the
     build's own region, it is also pushed to the recipe's repository there ("Target repository name" in the user guide).
-    Raises botocore's ClientError when ECR refuses, for instance to move a tag of an immutable repository.
+    Raises botocore's ClientError when ECR refuses, for example to move a tag of an immutable repository.
     """
     recipe, version = image["containerRecipe"], image["version"].replace("/", "-")
     home = {
