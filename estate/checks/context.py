@@ -10,7 +10,7 @@ from estate.models.ami_image import AmiImage, ComponentUse
 from estate.models.container_image import ContainerImage
 from estate.models.data_volumes import ImageVolume
 from estate.models.fleet import Fleet
-from estate.models.images import Image, bases_of, by_kind, volumes_of
+from estate.models.images import Image, by_kind
 from estate.models.settings import Settings
 from estate.problems import Key, Words
 
@@ -68,12 +68,25 @@ class Context:
         }
 
     def volumes_of(self, image: AmiImage) -> Mapping[str, ImageVolume] | None:
-        """The volumes of an image and of the images from which it is built; None if not all of them are known."""
-        *_, last = chain = [image, *bases_of(image, self.amis)]
-        keys = (("images", each.name) for each in chain)
-        if any(self.broken_fields(image=key) & {"image.volumes", "image.parent"} for key in keys):
-            return None
-        return None if last.base and last.base.image not in self.amis else volumes_of(image, self.amis)
+        """The volumes of an image and of the images from which it is built; None if not all of them are known, or if
+        it is built from itself."""
+        chain: list[AmiImage] = []
+        current: AmiImage | None = image
+        while current and current.name not in self._volumes:
+            chain.append(current)
+            self._volumes[current.name] = None
+            current = self.amis.get(current.base.image) if current.base else None
+        for each in reversed(chain):
+            inherited = self._volumes.get(each.base.image) if each.base else {}
+            broken = self.broken_fields(image=("images", each.name)) & {"image.volumes", "image.parent"}
+            if inherited is not None and not broken:
+                self._volumes[each.name] = {**inherited, **each.volumes}
+        return self._volumes[image.name]
+
+    @cached_property
+    def _volumes(self) -> dict[str, Mapping[str, ImageVolume] | None]:
+        """What `volumes_of` has found, so that a chain of images is followed once."""
+        return {}
 
     def broken_fields(self, **owners: Key) -> frozenset[str]:
         """The broken fields of the settings, images or fleets with these keys, named as rules name what they read:

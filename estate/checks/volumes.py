@@ -85,7 +85,6 @@ def _sizes(
     volumes: Mapping[str, ImageVolume] | Mapping[str, FleetVolume], base: AmiImage, context: Context
 ) -> Iterator[Problem]:
     """Problems of volumes against those of the image from which their AMI is built, or which their fleet runs."""
-    # a chain of bases is followed only where there is something to compare
     if not volumes or (known := context.volumes_of(base)) is None:
         return
     for name, volume in volumes.items():

@@ -1,6 +1,6 @@
 """Every kind of image that `images:` may have, distinguished by `kind`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from estate.models.ami_image import AmiImage
 from estate.models.container_image import ContainerImage
@@ -22,20 +22,12 @@ def by_kind(images: Mapping[str, Image]) -> tuple[dict[str, AmiImage], dict[str,
     return amis, containers
 
 
-def bases_of(image: AmiImage, images: Mapping[str, AmiImage]) -> Iterator[AmiImage]:
-    """The images from which an image is built, as far as they are among `images`: its base, the base of that, and so
-    on."""
-    seen = {image.name}
+def volumes_of(image: AmiImage, images: Mapping[str, AmiImage]) -> dict[str, ImageVolume]:
+    """The volumes that the AMIs of an image have in addition to the root volume, as far as the estate declares them:
+    its own and those of the images from which it is built."""
+    found, seen = dict(image.volumes), {image.name}
     while image.base and image.base.image in images and image.base.image not in seen:
         image = images[image.base.image]
         seen.add(image.name)
-        yield image
-
-
-def volumes_of(image: AmiImage, images: Mapping[str, AmiImage]) -> dict[str, ImageVolume]:
-    """The volumes that the AMIs of an image have in addition to the root volume, as far as the estate declares them:
-    its own and those of its bases."""
-    found = dict(image.volumes)
-    for base in bases_of(image, images):
-        found = {**base.volumes, **found}
+        found = {**image.volumes, **found}
     return found
