@@ -10,6 +10,7 @@ import pytest
 import bindings
 from local_aws.server import LocalAws
 from scripts import terraform
+from tests.support.provider import running_provider
 from tests.support.scratch_system import Base, NewSystem, System
 
 
@@ -43,6 +44,15 @@ def terraform_environment(local_aws: LocalAws, tmp_path_factory: pytest.TempPath
     if lack:
         pytest.skip(lack)
     return environment
+
+
+@pytest.fixture(scope="session")
+def one_provider_environment(
+    terraform_environment: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Mapping[str, str]]:
+    """The same, in which all commands share one process of the provider: for configurations with one provider block."""
+    with running_provider(terraform_environment, folder=tmp_path_factory.mktemp("provider")) as environment:
+        yield environment
 
 
 @pytest.fixture(scope="session")

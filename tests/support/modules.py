@@ -18,8 +18,8 @@ Stacks = Mapping[str, Mapping[str, Any]]
 def write_modules(folder: Path, stacks: Stacks) -> None:
     """Write stacks below a folder as modules of a configuration whose root is there.
 
-    A module has no backend. Providers move to the root, one for each set of arguments: each costs a process. They keep
-    the values of the stack that comes first.
+    A module has no backend. Providers move to the root; those that differ in tags only are one, with the tags of the
+    stack that comes first.
     """
     providers: dict[str, dict[str, Any]] = {}
     modules: dict[str, dict[str, Any]] = {}
@@ -27,7 +27,7 @@ def write_modules(folder: Path, stacks: Stacks) -> None:
         passed = {}
         for provider in stack["provider"]["aws"]:
             inner = "aws" + (f".{provider['alias']}" if "alias" in provider else "")
-            arguments = json.dumps(_names_in({key: value for key, value in provider.items() if key != "alias"}))
+            arguments = json.dumps({key: provider[key] for key in sorted(provider.keys() - {"alias", "default_tags"})})
             providers.setdefault(arguments, {**provider, "alias": f"provider_{len(providers)}"})
             passed[inner] = f"aws.{providers[arguments]['alias']}"
         modules[name.replace("/", "_").replace(".", "_")] = {"source": f"./{name}", "providers": passed}
@@ -36,6 +36,8 @@ def write_modules(folder: Path, stacks: Stacks) -> None:
         "terraform": {"required_providers": {"aws": terraform.PROVIDER}},
         "provider": {"aws": list(providers.values())},
         "module": modules,
+        # so that a plan has changes of outputs, too
+        "output": {name: {"value": f"${{module.{name}}}"} for name in modules},
     }
     _write(folder / "main.tf.json", root)
 
@@ -56,13 +58,6 @@ def _module(stack: Mapping[str, Any], *, aliases: list[str]) -> dict[str, Any]:
     required = {**stack["terraform"]["required_providers"]["aws"], "configuration_aliases": aliases}
     kept = {key: value for key, value in stack.items() if key not in ("provider", "//")}
     return {**kept, "terraform": {"required_providers": {"aws": required}}}
-
-
-def _names_in(value: Any) -> Any:
-    """The names of arguments, without their values and without those of tags."""
-    if isinstance(value, dict):
-        return {key: _names_in(inner) for key, inner in sorted(value.items()) if key != "tags"}
-    return [_names_in(inner) for inner in value[:1]] if isinstance(value, list) else None
 
 
 def _write(file: Path, content: Mapping[str, Any]) -> None:

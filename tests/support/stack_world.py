@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from botocore import xform_name
-from botocore.model import ListShape, MapShape, Shape, StructureShape
 
 from lambda_src.handoff.configuration import image_of
 from lambda_src.handoff.handler import respond
@@ -24,10 +23,9 @@ from lambda_src.handoff.run import Target
 from local_aws.server import LocalAws
 from tests.support.estates import configuration
 from tests.support.handoff_world import SCHEDULE
+from tests.support.requests import request
 
 _MADE = ("component", "image_recipe", "infrastructure_configuration", "distribution_configuration", "image_pipeline")
-_OF_TERRAFORM = ("lifecycle", "depends_on", "//")
-_OTHER_NAMES = {"version": "semanticVersion", "user_data_base64": "userDataOverride"}
 _INSTANCE_CONFIGURATION = ("systems_manager_agent", "user_data_base64")
 
 
@@ -93,11 +91,10 @@ class Stack:
     def _create(self, kind: str, arguments: Mapping[str, Any]) -> str:
         operation = f"Create{kind.title().replace('_', '')}"
         shape = self._image_builder.meta.service_model.operation_model(operation).input_shape
-        kept = {key: value for key, value in arguments.items() if key not in _OF_TERRAFORM}
-        outer = {key: value for key, value in kept.items() if key not in _INSTANCE_CONFIGURATION}
-        if inner := {key: value for key, value in kept.items() if key in _INSTANCE_CONFIGURATION}:
+        outer = {key: value for key, value in arguments.items() if key not in _INSTANCE_CONFIGURATION}
+        if inner := {key: value for key, value in arguments.items() if key in _INSTANCE_CONFIGURATION}:
             outer["additional_instance_configuration"] = inner
-        answer = getattr(self._image_builder, xform_name(operation))(**_request(outer, shape))
+        answer = getattr(self._image_builder, xform_name(operation))(**request(outer, shape))
         (arn,) = (value for key, value in answer.items() if key.endswith("Arn"))
         return str(arn)
 
@@ -118,21 +115,3 @@ class Stack:
             return self._known[reference]
         kind, name, attribute = reference.split(".")
         return str(self._resolved(self._resources[kind][name][attribute]))
-
-
-def _request(value: Any, shape: Shape) -> Any:
-    """Terraform's arguments in the form of a request: names, lists and types as the service model has them."""
-    if isinstance(shape, StructureShape):
-        members = {key: _member(key, shape) for key in value}
-        return {member: _request(value[key], shape.members[member]) for key, member in members.items()}
-    if isinstance(shape, ListShape):
-        return [_request(inner, shape.member) for inner in (value if isinstance(value, list) else [value])]
-    if isinstance(shape, MapShape):
-        return value
-    return value in (True, "true") if shape.type_name == "boolean" else value
-
-
-def _member(key: str, shape: StructureShape) -> str:
-    first, *rest = key.split("_")
-    camel = _OTHER_NAMES.get(key, first + "".join(map(str.capitalize, rest)))
-    return camel if camel in shape.members else f"{camel}s"

@@ -1,6 +1,5 @@
 """A container image from the estate to its channel: the real Terraform, a build and the hand-off, on the local AWS."""
 
-import json
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -28,10 +27,14 @@ images:
     dockerfile: Dockerfile
     repository: {force_delete: true, keep: 20}
     build: [update-os]
+    image_scanning: {image_scanning_enabled: true}
     regions: [eu-west-1, eu-central-1]
     channels: [prod]
 """
-MUTABLE = ESTATE.replace("keep: 20", "keep: 20, image_tag_mutability: MUTABLE")
+REPOSITORY = ", ecr_configuration: {repository_name: team/unscanned, container_tags: [web]}"
+CHANGED = ESTATE.replace("keep: 20", "keep: 20, image_tag_mutability: MUTABLE").replace(
+    "image_scanning_enabled: true", f"image_scanning_enabled: true{REPOSITORY}"
+)
 TEMPLATE = """\
 FROM {{{ imagebuilder:parentImage }}}
 {{{ imagebuilder:environments }}}
@@ -84,6 +87,12 @@ class DeployedStack:
         named = [arn for arn in arns if f"/{NAMESPACE}-web/" in arn]
         return [client.get_container_recipe(containerRecipeArn=arn)["containerRecipe"] for arn in named]
 
+    def scanning(self) -> dict[str, Any]:
+        """How the pipeline scans."""
+        pipelines = self.aws.client("imagebuilder", region=HOME).list_image_pipelines()["imagePipelineList"]
+        (found,) = (each for each in pipelines if each["name"] == f"{NAMESPACE}_web")
+        return dict(found["imageScanningConfiguration"])
+
     def repositories(self) -> dict[str, dict[str, Any]]:
         found = {}
         for region in (HOME, ABROAD):
@@ -111,42 +120,7 @@ def world_of(
     return synthesized
 
 
-ECR = f"arn:aws:ecr:{HOME}"
-PARENTS = {
-    # a registry without authentication
-    "hub": ("nginx:1.29", None),
-    "gallery": ("public.ecr.aws/docker/library/nginx:1.29", None),
-    "team": (
-        "123456789012.dkr.ecr.us-east-1.amazonaws.com/team/base:v1",
-        "arn:aws:ecr:us-east-1:123456789012:repository/team/base",
-    ),
-    "fips": (
-        f"123456789012.dkr.ecr-fips.us-east-1.amazonaws.com/team/base@sha256:{'0a' * 32}",
-        "arn:aws:ecr:us-east-1:123456789012:repository/team/base",
-    ),
-    # an ARN does not say in which repository
-    "built": (f"arn:aws:imagebuilder:{HOME}:123456789012:image/base/1.x.x", f"{ECR}:123456789012:repository/*"),
-    "managed": (f"arn:aws:imagebuilder:{HOME}:aws:image/amazon-linux-x86-latest/x.x.x", f"{ECR}:*:repository/*"),
-}
-
-
-def test_build_may_pull_its_parent_where_it_has_to_log_in(tmp_path: Path) -> None:
-    images = "".join(
-        f'  {name}: {{kind: container, parent: "{parent}", build: [update-os], regions: [{HOME}]}}\n'
-        for name, (parent, _) in PARENTS.items()
-    )
-    (tmp_path / "estate.yaml").write_text(f"settings: {{namespace: boxes}}\nimages:\n{images}")
-    stacks = synthesize(tmp_path, tmp_path / "cdktf.out")
-    for name, (_, repository) in PARENTS.items():
-        policy = json.loads(stacks[f"image-{name}"]["resource"]["aws_iam_role_policy"]["instance_policy"]["policy"])
-        pulls = [each for each in policy["Statement"] if each["Sid"] == "PullParent"]
-        assert [each["Resource"] for each in pulls] == ([repository] if repository else []), name
-        assert all("ecr:PutImage" not in each["Action"] for each in pulls), name
-
-
-def test_terraform_makes_changes_replaces_and_destroys_with_nothing_left_to_do(
-    world_of: Callable[..., DeployedStack],
-) -> None:
+def test_container_image_is_created_changed_replaced_and_destroyed(world_of: Callable[..., DeployedStack]) -> None:
     world = world_of()
     world.terraform("init")
     world.terraform("apply", "-auto-approve")
@@ -157,8 +131,7 @@ def test_terraform_makes_changes_replaces_and_destroys_with_nothing_left_to_do(
         HOME: "IMMUTABLE",
         ABROAD: "IMMUTABLE",
     }
-    plan = world.terraform("plan")
-    assert "No changes." in plan, plan
+    assert world.scanning() == {"imageScanningEnabled": True}
 
     # the message, the function, the parameter: nothing here but what Terraform made
     first = world.build()
@@ -168,26 +141,29 @@ def test_terraform_makes_changes_replaces_and_destroys_with_nothing_left_to_do(
 
     check_page(world, digest=first)
 
-    # in place: what ECR lets change
-    world = world_of(estate=MUTABLE)
-    changed = world.terraform("apply", "-auto-approve")
-    assert "Resources: 0 added, 2 changed, 0 destroyed." in changed, changed
-    assert {each["imageTagMutability"] for each in world.repositories().values()} == {"MUTABLE"}
-
-    # replaced: a recipe never changes; the pipeline moves over in between
+    # in place: what ECR and the pipeline let change; replaced: a recipe, to which the pipeline moves in between
     long = TEMPLATE + "#" * 20_000
-    world = world_of(template=long, estate=MUTABLE)
-    replaced = world.terraform("apply", "-auto-approve")
-    assert "Resources: 2 added, 1 changed, 1 destroyed." in replaced, replaced
+    world = world_of(template=long, estate=CHANGED)
+    changed = world.terraform("apply", "-auto-approve")
+    assert "Resources: 2 added, 4 changed, 1 destroyed." in changed, changed
+    assert {each["imageTagMutability"] for each in world.repositories().values()} == {"MUTABLE"}
     (now,) = world.recipes()
     assert now["dockerfileTemplateData"] == long, "through the bucket, letter for letter"
     assert now["arn"] != recipe["arn"]
+    declared = {"repositoryName": "team/unscanned", "containerTags": ["web"]}
+    assert world.scanning() == {"imageScanningEnabled": True, "ecrConfiguration": declared}
     plan = world.terraform("plan")
     assert "No changes." in plan, plan
 
     second = world.build()
     assert second != first
 
+    with pytest.raises(terraform.TerraformError) as caught:
+        world_of(template=long, estate=CHANGED.replace(REPOSITORY, "")).terraform("plan")
+    assert (
+        "Image web: its pipeline has a repository for scans, and AWS's provider cannot remove it. Name one: "
+        "image_scanning.ecr_configuration: {repository_name: …}."
+    ) in " ".join(str(caught.value).split())
     world.terraform("destroy", "-auto-approve")
     assert (world.recipes(), world.repositories()) == ([], {})
 

@@ -1,8 +1,7 @@
-"""Workflows: which ones run, under which role, and how the real Terraform creates, uses and removes them."""
+"""Workflows: which ones run, and under which role."""
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,6 @@ import pytest
 
 from estate.load import load
 from estate.recipes.workflows import Workflow, runs_of
-from local_aws.server import LocalAws
-from scripts import terraform
 from tests.support.broken_estates import smallest
 from tests.support.estates import ESTATES, synthesize
 from tests.support.mutations import mutations
@@ -19,23 +16,6 @@ from tests.support.mutations import mutations
 REGION = "eu-west-1"
 NAMESPACE = "flows"
 MANAGED = f"arn:aws:imagebuilder:{REGION}:aws:workflow"
-ESTATE = f"""
-settings:
-  namespace: {NAMESPACE}
-  kms_key: arn:aws:kms:{REGION}:000000000000:key/0a1b2c3d-0000-0000-0000-000000000000
-images:
-  web:
-    os: amazon-linux-2023
-    build: [update-os]
-    regions: [{REGION}]
-    image_scanning: {{image_scanning_enabled: true}}
-"""
-WORKFLOWS = """
-    workflows:
-      test:
-        - {use: workflows/look.yaml, with: {note: "letter for letter: ${HOME} and %{http_code}"}, on_failure: CONTINUE}
-        - arn:aws:imagebuilder:eu-west-1:aws:workflow/test/test-image/x.x.x
-"""
 LOOK = """\
 schemaVersion: 1.0
 parameters: [{name: note, type: string}]
@@ -44,137 +24,6 @@ steps:
     action: WaitForAction
     inputs: {payload: '"{{ $.parameters.note }} ${HOME} %{http_code}"'}
 """
-
-
-@dataclass(frozen=True)
-class DeployedStack:
-    """The stack and what it makes."""
-
-    aws: LocalAws
-    environment: Mapping[str, str]
-    stack: Path
-
-    def terraform(self, *arguments: str) -> str:
-        # the rest of the stack takes a minute, and is tested elsewhere
-        targets = ("aws_imagebuilder_image_pipeline.pipeline", "aws_imagebuilder_workflow.workflow_look")
-        wanted = (f"-target={each}" for each in targets)
-        return terraform.run(*arguments, *wanted, folder=self.stack, environ=self.environment)
-
-    @property
-    def image_builder(self) -> Any:
-        return self.aws.client("imagebuilder", region=REGION)
-
-    def workflows(self) -> list[dict[str, Any]]:
-        listed = self.image_builder.list_workflows()["workflowVersionList"]
-        return [
-            self.image_builder.get_workflow(workflowBuildVersionArn=each["arn"])["workflow"]
-            for each in listed
-            if each["name"] == f"{NAMESPACE}_web_look"
-        ]
-
-    def pipeline(self) -> dict[str, Any]:
-        found = self.image_builder.list_image_pipelines()["imagePipelineList"]
-        (pipeline,) = (each for each in found if each["name"] == f"{NAMESPACE}_web")
-        return dict(pipeline)
-
-
-@pytest.fixture
-def world_of(
-    local_aws: LocalAws, terraform_environment: Mapping[str, str], tmp_path: Path
-) -> Callable[..., DeployedStack]:
-    """Synthesizes the estate with a document and gives the world of its stack."""
-
-    def synthesized(estate: str, document: str = LOOK) -> DeployedStack:
-        (tmp_path / "config" / "workflows").mkdir(parents=True, exist_ok=True)
-        (tmp_path / "config" / "estate.yaml").write_text(estate)
-        (tmp_path / "config" / "workflows" / "look.yaml").write_text(document)
-        synthesize(tmp_path / "config", tmp_path / "cdktf.out")
-        return DeployedStack(local_aws, terraform_environment, tmp_path / "cdktf.out" / "stacks" / "image-web")
-
-    return synthesized
-
-
-def test_workflows_are_created_used_and_removed(world_of: Callable[..., DeployedStack]) -> None:
-    world = world_of(ESTATE + WORKFLOWS)
-    terraform.run("init", folder=world.stack, environ=world.environment)
-    world.terraform("apply", "-auto-approve")
-    (first,) = world.workflows()
-    assert (first["type"], first["data"]) == ("TEST", LOOK)
-    assert first["parameters"] == [{"name": "note", "type": "string"}]
-    pipeline = world.pipeline()
-    note = {"name": "note", "value": ["letter for letter: ${HOME} and %{http_code}"]}
-    assert pipeline["workflows"] == [
-        {"workflowArn": f"{MANAGED}/build/build-image/x.x.x"},
-        {"workflowArn": first["arn"], "parameters": [note], "onFailure": "CONTINUE"},
-        {"workflowArn": f"{MANAGED}/test/test-image/x.x.x", "onFailure": "ABORT"},
-    ]
-    assert pipeline["executionRole"].endswith(f":role/{NAMESPACE}_web_execution_{REGION}")
-    assert pipeline["imageScanningConfiguration"] == {"imageScanningEnabled": True}
-    plan = world.terraform("plan")
-    assert "No changes." in plan, plan
-
-    # another document is another version: the pipeline uses it before the old one is destroyed
-    world = world_of(ESTATE + WORKFLOWS, f"{LOOK}# one more line\n")
-    said = world.terraform("apply", "-auto-approve")
-    assert "Resources: 1 added, 1 changed, 1 destroyed." in said, said
-    (second,) = world.workflows()
-    assert second["arn"] != first["arn"]
-    assert [each["workflowArn"] for each in world.pipeline()["workflows"]][1] == second["arn"]
-
-    # a build keeps what it ran
-    arn = world.image_builder.start_image_pipeline_execution(imagePipelineArn=pipeline["arn"])["imageBuildVersionArn"]
-    image = world.image_builder.get_image(imageBuildVersionArn=arn)["image"]
-    assert [each["workflowArn"] for each in image["workflows"]][1] == second["arn"]
-    assert image["executionRole"] == pipeline["executionRole"]
-
-    # AWS's provider cannot take workflows away, so a plan says what to do instead
-    with pytest.raises(terraform.TerraformError) as caught:
-        world_of(ESTATE).terraform("plan")
-    build, test = f"{MANAGED}/build/build-image/x.x.x", f"{MANAGED}/test/test-image/x.x.x"
-    assert (
-        "Image web: its pipeline has workflows, and AWS's provider cannot remove them. Name Image Builder's own "
-        f"instead: workflows: {{build: {build}, test: [{test}]}}."
-    ) in " ".join(str(caught.value).split())
-    world = world_of(
-        f"{ESTATE}    workflows: {{build: {build}, test: [{test}]}}\n".replace("enabled: true", "enabled: false")
-    )
-    world.terraform("apply", "-auto-approve")
-    pipeline = world.pipeline()
-    assert [each["workflowArn"] for each in pipeline["workflows"]] == [build, test]
-    assert pipeline["imageScanningConfiguration"] == {"imageScanningEnabled": False}
-    assert world.workflows() == []
-    plan = world.terraform("plan")
-    assert "No changes." in plan, plan
-    terraform.run("destroy", "-auto-approve", folder=world.stack, environ=world.environment)
-
-
-def test_repository_for_scans_can_be_named_later_and_cannot_be_removed(world_of: Callable[..., DeployedStack]) -> None:
-    def world(scanning: str) -> DeployedStack:
-        image = f"{{kind: container, parent: 'nginx:1.29', build: [update-os], regions: [{REGION}], {scanning}}}"
-        return world_of(ESTATE.partition("  web:")[0] + f"  web: {image}\n")
-
-    undeclared = "image_scanning: {image_scanning_enabled: true}"
-    ecr = {"repositoryName": "team/unscanned", "containerTags": ["web"]}
-    declared = undeclared[:-1] + ", ecr_configuration: {repository_name: team/unscanned, container_tags: [web]}}"
-    first = world(undeclared)
-    terraform.run("init", folder=first.stack, environ=first.environment)
-    for image, expected in (
-        (undeclared, {"imageScanningEnabled": True}),
-        (declared, {"imageScanningEnabled": True, "ecrConfiguration": ecr}),
-    ):
-        now = world(image)
-        now.terraform("apply", "-auto-approve")
-        assert now.pipeline()["imageScanningConfiguration"] == expected
-        plan = now.terraform("plan")
-        assert "No changes." in plan, plan
-
-    with pytest.raises(terraform.TerraformError) as caught:
-        world(undeclared).terraform("plan")
-    assert (
-        "Image web: its pipeline has a repository for scans, and AWS's provider cannot remove it. Name one: "
-        "image_scanning.ecr_configuration: {repository_name: …}."
-    ) in " ".join(str(caught.value).split())
-    terraform.run("destroy", "-auto-approve", folder=now.stack, environ=now.environment)
 
 
 def runs(folder: Path, image: str) -> list[str]:

@@ -1,5 +1,4 @@
-"""Retention: the policy by the real Terraform, its runs on the local AWS, and which builds, AMIs and snapshots are
-kept.
+"""Retention: runs of an image's lifecycle policy on the local AWS, and which builds, AMIs and snapshots are kept.
 
 The rules are AWS's, from its user guide; the tags that keep builds are those of the hand-off function.
 """
@@ -14,24 +13,32 @@ from typing import Any
 import pytest
 
 from local_aws.server import LocalAws
-from scripts import terraform
 from tests.support.estates import synthesize
 from tests.support.handoff_world import ABROAD, HOME, Web
+from tests.support.requests import request
 
-POLICY = "aws_imagebuilder_lifecycle_policy.retention"
+TRUST = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Principal": {"Service": "imagebuilder.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        ],
+    }
+)
 
 
 @dataclass(frozen=True)
 class Policy:
-    """The lifecycle policy of an image's stack, and nothing else of it."""
+    """The lifecycle policy of an image's stack, made by the API as Terraform would make it."""
 
     web: Web
-    environment: Mapping[str, str]
     folder: Path
+    role: str
+    """That Image Builder assumes."""
 
-    def declare(self, retention: str, *, namespace: str = "acme") -> dict[str, Any]:
+    def declare(self, retention: str) -> dict[str, Any]:
         estate = f"""
-settings: {{namespace: {namespace}}}
+settings: {{namespace: acme}}
 images:
   {self.web.name}:
     os: amazon-linux-2023
@@ -43,15 +50,16 @@ images:
         (self.folder / "estate.yaml").write_text(estate)
         return synthesize(self.folder / "estate.yaml", self.folder / "cdktf.out")[f"image-{self.web.name}"]
 
-    def terraform(self, *arguments: str) -> str:
-        stack = self.folder / "cdktf.out" / "stacks" / f"image-{self.web.name}"
-        # the rest of the stack takes a minute, and is tested elsewhere
-        target = (f"-target={POLICY}",) if arguments[0] in ("apply", "plan") else ()
-        return terraform.run(*arguments, *target, folder=stack, environ=self.environment)
-
-    def apply(self, retention: str) -> str:
-        self.declare(retention)
-        return self.terraform("apply", "-auto-approve")
+    def apply(self, retention: str) -> None:
+        arguments = self.declare(retention)["resource"]["aws_imagebuilder_lifecycle_policy"]["retention"]
+        client = self.web.other_imagebuilder
+        shape = client.meta.service_model.operation_model("CreateLifecyclePolicy").input_shape
+        create = request({**arguments, "execution_role": self.role}, shape)
+        if made := self.all():
+            del create["name"]
+            client.update_lifecycle_policy(lifecyclePolicyArn=made[0]["arn"], **create)
+        else:
+            client.create_lifecycle_policy(**create)
 
     def all(self) -> list[dict[str, Any]]:
         """The policies of the image, as Image Builder has them."""
@@ -73,11 +81,10 @@ images:
 
 
 @pytest.fixture
-def policy(local_aws: LocalAws, terraform_environment: Mapping[str, str], tmp_path: Path) -> Policy:
-    policy = Policy(Web(local_aws), terraform_environment, tmp_path)
-    policy.declare("{keep_newest: 1}")
-    policy.terraform("init")
-    return policy
+def policy(local_aws: LocalAws, tmp_path: Path) -> Policy:
+    web = Web(local_aws)
+    role = local_aws.client("iam").create_role(RoleName=f"lifecycle-{web.name}", AssumeRolePolicyDocument=TRUST)["Role"]
+    return Policy(web, tmp_path, role["Arn"])
 
 
 @dataclass(frozen=True)
@@ -120,32 +127,6 @@ def promote(web: Web, *builds: str) -> None:
 def builds_that_are_there(web: Web) -> set[str]:
     listed = web.other_imagebuilder.list_image_pipeline_images(imagePipelineArn=web.image.pipeline_arn)
     return {image["arn"] for image in listed["imageSummaryList"]}
-
-
-def test_policy_is_created_updated_replaced_and_destroyed(policy: Policy) -> None:
-    policy.apply("{keep_newest: 3}")
-    (made,) = policy.all()
-    assert [each["filter"] for each in made["policyDetails"]] == [{"type": "AGE", "value": 1, "unit": "DAYS"}]
-    assert "No changes." in policy.terraform("plan")
-
-    rules = "{deprecate_after: 30 days, disable_after: 8 weeks, delete_after: 6 months, exclusion_rules: {tag_map: {}}}"
-    assert "0 added, 2 changed, 0 destroyed" in policy.apply(rules), "the role's policy, too"
-    (updated,) = policy.all()
-    assert updated["arn"] == made["arn"]
-    assert {each["action"]["type"] for each in updated["policyDetails"]} == {"DEPRECATE", "DISABLE", "DELETE"}
-    assert "No changes." in policy.terraform("plan")
-
-    new = policy.declare(rules, namespace="acmes")["terraform"]["backend"]["local"]["path"]
-    # another namespace is another state, and synthesis has forgotten where the old one is
-    policy.terraform("init", "-reconfigure", f"-backend-config=path={new.replace('/acmes/', '/acme/')}")
-    policy.terraform("init", "-migrate-state", "-force-copy", f"-backend-config=path={new}")
-    policy.terraform("apply", "-auto-approve")
-    (replaced,) = policy.all()
-    assert replaced["arn"] != made["arn"]
-    assert "No changes." in policy.terraform("plan")
-
-    policy.terraform("destroy", "-auto-approve")
-    assert policy.all() == []
 
 
 def test_newest_and_what_channels_point_to_are_kept_and_the_rest_is_deleted_with_its_snapshots(policy: Policy) -> None:
