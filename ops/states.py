@@ -13,8 +13,9 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from estate.models.backends import LocalBackend, S3Backend
 from estate.models.provider import Provider
-from estate.models.settings import S3Backend, Settings
+from estate.models.settings import Settings
 from ops.aws import assume
 
 # Looking at states is only for better messages, so it must not make anybody wait.
@@ -61,19 +62,19 @@ class States(Protocol):
 def states_of(settings: Settings, *, beside: Path, account: str | None = None, region: str = "") -> States:
     """The states of an estate; the folder of local ones is in the folder that `cdktf.out` is in.
 
-    Those in a bucket are read as Terraform reads them for a stack in a region of `account`.
+    Those in a bucket are read as Terraform reads them for a stack in a region of `account`. Those of other backends are
+    not read.
     """
     if settings.backend.s3:
         return _InBucket(settings.backend.s3, settings.backend_access(account, region=region))
-    return _InFolder(settings, beside)
+    return _InFolder(settings.backend.local, beside) if settings.backend.local else _Elsewhere()
 
 
 class _InFolder:
     option = "path"
 
-    def __init__(self, settings: Settings, beside: Path) -> None:
-        assert settings.backend.local is not None
-        self._folder = settings.backend.local.folder
+    def __init__(self, backend: LocalBackend, beside: Path) -> None:
+        self._folder = backend.folder
         self._path = beside / self._folder
 
     def location(self, name: str) -> str:
@@ -158,3 +159,18 @@ def _owner(resource: Mapping[str, Any], attributes: Mapping[str, Any]) -> tuple[
     if resource["type"] == "aws_cloudwatch_dashboard":  # which has no tags
         return 2, attributes["dashboard_name"].removesuffix("_images")
     return None
+
+
+class _Elsewhere:
+    """States that Terraform alone can read."""
+
+    option = ""
+
+    def location(self, name: str) -> str:
+        return name
+
+    def read(self, name: str) -> State | None:
+        raise CannotLook
+
+    def beginning_with(self, prefix: str) -> list[State]:
+        raise CannotLook

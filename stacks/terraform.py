@@ -1,7 +1,12 @@
 """What every stack has: versions, provider, backend, owner of the state; and how text is escaped for Terraform."""
 
+from collections.abc import Mapping
+from typing import Any
+
+from cdktf import CloudBackend as TerraformCloud
 from cdktf import (
     LocalBackend,
+    NamedCloudWorkspace,
     Postcondition,
     S3Backend,
     S3BackendAssumeRoleConfig,
@@ -12,6 +17,7 @@ from cdktf import (
 from cdktf_cdktf_provider_aws.provider import AwsProvider, AwsProviderAssumeRole, AwsProviderDefaultTags
 
 from estate import names
+from estate.models.backends import STATE, CloudBackend
 from estate.models.provider import Provider
 from estate.models.settings import Settings
 
@@ -100,9 +106,32 @@ def _add_backend(stack: TerraformStack, *, settings: Settings, region: str, acco
         )
         # missing in the bindings of cdktf 0.21
         stack.add_override("terraform.backend.s3.use_lockfile", s3.use_lockfile)
+    elif settings.backend.cloud:
+        _add_cloud(stack, settings.backend.cloud, workspace=f"{settings.namespace}-{stack.node.id}-{region}")
+    elif settings.backend.other:
+        _add_other(stack, settings.backend.other, state=name)
     elif settings.backend.local:
         # relative to cdktf.out/stacks/<stack>, where Terraform runs, because an absolute path differs by machine
         LocalBackend(stack, path=f"../../../{settings.backend.local.folder}/{name}")
+
+
+def _add_cloud(stack: TerraformStack, cloud: CloudBackend, *, workspace: str) -> None:
+    TerraformCloud(
+        stack,
+        organization=cloud.organization,
+        hostname=cloud.hostname,
+        workspaces=NamedCloudWorkspace(workspace, cloud.project),
+    )
+
+
+def _add_other(stack: TerraformStack, backends: Mapping[str, Mapping[str, Any]], *, state: str) -> None:
+    LocalBackend(stack)  # without a backend of ours cdktf would add one, with a path of this machine
+    stack.add_override("terraform.backend.local", None)
+    for kind, arguments in backends.items():
+        filled = {
+            key: value.replace(STATE, state) if isinstance(value, str) else value for key, value in arguments.items()
+        }
+        stack.add_override(f"terraform.backend.{kind}", filled)
 
 
 def _add_marker(stack: TerraformStack, *, namespace: str) -> None:

@@ -1,105 +1,24 @@
 """Settings of the whole estate: its namespace, where Terraform keeps its state, and how it reaches AWS."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, Discriminator, Field, StrictBool, Tag, model_validator
+from pydantic import BaseModel, Field, StrictBool
 
 from estate.models.accounts import Account
+from estate.models.backends import Backend, LocalBackend
 from estate.models.provider import AssumeRole, Provider
 from estate.models.providers import Providers
 from estate.models.salvage import StandIn
 from estate.models.types import (
     FROZEN,
     AnyArn,
-    BucketName,
-    FolderPath,
     KmsKeyArn,
     Name,
     Namespace,
-    PlainText,
     PolicyArn,
-    Region,
     RolePath,
-    StateKey,
     Tags,
-    exactly_one,
 )
-from estate.problems import UNSEEN, RuleError, shown
-
-
-def _role_or_none(value: Any) -> Any:
-    if value is None or value == "none" or isinstance(value, dict | AssumeRole):
-        return value
-    raise RuleError("must be a role to assume", got=shown(value), remedy="write {role_arn: arn:aws:iam::…}, or none")
-
-
-_RoleOrNone = Annotated[
-    Annotated[Literal["none"], Tag(f"{UNSEEN}none")] | Annotated[AssumeRole, Tag(f"{UNSEEN}role")],
-    Discriminator(lambda value: f"{UNSEEN}none" if isinstance(value, str) else f"{UNSEEN}role"),
-    BeforeValidator(_role_or_none, json_schema_input_type=Literal["none"] | AssumeRole),
-]
-
-
-class LocalBackend(BaseModel):
-    """Terraform's state in a folder of this machine: for trying things out, or for one person."""
-
-    model_config = FROZEN
-
-    folder: FolderPath = "state"
-    """The folder, beside `cdktf.out`; it has a folder for each namespace. Default: `state`, so the state is
-    `state/acme/image-web.eu-west-1.tfstate`."""
-
-
-class S3Backend(BaseModel):
-    """Terraform's state in an existing S3 bucket, one object for each stack.
-
-    Terraform reaches the bucket with `profile` and `assume_role`, also for fleets that have a `provider` of their own:
-    that one is used for the fleet's resources, not for its state.
-    """
-
-    model_config = FROZEN
-
-    bucket: BucketName
-    """The bucket."""
-    region: Region
-    """The bucket's region."""
-    key_prefix: FolderPath = "goldsmith"
-    """The prefix of the objects' keys; the namespace follows it. Default: `goldsmith`, so the state is
-    `goldsmith/acme/image-web.eu-west-1.tfstate`."""
-    use_lockfile: StrictBool = True
-    """Whether Terraform locks the state with an object beside it. Default: enabled."""
-    kms_key_id: StateKey | None = None
-    """The key that encrypts the state. Default: the bucket's default key."""
-    account: Name | None = None
-    """The account of the bucket, one of `settings.accounts`. Default: Terraform reaches the bucket as it reaches the
-    account of the stack."""
-    profile: PlainText | None = None
-    """The profile of the shared configuration files with which Terraform reaches the bucket, or `none` for the
-    credentials of the environment. Default: the profile of `settings.provider`, if it has one."""
-    assume_role: _RoleOrNone | None = None
-    """The role with which Terraform reaches the bucket, or `none` for no role. Default: the role of
-    `settings.provider`, if it has one."""
-
-
-class Backend(BaseModel):
-    """Where Terraform keeps its state: exactly one kind of backend."""
-
-    model_config = exactly_one("local", "s3")
-
-    local: LocalBackend | None = None
-    """State in a local folder. Default: none; the state is in S3."""
-    s3: S3Backend | None = None
-    """State in an S3 bucket. Default: none; the state is in a local folder."""
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        if (self.local is None) == (self.s3 is None):
-            raise RuleError(
-                "must name exactly one kind of backend",
-                got="both" if self.local else "none",
-                remedy="write local: {} or s3: {bucket: …, region: …}",
-            )
-        return self
 
 
 class Iam(BaseModel):
