@@ -208,7 +208,7 @@ def test_an_argument_that_is_not_known_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("program", "package"),
     [
-        ("main.py", "jsii"),
+        ("main.py", "pydantic"),
         ("-m ops status", "pydantic"),
         ("-m scripts.cdktf", "pydantic"),
         ("-m local_aws", "hypercorn"),
