@@ -20,6 +20,7 @@ from local_aws.ministack.amis import Amis
 from local_aws.ministack.assumed_roles import AssumedRoles
 from local_aws.ministack.auto_scaling import AutoScaling
 from local_aws.ministack.callers import Callers
+from local_aws.ministack.described_images import DescribedImages
 from local_aws.ministack.ec2 import Ec2
 from local_aws.ministack.parameter_limits import ParameterLimits
 from local_aws.ministack.public_parameters import PublicParameters
@@ -44,6 +45,7 @@ class Front:
         amis = Amis()
         builds = Builds(state_seconds=state_seconds)
         organizations = Organizations()
+        images = DescribedImages(amis=amis, organizations=organizations)
         callers = Callers(app=app, organizations=organizations)
         image_builder = ImageBuilder(neighbours=partial(Neighbours, clients=clients, amis=amis), builds=builds)
         auto_scaling = AutoScaling(app=app, callers=callers)
@@ -57,7 +59,9 @@ class Front:
         )
         self._services: Mapping[str, App] = {
             "autoscaling": auto_scaling,
-            "ec2": Ec2(app=app, callers=callers, amis=amis, origins=auto_scaling.origins, clients=clients),
+            "ec2": Ec2(
+                app=app, callers=callers, amis=amis, images=images, origins=auto_scaling.origins, clients=clients
+            ),
             "imagebuilder": ImageBuilderApp(image_builder, callers=callers),
             "monitoring": WholeAlarms(app=app),
             "sts": AssumedRoles(app=app, callers=callers),

@@ -2,20 +2,20 @@
 
 ministack registers AMIs and shares them with accounts. The rest of what EC2 knows about an AMI is kept here: its date
 (without it `data.aws_ami` cannot find the newest), how it boots (without it the AWS provider would replace the AMI),
-what it was copied from, deprecation, fast launch, and the organizations that it is shared with. DescribeImages also
-finds the public AMIs of publishers.
+what it was copied from, deprecation, fast launch, and the organizations that it is shared with. `described_images`
+shows it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
 from typing import Any
 from xml.etree.ElementTree import Element
 
 from local_aws.dates import api_date
-from local_aws.ministack.public_images import PublicImage, public_images
-from local_aws.ministack.query_api import Query, add, add_all
+from local_aws.errors import AwsError
+from local_aws.ministack.query_api import Query, add
+from local_aws.organizations import Organizations
 
 _BOOT = {
     "BootMode": "bootMode",
@@ -25,27 +25,14 @@ _BOOT = {
 }
 """RegisterImage's parameters about booting, and the elements that show them."""
 _ORGANIZATIONS = {"OrganizationArn": "organizationArn", "OrganizationalUnitArn": "organizationalUnitArn"}
-_FILTERS = {
-    "image-id": "imageId",
-    "name": "name",
-    "owner-id": "imageOwnerId",
-    "owner-alias": "imageOwnerAlias",
-    "architecture": "architecture",
-    "platform": "platform",
-    "state": "imageState",
-    "is-public": "isPublic",
-    "image-type": "imageType",
-    "root-device-name": "rootDeviceName",
-    "root-device-type": "rootDeviceType",
-    "virtualization-type": "virtualizationType",
-}
-"""The filters that find public images, and the element of an answer that each compares."""
 
 
 @dataclass
-class _Facts:
+class AmiFacts:
     """What is known about an AMI beyond ministack."""
 
+    owner: str = ""
+    """The account that registered it."""
     shown: dict[str, str] = field(default_factory=dict)
     """Elements to add to a DescribeImages answer."""
     disabled: bool = False
@@ -53,12 +40,17 @@ class _Facts:
     """The organizations and organizational units that may launch it: pairs of element and ARN, in order."""
     fast_launch: Mapping[str, Any] | None = None
 
+    def is_deprecated(self, now: datetime) -> bool:
+        """Whether its deprecation time has come."""
+        time = self.shown.get("deprecationTime")
+        return time is not None and datetime.fromisoformat(time) <= now
+
 
 class Amis:
     """What is known about AMIs beyond ministack, and the actions that change it."""
 
     def __init__(self) -> None:
-        self._facts: dict[str, _Facts] = {}
+        self._facts: dict[str, AmiFacts] = {}
 
     def set_date(self, ami: str, date: str) -> None:
         """Change when an AMI was created, in the API's form."""
@@ -75,10 +67,29 @@ class Amis:
         if platform == "Windows":
             self._of(ami).shown["platform"] = "windows"
 
-    def register(self, ami: str, parameters: Mapping[str, str]) -> None:
-        """Note an AMI that RegisterImage has made."""
+    def facts(self, ami: str) -> AmiFacts:
+        """What is known about an AMI."""
+        return self._facts.get(ami, AmiFacts())
+
+    def of_organizations(self, account: str, organizations: Organizations) -> Mapping[str, set[str]]:
+        """The AMIs of other accounts that are shared with the organization of an account, by owner."""
+        found: dict[str, set[str]] = {}
+        for ami, facts in list(self._facts.items()):
+            if facts.owner != account and any(organizations.has(arn, account) for _, arn in facts.organizations):
+                found.setdefault(facts.owner, set()).add(ami)
+        return found
+
+    def check_owner(self, ami: str, *, account: str) -> None:
+        """Raises AuthFailure for the AMI of another account."""
+        if self.facts(ami).owner not in ("", account):
+            raise AwsError(code="AuthFailure", message=f"Not authorized for image:{ami}")
+
+    def register(self, ami: str, parameters: Mapping[str, str], *, account: str) -> None:
+        """Note an AMI that an account has made with RegisterImage."""
         boot = {_BOOT[name]: value for name, value in parameters.items() if name in _BOOT}
-        self._of(ami).shown |= {"creationDate": api_date(), **boot}
+        facts = self._of(ami)
+        facts.owner = account
+        facts.shown |= {"creationDate": api_date(), **boot}
 
     def change_state(self, parameters: Mapping[str, str]) -> None:
         """Do EnableImageDeprecation, DisableImageDeprecation, DisableImage or EnableImage."""
@@ -88,8 +99,9 @@ class Amis:
                 facts.shown["deprecationTime"] = _to_the_minute(parameters["DeprecateAt"])
             case "DisableImageDeprecation":
                 facts.shown.pop("deprecationTime", None)
-            case "DisableImage":
+            case "DisableImage":  # nobody else has access any longer, also not when it is enabled again
                 facts.disabled = True
+                facts.organizations.clear()
             case "EnableImage":
                 facts.disabled = False
 
@@ -133,70 +145,17 @@ class Amis:
         asked = [self._facts[ami].fast_launch for ami in query.tree.get("ImageId", ()) if ami in self._facts]
         return [fast_launch for fast_launch in asked if fast_launch]
 
-    def complete(self, root: Element, query: Query) -> None:
-        """Complete a DescribeImages answer. Without IncludeDisabled, AMIs that are disabled are left out."""
-        with_disabled = query.parameters.get("IncludeDisabled") == "true"
-        for images in root.iterfind("{*}imagesSet"):
-            for item in list(images):
-                facts = self._facts.get(item.findtext("{*}imageId", ""), _Facts())
-                if facts.disabled and not with_disabled:
-                    images.remove(item)
-                    continue
-                add_all(item, facts.shown)
-                for state in item.iterfind("{*}imageState") if facts.disabled else ():
-                    state.text = "disabled"
-            for public in _public(query):
-                add(images, "item", public)
-
     def complete_permissions(self, root: Element, query: Query) -> None:
         """Complete a DescribeImageAttribute answer about launch permissions."""
-        facts = self._facts.get(query.parameters["ImageId"], _Facts())
+        facts = self.facts(query.parameters["ImageId"])
         for permissions in root.iterfind("{*}launchPermission"):
             for name, arn in facts.organizations:
                 add(permissions, "item", {name: arn})
 
-    def _of(self, ami: str) -> _Facts:
-        return self._facts.setdefault(ami, _Facts())
+    def _of(self, ami: str) -> AmiFacts:
+        return self._facts.setdefault(ami, AmiFacts())
 
 
 def _to_the_minute(time: str) -> str:
     """A time as EC2 shows it; EC2 rounds deprecation times to the minute."""
     return datetime.fromisoformat(time).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:00.000Z")
-
-
-def _public(query: Query) -> Iterator[Mapping[str, str | None]]:
-    """The public images that a DescribeImages request asks for by IDs, owners and filters."""
-    ids, owners = query.tree.get("ImageId", ()), query.tree.get("Owner", ())
-    filters = {each["Name"]: each["Value"] for each in query.tree.get("Filter", ())}
-    for image in public_images(query.region):
-        shown = _elements(image, query.region)
-        if (
-            (not ids or shown["imageId"] in ids)
-            and (not owners or {image.owner, image.owner_alias} & set(owners))
-            and all(name in _FILTERS and _matches(shown[_FILTERS[name]], values) for name, values in filters.items())
-        ):
-            yield shown
-
-
-def _matches(value: str | None, patterns: list[str]) -> bool:
-    return any(fnmatchcase(value or "", pattern) for pattern in patterns)
-
-
-def _elements(image: PublicImage, region: str) -> Mapping[str, str | None]:
-    return {
-        "imageId": image.ami(region),
-        "imageLocation": f"{image.owner_alias or image.owner}/{image.name}",
-        "imageState": "available",
-        "imageOwnerId": image.owner,
-        "imageOwnerAlias": image.owner_alias,
-        "creationDate": image.created,
-        "isPublic": "true",
-        "architecture": image.architecture,
-        "imageType": "machine",
-        "name": image.name,
-        "platform": "windows" if image.platform == "Windows" else None,
-        "rootDeviceType": "ebs",
-        "rootDeviceName": image.root_device_name,
-        "virtualizationType": "hvm",
-        "hypervisor": "xen",
-    }

@@ -15,11 +15,16 @@ from local_aws.errors import AwsError
 from local_aws.ministack import launch_templates
 from local_aws.ministack.amis import Amis
 from local_aws.ministack.callers import Callers
+from local_aws.ministack.described_images import DescribedImages
 from local_aws.ministack.group_instances import Origin, describe_instances
 from local_aws.ministack.launch_templates import LaunchTemplates
 from local_aws.ministack.query_api import Query, changed, parsed, xml_answer
 from local_aws.ministack.snapshot_imports import SnapshotImports
 
+_FOR_OWNERS = (
+    *("DeregisterImage", "DisableImage", "DisableImageDeprecation", "EnableImage", "EnableImageDeprecation"),
+    *("ModifyImageAttribute", "ResetImageAttribute"),
+)
 _NAMESPACE = "http://ec2.amazonaws.com/doc/2016-11-15/"
 
 
@@ -27,11 +32,19 @@ class Ec2:
     """An ASGI app in front of ministack, for requests to EC2. `origins` has the instances of Auto Scaling groups."""
 
     def __init__(
-        self, *, app: App, callers: Callers, amis: Amis, origins: Mapping[tuple[str, str], Origin], clients: Clients
+        self,
+        *,
+        app: App,
+        callers: Callers,
+        amis: Amis,
+        images: DescribedImages,
+        origins: Mapping[tuple[str, str], Origin],
+        clients: Clients,
     ) -> None:
         self._app = app
         self._callers = callers
         self._amis = amis
+        self._images = images
         self._origins = origins
         self._imports = SnapshotImports(clients=clients)
         self._templates = LaunchTemplates()
@@ -47,16 +60,24 @@ class Ec2:
         await send_answer(send, answer)
 
     async def _answer(self, query: Query, account: str) -> Answer:
+        if query.action in _FOR_OWNERS:
+            self._amis.check_owner(query.parameters["ImageId"], account=account)
         match query.action:
             case "RegisterImage":
-                return self._register_image(query, await query.answer())
+                return self._register_image(query, await query.answer(), account=account)
             case "DescribeImages":
-                return changed(await query.answer(), lambda root: self._amis.complete(root, query))
+                return await self._images.answer(query, account=account)
+            case "RunInstances" if "ImageId" in query.parameters:
+                await self._images.check(query, [query.parameters["ImageId"]], account=account)
+                return await query.answer()
             case "DescribeImageAttribute" if query.parameters.get("Attribute") == "launchPermission":
                 return changed(await query.answer(), lambda root: self._amis.complete_permissions(root, query))
             case "ModifyImageAttribute" if self._amis.share_with_organizations(query.parameters):
                 return _answer(query, {"return": True})
             case "EnableImageDeprecation" | "DisableImageDeprecation" | "EnableImage" | "DisableImage":
+                await self._images.check(query, [query.parameters["ImageId"]], account=account)
+                if query.action == "DisableImage":
+                    await _unshare(query)
                 self._amis.change_state(query.parameters)
                 return _answer(query, {"return": True})
             case "EnableFastLaunch":
@@ -81,10 +102,16 @@ class Ec2:
             case _:
                 return await query.answer()
 
-    def _register_image(self, query: Query, answer: Answer) -> Answer:
+    def _register_image(self, query: Query, answer: Answer, *, account: str) -> Answer:
         if answer.status == 200:
-            self._amis.register(parsed(answer).findtext("{*}imageId", ""), query.parameters)
+            self._amis.register(parsed(answer).findtext("{*}imageId", ""), query.parameters, account=account)
         return answer
+
+
+async def _unshare(query: Query) -> None:
+    ami = query.parameters["ImageId"]
+    reset = {"Action": "ResetImageAttribute", "ImageId": ami, "Attribute": "launchPermission"}
+    await query.asking(reset).answer()
 
 
 def _answer(query: Query, content: Mapping[str, Any]) -> Answer:

@@ -1,4 +1,4 @@
-"""Accounts of the local AWS: each has its own resources."""
+"""Accounts of the local AWS: each has its own resources, and gets at those of another one through a role."""
 
 import itertools
 import json
