@@ -9,7 +9,7 @@
     GET  /_local_aws/messages        {"messages": ["…"]}               what Image Builder published, oldest first
     POST /_local_aws/lifecycle       {"policy": "arn:…", "at": "…"}    run a lifecycle policy as if it were then
     POST /_local_aws/role            {"account": "…", "name": "…", "trusts": ["…"]}
-                                     make a role that principals, such as account numbers, can assume; {"arn": "…"}
+                                     make a role that accounts, roles or services can assume; {"arn": "…"}
     POST /_local_aws/organization    {"account": "…", "path": "o-…/r-…/ou-…/"}    put an account into an organization
     POST /_local_aws/reset           {}                                Image Builder and organizations forget everything
 
@@ -89,7 +89,9 @@ class Control:
     def _make_role(self, name: str, *, account: str, trusts: list[str]) -> str:
         """Make a role, or change the trust policy of the one with this name; gives its ARN."""
         iam = self.clients("iam", region="us-east-1", account=account)
-        statement = {"Effect": "Allow", "Principal": {"AWS": trusts}, "Action": "sts:AssumeRole"}
+        services = [each for each in trusts if each.endswith(".amazonaws.com")]
+        principals = {"AWS": [each for each in trusts if each not in services], "Service": services}
+        statement = {"Effect": "Allow", "Principal": principals, "Action": "sts:AssumeRole"}
         policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
         try:
             iam.create_role(RoleName=name, AssumeRolePolicyDocument=policy)

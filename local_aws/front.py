@@ -47,7 +47,8 @@ class Front:
         organizations = Organizations()
         images = DescribedImages(amis=amis, organizations=organizations)
         callers = Callers(app=app, organizations=organizations)
-        image_builder = ImageBuilder(neighbours=partial(Neighbours, clients=clients, amis=amis), builds=builds)
+        neighbours = partial(Neighbours, clients=clients, amis=amis, organizations=organizations)
+        image_builder = ImageBuilder(neighbours=neighbours, builds=builds)
         auto_scaling = AutoScaling(app=app, callers=callers)
         self._control = Control(
             builds=builds,

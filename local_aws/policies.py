@@ -37,7 +37,7 @@ class Request:
         path = self.caller.organization_path
         return {
             "aws:principalarn": self.caller.principal,
-            "aws:principalaccount": self.caller.account,
+            "aws:principalaccount": self.caller.account or None,
             "aws:principalorgid": path.partition("/")[0] or None,
             "aws:principalorgpaths": [path] if path else None,
             # requests that a service makes for a resource have these

@@ -144,9 +144,9 @@ class LocalAws:
         return str(self._control("lifecycle", {"policy": arn, "at": at.isoformat()})["execution"])
 
     def make_role(self, name: str, *, account: str, trusts: Sequence[str]) -> str:
-        """Make a role that principals (account numbers, ARNs of roles) can assume; gives its ARN.
+        """Make a role that accounts, roles (by their ARNs) or services (`ec2.amazonaws.com`) can assume; gives its ARN.
 
-        If the account has a role with this name, it is changed to trust these principals.
+        If the account has a role with this name, it is changed to trust these.
         """
         return str(self._control("role", {"account": account, "name": name, "trusts": list(trusts)})["arn"])
 

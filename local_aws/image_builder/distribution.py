@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from local_aws.dates import build_date
-from local_aws.image_builder.deliveries import Delivered, check_key, deliver, neighbours_in
+from local_aws.image_builder.deliveries import Delivered, check_key, deliver
 from local_aws.image_builder.neighbours import NewAmi
 from local_aws.image_builder.parent_images import ParentImage
 from local_aws.image_builder.store import RegionStore
@@ -73,12 +73,13 @@ def _distribute_to_region(
     encrypted = "kmsKeyId" in ami or any(ebs.get("encrypted") for ebs in volumes)
     accounts = ami.get("targetAccountIds") or [store.account]
     delivered = Delivered(
-        account=store.account,
         region=region,
         amis={},
         platform=image["platform"],
         encrypted=encrypted,
         own_key="kmsKeyId" in ami or (region == store.name and any("kmsKeyId" in ebs for ebs in volumes)),
+        neighbours=store.neighbours,
+        execution_role=image.get("executionRole"),
     )
     if accounts != [store.account]:
         check_key(delivered)
@@ -98,9 +99,11 @@ def _distribute_to_region(
     )
     amis = {}
     for account in accounts:
-        there = neighbours_in(account, neighbours=store.neighbours, region=region, what="AMI Copy")
-        amis[account] = there.register_ami(new, region=region)
-    deliver(replace(delivered, amis=amis), distribution, neighbours=store.neighbours)
+        # AWS's policy for the role in another account tags images only
+        amis[account] = delivered.neighbours_in(account).register_ami(
+            new, region=region, tag_snapshots=account == store.account
+        )
+    deliver(replace(delivered, amis=amis), distribution)
     output = {"region": region, "name": ami["name"], "description": description, "state": {"status": "AVAILABLE"}}
     return [{**output, "image": amis[account], "accountId": account} for account in accounts]
 

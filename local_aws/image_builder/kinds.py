@@ -145,8 +145,8 @@ def _image_pipeline(params: Fields, region: RegionStore) -> dict[str, Any]:
     check_workflows(params, [region.find(entry["workflowArn"]) for entry in params.get("workflows", ())])
     check_scanning(params)
     role = params.get("executionRole")
-    if role and not region.neighbours.role_exists(region=region.name, arn=role):
-        raise invalid("executionRole", f"The role '{role}' does not exist.")
+    if role and not region.neighbours.can_assume(role, region=region.name):
+        raise invalid("executionRole", f"Image Builder cannot assume the role '{role}'.")
     tests = params.get("imageTestsConfiguration", {})
     added: dict[str, Any] = {
         "platform": recipe["platform"],

@@ -11,11 +11,15 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from local_aws.errors import AwsError
 from local_aws.image_builder.neighbours import Neighbours
 from local_aws.image_builder.store import Fields, RegionStore
 
 STATUS = {"DEPRECATE": "DEPRECATED", "DISABLE": "DISABLED", "DELETE": "DELETED", "AVAILABLE": "AVAILABLE"}
 """The state of an image after each action."""
+
+CROSS_ACCOUNT_ROLE = "Ec2ImageBuilderCrossAccountLifecycleAccess"
+"""The role that the execution role assumes in another account."""
 
 _DAYS = {"DAYS": 1, "WEEKS": 7, "MONTHS": 30, "YEARS": 365}
 
@@ -34,19 +38,33 @@ def act(
     excluded: Fields,
     at: datetime,
     reason: str,
+    role: str | None,
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Do an action; gives the entries of ListLifecycleExecutionResources: the image's, and those of its outputs."""
+    """Do an action; gives the entries of ListLifecycleExecutionResources: the image's, and those of its outputs.
+
+    `role` is the execution role: it assumes a role in each other account that owns an AMI of the image.
+    """
     outputs = []
     made = image.get("outputResources", {})
     for output in made.get("amis", ()) if include.get("amis") else ():
-        outputs.append(_on_ami(store.neighbours, output, action=action, include=include, excluded=excluded, at=at))
+        try:
+            ec2 = store.neighbours.in_account(
+                output["accountId"], role=CROSS_ACCOUNT_ROLE, region=output["region"], execution_role=role
+            ).ec2(region=output["region"])
+        except AwsError as refused:
+            failed = {"status": "FAILED", "reason": str(refused)}
+            outputs.append({**_ami_entry(output), "state": failed})
+        else:
+            outputs.append(_on_ami(ec2, output, action=action, include=include, excluded=excluded, at=at))
     for output in made.get("containers", ()) if include.get("containers") else ():
         outputs.append(_on_container(store.neighbours, output))
-    skipped = [each for each in outputs if each["state"]["status"] == "SKIPPED"]
+    states = {each["state"]["status"] for each in outputs}
     status = {"status": "SUCCESS"}
     if action != "DELETE":
         image["state"] = {"status": STATUS[action]}
-    elif skipped:
+    elif "FAILED" in states:
+        status = {"status": "FAILED", "reason": "The action failed for an output resource."}
+    elif "SKIPPED" in states:
         status = {"status": "SKIPPED", "reason": "An output resource is excluded."}
     else:
         del store.resources[image["arn"]]
@@ -60,12 +78,14 @@ def act(
     return entry, [{**each, "action": {"name": action, "reason": reason}} for each in outputs]
 
 
+def _ami_entry(output: Fields) -> dict[str, Any]:
+    return {"accountId": output["accountId"], "resourceId": output["image"], "region": output["region"]}
+
+
 def _on_ami(
-    neighbours: Neighbours, output: Fields, *, action: str, include: Fields, excluded: Fields, at: datetime
+    ec2: Any, output: Fields, *, action: str, include: Fields, excluded: Fields, at: datetime
 ) -> dict[str, Any]:
-    region, ami = output["region"], output["image"]
-    ec2 = neighbours.ec2(region=region)
-    entry: dict[str, Any] = {"accountId": output["accountId"], "resourceId": ami, "region": region}
+    region, ami, entry = output["region"], output["image"], _ami_entry(output)
     found = ec2.describe_images(
         Filters=[{"Name": "image-id", "Values": [ami]}], IncludeDeprecated=True, IncludeDisabled=True
     )["Images"]

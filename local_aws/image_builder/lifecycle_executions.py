@@ -60,6 +60,7 @@ def _update_state(store: RegionStore, params: Fields) -> dict[str, Any]:
         excluded=params.get("exclusionRules", {}).get("amis", {}),
         at=datetime.now(UTC),
         reason="StartResourceStateUpdate",
+        role=params.get("executionRole"),
     )
     execution["images"].append(entry)
     execution["outputs"][image["arn"]] = outputs

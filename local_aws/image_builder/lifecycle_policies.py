@@ -23,7 +23,7 @@ _DONE_ALREADY = {"DEPRECATE": ("DEPRECATED", "DISABLED", *_FAILED), "DISABLE": (
 
 def check_policy(params: Fields, region: RegionStore) -> dict[str, Any]:
     """Raises what AWS refuses; returns the fields that AWS adds."""
-    if not region.neighbours.role_exists(region=region.name, arn=params["executionRole"]):
+    if not region.neighbours.can_assume(params["executionRole"], region=region.name):
         # the AWS provider recognizes this message, and waits for a new role
         raise AwsError(
             code="InvalidParameterValueException",
@@ -70,7 +70,7 @@ def run_policy(store: RegionStore, policy: Fields, *, at: datetime) -> str:
         for action in ("DEPRECATE", "DISABLE", "DELETE"):  # AWS's order, and only the first that applies
             detail = details.get(action)
             if detail and _applies(image, detail, retained=retained, at=at):
-                _run(store, execution, image, detail=detail, at=at)
+                _run(store, execution, image, detail=detail, role=policy["executionRole"], at=at)
                 break
     return end(execution)
 
@@ -99,7 +99,9 @@ def end(execution: dict[str, Any]) -> str:
     return str(execution["lifecycleExecutionId"])
 
 
-def _run(store: RegionStore, execution: dict[str, Any], image: dict[str, Any], *, detail: Fields, at: datetime) -> None:
+def _run(
+    store: RegionStore, execution: dict[str, Any], image: dict[str, Any], *, detail: Fields, role: str, at: datetime
+) -> None:
     rule = detail["filter"]
     entry, outputs = act(
         store,
@@ -109,6 +111,7 @@ def _run(store: RegionStore, execution: dict[str, Any], image: dict[str, Any], *
         excluded=detail.get("exclusionRules", {}).get("amis", {}),
         at=at,
         reason=f"{rule['type']} {rule['value']} {rule.get('unit', '')}".strip(),
+        role=role,
     )
     execution["images"].append(entry)
     execution["outputs"][image["arn"]] = outputs

@@ -11,8 +11,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from local_aws.callers import Caller
 from local_aws.clients import Clients, succeeds
 from local_aws.ministack.amis import Amis
+from local_aws.organizations import Organizations
+from local_aws.trust import check_trust, trust_policy, trusts_import_and_export, trusts_service
+
+_SERVICE_LINKED_ROLE = "AWSServiceRoleForImageBuilder"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +36,7 @@ class NewAmi:
     encrypted: bool = False
     """Whether its volumes are encrypted, all of them."""
     tags: Mapping[str, str]
-    """Of the AMI and its snapshots."""
+    """Of the AMI and, in the account that builds it, its snapshots."""
 
 
 class Neighbours:
@@ -40,14 +45,35 @@ class Neighbours:
     `amis` keeps what RegisterImage has no parameters for.
     """
 
-    def __init__(self, account: str, *, clients: Clients, amis: Amis) -> None:
+    def __init__(self, account: str, *, clients: Clients, amis: Amis, organizations: Organizations) -> None:
         self.account = account
         self._clients = clients
         self._amis = amis
+        self._organizations = organizations
 
     def of(self, account: str) -> Neighbours:
-        """The services of another account."""
-        return Neighbours(account, clients=self._clients, amis=self._amis)
+        """The services of an account."""
+        return Neighbours(account, clients=self._clients, amis=self._amis, organizations=self._organizations)
+
+    def in_account(self, account: str, *, role: str, region: str, execution_role: str | None = None) -> Neighbours:
+        """The services of an account, which Image Builder reaches by a role there if it is not this one.
+
+        It assumes the role as the execution role, or as its service-linked role. Raises AccessDenied if the role does
+        not exist or does not trust it.
+        """
+        there = self.of(account)
+        if account != self.account:
+            own = execution_role.rpartition("/")[2] if execution_role else _SERVICE_LINKED_ROLE
+            path = "" if execution_role else "aws-service-role/imagebuilder.amazonaws.com/"
+            caller = Caller(
+                account=self.account,
+                arn=f"arn:aws:sts::{self.account}:assumed-role/{own}/Ec2ImageBuilderIntegrationService",
+                principal=f"arn:aws:iam::{self.account}:role/{path}{own}",
+                organization_path=self._organizations.path(self.account),
+            )
+            policy = trust_policy(self._clients("iam", region=region, account=account), role)
+            check_trust(f"arn:aws:iam::{account}:role/{role}", policy=policy, caller=caller)
+        return there
 
     def topic_exists(self, *, region: str, arn: str) -> bool:
         """Whether the SNS topic exists."""
@@ -61,9 +87,14 @@ class Neighbours:
         """Whether the ECR repository exists."""
         return succeeds(self._client("ecr", region).describe_repositories, repositoryNames=[name])
 
-    def role_exists(self, *, region: str, arn: str) -> bool:
-        """Whether the IAM role exists; its name is enough."""
-        return succeeds(self._client("iam", region).get_role, RoleName=arn.rpartition("/")[2])
+    def can_assume(self, role: str, *, region: str) -> bool:
+        """Whether a role exists and lets Image Builder itself assume it; `role` is its name or ARN."""
+        iam = self._client("iam", region)
+        return trusts_service(iam, role, service="imagebuilder.amazonaws.com", account=self.account)
+
+    def can_export(self, role: str, *, region: str) -> bool:
+        """Whether a role exists and lets VM Import/Export assume it."""
+        return trusts_import_and_export(self._client("iam", region), role, account=self.account, region=region)
 
     def ec2(self, *, region: str) -> Any:
         """EC2, for what distributions and lifecycle policies do to AMIs."""
@@ -114,7 +145,7 @@ class Neighbours:
             return None
         return images[0] if images else None
 
-    def register_ami(self, new: NewAmi, *, region: str) -> str:
+    def register_ami(self, new: NewAmi, *, region: str, tag_snapshots: bool) -> str:
         """Register an AMI; gives its ID."""
         ec2 = self._client("ec2", region)
         tags = [{"Key": key, "Value": value} for key, value in new.tags.items()]
@@ -125,7 +156,7 @@ class Neighbours:
             RootDeviceName=new.root_device_name,
             VirtualizationType="hvm",
             BlockDeviceMappings=[
-                _with_snapshot(ec2, device, region=region, encrypted=new.encrypted, tags=tags)
+                _with_snapshot(ec2, device, region=region, encrypted=new.encrypted, tags=tags if tag_snapshots else [])
                 for device in new.block_devices
             ],
             TagSpecifications=[{"ResourceType": "image", "Tags": tags}],
@@ -149,9 +180,8 @@ def _with_snapshot(
     ebs = device.get("ebs", {})
     size = ebs.get("volumeSize", 8)
     volume = ec2.create_volume(AvailabilityZone=f"{region}a", Size=size, Encrypted=encrypted)["VolumeId"]
-    snapshot = ec2.create_snapshot(VolumeId=volume, TagSpecifications=[{"ResourceType": "snapshot", "Tags": tags}])[
-        "SnapshotId"
-    ]
+    tagged = [{"ResourceType": "snapshot", "Tags": tags}] if tags else []
+    snapshot = ec2.create_snapshot(VolumeId=volume, TagSpecifications=tagged)["SnapshotId"]
     ec2.delete_volume(VolumeId=volume)
     settings = {
         "SnapshotId": snapshot,

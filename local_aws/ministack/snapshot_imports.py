@@ -10,6 +10,7 @@ from typing import Any
 from local_aws.clients import Clients, succeeds
 from local_aws.errors import AwsError
 from local_aws.ministack.query_api import Query
+from local_aws.trust import trusts_import_and_export
 
 _SIZE = 8  # GiB
 
@@ -26,7 +27,8 @@ class SnapshotImports:
         region, disk = query.region, query.tree["DiskContainer"]
         bucket, key = disk["UserBucket"]["S3Bucket"], disk["UserBucket"]["S3Key"]
         role = query.parameters.get("RoleName", "vmimport")
-        if not succeeds(self._clients("iam", region=region, account=account).get_role, RoleName=role):
+        iam = self._clients("iam", region=region, account=account)
+        if not trusts_import_and_export(iam, role, account=account, region=region):
             raise AwsError(
                 code="InvalidParameter",
                 message=f"The service role {role} provided does not exist or does not have sufficient permissions",

@@ -14,12 +14,12 @@ from tests.support.handoff_world import REGIONS, Web
 from tests.support.image_builder import build
 
 HOME, ABROAD = "eu-central-1", "eu-west-1"
-OWN, OTHER, STRANGER = "000000000000", "444455556666", "777788889999"
+OWN, OTHER, STRANGER, DISTRUSTING = "000000000000", "444455556666", "777788889999", "888899990000"
 CROSS_ACCOUNT_ROLE = "EC2ImageBuilderDistributionCrossAccountRole"
 COMPONENT = f"arn:aws:imagebuilder:{HOME}:aws:component/update-linux/x.x.x"
 UNIT = "arn:aws:organizations::111122223333:ou/o-a1b2c3d4e5/ou-ab12-cd34ef56"
 ORGANIZATION = "arn:aws:organizations::111122223333:organization/o-a1b2c3d4e5"
-TRUST = '{"Version": "2012-10-17", "Statement": []}'
+EXPORTS = "vmie.amazonaws.com"
 
 numbers = itertools.count(1)
 
@@ -39,11 +39,8 @@ class World:
     def client(self, service: str, *, account: str = OWN, region: str = HOME) -> Any:
         return self.aws.client(service, account=account, region=region)
 
-    def role(self, name: str, *, account: str = OWN) -> None:
-        try:
-            self.client("iam", account=account).create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)
-        except ClientError as error:
-            assert error.response["Error"]["Code"] == "EntityAlreadyExists", "an earlier test made it"
+    def role(self, name: str, *, account: str = OWN, trusts: str = OWN) -> None:
+        self.aws.make_role(name, account=account, trusts=[trusts])
 
     def launch_template(self, *, account: str = OWN) -> str:
         made = self.client("ec2", account=account).create_launch_template(
@@ -208,7 +205,7 @@ def exporting(world: World, **more: Any) -> dict[str, Any]:
 
 def test_disk_image_lies_in_the_bucket(world: World) -> None:
     distribution = exporting(world)
-    world.role(f"{world.name}-export")
+    world.role(f"{world.name}-export", trusts=EXPORTS)
     image = world.built(distribution, ebs={"encrypted": False})
     assert image["state"]["status"] == "AVAILABLE"
     (output,) = image["outputResources"]["amis"]
@@ -230,8 +227,14 @@ def test_build_fails_where_its_distribution_cannot_be_done(world: World) -> None
     failed = "Not all distribution jobs are completed. 1) "
     unknown = "123456789012"
     assert reason(home(kmsKeyId=key_in(HOME), targetAccountIds=[OWN, unknown])) == (
-        f"{failed}AMI Copy Reported Failure when distributing the image from the source account (ID: {OWN}) to the "
-        f"destination account (ID: {unknown}) in Region {HOME}. The role {CROSS_ACCOUNT_ROLE} cannot be assumed."
+        f"{failed}STS Client Error: 'User: arn:aws:sts::{OWN}:assumed-role/AWSServiceRoleForImageBuilder/"
+        "Ec2ImageBuilderIntegrationService is not authorized to perform: sts:AssumeRole on resource: "
+        f"arn:aws:iam::{unknown}:role/{CROSS_ACCOUNT_ROLE}' when distributing the image from the source account "
+        f"(ID: {OWN}) to the destination account (ID: {unknown}) in Region {HOME}."
+    )
+    world.role(CROSS_ACCOUNT_ROLE, account=DISTRUSTING, trusts=STRANGER)
+    assert f"sts:AssumeRole on resource: arn:aws:iam::{DISTRUSTING}:role/" in reason(
+        home(kmsKeyId=key_in(HOME), targetAccountIds=[OWN, DISTRUSTING])
     )
     not_shared = f"{failed}Snapshots encrypted with the AWS Managed CMK can't be shared."
     assert reason(home(targetAccountIds=[OWN, OTHER])) == not_shared
@@ -247,7 +250,7 @@ def test_build_fails_where_its_distribution_cannot_be_done(world: World) -> None
     assert "UPDATE_LAUNCH_TEMPLATES" in reason({**home(), "launchTemplateConfigurations": [template]})
     export = exporting(world)
     assert "provided does not exist or does not have sufficient permissions" in reason(export)
-    world.role(f"{world.name}-export")
+    world.role(f"{world.name}-export", trusts=EXPORTS)
     assert "has encrypted snapshots and cannot be exported" in reason(export)
 
 
@@ -310,7 +313,7 @@ def test_snapshot_is_imported_only_from_what_its_role_can_read(world: World) -> 
 
     with pytest.raises(ClientError, match=f"The service role {role} provided does not exist"):
         imported("noble.raw")
-    world.role(role)
+    world.role(role, trusts=EXPORTS)
     with pytest.raises(ClientError, match="cannot be read"):
         imported("noble.raw")
     s3 = world.client("s3")

@@ -23,8 +23,7 @@ OLD = {"type": "AGE", "value": 30, "unit": "DAYS"}
 
 @pytest.fixture(scope="module")
 def role(local_aws: LocalAws) -> str:
-    created = local_aws.client("iam").create_role(RoleName=ROLE, AssumeRolePolicyDocument="{}")
-    return str(created["Role"]["Arn"])
+    return local_aws.make_role(ROLE, account="000000000000", trusts=["imagebuilder.amazonaws.com"])
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """Workflows in the local AWS: kept, versioned, used by pipelines and recorded by builds, and what is refused."""
 
-import contextlib
-import json
 from typing import Any
 
 import pytest
@@ -26,11 +24,7 @@ steps:
 
 @pytest.fixture
 def role(local_aws: LocalAws) -> str:
-    iam = local_aws.client("iam")
-    trust = {"Version": "2012-10-17", "Statement": []}
-    with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):
-        iam.create_role(RoleName="flows", AssumeRolePolicyDocument=json.dumps(trust))
-    return str(iam.get_role(RoleName="flows")["Role"]["Arn"])
+    return local_aws.make_role("flows", account="000000000000", trusts=["imagebuilder.amazonaws.com"])
 
 
 def create(image_builder: Any, name: str, data: str = FLOW, *, type: str = "TEST", version: str = "1.0.0") -> str:
@@ -147,7 +141,7 @@ def test_pipeline_refuses_workflows_that_do_not_fit(
     odd = {"workflowArn": own, "parameters": [{"name": "other", "value": ["a"]}]}
     assert "has no parameter 'other'" in refused(odd)
     assert "ResourceNotFoundException" in refused({"workflowArn": own.replace("1.0.0", "1.0.9")})
-    assert "does not exist" in refused({"workflowArn": managed}, executionRole=f"{role}s")
+    assert "cannot assume the role" in refused({"workflowArn": managed}, executionRole=f"{role}s")
 
 
 def test_scans_need_the_instance_that_is_scanned(image_builder: Any, pipeline: dict[str, str]) -> None:

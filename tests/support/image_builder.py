@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from local_aws.server import LocalAws
 
 REGION = "ap-northeast-1"
+ACCOUNT = "000000000000"
 
 
 MANAGED_PARENT = f"arn:aws:imagebuilder:{REGION}:aws:image/amazon-linux-2023-x86/x.x.x"
@@ -32,9 +33,10 @@ phases:
 TEST_DOCUMENT = "{schemaVersion: 1.0, phases: [{name: test, steps: [{name: a, action: ExecuteBash}]}]}"
 
 
-def make_pipeline(aws: LocalAws, name: str) -> dict[str, str]:
-    image_builder = aws.client("imagebuilder", region=REGION)
-    topic = aws.client("sns", region=REGION).create_topic(Name=name.replace(" ", "-"))["TopicArn"]
+def make_pipeline(aws: LocalAws, name: str, *, account: str = ACCOUNT, **ami: Any) -> dict[str, str]:
+    """A pipeline of an account, by the names of the ARN members, with its `topic`; `ami` says more of its AMIs."""
+    image_builder = aws.client("imagebuilder", region=REGION, account=account)
+    topic = aws.client("sns", region=REGION, account=account).create_topic(Name=name.replace(" ", "-"))["TopicArn"]
     component = image_builder.create_component(
         name=name, semanticVersion="1.0.0", platform="Linux", data=TEST_DOCUMENT
     )["componentBuildVersionArn"]
@@ -42,9 +44,9 @@ def make_pipeline(aws: LocalAws, name: str) -> dict[str, str]:
         name=name, semanticVersion="1.2.3", parentImage=MANAGED_PARENT, components=[{"componentArn": component}]
     )["imageRecipeArn"]
     infrastructure = image_builder.create_infrastructure_configuration(
-        name=name, instanceProfileName=instance_profile(aws), snsTopicArn=topic
+        name=name, instanceProfileName=instance_profile(aws, account), snsTopicArn=topic
     )["infrastructureConfigurationArn"]
-    ami = {"name": "acme.web.{{ imagebuilder:buildDate }}", "amiTags": {"team": "platform"}}
+    ami = {"name": "acme.web.{{ imagebuilder:buildDate }}", "amiTags": {"team": "platform"}, **ami}
     distribution = image_builder.create_distribution_configuration(
         name=name,
         distributions=[{"region": region, "amiDistributionConfiguration": ami} for region in (REGION, "us-east-1")],
@@ -63,8 +65,8 @@ def make_pipeline(aws: LocalAws, name: str) -> dict[str, str]:
     }
 
 
-def instance_profile(aws: LocalAws) -> str:
-    iam = aws.client("iam")
+def instance_profile(aws: LocalAws, account: str = ACCOUNT) -> str:
+    iam = aws.client("iam", account=account)
     with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):
         iam.create_instance_profile(InstanceProfileName="builder")
     return "builder"
