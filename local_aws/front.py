@@ -22,6 +22,8 @@ from local_aws.ministack.auto_scaling import AutoScaling
 from local_aws.ministack.callers import Callers
 from local_aws.ministack.described_images import DescribedImages
 from local_aws.ministack.ec2 import Ec2
+from local_aws.ministack.iam import Iam
+from local_aws.ministack.keys import Keys
 from local_aws.ministack.parameter_limits import ParameterLimits
 from local_aws.ministack.public_parameters import PublicParameters
 from local_aws.organizations import Organizations
@@ -63,7 +65,9 @@ class Front:
             "ec2": Ec2(
                 app=app, callers=callers, amis=amis, images=images, origins=auto_scaling.origins, clients=clients
             ),
+            "iam": Iam(app=app),
             "imagebuilder": ImageBuilderApp(image_builder, callers=callers),
+            "kms": Keys(app=app, callers=callers),
             "monitoring": WholeAlarms(app=app),
             "sts": AssumedRoles(app=app, callers=callers),
             "ssm": PublicParameters(app=ParameterLimits(app=app)),

@@ -51,7 +51,7 @@ def allows(policy: str, request: Request) -> bool:
     """Whether a policy, in JSON, lets the caller do it. Logs what could not be evaluated if it does not."""
     allowed, denied = False, False
     unknown: list[str] = []
-    for statement in _listed(json.loads(policy).get("Statement", [])):
+    for statement in listed(json.loads(policy).get("Statement", [])):
         if not _concerns(statement, request):
             continue
         holds, not_known = _conditions(statement, request.all_keys)
@@ -69,7 +69,7 @@ def allows(policy: str, request: Request) -> bool:
     return allowed and not denied
 
 
-def _listed(value: Any) -> list[Any]:
+def listed(value: Any) -> list[Any]:
     """A value that policies may write without a list around it."""
     return list(value) if isinstance(value, list) else [value]
 
@@ -84,13 +84,13 @@ def _concerns(statement: Mapping[str, Any], request: Request) -> bool:
         about
         and ("NotPrincipal" in statement or _names(statement.get("Principal", {}), request.caller))
         and (
-            "Resource" not in statement or any(_like(request.resource, each) for each in _listed(statement["Resource"]))
+            "Resource" not in statement or any(_like(request.resource, each) for each in listed(statement["Resource"]))
         )
     )
 
 
 def _any_like(action: str, patterns: str | list[str]) -> bool:
-    return any(_like(action.lower(), pattern.lower()) for pattern in _listed(patterns))
+    return any(_like(action.lower(), pattern.lower()) for pattern in listed(patterns))
 
 
 def _names(principal: str | Mapping[str, Any], caller: Caller) -> bool:
@@ -100,9 +100,9 @@ def _names(principal: str | Mapping[str, Any], caller: Caller) -> bool:
     if isinstance(principal, str):
         return False
     if caller.service:
-        return caller.service in _listed(principal.get("Service", []))
+        return caller.service in listed(principal.get("Service", []))
     account = (caller.account, f"arn:aws:iam::{caller.account}:root")
-    return any(each in ("*", *account, caller.principal, caller.arn) for each in _listed(principal.get("AWS", [])))
+    return any(each in ("*", *account, caller.principal, caller.arn) for each in listed(principal.get("AWS", [])))
 
 
 def _conditions(statement: Mapping[str, Any], keys: Keys) -> tuple[bool, list[str]]:
@@ -127,7 +127,7 @@ def _each_condition(conditions: Mapping[str, Mapping[str, Any]]) -> Iterator[tup
             yield (
                 operator,
                 key,
-                [str(value).lower() if isinstance(value, bool) else str(value) for value in _listed(values)],
+                [str(value).lower() if isinstance(value, bool) else str(value) for value in listed(values)],
             )
 
 

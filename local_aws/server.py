@@ -43,6 +43,7 @@ class LocalAws:
         self._command = [sys.executable, "-m", "local_aws", "--until-stdin-closes"]
         self._command += ["--port", str(port), "--state-seconds", str(state_seconds)]
         self._clients: dict[tuple[str, str, str], Any] = {}
+        self._session = boto3.Session()
         self._lock = threading.Lock()
         self.endpoint = ""
         """`http://127.0.0.1:PORT`, as soon as it has started."""
@@ -107,9 +108,14 @@ class LocalAws:
         key = (service, region, account)
         with self._lock:
             if key not in self._clients:
-                session = boto3.Session(aws_access_key_id=account, aws_secret_access_key="test")
-                client = session.client(service, region_name=region, endpoint_url=self.endpoint)  # type: ignore[call-overload]
-                self._clients[key] = client
+                # one session for all: it reads the model of each service only once
+                self._clients[key] = self._session.client(  # type: ignore[call-overload]
+                    service,
+                    region_name=region,
+                    endpoint_url=self.endpoint,
+                    aws_access_key_id=account,
+                    aws_secret_access_key="test",
+                )
             return self._clients[key]
 
     def fail_next_build(self, *, at: Literal["BUILDING", "TESTING"], reason: str = "") -> None:

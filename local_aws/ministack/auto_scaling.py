@@ -17,6 +17,7 @@ from local_aws.asgi import Answer, App, Receive, Scope, Send, read_body, send_an
 from local_aws.errors import AwsError
 from local_aws.ministack.callers import Callers
 from local_aws.ministack.group_instances import Origin
+from local_aws.ministack.iam import service_linked_role_of_auto_scaling
 from local_aws.ministack.launch_templates import find_version
 from local_aws.ministack.query_api import Query, add, changed, parsed, refusal
 
@@ -73,6 +74,8 @@ class _Launch:
 class _Group:
     """What is kept of a group."""
 
+    role: str
+    """The ARN of the service-linked role that launches its instances."""
     launch: _Launch
     """What new instances are launched from."""
     rollouts: list[tuple[_Launch, int]]
@@ -128,7 +131,10 @@ class AutoScaling:
                 launch = await _launch(query, query.tree, _Launch({}))
                 answer = await query.answer()
                 if answer.status == 200:
-                    self._groups[key] = _Group(launch, [(launch, 100)])
+                    role = query.parameters.get("ServiceLinkedRoleARN") or await service_linked_role_of_auto_scaling(
+                        query
+                    )
+                    self._groups[key] = _Group(role, launch, [(launch, 100)])
                 return answer
             case "DeleteAutoScalingGroup":
                 self._groups.pop(key, None)
@@ -149,6 +155,9 @@ class AutoScaling:
         for member in root.iterfind(".//{*}AutoScalingGroups/{*}member"):
             group = self._groups[asked._replace(name=member.findtext("{*}AutoScalingGroupName", ""))]
             _show_launch(member, group.launch.configuration)
+            for role in member.findall("{*}ServiceLinkedRoleARN"):
+                member.remove(role)
+            add(member, "ServiceLinkedRoleARN", group.role)
             instances = member.findall("{*}Instances/{*}member")
             for index, instance in enumerate(instances):
                 launch, times = group.instance(index, len(instances))

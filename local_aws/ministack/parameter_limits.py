@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from local_aws.asgi import Answer, App, Receive, Scope, Send, answer_of, read_body, send_answer, with_body, with_headers
+from local_aws.asgi import Answer, App, Receive, Scope, Send, answer_of, read_body, send_answer, with_body
 from local_aws.errors import AwsError
+from local_aws.ministack.json_api import ask, operation_of, refusal
 
 DESCRIPTION_LIMIT = 1024
 VALUE_LIMITS = {"Standard": 4096, "Advanced": 8192, "Intelligent-Tiering": 8192}
 VERSIONS_KEPT = 100
-_TARGET = b"x-amz-target"
 
 
 class ParameterLimits:
@@ -27,7 +27,7 @@ class ParameterLimits:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse what AWS refuses, show only the versions that AWS keeps, and pass everything else on."""
         body = await read_body(receive)
-        operation = dict(scope["headers"]).get(_TARGET, b"").decode().rpartition(".")[2]
+        operation = operation_of(scope)
         if operation == "GetParameterHistory":
             answer = await answer_of(self._app, scope, with_body(body))
             await send_answer(send, await self._kept(scope, json.loads(body), answer))
@@ -38,7 +38,7 @@ class ParameterLimits:
             try:
                 _check(request, versions)
             except AwsError as error:
-                await send_answer(send, _refusal(error))
+                await send_answer(send, refusal(error))
                 return
             if versions:  # without a data type in the request, the parameter keeps its own
                 body = json.dumps({"DataType": versions[-1]["DataType"], **request}).encode()
@@ -55,12 +55,10 @@ class ParameterLimits:
 
     async def _versions(self, scope: Scope, name: str | None) -> list[dict[str, Any]]:
         """All versions of a parameter, oldest first; empty for a parameter that does not exist."""
-        asking = with_headers(scope, {"x-amz-target": "AmazonSSM.GetParameterHistory", "content-length": ""})
         versions: list[dict[str, Any]] = []
         token: dict[str, str] = {}
         while True:
-            body = json.dumps({"Name": name, **token}).encode()
-            page = json.loads((await answer_of(self._app, asking, with_body(body))).body)
+            page = await ask(self._app, scope, "GetParameterHistory", {"Name": name, **token})
             versions += page.get("Parameters", ())
             if "NextToken" not in page:
                 return versions
@@ -97,8 +95,3 @@ def _check(request: Mapping[str, Any], versions: list[dict[str, Any]]) -> None:
 
 def _invalid(message: str) -> AwsError:
     return AwsError(code="ValidationException", message=message)
-
-
-def _refusal(error: AwsError) -> Answer:
-    headers = {"content-type": "application/x-amz-json-1.1", "x-amzn-errortype": error.code}
-    return Answer(400, headers, json.dumps({"__type": error.code, "message": error.message}).encode())

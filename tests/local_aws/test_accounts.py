@@ -160,7 +160,7 @@ TRUSTS = {
     "the role": (True, {"Principal": {"AWS": "arn:aws:iam::{prod}:role/ci/{name}"}}),
     "the session": (True, {"Principal": {"AWS": "arn:aws:sts::{prod}:assumed-role/{name}/deploy"}}),
     "another account": (False, {"Principal": {"AWS": "arn:aws:iam::999999999999:root"}}),
-    "another role": (False, {"Principal": {"AWS": "arn:aws:iam::{prod}:role/{name}"}}),
+    "another role": (False, {"Principal": {"AWS": "arn:aws:iam::{prod}:role/{name}-other"}}),
     "a service": (False, {"Principal": {"Service": "ec2.amazonaws.com"}}),
     "another action": (False, {"Principal": {"AWS": "*"}, "Action": "sts:TagSession"}),
     "all actions": (True, {"Principal": {"AWS": "*"}, "Action": "sts:*"}),
@@ -221,6 +221,7 @@ def test_trust_policy_decides_who_assumes_a_role(
     images, prod = accounts
     local_aws.place_account(prod, UNIT)
     caller = make_role(local_aws, name, prod, {"Principal": {"AWS": prod}}, path="/ci/")
+    make_role(local_aws, f"{name}-other", prod, {"Principal": {"AWS": prod}})
     session = assume(caller, by=local_aws.client("sts", account=prod))
     allowed, statement = TRUSTS[trusted]
     filled = json.loads(json.dumps(statement).replace("{prod}", prod).replace("{name}", name))
@@ -234,6 +235,22 @@ def test_trust_policy_decides_who_assumes_a_role(
             f"AccessDenied: User: arn:aws:sts::{prod}:assumed-role/{name}/deploy is not authorized to perform: "
             f"sts:AssumeRole on resource: {role}"
         )
+
+
+def test_trust_policy_names_only_principals_that_exist(
+    local_aws: LocalAws, name: str, accounts: tuple[str, str]
+) -> None:
+    images, prod = accounts
+    principal = f"arn:aws:iam::{prod}:role/{name}"
+    expected = f'MalformedPolicyDocument: Invalid principal in policy: "AWS":"{principal}"'
+    iam = local_aws.client("iam", account=images)
+    statement = {"Effect": "Allow", "Principal": {"AWS": [prod, principal]}, "Action": "sts:AssumeRole"}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": statement})
+    assert refusal(iam.create_role, RoleName=name, AssumeRolePolicyDocument=trust) == expected
+    make_role(local_aws, name, images, {"Principal": {"AWS": prod}})
+    assert refusal(iam.update_assume_role_policy, RoleName=name, PolicyDocument=trust) == expected
+    make_role(local_aws, name, prod, {"Principal": {"Service": "ec2.amazonaws.com"}})
+    iam.update_assume_role_policy(RoleName=name, PolicyDocument=trust)
 
 
 def test_deny_statement_outweighs_all_others(local_aws: LocalAws, name: str, accounts: tuple[str, str]) -> None:
