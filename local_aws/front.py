@@ -24,6 +24,7 @@ from local_aws.ministack.described_images import DescribedImages
 from local_aws.ministack.ec2 import Ec2
 from local_aws.ministack.iam import Iam
 from local_aws.ministack.keys import Keys
+from local_aws.ministack.launches import Launches
 from local_aws.ministack.parameter_limits import ParameterLimits
 from local_aws.ministack.public_parameters import PublicParameters
 from local_aws.organizations import Organizations
@@ -51,7 +52,9 @@ class Front:
         callers = Callers(app=app, organizations=organizations)
         neighbours = partial(Neighbours, clients=clients, amis=amis, organizations=organizations)
         image_builder = ImageBuilder(neighbours=neighbours, builds=builds)
-        auto_scaling = AutoScaling(app=app, callers=callers)
+        keys = Keys(app=app, callers=callers)
+        launches = Launches(images=images, amis=amis, keys=keys)
+        auto_scaling = AutoScaling(app=app, callers=callers, launches=launches)
         self._control = Control(
             builds=builds,
             image_builder=image_builder,
@@ -67,7 +70,7 @@ class Front:
             ),
             "iam": Iam(app=app),
             "imagebuilder": ImageBuilderApp(image_builder, callers=callers),
-            "kms": Keys(app=app, callers=callers),
+            "kms": keys,
             "monitoring": WholeAlarms(app=app),
             "sts": AssumedRoles(app=app, callers=callers),
             "ssm": PublicParameters(app=ParameterLimits(app=app)),

@@ -71,13 +71,15 @@ def _distribute_to_region(
     region, ami, recipe = distribution["region"], distribution["amiDistributionConfiguration"], image["imageRecipe"]
     volumes = [device["ebs"] for device in devices]
     encrypted = "kmsKeyId" in ami or any(ebs.get("encrypted") for ebs in volumes)
+    recipes_key = next((ebs["kmsKeyId"] for ebs in volumes if "kmsKeyId" in ebs), None)
+    key = ami.get("kmsKeyId") or (recipes_key if region == store.name else None)
     accounts = ami.get("targetAccountIds") or [store.account]
     delivered = Delivered(
         region=region,
         amis={},
         platform=image["platform"],
         encrypted=encrypted,
-        own_key="kmsKeyId" in ami or (region == store.name and any("kmsKeyId" in ebs for ebs in volumes)),
+        own_key=key is not None,
         neighbours=store.neighbours,
         execution_role=image.get("executionRole"),
     )
@@ -95,6 +97,7 @@ def _distribute_to_region(
         source=source,
         block_devices=devices,
         encrypted=encrypted,
+        kms_key=key,
         tags={**own_tags, **recipe.get("amiTags", {}), **ami.get("amiTags", {})},
     )
     amis = {}

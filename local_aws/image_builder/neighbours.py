@@ -35,6 +35,8 @@ class NewAmi:
     """In Image Builder's form (deviceName, ebs)."""
     encrypted: bool = False
     """Whether its volumes are encrypted, all of them."""
+    kms_key: str | None = None
+    """The ARN of the key, if it is not AWS's own."""
     tags: Mapping[str, str]
     """Of the AMI and, in the account that builds it, its snapshots."""
 
@@ -162,7 +164,7 @@ class Neighbours:
             TagSpecifications=[{"ResourceType": "image", "Tags": tags}],
         )
         ami = str(registered["ImageId"])
-        self._amis.set_origin(ami, platform=new.platform, source=new.source)
+        self._amis.set_origin(ami, platform=new.platform, source=new.source, kms_key=new.kms_key)
         return ami
 
     def publish(self, *, region: str, topic: str, message: str) -> bool:

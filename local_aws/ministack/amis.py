@@ -36,6 +36,8 @@ class AmiFacts:
     shown: dict[str, str] = field(default_factory=dict)
     """Elements to add to a DescribeImages answer."""
     disabled: bool = False
+    kms_key: str | None = None
+    """The ARN of the key with which its volumes are encrypted, if it is not AWS's own."""
     organizations: dict[tuple[str, str], None] = field(default_factory=dict)
     """The organizations and organizational units that may launch it: pairs of element and ARN, in order."""
     fast_launch: Mapping[str, Any] | None = None
@@ -60,9 +62,13 @@ class Amis:
         """Change when an instance of an AMI was launched last, in the API's form."""
         self._of(ami).shown["lastLaunchedTime"] = date
 
-    def set_origin(self, ami: str, *, platform: str, source: tuple[str, str]) -> None:
-        """Set what RegisterImage has no parameters for: the platform, and region and ID of the AMI that was copied."""
+    def set_origin(self, ami: str, *, platform: str, source: tuple[str, str], kms_key: str | None) -> None:
+        """Set what RegisterImage has no parameters for.
+
+        These are the platform, region and ID of the AMI that was copied, and the ARN of the key of its volumes.
+        """
         region, source_ami = source
+        self._of(ami).kms_key = kms_key
         self._of(ami).shown |= {"sourceImageId": source_ami, "sourceImageRegion": region}
         if platform == "Windows":
             self._of(ami).shown["platform"] = "windows"

@@ -17,8 +17,9 @@ from local_aws.asgi import Answer, App, Receive, Scope, Send, read_body, send_an
 from local_aws.errors import AwsError
 from local_aws.ministack.callers import Callers
 from local_aws.ministack.group_instances import Origin
+from local_aws.ministack.group_templates import Launch, wanted_launch
 from local_aws.ministack.iam import service_linked_role_of_auto_scaling
-from local_aws.ministack.launch_templates import find_version
+from local_aws.ministack.launches import Launches
 from local_aws.ministack.query_api import Query, add, changed, parsed, refusal
 
 REFUSED = "Refused"
@@ -37,14 +38,6 @@ STATUSES = (
 """Of instance refreshes (botocore: `InstanceRefreshStatus`)."""
 _RUNNING = ("Pending", "InProgress", "Cancelling", "RollbackInProgress", "Baking")
 
-_DISTRIBUTION = {
-    "OnDemandAllocationStrategy": "prioritized",
-    "OnDemandBaseCapacity": 0,
-    "OnDemandPercentageAboveBaseCapacity": 100,
-    "SpotAllocationStrategy": "lowest-price",
-}
-"""The defaults of InstancesDistribution in the API reference."""
-
 
 @dataclass(frozen=True)
 class End:
@@ -55,35 +48,24 @@ class End:
     reason: str = ""
 
 
-@dataclass(frozen=True)
-class _Launch:
-    """What instances are launched from."""
-
-    template: Mapping[str, str]
-    """LaunchTemplateId, LaunchTemplateName and Version; empty with a launch configuration."""
-    policy: Mapping[str, Any] | None = None
-    """The mixed instances policy that the template is part of, if there is one."""
-
-    @property
-    def configuration(self) -> Mapping[str, Any]:
-        """As groups and desired configurations show it."""
-        return {"MixedInstancesPolicy": self.policy} if self.policy else {"LaunchTemplate": self.template}
-
-
 @dataclass
 class _Group:
     """What is kept of a group."""
 
     role: str
     """The ARN of the service-linked role that launches its instances."""
-    launch: _Launch
+    launch: Launch
     """What new instances are launched from."""
-    rollouts: list[tuple[_Launch, int]]
+    rollouts: list[tuple[Launch, int]]
     """What instances were launched from, oldest first, and which percentage of them, from the first one on."""
-    refreshes: dict[str, tuple[End, _Launch | None]] = field(default_factory=dict)
+    refreshes: dict[str, tuple[End, Launch | None]] = field(default_factory=dict)
     """By ID: how an instance refresh ended, and its desired configuration if it has one."""
+    failed_launches: list[Mapping[str, Any]] = field(default_factory=list)
+    """As scaling activities, oldest first."""
+    has_instances: bool = True
+    """False if none could be launched so far."""
 
-    def instance(self, index: int, count: int) -> tuple[_Launch, int]:
+    def instance(self, index: int, count: int) -> tuple[Launch, int]:
         """What an instance was launched from, and how many instances it has replaced."""
         launches = [launch for launch, percentage in self.rollouts if index < count * percentage // 100]
         return launches[-1], len(launches) - 1
@@ -100,9 +82,10 @@ class _Key(NamedTuple):
 class AutoScaling:
     """An ASGI app in front of ministack, for requests to Auto Scaling."""
 
-    def __init__(self, *, app: App, callers: Callers) -> None:
+    def __init__(self, *, app: App, callers: Callers, launches: Launches) -> None:
         self._app = app
         self._callers = callers
+        self._launches = launches
         self._groups: dict[_Key, _Group] = {}
         self._next: dict[str, End] = {}
         self.origins: dict[tuple[str, str], Origin] = {}
@@ -128,28 +111,68 @@ class AutoScaling:
         group = self._groups.get(key)
         match query.action:
             case "CreateAutoScalingGroup":
-                launch = await _launch(query, query.tree, _Launch({}))
-                answer = await query.answer()
-                if answer.status == 200:
-                    role = query.parameters.get("ServiceLinkedRoleARN") or await service_linked_role_of_auto_scaling(
-                        query
-                    )
-                    self._groups[key] = _Group(role, launch, [(launch, 100)])
-                return answer
+                return await self._create(query, key)
             case "DeleteAutoScalingGroup":
                 self._groups.pop(key, None)
                 return await query.answer()
             case "UpdateAutoScalingGroup" if group:
-                group.launch = await _launch(query, query.tree, group.launch)
+                group.launch = await self._launch(query, query.tree, group.launch, account=account)
                 return await query.answer()
             case "StartInstanceRefresh" if group:
-                return await _start_refresh(query, group, self._next.pop(key.name, End()))
+                return await self._start_refresh(query, group, key)
             case "DescribeAutoScalingGroups":
                 return changed(await query.answer(), lambda root: self._complete_groups(root, key))
+            case "DescribeScalingActivities" if group:
+                return changed(await query.answer(), lambda root: _complete_activities(root, group))
             case "DescribeInstanceRefreshes" if group:
                 return changed(await query.answer(), lambda root: _complete_refreshes(root, group))
             case _:
                 return await query.answer()
+
+    async def _create(self, query: Query, key: _Key) -> Answer:
+        launch = await self._launch(query, query.tree, Launch({}), account=key.account)
+        answer = await query.answer()
+        if answer.status == 200:
+            role = query.parameters.get("ServiceLinkedRoleARN") or await service_linked_role_of_auto_scaling(query)
+            group = self._groups[key] = _Group(role, launch, [(launch, 100)])
+            failure = await self._launches.failure(query, launch.template, account=key.account, role=role)
+            group.has_instances = failure is None
+            group.failed_launches += [failure.activity(key.name)] if failure else []
+        return answer
+
+    async def _start_refresh(self, query: Query, group: _Group, key: _Key) -> Answer:
+        end = self._next.pop(key.name, None) or End()
+        if end.status == REFUSED:
+            reason = end.reason or f"An instance refresh of group {key.name} cannot be started"
+            raise AwsError(code="ValidationError", message=reason)
+        desired = query.tree.get("DesiredConfiguration")
+        launch = await self._launch(query, desired or {}, group.launch, account=key.account)
+        failure = await self._launches.failure(query, launch.template, account=key.account, role=group.role)
+        if failure:  # AWS tries again for an hour
+            end = End("Failed", percentage=0, reason=failure.reason)
+            group.failed_launches.append(failure.activity(key.name))
+        answer = await query.answer()
+        identity = parsed(answer).findtext(".//{*}InstanceRefreshId", "")
+        group.refreshes[identity] = (end, launch if desired else None)
+        group.rollouts.append((launch, end.percentage))
+        group.has_instances |= end.percentage > 0
+        if end.status == "Successful":
+            group.launch = launch
+        return answer
+
+    async def _launch(self, query: Query, asked: Mapping[str, Any], now: Launch, *, account: str) -> Launch:
+        """What a request wants instances to be launched from. Default: `now`.
+
+        Raises ValidationError for a version of a launch template, or an AMI, that does not exist.
+        """
+        try:
+            launch = await wanted_launch(query, asked, now)
+            if launch is not now:
+                await self._launches.check(query, launch.template, account=account)
+        except AwsError as error:
+            message = f"You must use a valid fully-formed launch template. {error.message}"
+            raise AwsError(code="ValidationError", message=message) from None
+        return launch
 
     def _complete_groups(self, root: Element, asked: _Key) -> None:
         for member in root.iterfind(".//{*}AutoScalingGroups/{*}member"):
@@ -159,6 +182,10 @@ class AutoScaling:
                 member.remove(role)
             add(member, "ServiceLinkedRoleARN", group.role)
             instances = member.findall("{*}Instances/{*}member")
+            if not group.has_instances:
+                for shown in member.iterfind("{*}Instances"):
+                    shown.clear()
+                continue
             for index, instance in enumerate(instances):
                 launch, times = group.instance(index, len(instances))
                 _show_launch(instance, {"LaunchTemplate": launch.template})
@@ -168,57 +195,6 @@ class AutoScaling:
                         self.origins[asked.account, identity.text] = Origin(
                             launch.template["LaunchTemplateId"], launch.template["Version"]
                         )
-
-
-async def _start_refresh(query: Query, group: _Group, end: End) -> Answer:
-    if end.status == REFUSED:
-        name = query.parameters["AutoScalingGroupName"]
-        reason = end.reason or f"An instance refresh of group {name} cannot be started"
-        raise AwsError(code="ValidationError", message=reason)
-    desired = query.tree.get("DesiredConfiguration")
-    launch = await _launch(query, desired or {}, group.launch)
-    answer = await query.answer()
-    identity = parsed(answer).findtext(".//{*}InstanceRefreshId", "")
-    group.refreshes[identity] = (end, launch if desired else None)
-    group.rollouts.append((launch, end.percentage))
-    if end.status == "Successful":
-        group.launch = launch
-    return answer
-
-
-async def _launch(query: Query, asked: Mapping[str, Any], now: _Launch) -> _Launch:
-    """What a request wants instances to be launched from. Default: `now`.
-
-    Raises `AwsError` for a version of a launch template that does not exist.
-    """
-    if "LaunchTemplate" in asked:
-        return _Launch(await _template(query, asked["LaunchTemplate"]))
-    if "MixedInstancesPolicy" not in asked:
-        return now
-    policy = {**(now.policy or {}), **asked["MixedInstancesPolicy"]}
-    distribution = {**_DISTRIBUTION, **policy.get("InstancesDistribution", {})}
-    if distribution["SpotAllocationStrategy"] == "lowest-price":
-        distribution = {"SpotInstancePools": 2, **distribution}
-    template = await _template(query, policy["LaunchTemplate"]["LaunchTemplateSpecification"])
-    launch_template = {**policy["LaunchTemplate"], "LaunchTemplateSpecification": template}
-    return _Launch(template, {"LaunchTemplate": launch_template, "InstancesDistribution": distribution})
-
-
-async def _template(query: Query, asked: Mapping[str, str]) -> Mapping[str, str]:
-    """A launch template as answers show it: with ID and name. Raises `AwsError` for a version that does not exist."""
-    wanted = asked.get("Version", "$Default")
-    try:
-        version = await find_version(query, asked, wanted)
-    except AwsError as error:
-        message = f"You must use a valid fully-formed launch template. {error.message}"
-        raise AwsError(code="ValidationError", message=message) from None
-    if version is None:
-        return {**asked, "Version": wanted}
-    return {
-        "LaunchTemplateId": version.template_id,
-        "LaunchTemplateName": version.template_name,
-        "Version": wanted,
-    }
 
 
 def _show_launch(member: Element, shown: Mapping[str, Any]) -> None:
@@ -241,6 +217,12 @@ def _complete_refreshes(root: Element, group: _Group) -> None:
             refresh.remove(element)
         if desired:
             add(refresh, "DesiredConfiguration", desired.configuration, entry="member")
+
+
+def _complete_activities(root: Element, group: _Group) -> None:
+    for activities in root.iterfind(".//{*}Activities"):
+        for activity in reversed(group.failed_launches):
+            add(activities, "member", activity, entry="member")
 
 
 def _replaced(identity: str, *, times: int) -> str:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
 from local_aws.asgi import Answer
-from local_aws.ministack.query_api import Query, add, changed, parsed
+from local_aws.ministack.launch_templates import ami_of
+from local_aws.ministack.query_api import Query, add, changed
 
 
 @dataclass(frozen=True)
@@ -37,14 +38,8 @@ async def describe_instances(query: Query, account: str, origins: Mapping[tuple[
 
 
 async def _instance(query: Query, identity: str, origin: Origin) -> Mapping[str, object]:
-    question = {
-        "Action": "DescribeLaunchTemplateVersions",
-        "LaunchTemplateId": origin.template,
-        "LaunchTemplateVersion.1": origin.version,
-    }
-    template = parsed(await query.asking(question).answer())
     return {
         "instanceId": identity,
-        "imageId": template.findtext(".//{*}launchTemplateData/{*}imageId", ""),
+        "imageId": await ami_of(query, {"LaunchTemplateId": origin.template, "Version": origin.version}),
         "instanceState": {"code": 16, "name": "running"},
     }

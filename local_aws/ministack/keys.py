@@ -11,7 +11,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from local_aws.asgi import Answer, App, Receive, Scope, Send, answer_of, read_body, send_answer, signed, with_body
+from local_aws.asgi import (
+    Answer,
+    App,
+    Receive,
+    Scope,
+    Send,
+    answer_of,
+    read_body,
+    send_answer,
+    signed,
+    with_body,
+    with_headers,
+)
 from local_aws.callers import Caller
 from local_aws.errors import AwsError
 from local_aws.ministack.callers import Callers
@@ -60,6 +72,32 @@ class Keys:
         except AwsError as error:
             answer = refusal(error)
         await send_answer(send, answer)
+
+    async def lets(self, scope: Scope, role: str, *, use: str, operations: Sequence[str]) -> bool:
+        """Whether a role may do all of these operations with the key that has the ARN `use`, through EC2.
+
+        Either a grant says so, or the policy of a key of the role's own account, if it names the role rather than the
+        account: service-linked roles have no policies that allow the use of keys. `scope` is that of any request to the
+        key's region. A key that does not exist is not checked.
+        """
+        account, owner = role.split(":")[4], use.split(":")[4]
+        headers = {"x-amz-target": "TrentService.DescribeKey", "content-type": "application/x-amz-json-1.1"}
+        key = await self._find(with_headers(signed(scope, service="kms", account=owner), headers), use, owner)
+        if key is None:
+            return True
+        if any(grant["GranteePrincipal"] == role and {*operations} <= {*grant["Operations"]} for grant in key.grants):
+            return True
+        conditions = {
+            "aws:principalaccount": account,
+            "kms:calleraccount": account,
+            "kms:viaservice": f"ec2.{use.split(':')[3]}.amazonaws.com",
+            "kms:grantisforawsresource": "true",
+        }
+        named = Caller(account="", arn=role, principal=role)
+        requests = [
+            Request(action=f"kms:{each}", resource=key.arn, caller=named, keys=conditions) for each in operations
+        ]
+        return account == owner and all(allows(key.policy, request) for request in requests)
 
     async def _answer(self, scope: Scope, request: dict[str, Any]) -> Answer:
         operation = operation_of(scope)

@@ -135,6 +135,19 @@ async def find_version(query: Query, template: Mapping[str, str], wanted: str) -
     return versions[wanted]
 
 
+async def ami_of(query: Query, template: Mapping[str, str]) -> str:
+    """The AMI that a version of a template names, or an empty text. The template is looked up for the client."""
+    if "LaunchTemplateId" not in template:
+        return ""
+    question = {
+        "Action": "DescribeLaunchTemplateVersions",
+        "LaunchTemplateId": template["LaunchTemplateId"],
+        "LaunchTemplateVersion.1": template["Version"],
+    }
+    answer = parsed(await query.asking(question, service="ec2").answer())
+    return answer.findtext(".//{*}launchTemplateData/{*}imageId", "")
+
+
 def _version(element: Element) -> Version:
     return Version(
         element.findtext("{*}launchTemplateId", ""),

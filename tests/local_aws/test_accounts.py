@@ -63,10 +63,12 @@ def test_image_builder_uses_what_its_own_account_has(local_aws: LocalAws, name: 
 def test_groups_of_the_same_name_run_their_own_templates(
     local_aws: LocalAws, name: str, accounts: tuple[str, str]
 ) -> None:
+    amis: dict[str, str] = {}
     instances: dict[str, Any] = {}
-    for number, account in enumerate(accounts, 1):
+    for account in accounts:
         ec2 = local_aws.client("ec2", region=REGION, account=account)
-        template = ec2.create_launch_template(LaunchTemplateName=name, LaunchTemplateData={"ImageId": f"ami-{number}"})
+        amis[account] = ec2.register_image(Name=name)["ImageId"]
+        template = ec2.create_launch_template(LaunchTemplateName=name, LaunchTemplateData={"ImageId": amis[account]})
         auto_scaling = local_aws.client("autoscaling", region=REGION, account=account)
         auto_scaling.create_auto_scaling_group(
             AutoScalingGroupName=name,
@@ -75,14 +77,14 @@ def test_groups_of_the_same_name_run_their_own_templates(
             AvailabilityZones=[f"{REGION}a"],
             LaunchTemplate={"LaunchTemplateId": template["LaunchTemplate"]["LaunchTemplateId"], "Version": "1"},
         )
-    for number, account in enumerate(accounts, 1):
+    for account in accounts:
         auto_scaling = local_aws.client("autoscaling", region=REGION, account=account)
         (group,) = auto_scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"]
         (instance,) = group["Instances"]
         instances[account] = instance["InstanceId"]
         ec2 = local_aws.client("ec2", region=REGION, account=account)
         (reservation,) = ec2.describe_instances(InstanceIds=[instance["InstanceId"]])["Reservations"]
-        assert reservation["Instances"][0]["ImageId"] == f"ami-{number}"
+        assert reservation["Instances"][0]["ImageId"] == amis[account]
     with pytest.raises(ec2.exceptions.ClientError, match="does not exist"):
         ec2.describe_instances(InstanceIds=[instances[accounts[0]]])
 

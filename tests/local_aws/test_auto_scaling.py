@@ -21,10 +21,11 @@ class Group:
         self.ec2 = aws.client("ec2", region=REGION)
         self.auto_scaling = aws.client("autoscaling", region=REGION)
         self.name = f"group-{next(numbers)}"
-        made = self.ec2.create_launch_template(LaunchTemplateName=self.name, LaunchTemplateData={"ImageId": "ami-1"})
+        self.first, self.second = (self.ec2.register_image(Name=f"{self.name}-{each}")["ImageId"] for each in (1, 2))
+        made = self.ec2.create_launch_template(LaunchTemplateName=self.name, LaunchTemplateData={"ImageId": self.first})
         self.template_id: str = made["LaunchTemplate"]["LaunchTemplateId"]
         self.ec2.create_launch_template_version(
-            LaunchTemplateId=self.template_id, LaunchTemplateData={"ImageId": "ami-2"}
+            LaunchTemplateId=self.template_id, LaunchTemplateData={"ImageId": self.second}
         )
 
     def template(self, version: str) -> dict[str, str]:
@@ -78,9 +79,9 @@ def test_instances_get_the_groups_template_at_the_next_refresh(group: Group) -> 
     assert group.described()["LaunchTemplate"] == group.template("1")
     group.update(**group.plain("2"))
     assert group.described()["LaunchTemplate"] == group.template("2")
-    assert group.amis() == ["ami-1", "ami-1"]
+    assert group.amis() == [group.first, group.first]
     assert group.refresh()["Status"] == "Successful"
-    assert group.amis() == ["ami-2", "ami-2"]
+    assert group.amis() == [group.second, group.second]
 
 
 def test_mixed_instances_policy_is_kept_with_aws_defaults(group: Group) -> None:
@@ -106,7 +107,7 @@ def test_mixed_instances_policy_is_kept_with_aws_defaults(group: Group) -> None:
         **SPOT,
     }
     group.refresh()
-    assert group.amis() == ["ami-2", "ami-2"]
+    assert group.amis() == [group.second, group.second]
 
     group.update(**group.plain("1"))
     assert "MixedInstancesPolicy" not in group.described()
@@ -117,7 +118,7 @@ def test_group_takes_over_the_desired_configuration_of_a_refresh(group: Group) -
     refresh = group.refresh(DesiredConfiguration=group.plain("2"))
     assert refresh["DesiredConfiguration"] == {"LaunchTemplate": group.template("2")}
     assert group.described()["LaunchTemplate"] == group.template("2")
-    assert group.amis() == ["ami-2", "ami-2"]
+    assert group.amis() == [group.second, group.second]
 
 
 def test_group_keeps_its_template_when_a_refresh_fails(local_aws: LocalAws, group: Group) -> None:
@@ -125,7 +126,7 @@ def test_group_keeps_its_template_when_a_refresh_fails(local_aws: LocalAws, grou
     local_aws.end_next_refresh(group.name, status="Failed", percentage=50, reason="unhealthy")
     assert group.refresh(DesiredConfiguration=group.plain("2"))["Status"] == "Failed"
     assert group.described()["LaunchTemplate"] == group.template("1")
-    assert group.amis() == ["ami-2", "ami-1"]
+    assert group.amis() == [group.second, group.first]
 
 
 def test_version_that_does_not_exist_is_refused(group: Group) -> None:

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -33,7 +33,9 @@ phases:
 TEST_DOCUMENT = "{schemaVersion: 1.0, phases: [{name: test, steps: [{name: a, action: ExecuteBash}]}]}"
 
 
-def make_pipeline(aws: LocalAws, name: str, *, account: str = ACCOUNT, **ami: Any) -> dict[str, str]:
+def make_pipeline(
+    aws: LocalAws, name: str, *, account: str = ACCOUNT, regions: Sequence[str] = (REGION, "us-east-1"), **ami: Any
+) -> dict[str, str]:
     """A pipeline of an account, by the names of the ARN members, with its `topic`; `ami` says more of its AMIs."""
     image_builder = aws.client("imagebuilder", region=REGION, account=account)
     topic = aws.client("sns", region=REGION, account=account).create_topic(Name=name.replace(" ", "-"))["TopicArn"]
@@ -49,7 +51,7 @@ def make_pipeline(aws: LocalAws, name: str, *, account: str = ACCOUNT, **ami: An
     ami = {"name": "acme.web.{{ imagebuilder:buildDate }}", "amiTags": {"team": "platform"}, **ami}
     distribution = image_builder.create_distribution_configuration(
         name=name,
-        distributions=[{"region": region, "amiDistributionConfiguration": ami} for region in (REGION, "us-east-1")],
+        distributions=[{"region": region, "amiDistributionConfiguration": ami} for region in regions],
     )["distributionConfigurationArn"]
     arns = {
         "imageRecipeArn": recipe,
