@@ -4,6 +4,6 @@
 completes its answers, and `image_builder/` is a small EC2 Image Builder, because no emulator has one. Nothing here
 imports `estate`, `stacks` or the function of the hand-off, so a mistake in them cannot be repeated here.
 
-Accounts are separate. Policies of resources decide about requests from other accounts (`policies`); policies of users
-and roles are not checked.
+Accounts are separate. Trust policies of roles and policies of keys are checked (`policies`). Policies of users and
+roles, and of other resources, are not; CONTRIBUTING.md has a list.
 """

@@ -127,10 +127,11 @@ def _platform(described: Mapping[str, Any]) -> str:
 
 def _os_version(described: Mapping[str, Any], region: RegionStore) -> str | None:
     """AWS finds it on the build instance; here it is that of the public AMI from which all copies come."""
-    ami, where = described["ImageId"], region.name
+    ami, where, neighbours = described["ImageId"], region.name, region.neighbours
     while (public := by_ami(ami, region=where)) is None:
-        source = region.neighbours.ami(region=where, ami=ami) or {}
+        source = neighbours.ami(region=where, ami=ami) or {}
         if "SourceImageId" not in source:
             return None
         ami, where = source["SourceImageId"], source["SourceImageRegion"]
+        neighbours = neighbours.of(source["OwnerId"])
     return public.os_version

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from local_aws.server import LocalAws
 from tests.support.image_builder import REGION, build, make_pipeline, refusal
@@ -91,6 +92,21 @@ def test_message_and_parts_of_an_image_are_of_its_account(copied: Copied) -> Non
     assert message["accountId"] == message["imageRecipe"]["accountId"] == copied.images
     assert [ami["accountId"] for ami in message["outputResources"]["amis"]] == [copied.images, copied.prod] * 2
     assert copied.client("imagebuilder", copied.prod).list_images()["imageVersionList"] == []
+
+
+def test_image_of_one_account_is_built_on_a_shared_ami_of_another(copied: Copied) -> None:
+    copied.aws.make_role(DISTRIBUTION_ROLE, account=copied.prod, trusts=[copied.images])
+    base = copied.build()
+    ami = copied.amis(base)[copied.images]
+    third = f"5{next(numbers):011}"
+    with pytest.raises(ClientError, match=f"The AMI '{ami}' does not exist in {REGION}"):
+        make_pipeline(copied.aws, "child", account=third, parent=ami)
+    copied.client("ec2", copied.images).modify_image_attribute(
+        ImageId=ami, LaunchPermission={"Add": [{"UserId": third}]}
+    )
+    pipeline = make_pipeline(copied.aws, "a child", account=third, parent=ami)
+    child = build(copied.client("imagebuilder", third), pipeline)
+    assert (child["state"]["status"], child["osVersion"]) == ("AVAILABLE", base["osVersion"])
 
 
 def test_image_builder_assumes_the_role_as_its_own_service_linked_role(copied: Copied) -> None:

@@ -127,7 +127,7 @@ class EncryptedFleet(Fleet):
 
     def build(self) -> str:
         """The AMI in the region."""
-        sharing = {"kmsKeyId": self.key, "launchPermission": {"userIds": [self.prod]}}
+        sharing: dict[str, Any] = {"kmsKeyId": self.key, "launchPermission": {"userIds": [self.prod]}}
         pipeline = make_pipeline(self.aws, self.name, account=self.images, regions=(REGION,), **sharing)
         image = build(self.client("imagebuilder", self.images), pipeline)
         (output,) = image["outputResources"]["amis"]

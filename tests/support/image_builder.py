@@ -34,7 +34,13 @@ TEST_DOCUMENT = "{schemaVersion: 1.0, phases: [{name: test, steps: [{name: a, ac
 
 
 def make_pipeline(
-    aws: LocalAws, name: str, *, account: str = ACCOUNT, regions: Sequence[str] = (REGION, "us-east-1"), **ami: Any
+    aws: LocalAws,
+    name: str,
+    *,
+    account: str = ACCOUNT,
+    parent: str = MANAGED_PARENT,
+    regions: Sequence[str] = (REGION, "us-east-1"),
+    **ami: Any,
 ) -> dict[str, str]:
     """A pipeline of an account, by the names of the ARN members, with its `topic`; `ami` says more of its AMIs."""
     image_builder = aws.client("imagebuilder", region=REGION, account=account)
@@ -43,7 +49,7 @@ def make_pipeline(
         name=name, semanticVersion="1.0.0", platform="Linux", data=TEST_DOCUMENT
     )["componentBuildVersionArn"]
     recipe = image_builder.create_image_recipe(
-        name=name, semanticVersion="1.2.3", parentImage=MANAGED_PARENT, components=[{"componentArn": component}]
+        name=name, semanticVersion="1.2.3", parentImage=parent, components=[{"componentArn": component}]
     )["imageRecipeArn"]
     infrastructure = image_builder.create_infrastructure_configuration(
         name=name, instanceProfileName=instance_profile(aws, account), snsTopicArn=topic
