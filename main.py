@@ -51,8 +51,6 @@ def main(arguments: Sequence[str] = ()) -> int:
 
 def synthesize(config: Path, out: Path) -> int:
     """Load the configuration, build the stacks, and write them into a folder; the exit status."""
-    _prefer_own_node()
-
     import bindings
 
     bindings.start()  # Node starts while the estate is loaded
@@ -84,13 +82,6 @@ def synthesize(config: Path, out: Path) -> int:
     return 1
 
 
-def _prefer_own_node() -> None:
-    """Let cdktf's Python library, which starts the `node` that it finds first, find the one of this environment."""
-    own, path = os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)
-    if path.partition(os.pathsep)[0] != own:
-        os.environ["PATH"] = f"{own}{os.pathsep}{path}"
-
-
 def _write(estate: "Estate", out: Path) -> None:
     import stacks
 
@@ -111,7 +102,7 @@ def _write(estate: "Estate", out: Path) -> None:
     for name in cdktf_out.set_aside(out, declared=estate.stacks, namespace=namespace):
         print(
             f"{name} is not declared any more: its Terraform is kept in {cdktf_out.removed(out, name)}; "
-            f"make destroy STACK={name} destroys its resources in AWS",
+            f"goldsmith destroy {name} destroys its resources in AWS",
             file=sys.stderr,
         )
 

@@ -21,13 +21,17 @@
     status_tables  prints what `status` found
     doctor         checks this machine (doctor_machine) and AWS (doctor_aws, permissions, quotas); a finding is a line
     parent         the newest parent image of an operating system
+    destroy        shows what a stack's destruction means, asks, and runs Terraform
     make           checks before `make plan`, `deploy` and `destroy` run cdktf
+    precautions    these checks, and that of `destroy`
 
     selection      what references of a command line name
     named_build    the build that a reference means
     pipeline       an image's pipeline as it is deployed, and its builds as a person names them
     states         Terraform's states, where this machine can read them
     aws            AWS with the operator's own credentials, and its errors as messages
+    programs       runs programs that must end properly after Ctrl-C
+    question       asks before something is changed
     errors         what stops a command, each with its exit status
     screen         the look of output on a terminal and in a pipe
 

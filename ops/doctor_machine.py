@@ -42,7 +42,7 @@ def _provider(environ: Mapping[str, str]) -> Finding:
         (Path(folder) / "main.tf.json").write_text(json.dumps(required))
         try:
             output = terraform.run(
-                "init", "-backend=false", "-input=false", folder=Path(folder), environ=_as_plans(environ)
+                "init", "-backend=false", "-input=false", folder=Path(folder), environ=terraform.cached(environ)
             )
         except terraform.TerraformError as error:
             return Finding(
@@ -53,20 +53,6 @@ def _provider(environ: Mapping[str, str]) -> Finding:
             )
     version = re.search(r"hashicorp/aws v([0-9]+(?:[.][0-9]+)*)", output)
     return Finding(subject=subject, text=version[1] if version else "installed")
-
-
-def _as_plans(environ: Mapping[str, str]) -> dict[str, str]:
-    """With the cache that the cdktf command uses, so that a provider is downloaded once."""
-    cache = Path(environ.get("TF_PLUGIN_CACHE_DIR") or Path.home() / ".terraform.d" / "plugin-cache")
-    if "CDKTF_DISABLE_PLUGIN_CACHE_ENV" in environ or "TF_CLI_CONFIG_FILE" in environ:
-        return {**environ, "CHECKPOINT_DISABLE": "1"}
-    cache.mkdir(parents=True, exist_ok=True)
-    return {
-        **environ,
-        "CHECKPOINT_DISABLE": "1",
-        "TF_PLUGIN_CACHE_DIR": str(cache),
-        "TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE": "true",
-    }
 
 
 def _reason(error: terraform.TerraformError) -> str:

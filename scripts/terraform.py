@@ -65,6 +65,15 @@ def environment(environ: Mapping[str, str], *, folder: Path, add_ons: Path = Pat
     }
 
 
+def cached(environ: Mapping[str, str]) -> dict[str, str]:
+    """`environ` with the cache of providers that the cdktf command uses, so that a provider is downloaded once; without
+    it where the user has a CLI configuration or does not want the cache."""
+    checked = {**environ, "CHECKPOINT_DISABLE": "1"}
+    if "CDKTF_DISABLE_PLUGIN_CACHE_ENV" in environ or "TF_CLI_CONFIG_FILE" in environ:
+        return checked
+    return {**checked, **_cache(environ)}
+
+
 def missing(environ: Mapping[str, str]) -> str | None:
     """What this machine lacks to run stacks, as a sentence, or None. `environ` comes from `environment`.
 
@@ -117,6 +126,16 @@ def run(*arguments: str, folder: Path, environ: Mapping[str, str]) -> str:
     return output
 
 
+def _cache(environ: Mapping[str, str]) -> dict[str, str]:
+    home = Path(environ.get("HOME", Path.home()))
+    cache = Path(environ.get("TF_PLUGIN_CACHE_DIR") or home / ".terraform.d" / "plugin-cache")
+    cache.mkdir(parents=True, exist_ok=True)
+    return {
+        "TF_PLUGIN_CACHE_DIR": str(cache),
+        "TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE": "true",
+    }
+
+
 def _provider_settings(environ: Mapping[str, str], *, folder: Path, add_ons: Path) -> dict[str, str]:
     home = Path(environ.get("HOME", Path.home()))
     if Path(environ.get("TF_CLI_CONFIG_FILE") or home / ".terraformrc").is_file():
@@ -130,13 +149,7 @@ def _provider_settings(environ: Mapping[str, str], *, folder: Path, add_ons: Pat
     # empty, because every command warns about a configuration that does not exist; a downloaded provider is kept in
     # cdktf's cache and reused for every stack
     configuration.write_text("")
-    cache = Path(environ.get("TF_PLUGIN_CACHE_DIR") or home / ".terraform.d" / "plugin-cache")
-    cache.mkdir(parents=True, exist_ok=True)
-    return {
-        "TF_CLI_CONFIG_FILE": str(configuration),
-        "TF_PLUGIN_CACHE_DIR": str(cache),
-        "TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE": "true",
-    }
+    return {"TF_CLI_CONFIG_FILE": str(configuration), **_cache(environ)}
 
 
 if __name__ == "__main__":

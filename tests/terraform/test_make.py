@@ -86,8 +86,8 @@ def test_a_stack_whose_lines_were_deleted_can_be_destroyed_and_does_not_stop_the
 
     config.write_text(DASHBOARDS)
     words = (
-        "overview-us-east-1 is not declared any more: to plan it, put its lines back. make destroy "
-        "STACK=overview-us-east-1 destroys its resources in AWS\n"
+        "overview-us-east-1 is not declared any more: to plan it, put its lines back. goldsmith "
+        "destroy overview-us-east-1 destroys its resources in AWS\n"
     )
     assert make(config, out, "plan", "overview-us-east-1", "--") == (2, "", words)
 
@@ -143,8 +143,8 @@ def test_synthesis_keeps_the_terraform_of_a_stack_whose_lines_were_deleted_until
     synthesize(config, out)
     kept = out / "removed" / "overview-us-east-1"
     assert capsys.readouterr().err == (
-        f"overview-us-east-1 is not declared any more: its Terraform is kept in {kept}; make destroy "
-        "STACK=overview-us-east-1 destroys its resources in AWS\n"
+        f"overview-us-east-1 is not declared any more: its Terraform is kept in {kept}; goldsmith destroy "
+        "overview-us-east-1 destroys its resources in AWS\n"
     )
     assert (kept / "cdk.tf.json").is_file()
 

@@ -34,7 +34,7 @@ BUCKET = "{namespace: acme, backend: {s3: {bucket: states-to-move, region: eu-we
 HAS_TO_MOVE = """\
 image-web: its state, {old} with 1 resource, is still at its place from before the namespace was part of its key; \
 {action} would not use it. Move it, then try again:
-    make synth
+    goldsmith synth
     terraform -chdir={folder} init -reconfigure -backend-config={option}={place}/image-web.eu-west-1.tfstate
     terraform -chdir={folder} init -migrate-state -force-copy \
 -backend-config={option}={place}/acme/image-web.eu-west-1.tfstate
@@ -247,7 +247,7 @@ def test_what_is_printed_moves_a_state_in_s3(local_aws: LocalAws, environ: dict[
     assert make_image(tmp_path, lost, "plan") == (0, "plan image-web\n", "")  # it cannot look, and does not mind
 
     (_, synth, *steps) = words.splitlines()
-    assert synth.strip() == "make synth"
+    assert synth.strip() == "goldsmith synth"
     subprocess.run(["bash", "-ec", "\n".join(steps)], env=environ, check=True, capture_output=True)
     assert_moved(folder, environ)
     left = LEFT.format(old=old, new=old.replace("/image-web", "/acme/image-web"))
@@ -288,7 +288,7 @@ def test_a_stack_that_is_not_declared_any_more_and_still_has_a_state_is_named(
             2,
             "",
             f"image-gone is not declared any more, and {place} still has 2 resources. To destroy them, put its lines "
-            "back, or check out a commit that has them, run make destroy STACK=image-gone, and delete the lines "
+            "back, or check out a commit that has them, run goldsmith destroy image-gone, and delete the lines "
             "again\n",
         )
 
