@@ -3,8 +3,10 @@
 import itertools
 import os
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
+import botocore.session
 import pytest
 
 import bindings
@@ -16,6 +18,8 @@ from tests.support.scratch_system import Base, NewSystem, System
 
 def pytest_configure() -> None:
     bindings.start()  # before any test module imports `stacks`
+    # A command has one session, which reads AWS's service models; the tests run hundreds of commands in a process.
+    botocore.session.create_loader = cache(botocore.session.create_loader)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

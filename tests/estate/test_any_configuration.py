@@ -1,6 +1,7 @@
 """Any value in a configuration: one cause is one problem, and every value gets a message of ours."""
 
 import json
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from estate.load import load
 from estate.problems import EstateError
-from tests.support.any_configuration import FULL, WRITTEN, paths_of, plain, replaced
+from tests.support.any_configuration import FULL, WRITTEN, alone, paths_of, plain, replaced
 from tests.support.broken_estates import problems_in, smallest, written
 from tests.support.estates import ESTATES, PROJECT
 
@@ -42,7 +43,7 @@ def test_full_estate_has_every_key() -> None:
 
 @pytest.mark.parametrize("path", list(paths_of(plain(FULL))), ids=lambda path: ".".join(map(str, path)))
 def test_a_wrong_value_is_one_problem_and_hides_no_other(path: tuple[Any, ...], tmp_path: Path) -> None:
-    broken = replaced(plain(FULL), path, 12.5)
+    broken = replaced(alone(plain(FULL), path), path, 12.5)
     broken.setdefault("images" if path[0] != "images" else "fleets", {})
     found = problems_in(written(tmp_path, broken))
     assert len(found.splitlines()) == 1, found
@@ -64,7 +65,7 @@ def test_a_wrong_value_is_one_problem_and_hides_no_other(path: tuple[Any, ...], 
     ],
 )
 def test_a_missing_field_is_one_problem(section: str, name: str, field: str, tmp_path: Path) -> None:
-    broken = plain(FULL)
+    broken = deepcopy(plain(FULL))
     del broken[section][name][field]
     assert problems_in(written(tmp_path, broken)).endswith(f" {section}.{name}.{field}: is required")
 

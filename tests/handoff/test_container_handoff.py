@@ -8,7 +8,7 @@ import json
 import pytest
 
 from local_aws.server import LocalAws
-from tests.support.handoff_world import ABROAD, HOME, REGIONS, ContainerWeb, intercepted, refused, retold
+from tests.support.handoff_world import ABROAD, HOME, REGIONS, ContainerWeb, asked, intercepted, refused, retold
 
 
 @pytest.fixture
@@ -153,13 +153,11 @@ def test_builds_that_channels_point_or_pointed_to_are_tagged_by_what_the_digest_
 
 def test_asks_aws_for_nothing_but_these_operations(web: ContainerWeb) -> None:
     """The function's role has to allow these, and no others."""
-    asked: set[str] = set()
-    for client in (web.imagebuilder, *web.registry.values(), *(target.ssm for target in web.targets)):
-        client.meta.events.register("before-call.*.*", lambda model, **_: asked.add(model.name))
-    for _ in range(3):
-        web.build()
-        web.run()
-    assert asked - {"UntagResource"} == {
+    with asked(web.imagebuilder, *web.registry.values(), *(target.ssm for target in web.targets)) as operations:
+        for _ in range(3):
+            web.build()
+            web.run()
+    assert operations - {"UntagResource"} == {
         *("ListImagePipelineImages", "GetImage", "TagResource"),
         *("DescribeImages",),
         *("GetParametersByPath", "GetParameterHistory", "GetParameter", "PutParameter"),

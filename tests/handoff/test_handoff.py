@@ -28,6 +28,7 @@ from tests.support.handoff_world import (
     REGIONS,
     Web,
     answered,
+    asked,
     documented_message,
     intercepted,
     refused,
@@ -269,17 +270,15 @@ def test_latest_stays_when_no_build_is_left(web: Web) -> None:
 
 def test_asks_aws_for_nothing_but_these_operations(web: Web) -> None:
     """The function's role has to allow these, and no others."""
-    asked: set[str] = set()
-    for client in (web.imagebuilder, *web.registry.values(), *(target.ssm for target in web.targets)):
-        client.meta.events.register("before-call.*.*", lambda model, **_: asked.add(model.name))
-    for _ in range(3):
-        web.build()
-        web.run()
+    with asked(web.imagebuilder, *web.registry.values(), *(target.ssm for target in web.targets)) as operations:
+        for _ in range(3):
+            web.build()
+            web.run()
 
-    with retold(web.imagebuilder, "ListImagePipelineImages", lambda answer: answer["imageSummaryList"].clear()):
-        web.run()
+        with retold(web.imagebuilder, "ListImagePipelineImages", lambda answer: answer["imageSummaryList"].clear()):
+            web.run()
 
-    assert asked == {
+    assert operations == {
         *("ListImagePipelineImages", "GetImage", "TagResource", "UntagResource"),
         *("DescribeImages",),
         *("GetParametersByPath", "GetParameterHistory", "GetParameter", "PutParameter"),

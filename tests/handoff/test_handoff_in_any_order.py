@@ -28,6 +28,10 @@ UNREADABLE = [partial(sent, body) for body in (b"", b"{}", b"[7]", b"\xff", b"<h
 FOREIGN = "arn:aws:imagebuilder:us-east-1:000000000000:image/acme-db/1.0.0/1"
 
 
+Channels = Mapping[str, Mapping[str, Channel]]
+"""By region and name."""
+
+
 class AnyOrder(RuleBasedStateMachine):
     """Builds start, end and are withdrawn, messages come late, twice or never; after each run the oracle is asked.
 
@@ -46,6 +50,8 @@ class AnyOrder(RuleBasedStateMachine):
         self.times: dict[str, str] = {}
         self.running: list[str] = []
         self.values: dict[str, dict[str, str]] = {}  # of good builds, less those that were withdrawn
+        self.outputs: dict[str, set[str]] = {}  # what Image Builder and registries still show of them
+        self.channels: Channels = {region: {} for region in REGIONS}  # as they were at the last look
         self.outbox: list[tuple[str, str]] = []
         self.incomplete: tuple[str, str] | None = None  # build and region
         self.not_shown: str | None = None
@@ -82,7 +88,7 @@ class AnyOrder(RuleBasedStateMachine):
         arn = data.draw(st.sampled_from(self.running))
         self.running.remove(arn)
         if amis := self.web.values(arn):
-            self.values[arn] = amis
+            self.values[arn], self.outputs[arn] = amis, set(amis.values())
         self.outbox.append((arn, "AVAILABLE" if amis else "FAILED"))
 
     @rule(patch=st.integers(0, 2**30 - 1))
@@ -104,6 +110,7 @@ class AnyOrder(RuleBasedStateMachine):
         arn = data.draw(st.sampled_from(sorted(arn for arn, amis in self.values.items() if amis)))
         region = data.draw(st.sampled_from(sorted(self.values[arn])))
         self.web.withdraw(region, self.values[arn].pop(region))
+        self.outputs[arn] = set(self.web.values(arn).values())
 
     @precondition(lambda self: any(self.values.values()))
     @rule(data=st.data())
@@ -111,6 +118,7 @@ class AnyOrder(RuleBasedStateMachine):
         arn = data.draw(st.sampled_from(sorted(arn for arn, amis in self.values.items() if amis)))
         region, ami = data.draw(st.sampled_from(sorted(self.values[arn].items())))
         self.web.other_ssm[region].put_parameter(Name=f"{self.web.path}/prod", Value=ami, Type="String", Overwrite=True)
+        self._look()
 
     @precondition(lambda self: self.outbox)
     @rule(data=st.data())
@@ -128,20 +136,19 @@ class AnyOrder(RuleBasedStateMachine):
         answer=st.sampled_from([THROTTLED, *UNREADABLE]),
     )
     def a_region_fails(self, operation: str, answer: Callable[[], Any]) -> None:
-        before = self._latest()
         with intercepted(self.web.targets[1].ssm, operation, answer) as calls:
             run = self.web.run()
+        before = self._look()
         assert bool(run.error) == bool(calls), "raised if and only if something failed"
         self._check_moves(before)
         self._check_region(HOME, before)
 
     @rule(answer=st.sampled_from([THROTTLED, *UNREADABLE]))
     def image_builder_fails(self, answer: Callable[[], Any]) -> None:
-        before = self._latest()
         with intercepted(self.web.imagebuilder, "ListImagePipelineImages", answer):
             run = self.web.run()
         assert run.error
-        assert self._latest() == before
+        assert self._look() == self.channels
 
     @rule(region=st.sampled_from(REGIONS))
     def somebody_copies_a_parameter(self, region: str) -> None:
@@ -155,16 +162,17 @@ class AnyOrder(RuleBasedStateMachine):
             Description=f'{{"build": "{FOREIGN}", "created": "2099-01-01T00:00:00+00:00"}}',
             Overwrite=True,
         )
+        self._look()
 
     @precondition(lambda self: any(self.values.values()))
     @rule(data=st.data())
     def an_output_lacks_something(self, data: st.DataObject) -> None:
         arn = data.draw(st.sampled_from(sorted(arn for arn, amis in self.values.items() if amis)))
         region = data.draw(st.sampled_from(sorted(self.values[arn])))
-        before = self._latest()
         self.incomplete = (arn, region)
         assert self.web.run().error == ""
         self.incomplete = None
+        before = self._look()
         for each in REGIONS:
             hidden = arn if each == region else ""
             self._check_in_doubt(each, before, hidden=hidden, doubtful={hidden} - {""})
@@ -173,11 +181,11 @@ class AnyOrder(RuleBasedStateMachine):
     @precondition(lambda self: self.values)
     @rule(data=st.data())
     def a_build_is_not_shown(self, data: st.DataObject) -> None:
-        before = self._latest()
         self.not_shown = data.draw(st.sampled_from(sorted(self.values)))
         with intercepted(self.web.imagebuilder, "GetImage", lambda: refused("AccessDeniedException", status=403)):
             assert self.web.run().error == ""
         hidden, self.not_shown = self.not_shown, None
+        before = self._look()
         gone = self.times.keys() - self.values.keys() - set(self.running)
         for region in REGIONS:
             self._check_in_doubt(region, before, hidden=hidden, doubtful={hidden, *gone})
@@ -185,16 +193,18 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(tags=st.integers(1, 3))
     def time_ends_while_builds_are_tagged(self, tags: int) -> None:
-        before, had = self._latest(), {arn: self.web.tags(arn) for arn in self.values}
+        had = {arn: self.web.tags(arn) for arn in self.values}
         with intercepted(self.web.imagebuilder, "TagResource") as calls:
             run = self.web.run(seconds_left=lambda: 1.0 if len(calls) < tags else 0.0)
         assert run.error == ""
+        before = self._look()
         self._check_moves(before)
         for region in REGIONS:
             self._check_region(region, before)
         for arn, expected in self._expected_tags().items():
-            if "goldsmith:retention" not in had[arn] and "goldsmith:retention" in self.web.tags(arn):
-                assert self._protection(arn) == expected, "never selected before it is spared"
+            has = self.web.tags(arn)
+            if "goldsmith:retention" not in had[arn] and "goldsmith:retention" in has:
+                assert _protection(has) == expected, "never selected before it is spared"
         with (
             intercepted(self.web.imagebuilder, "TagResource") as added,
             intercepted(self.web.imagebuilder, "UntagResource") as removed,
@@ -203,71 +213,74 @@ class AnyOrder(RuleBasedStateMachine):
         assert bool(added or removed) == bool(run.line["Untagged"])
 
     def _run(self, event: object) -> None:
-        before = self._latest()
         run = self.web.run(event)
         assert run.error == ""
+        before = self._look()
         self._check_moves(before)
         for region in REGIONS:
             self._check_region(region, before)
         assert run.line["Untagged"] == 0
         for arn, expected in self._expected_tags().items():
-            assert self._protection(arn) == expected
-            assert self.web.tags(arn)["goldsmith:retention"] == f"acme/{self.web.name}/2"
+            tags = self.web.tags(arn)
+            assert _protection(tags) == expected
+            assert tags["goldsmith:retention"] == f"acme/{self.web.name}/2"
 
-    def _protection(self, arn: str) -> tuple[bool, bool]:
-        tags = self.web.tags(arn)
-        return "goldsmith:in-use" in tags, "goldsmith:newest" in tags
+    def _look(self) -> Channels:
+        """Read all channels; gives how they were at the look before."""
+        before, self.channels = self.channels, {region: self.web.channels(region) for region in REGIONS}
+        return before
 
     def _expected_tags(self) -> dict[str, tuple[bool, bool]]:
         """Whether each good build is in use, and whether it is among the two newest."""
         in_use, newest = self._in_use(), sorted(self.values, key=self._age)[-2:]
-        return {arn: (not in_use.isdisjoint(self.web.values(arn).values()), arn in newest) for arn in self.values}
+        return {arn: (not in_use.isdisjoint(self.outputs[arn]), arn in newest) for arn in self.values}
 
     def _in_use(self) -> set[str]:
         """What operators' channels ever pointed to, and of latest what it points to and pointed to last."""
         found: set[str] = set()
-        for region in REGIONS:
-            for name, channel in self.web.channels(region).items():
+        for channels in self.channels.values():
+            for name, channel in channels.items():
                 newest_first = [value for value, _ in groupby(reversed(channel.history))]
                 found.update(newest_first if name == "prod" else newest_first[:2])
         return found
 
-    def _latest(self) -> dict[str, Channel]:
-        found = {region: self.web.channels(region) for region in REGIONS}
-        return {region: channels["latest"] for region, channels in found.items() if "latest" in channels}
-
-    def _check_region(self, region: str, before: dict[str, Channel]) -> None:
+    def _check_region(self, region: str, before: Channels) -> None:
         """The oracle: the newest good build that still has its AMI here; without one, what was there before."""
         usable = {arn: amis[region] for arn, amis in self.values.items() if region in amis}
         newest = max(usable, key=self._age, default=None)
         if newest:
-            assert self.web.latest()[region] == usable[newest]
+            assert self.channels[region]["latest"].value == usable[newest]
         else:
-            assert self._latest().get(region) == before.get(region)
+            assert self.channels[region].get("latest") == before[region].get("latest")
 
-    def _check_in_doubt(self, region: str, before: Mapping[str, Channel], *, hidden: str, doubtful: set[str]) -> None:
+    def _check_in_doubt(self, region: str, before: Channels, *, hidden: str, doubtful: set[str]) -> None:
         """The oracle where `hidden` is not shown: latest never moves back from a build of which nothing is known."""
         usable = {arn: amis[region] for arn, amis in self.values.items() if region in amis and arn != hidden}
         newest = max(usable, key=self._age, default=None)
-        now = before.get(region)
-        named = now.record.get("build", "") if now else ""
+        old, now = before[region].get("latest"), self.channels[region].get("latest")
+        named = old.record.get("build", "") if old else ""
         stays = named in doubtful and newest and self._age(newest)[0] <= self._age(named)[0]
-        if newest and not stays:
-            assert self.web.latest()[region] == usable[newest]
-        else:
-            assert self.web.latest().get(region) == (now.value if now else None)
+        expected = usable[newest] if newest and not stays else old and old.value
+        assert (now and now.value) == expected
 
-    def _check_moves(self, before: dict[str, Channel]) -> None:
+    def _check_moves(self, before: Channels) -> None:
         """One write where the value changed, none where it did not, and none backwards from a build that is there."""
         arns = {ami: arn for arn, amis in self.values.items() for ami in amis.values()}
-        for region, now in self._latest().items():
-            version, old = (before[region].version, before[region].value) if region in before else (0, "")
+        for region in REGIONS:
+            if (now := self.channels[region].get("latest")) is None:
+                continue
+            earlier = before[region].get("latest")
+            version, old = (earlier.version, earlier.value) if earlier else (0, "")
             assert now.version == version + (now.value != old)
             if old in arns and old != now.value:
                 assert self._age(arns[now.value]) > self._age(arns[old])
 
     def _age(self, arn: str) -> tuple[datetime, int, str]:
         return datetime.fromisoformat(self.times[arn]), int(arn.rpartition("/")[2]), arn
+
+
+def _protection(tags: Mapping[str, str]) -> tuple[bool, bool]:
+    return "goldsmith:in-use" in tags, "goldsmith:newest" in tags
 
 
 @pytest.mark.parametrize("world", [Web, ContainerWeb])

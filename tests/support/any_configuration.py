@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from copy import deepcopy
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
@@ -212,9 +213,17 @@ fleets:
 """
 
 
+@cache
 def plain(text: str) -> Any:
-    """YAML as another reader has it."""
+    """YAML as another reader has it. It is read once: make a copy to change it."""
     return YAML(typ="safe", pure=True).load(text)
+
+
+def alone(estate: Any, path: tuple[Any, ...]) -> Any:
+    """The estate without images that have nothing to do with the value at a path: neither it nor a fleet is theirs."""
+    section, name, *_ = (*path, None, None)
+    needed = {name if section == "images" else None, *(fleet["image"] for fleet in estate["fleets"].values())}
+    return {**estate, "images": {key: image for key, image in estate["images"].items() if key in needed}}
 
 
 def paths_of(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

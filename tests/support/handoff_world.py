@@ -8,10 +8,11 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any, ClassVar, Literal
 
 import boto3
@@ -50,7 +51,7 @@ class Run:
 
 
 class Web:
-    """An image with its pipeline, and its own clients, in which a test can put faults.
+    """An image with its pipeline, and the function's clients, in which a test can put faults.
 
     `registry` has those for what keeps the outputs, by region.
     """
@@ -63,14 +64,13 @@ class Web:
         self.name = f"web-{next(_numbers)}"
         self.path = f"/imagebuilder/acme/{self.name}"
         url = local_aws.endpoint
-        self.imagebuilder = _client(url, "imagebuilder", HOME, config)
-        self.registry = {region: _client(url, self.keeper, region, config) for region in REGIONS}
-        self.targets = [
-            Target(region, self._outputs(region), ssm=_client(url, "ssm", region, config)) for region in REGIONS
-        ]
+        client = partial(_client, user="function", url=url, config=config)
+        self.imagebuilder = client("imagebuilder", HOME)
+        self.registry = {region: client(self.keeper, region) for region in REGIONS}
+        self.targets = [Target(region, self._outputs(region), ssm=client("ssm", region)) for region in REGIONS]
         # What a test does with these meets no fault.
-        self.other_imagebuilder = _shared_client(url, "imagebuilder", HOME)
-        self.other_ssm = {region: _shared_client(url, "ssm", region) for region in REGIONS}
+        self.other_imagebuilder = _client("imagebuilder", HOME, user="test", url=url)
+        self.other_ssm = {region: _client("ssm", region, user="test", url=url) for region in REGIONS}
         self.recipe = {"name": f"acme_{self.name}", "parentImage": parent}
         self.pipeline = self._create_pipeline()
         self.image = Image(
@@ -83,7 +83,9 @@ class Web:
 
     def _create_pipeline(self) -> dict[str, str]:
         try:
-            _shared_client(self.aws.endpoint, "iam", HOME).create_instance_profile(InstanceProfileName="acme_builder")
+            _client("iam", HOME, user="test", url=self.aws.endpoint).create_instance_profile(
+                InstanceProfileName="acme_builder"
+            )
         except ClientError as error:
             assert error.response["Error"]["Code"] == "EntityAlreadyExists", "an earlier test made it"
         name = str(self.recipe["name"])
@@ -130,7 +132,7 @@ class Web:
         started = self.other_imagebuilder.start_image_pipeline_execution(imagePipelineArn=self.image.pipeline_arn)
         arn = str(started["imageBuildVersionArn"])
         while self.details(arn)["state"]["status"] not in ("AVAILABLE", "FAILED"):
-            pass
+            time.sleep(0.02)
         return arn
 
     def details(self, arn: str) -> dict[str, Any]:
@@ -250,18 +252,16 @@ class ContainerWeb(Web):
         self.registry[region].batch_delete_image(repositoryName=self.repository, imageIds=ids)
 
 
-def _client(url: str, service: str, region: str, config: Config) -> Any:
+@cache
+def _client(service: str, region: str, *, user: str, url: str, config: Config = ONE_TRY) -> Any:
+    """The client of the function, in which a test can put faults, or of the test. All images share it, because to make
+    one costs more than what most tests do with it."""
     return _session.client(
         service,  # type: ignore[call-overload]
         region_name=region,
         endpoint_url=url,
         config=config,
     )
-
-
-@cache
-def _shared_client(url: str, service: str, region: str) -> Any:
-    return _client(url, service, region, ONE_TRY)
 
 
 def sns_event(*bodies: object) -> dict[str, Any]:
@@ -339,6 +339,23 @@ def intercepted(
         yield bodies
     finally:
         client.meta.events.unregister(event, intercept)
+
+
+@contextmanager
+def asked(*clients: Any) -> Iterator[set[str]]:
+    """The names of the operations that these clients ask for meanwhile."""
+    operations: set[str] = set()
+
+    def note(model: Any, **_: object) -> None:
+        operations.add(model.name)
+
+    for client in clients:
+        client.meta.events.register("before-call.*.*", note)
+    try:
+        yield operations
+    finally:
+        for client in clients:
+            client.meta.events.unregister("before-call.*.*", note)
 
 
 @contextmanager
