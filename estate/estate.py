@@ -131,6 +131,11 @@ class EstateImage(Generic[Kind]):
         )
         return tuple(fleet for fleet in fleets if fleet.is_elsewhere)
 
+    def accounts_elsewhere(self, region: str) -> tuple[str, ...]:
+        """The IDs of the other accounts whose fleets run it in a region."""
+        accounts = (fleet.account for fleet in self.fleets_elsewhere if fleet.fleet.region == region)
+        return tuple(dict.fromkeys(account for account in accounts if account))
+
     @cached_property
     def tags(self) -> dict[str, str]:
         """The tags of its AMIs, parameters and builds: the settings', its own, and the one it is found by."""
@@ -156,6 +161,12 @@ class EstateImage(Generic[Kind]):
         """The images that are built on this one."""
         images = (self.estate.image(name) for name in self.estate.images)
         return tuple(each.image for each in images if (each.parent or "").startswith(f"ssm:{self.names.path}/"))
+
+    @property
+    def reader_role(self) -> str:
+        """The ARN of the role with which fleets of other accounts read its channels."""
+        name = self.names.role("reader", self.image.home)
+        return self.arn("iam", f"role{self.settings.iam.path}{name}", account=self.account or "", region="")
 
     def arn(self, service: str, resource: str, *, account: str = "", region: str | None = None) -> str:
         """An ARN in the image's partition; of the home region, unless another one, or none, is given."""
@@ -201,6 +212,11 @@ class EstateFleet:
     def is_elsewhere(self) -> bool:
         """Whether it runs in another account than that of its image."""
         return self.account != self.image.account
+
+    @property
+    def runs_copy(self) -> bool:
+        """Whether it runs a copy of the AMI that its own account owns, not the shared AMI of the image's account."""
+        return self.is_elsewhere and self.account in self.image.image.target_accounts
 
     @property
     def provider(self) -> Provider:

@@ -16,6 +16,9 @@ LONGEST_COMPONENT = 89
 LONGEST_WORKFLOW = 90
 """The same for a workflow, which may have 128."""
 
+AUTO_SCALING_ROLE = "role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"
+"""The end of the ARN of the service-linked role with which Amazon EC2 Auto Scaling launches instances."""
+
 LATEST = "latest"
 """The channel that only the hand-off function moves."""
 
@@ -89,6 +92,12 @@ class ImageNames:
     def parent_ami(self, identity: str) -> str:
         """The AMI registered from a disk image. Its name differs from those of builds."""
         return f"{self.image_builder}_parent_{identity}"
+
+    @property
+    def ami_key_alias(self) -> str:
+        """The alias, without `alias/`, of the key that encrypts the AMIs which other accounts use; the same in each
+        region."""
+        return f"{self.label}/amis"
 
     @property
     def repository(self) -> str:

@@ -6,6 +6,8 @@ from constructs import Construct
 from estate.estate import Estate, EstateFleet
 from estate.models.fleet import Fleet
 from stacks.fleet.group import add_group
+from stacks.fleet.image_account import add_image_account
+from stacks.fleet.key_grant import add_key_grant
 from stacks.fleet.launch_template import add_launch_template
 from stacks.fleet.network import add_network
 from stacks.fleet.notifications import add_notifications
@@ -30,10 +32,12 @@ class Ec2FleetStack(TerraformStack):
             account=declared.account_name,
             provider=declared.provider,
         )
-        ami = add_guarded_ami(self, declared)
+        images = add_image_account(self, declared)
+        ami = add_guarded_ami(self, declared, images=images)
         network = add_network(self, declared)
         launch_template = add_launch_template(self, declared, ami=ami, security_groups=network.security_groups)
-        group = add_group(self, declared, subnets=network.subnets, launch_template=launch_template)
+        grant = add_key_grant(self, declared, ami=ami, images=images)
+        group = add_group(self, declared, subnets=network.subnets, launch_template=launch_template, key_grant=grant)
         add_notifications(self, declared)
 
         TerraformOutput(self, "image_id", value=ami.id)

@@ -4,6 +4,9 @@ Three lookups, of which none fails when it finds nothing: the image's parameters
 then the AMI itself. What is missing or wrong stops the plan in a postcondition. What is only old is a warning of a
 `check`, so that an old image prevents neither scaling nor destroying.
 
+A fleet of another account than the image's looks up channel and AMI in the image's account, where the AMI has its tags,
+and then the AMI in its own: the shared one by ID, or its copy by name.
+
 A destroy and a refresh evaluate all of this, too. They continue when a condition is false, but an expression that fails
 stops them. So each condition and each message must have a value whatever is missing.
 """
@@ -19,14 +22,20 @@ from estate import names
 from estate.estate import EstateFleet, EstateImage
 from estate.models.ami_image import AmiImage
 from estate.models.fleet import Fleet
+from stacks.fleet.image_account import READS_IMAGES, ImageAccount
 from stacks.terraform import stopping
 
 _CHANNEL = "data.aws_ssm_parameters_by_path.channel"
 _FOUND = "data.aws_ami_ids.found"
 _AMI = "data.aws_ami.ami"
+_MADE = "data.aws_ami_ids.made"
+_BUILD = "data.aws_ami.build"
+"""The same in the image's account, if that is another one."""
 _BUILD_TAG = "Ec2ImageBuilderArn"
 """Image Builder's tag of the AMIs that it distributes, in every region ("Tag Image Builder output resources" in its
 user guide): the ARN of the build."""
+_ONLY_AN_ID = '${can(regex("^ami-[0-9a-z]+$", local.ami_id)) ? local.ami_id : "none"}'
+"""The value of a filter: only an ID, because "*" is every AMI."""
 _AMI_HERE = "the_ami"
 """Stands for the AMI in guards that can be a postcondition or a check. No name has an underscore."""
 
@@ -37,6 +46,8 @@ class GuardedAmi:
 
     id: str = f"${{one({_AMI}[*].id)}}"
     root_device_name: str = f"${{one({_AMI}[*].root_device_name)}}"
+    found: str = f"length({_FOUND}.ids)"
+    """1 if it was found, otherwise 0: a part of an expression."""
 
 
 @dataclass(frozen=True)
@@ -48,36 +59,48 @@ class _Guard:
     message: str
 
 
-def add_guarded_ami(stack: TerraformStack, declared: EstateFleet) -> GuardedAmi:
-    """The AMI of the fleet's channel in the fleet's region."""
+def add_guarded_ami(stack: TerraformStack, declared: EstateFleet, *, images: ImageAccount | None) -> GuardedAmi:
+    """The AMI of the fleet's channel in the fleet's region. `images` is the image's account if it is another one."""
     fleet = declared.fleet
     subject = f"Fleet {fleet.name}: channel {fleet.channel} of image {declared.image.names.label}"
-    _look_up_channel(stack, declared, subject)
-    _look_up_id(stack, fleet, subject)
+    _look_up_channel(stack, declared, subject, images)
     identity = _identity_guards(subject, declared.image)
+    stops = _stopping(*identity) if fleet.guards == "stop" else None
+    if images:
+        _look_up_build(stack, declared, subject, images, lifecycle=stops)
+        owner = _look_up_id_elsewhere(stack, declared, subject, images)
+    else:
+        owner = "self"
+        _look_up_id(stack, fleet, subject)
     ami = DataAwsAmi(
         stack,
         "ami",
-        owners=["self"],
+        owners=[owner],
         include_deprecated=True,
-        filter=[DataAwsAmiFilter(name="image-id", values=["${local.ami_id}"])],
-        lifecycle=_stopping(*identity) if fleet.guards == "stop" else None,
+        filter=[
+            DataAwsAmiFilter(
+                name="image-id", values=[f"${{{_FOUND}.ids[count.index]}}" if images else "${local.ami_id}"]
+            )
+        ],
+        lifecycle=None if images else stops,
     )
     # this data source fails when it finds nothing, so it reads only an AMI that is in the list
     ami.add_override("count", f"${{length({_FOUND}.ids)}}")
-    for guard in (*(identity if fleet.guards == "warn" else ()), *_age_guards(subject, fleet)):
-        _warn(stack, guard)
+    for guard in identity if fleet.guards == "warn" else ():
+        _warn(stack, guard, ami=_BUILD if images else _AMI)
+    for guard in _age_guards(subject, fleet):
+        _warn(stack, guard, ami=_AMI)
     return GuardedAmi()
 
 
-def _look_up_channel(stack: TerraformStack, declared: EstateFleet, subject: str) -> None:
+def _look_up_channel(stack: TerraformStack, declared: EstateFleet, subject: str, images: ImageAccount | None) -> None:
     """`local.ami_id`: the channel's value, or "" while it has none."""
     fleet, image = declared.fleet, declared.image
     parameter = image.names.parameter(fleet.channel)
     is_set = _Guard(
         "is_set",
         f'contains(nonsensitive(self.names), "{parameter}")',
-        f"{subject} has no build in {fleet.region} yet. {_how_to_set(fleet)}",
+        f"{subject} has no build in {fleet.region} yet. {_how_to_set(fleet, images)}",
     )
     DataAwsSsmParametersByPath(
         stack,
@@ -85,6 +108,7 @@ def _look_up_channel(stack: TerraformStack, declared: EstateFleet, subject: str)
         path=image.names.path,
         # decryption fails if one of them is a secure string whose key is deleted or not permitted
         with_decryption=False,
+        provider=images.provider if images else None,
         lifecycle=_stopping(is_set),
     )
     # Terraform marks values of parameters as sensitive, which AMI IDs are not
@@ -105,19 +129,81 @@ def _look_up_id(stack: TerraformStack, fleet: Fleet, subject: str) -> None:
         "found",
         owners=["self"],
         include_deprecated=True,
-        # only an ID, because "*" in a filter is every AMI
-        filter=[
-            DataAwsAmiIdsFilter(
-                name="image-id", values=['${can(regex("^ami-[0-9a-z]+$", local.ami_id)) ? local.ami_id : "none"}']
-            )
-        ],
+        filter=[DataAwsAmiIdsFilter(name="image-id", values=[_ONLY_AN_ID])],
         lifecycle=_stopping(exists),
     )
 
 
-def _how_to_set(fleet: Fleet) -> str:
+def _look_up_build(
+    stack: TerraformStack,
+    declared: EstateFleet,
+    subject: str,
+    images: ImageAccount,
+    *,
+    lifecycle: TerraformResourceLifecycle | None,
+) -> None:
+    """The AMI in the image's account, with its tags, which other accounts do not see."""
+    exists = _Guard(
+        "exists",
+        'local.ami_id == "" || length(self.ids) == 1',
+        f"{subject} points to ${{local.ami_id}}, which does not exist in account {images.id} and "
+        f"{declared.fleet.region}: it was deregistered or disabled. Move the channel to a build that exists.",
+    )
+    DataAwsAmiIds(
+        stack,
+        "made",
+        owners=["self"],
+        include_deprecated=True,
+        filter=[DataAwsAmiIdsFilter(name="image-id", values=[_ONLY_AN_ID])],
+        provider=images.provider,
+        lifecycle=_stopping(exists),
+    )
+    build = DataAwsAmi(
+        stack,
+        "build",
+        owners=["self"],
+        include_deprecated=True,
+        filter=[DataAwsAmiFilter(name="image-id", values=["${local.ami_id}"])],
+        provider=images.provider,
+        lifecycle=lifecycle,
+    )
+    build.add_override("count", f"${{length({_MADE}.ids)}}")
+
+
+def _look_up_id_elsewhere(stack: TerraformStack, declared: EstateFleet, subject: str, images: ImageAccount) -> str:
+    """The list of the one AMI in the fleet's account, or an empty one; gives the AMI's owner."""
+    stack_of_image, account, region = declared.image.names.stack, declared.account, declared.fleet.region
+    if declared.runs_copy:
+        owner, named = "self", DataAwsAmiIdsFilter(name="name", values=[f'${{try({_BUILD}[0].name, "none")}}'])
+        message = (
+            f'{subject} points to ${{local.ami_id}}, whose copy, ${{try({_BUILD}[0].name, "?")}}, does not exist in '
+            f"account {account} and {region}. Image Builder copies a build before it is in a channel, and only into "
+            f"accounts that were in target_accounts then: apply {stack_of_image}, build the image, and move the "
+            "channel; or the copy was deregistered or disabled."
+        )
+    else:
+        owner, named = images.id, DataAwsAmiIdsFilter(name="image-id", values=[_ONLY_AN_ID])
+        message = (
+            f"{subject} points to ${{local.ami_id}}, which account {images.id} does not share with account {account} "
+            f"in {region}. A build is shared with the accounts whose fleets ran the image when {stack_of_image} was "
+            f"applied: apply {stack_of_image}, build the image, and move the channel."
+        )
+    DataAwsAmiIds(
+        stack,
+        "found",
+        owners=[owner],
+        include_deprecated=True,
+        filter=[named],
+        lifecycle=_stopping(_Guard("usable", f"length({_MADE}.ids) == 0 || length(self.ids) == 1", message)),
+    )
+    return owner
+
+
+def _how_to_set(fleet: Fleet, images: ImageAccount | None) -> str:
     # which account the provider reaches is not always known before a plan
     where = " The fleet's provider must reach the account in which the image is made." if fleet.provider else ""
+    if images:
+        where = f'${{{READS_IMAGES} ? "" : " The variable read_images is false, which is only for a destroy."}}'
     if fleet.channel == names.LATEST:
         return f"Build the image first: python -m ops build {fleet.image}{'.' if where else ''}{where}"
     return f"Move the channel to a build first; {names.LATEST} is the only one that moves by itself.{where}"
@@ -181,12 +267,12 @@ def _stopping(*guards: _Guard) -> TerraformResourceLifecycle:
     )
 
 
-def _warn(stack: TerraformStack, guard: _Guard) -> None:
+def _warn(stack: TerraformStack, guard: _Guard, *, ami: str) -> None:
     """A check block, for which cdktf has no class. It is outside the data source, so it has the AMI's full name.
 
     It does not warn when there is no AMI, because a postcondition stops the plan then.
     """
-    ami = f"one({_AMI})"
+    ami = f"one({ami})"
     condition = f"{ami} == null ? true : ({guard.condition})"
     stack.add_override(
         f"check.{guard.id}",

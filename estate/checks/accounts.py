@@ -51,6 +51,18 @@ def image_of_a_fleet(fleet: Fleet, image: AmiImage, context: Context) -> Iterato
         yield Problem(("account",), rule, shown(fleet.account), remedy)
 
 
+def ways_into_two_accounts(fleet: Fleet, image: AmiImage, context: Context) -> Iterator[Problem]:
+    """A fleet and its image are in two accounts only if a role or a profile leads into one of them: credentials of the
+    environment belong to one account."""
+    accounts = context.settings.accounts
+    named = {name: accounts[name] for name in (fleet.account, image.account) if name in accounts}
+    if len(named) < 2 or fleet.provider or any(account.role or account.profile for account in named.values()):
+        return
+    remedy = f"write settings.accounts: {{{fleet.account}: {{id: …, role: …}}}}"
+    rule = f"no role and no profile leads into this account, or into {image.account}, where the image is made"
+    yield Problem(("account",), rule, shown(fleet.account), remedy)
+
+
 def provider_of_a_fleet(fleet: Fleet, image: AmiImage, context: Context) -> Iterator[Problem]:
     """The `provider` of a fleet works in the fleet's account."""
     account = _named(fleet.account or image.account, context.settings)

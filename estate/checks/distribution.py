@@ -9,6 +9,12 @@ from estate.models.settings import Settings
 from estate.names import ImageNames
 from estate.problems import Key, Problem, did_you_mean, shown
 
+_MOST_ACCOUNTS_OF_FLEETS = 40
+"""A trust policy has at most 2,048 characters ("IAM and AWS STS quotas"), and an ARN in it about 40."""
+_MOST_OTHER_ACCOUNTS = 100
+"""A key's policy has at most 32,768 bytes, of which each account of a fleet takes about 250, and each other one 80."""
+_MOST_PERMITTED = 1536
+
 
 def regions(image: AmiImage, context: Context) -> Iterator[Problem]:
     """`distribution` has only regions of the image."""
@@ -71,15 +77,41 @@ def key_of_an_unencrypted_image(image: AmiImage, context: Context) -> Iterator[P
 
 
 def shared_encryption(image: AmiImage, context: Context) -> Iterator[Problem]:
-    """AMIs that other accounts use are encrypted with your own keys or not at all: AWS's own key cannot be shared."""
+    """AMIs that other accounts use are encrypted with your own keys or not at all: AWS's own key cannot be shared. If
+    fleets of other accounts run the image, its stack makes the keys for these and all accounts that are named."""
     if image.is_public or not image.root_volume.encrypted:
         return
     lacking = [region for region in image.regions if not image.distribution_in(region).kms_key_id]
-    if lacking and (image.launch_permissions or image.target_accounts):
-        field = "launch_permission" if image.launch_permissions else "target_accounts"
+    shared = image.launch_permissions
+    if shared and (shared.organizations or shared.organizational_units):
+        makes_keys = False  # the policy of a key that the stack makes names accounts
+    else:
+        makes_keys = bool(_accounts_of_fleets(image, context))
+    if lacking and not makes_keys and (shared or image.target_accounts):
+        field = "launch_permission" if shared else "target_accounts"
         rule = "other accounts cannot use AMIs encrypted with AWS's own key, as those in " + " and ".join(lacking)
         wanted = ", ".join(f"{region}: {{kms_key_id: …}}" for region in lacking)
         yield Problem((field,), rule, remedy=f"write distribution: {{{wanted}}}")
+
+
+def number_of_accounts(image: AmiImage, context: Context) -> Iterator[Problem]:
+    """Fleets of at most 40 other accounts run an image, and the policy of a key that its stack makes has room for 100
+    further accounts: the sizes of policies are limited."""
+    fleets = _accounts_of_fleets(image, context)
+    permitted = image.launch_permissions.accounts if image.launch_permissions else ()
+    others = {*permitted, *image.target_accounts} - fleets
+    if len(fleets) > _MOST_ACCOUNTS_OF_FLEETS:
+        rule = f"the image's reader role has room for the fleets of {_MOST_ACCOUNTS_OF_FLEETS} other accounts"
+        yield Problem(("account",), rule, f"{len(fleets)} accounts", "declare a second image for some of them")
+    lacking = [region for region in image.regions if not image.distribution_in(region).kms_key_id]
+    if fleets and image.root_volume.encrypted and lacking and len(others) > _MOST_OTHER_ACCOUNTS:
+        field = "launch_permission" if permitted else "target_accounts"
+        rule = f"a key that the stack makes has room for {_MOST_OTHER_ACCOUNTS} accounts beside those of fleets"
+        wanted = ", ".join(f"{region}: {{kms_key_id: …}}" for region in lacking)
+        yield Problem((field,), rule, f"{len(others)} accounts", f"write distribution: {{{wanted}}}")
+    if len({*permitted, *fleets}) > _MOST_PERMITTED:
+        rule = f"AWS takes {_MOST_PERMITTED} accounts, those of fleets included"
+        yield Problem(("launch_permission", "accounts"), rule, f"{len({*permitted, *fleets})} accounts")
 
 
 def target_accounts(image: AmiImage, context: Context) -> Iterator[Problem]:
@@ -107,7 +139,8 @@ def users_of_launch_templates(image: AmiImage, context: Context) -> Iterator[Pro
     by_organization = permission and (permission.organizations or permission.organizational_units)
     if own is None or by_organization or image.is_public:
         return  # it may be any account
-    using = {own, *(permission.accounts if permission else ()), *image.target_accounts}
+    permitted = permission.accounts if permission else ()
+    using = {own, *permitted, *image.target_accounts, *_accounts_of_fleets(image, context)}
     for key, account in _launch_templates(image):
         if account not in using:
             remedy = f"add it to images.{image.name}.target_accounts, or to accounts of launch_permission"
@@ -120,6 +153,13 @@ def _account(image: AmiImage, settings: Settings) -> str | None:
         return settings.accounts[image.account].id
     allowed = settings.provider.allowed_account_ids
     return allowed[0] if len(allowed) == 1 else None
+
+
+def _accounts_of_fleets(image: AmiImage, context: Context) -> set[str]:
+    """The IDs of the other accounts whose fleets run the image."""
+    named = {fleet.account for fleet in context.fleets.values() if fleet.image == image.name and image.account}
+    accounts = context.settings.accounts
+    return {accounts[name].id for name in named - {image.account} if name in accounts}
 
 
 def _own_account(accounts: tuple[str, ...], image: AmiImage, context: Context, key: Key) -> Iterator[Problem]:

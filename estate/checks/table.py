@@ -114,6 +114,14 @@ _OF_AMIS: tuple[Rule[AmiImage], ...] = (
         reads=(
             *("image.launch_permission", "image.target_accounts"),
             *("image.root_volume", "image.distribution", "image.regions"),
+            *("image.account", "settings.accounts"),
+        ),
+    ),
+    Rule(
+        distribution.number_of_accounts,
+        reads=(
+            *("image.account", "image.launch_permission", "image.target_accounts", "settings.accounts"),
+            *("image.root_volume", "image.distribution", "image.regions"),
         ),
     ),
     Rule(distribution.target_accounts, reads=("image.target_accounts", *_ACCOUNT_OF_AN_IMAGE)),
@@ -197,6 +205,9 @@ _OF_FLEETS_WITH_IMAGES: tuple[Rule[Fleet, AmiImage], ...] = (
     Rule(volumes.names_of_a_fleet, reads=("fleet.volumes", "image.volumes", "image.os")),
     Rule(volumes.sizes_of_a_fleet, reads=("fleet.volumes", "image.volumes", "image.parent")),
     Rule(accounts.image_of_a_fleet, reads=("fleet.account", "image.account")),
+    Rule(
+        accounts.ways_into_two_accounts, reads=("fleet.account", "fleet.provider", "image.account", "settings.accounts")
+    ),
     Rule(accounts.provider_of_a_fleet, reads=_ACCOUNTS_OF_A_FLEET),
     Rule(accounts.fleet, reads=_ACCOUNTS_OF_A_FLEET),
     Rule(accounts.instance_profile, reads=("fleet.instance_profile_arn", *_ACCOUNTS_OF_A_FLEET)),

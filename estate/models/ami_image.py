@@ -251,8 +251,8 @@ class AmiImage(ImageBase):
     """Settings for single regions: the AMI's name, key and tags, and what else is distributed with it. Default: the
     AMIs of all regions have the same name and tags and are encrypted with AWS's own keys."""
     launch_permission: Permission | None = None
-    """Who may launch the AMIs, in addition to the account that owns the image: accounts, organizations and
-    organizational units, or `public` for everybody. Default: only the account that owns the image."""
+    """Who may launch the AMIs, in addition to the account that owns the image and the accounts of the fleets that run
+    it: accounts, organizations and organizational units, or `public` for everybody. Default: nobody else."""
     target_accounts: Annotated[tuple[AccountId, ...], Field(max_length=1535), Distinct()] = ()
     """Accounts that get copies of their own in every region; they own them and pay for them. Each needs the role
     `EC2ImageBuilderDistributionCrossAccountRole`, which trusts the image's account, has AWS's policy

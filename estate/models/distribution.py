@@ -133,8 +133,10 @@ class RegionalDistribution(BaseModel):
     """The AMI's name. It begins with `<namespace>.<image>.`, by which fleets recognize the image's builds, and contains
     `{{ imagebuilder:buildDate }}`. Default: `<namespace>.<image>.{{ imagebuilder:buildDate }}`."""
     kms_key_id: KmsKeyArn | None = None
-    """The key of this region that encrypts the AMI; in the home region it also encrypts the volumes of builds. Default:
-    AWS's own key; no other account can use the AMI then."""
+    """The key of this region that encrypts the AMI; in the home region it also encrypts the volumes of builds. Its
+    policy must let the other accounts use it that use the AMI. Default: a key that the stack makes if fleets of other
+    accounts run the image and this region has an account that needs it; otherwise AWS's own key, and no other account
+    can use the AMI."""
     ami_tags: Tags = {}
     """Tags of the AMI in this region, in addition to the image's; of two tags with the same key, these count. Default:
     the image's tags."""

@@ -11,6 +11,7 @@ from estate.catalogue.operating_systems import Platform
 from estate.estate import EstateImage, Kind
 from estate.models.ami_image import AmiImage, ComponentUse
 from estate.recipes.document import MadeDocument
+from estate.sharing import key_of
 from estate.versions import patch_of
 
 
@@ -87,7 +88,7 @@ def ami_recipe_of(declared: EstateImage[AmiImage]) -> Recipe:
     image, parent = declared.image, declared.parent
     if parent is None:
         raise ValueError(f"image {image.name} has no parent: the checks refuse that")
-    volume, kms_key = image.root_volume, image.distribution_in(image.home).kms_key_id
+    volume, kms_key = image.root_volume, key_of(declared, image.home)
     return Recipe(
         name=declared.names.image_builder,
         major_minor=image.version,

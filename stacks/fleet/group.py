@@ -8,15 +8,22 @@ from cdktf_cdktf_provider_aws.autoscaling_group import (
     AutoscalingGroupLaunchTemplate,
     AutoscalingGroupTag,
 )
+from cdktf_cdktf_provider_aws.kms_grant import KmsGrant
 from cdktf_cdktf_provider_aws.launch_template import LaunchTemplate
 
 from estate.estate import EstateFleet
 
 
 def add_group(
-    stack: TerraformStack, declared: EstateFleet, *, subnets: list[str], launch_template: LaunchTemplate
+    stack: TerraformStack,
+    declared: EstateFleet,
+    *,
+    subnets: list[str],
+    launch_template: LaunchTemplate,
+    key_grant: KmsGrant | None,
 ) -> AutoscalingGroup:
-    """The group. An apply with a new version of the launch template starts an instance refresh."""
+    """The group. An apply with a new version of the launch template starts an instance refresh. Without the grant, its
+    instances cannot start."""
     fleet = declared.fleet
     preferences = fleet.rollout.model_dump(exclude_none=True, exclude={"warmup"})
     if fleet.rollout.warmup is not None:
@@ -45,4 +52,5 @@ def add_group(
         tag=[
             AutoscalingGroupTag(key=key, value=value, propagate_at_launch=False) for key, value in declared.tags.items()
         ],
+        depends_on=[key_grant] if key_grant else None,
     )

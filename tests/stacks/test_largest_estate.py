@@ -9,11 +9,12 @@ import pytest
 
 import stacks
 from estate.load import assemble
+from estate.models.accounts import Account
 from estate.models.settings import Settings
 from tests.support.aws_limits import LIMITS, MOST_TAGS, tags_of, too_much
 from tests.support.estates import ESTATES, reviewed, synthesize
 from tests.support.largest_estate import write
-from tests.support.models import image
+from tests.support.models import fleet, image
 
 Stacks = Mapping[str, Mapping[str, Any]]
 
@@ -55,6 +56,26 @@ def test_every_kind_of_resource_that_the_stacks_make_is_in_the_largest_estate(la
     others = [reviewed(estate) for estate in ESTATES]
     assert {kind for stacks in others for stack in stacks.values() for kind in stack["resource"]} <= made
     assert made <= LIMITS.keys()
+
+
+def test_policies_for_as_many_other_accounts_as_the_rules_allow_are_not_too_long(tmp_path: Path) -> None:
+    numbers = range(200_000_000_000, 200_000_000_040)
+    names = {f"account-{number}": Account(id=str(number), role="r" * 64) for number in numbers}
+    others = [str(number) for number in range(300_000_000_000, 300_000_000_100)]
+    web = image(
+        account="images",
+        regions=["us-gov-west-1"],
+        launch_permission={"accounts": others},
+        target_accounts=others,
+    )
+    settings = Settings(namespace="acme", accounts={"images": Account(id="1" * 12, role="goldsmith"), **names})
+    fleets = [fleet(name=f"in-{name}", account=name, region="us-gov-west-1") for name in names]
+    app = stacks.App(outdir=str(tmp_path))
+    stacks.ImagePipelineStack(app, estate=assemble(settings=settings, images=[web], fleets=fleets), image=web)
+    app.synth()
+    made = json.loads((tmp_path / "stacks" / "image-web" / "cdk.tf.json").read_text())["resource"]
+    assert list(too_much("aws_iam_role", made["aws_iam_role"]["reader_role"])) == []
+    assert list(too_much("aws_kms_key", made["aws_kms_key"]["ami_key"])) == []
 
 
 def test_more_images_than_a_dashboard_takes_have_several(tmp_path: Path) -> None:

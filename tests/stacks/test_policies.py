@@ -38,9 +38,13 @@ EVERY_RESOURCE = {
     "aws_kms_key AlarmsPublish": OWN_RESOURCE,
     "aws_kms_key EnableIamPolicies": OWN_RESOURCE,
     "aws_kms_key EventBridgePublishes": OWN_RESOURCE,
+    "aws_kms_key GrantToAutoScaling": OWN_RESOURCE,
     "aws_kms_key ImageBuilderPublishes": OWN_RESOURCE,
+    "aws_kms_key LaunchesAndCopiesOfOtherAccounts": OWN_RESOURCE,
+    "aws_kms_key ListAndRevokeGrants": OWN_RESOURCE,
     "aws_kms_key LogGroups": OWN_RESOURCE,
     "aws_kms_key TopicWritesDeadLetters": OWN_RESOURCE,
+    "aws_kms_key UseByOtherAccounts": OWN_RESOURCE,
     "aws_sqs_queue TopicWritesDeadLetters": OWN_RESOURCE,
 }
 BEGINNINGS = {

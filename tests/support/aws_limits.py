@@ -131,6 +131,7 @@ LIMITS: Mapping[str, Mapping[str, Most] | None] = {
     },
     "aws_imagebuilder_workflow": {**_IMAGE_BUILDER, "data": INLINE},
     "aws_kms_alias": {"name": Most(256)},
+    "aws_kms_grant": {"name": Most(256)},
     "aws_kms_key": {"description": Most(8192), "policy": Most(32_768)},
     "aws_lambda_function": {
         "function_name": Most(64),

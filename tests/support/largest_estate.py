@@ -2,7 +2,7 @@
 character.
 
 What excludes each other is spread over images: one is distributed to all regions, one to as many accounts as possible,
-one is built from a disk image and exported as one, and one is a container.
+one is built from a disk image and exported as one, one is run by fleets of other accounts, and one is a container.
 """
 
 import json
@@ -14,7 +14,11 @@ REGIONS = [f"us-gov-north{letter}{other}x-1" for letter in "abcdef" for other in
 """As long as regions may be, in the partition with the longest name."""
 HOME = REGIONS[0]
 ACCOUNT = "123456789012"
-AMI, CONTAINER, SHARED, DISK = (f"{kind}-with-its-longest-name"[:23] for kind in ("ami", "box", "any", "vmdk"))
+AMI, CONTAINER, SHARED, DISK, FAR = (
+    f"{kind}-with-its-longest-name"[:23] for kind in ("ami", "box", "any", "vmdk", "far")
+)
+OTHERS = {f"account-of-longest-{number:04}": f"9{number:011}" for number in range(2)}
+"""The IDs of the accounts of fleets elsewhere, by name."""
 
 _TEXT = "あ"
 _NAME = "x" * 85
@@ -139,7 +143,12 @@ def _estate(components: list[str]) -> dict[str, Any]:
             "tags": _tags("settings", 14),
             "alarm_actions": [f"arn:aws-us-gov:sns:{HOME}:{ACCOUNT}:{'a' * 255}{number}" for number in range(4)],
             "dashboards": True,
+            "accounts": {
+                name: {"id": account, "role": f"{'p' * 510}/{'r' * 64}"}
+                for name, account in {"images": ACCOUNT, **OTHERS}.items()
+            },
         },
+        "defaults": {"images": {"account": "images"}},
         "images": {
             AMI: {
                 **common,
@@ -203,6 +212,14 @@ def _estate(components: list[str]) -> dict[str, Any]:
                 "export": {"disk_image_format": "VMDK", "s3_prefix": "f" * 900, "retention": "3653 days"},
                 "workflows": {"distribution": _named("distribution")},
             },
+            FAR: {
+                **common,
+                "os": "ubuntu-server-24.04",
+                "build": ["update-os"],
+                "regions": REGIONS[:2],
+                "launch_permission": {"accounts": _accounts(60)},
+                "target_accounts": _accounts(100),
+            },
             CONTAINER: {
                 **common,
                 "kind": "container",
@@ -242,6 +259,18 @@ def _estate(components: list[str]) -> dict[str, Any]:
                 "instance_type": "t3.small",
                 "subnets": {"tags": _tags("subnet", 5)},
                 "capacity": {"min": 1, "max": 1},
+            },
+            **{
+                f"far-{name[-4:]}-of-longest-name"[:23]: {
+                    "image": FAR,
+                    "account": name,
+                    "channel": "latest",
+                    "region": REGIONS[1],
+                    "instance_type": "t3.small",
+                    "subnets": ["subnet-0123456789abcdef0"],
+                    "capacity": {"min": 1, "max": 1},
+                }
+                for name in OTHERS
             },
         },
     }

@@ -39,6 +39,9 @@ def write_modules(folder: Path, stacks: Stacks) -> None:
         # so that a plan has changes of outputs, too
         "output": {name: {"value": f"${{module.{name}}}"} for name in modules},
     }
+    # for the providers that moved here; Terraform refuses an empty one
+    if variables := {name: each for stack in stacks.values() for name, each in stack.get("variable", {}).items()}:
+        root["variable"] = variables
     _write(folder / "main.tf.json", root)
 
 

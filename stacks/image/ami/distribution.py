@@ -13,14 +13,22 @@ from cdktf_cdktf_provider_aws.imagebuilder_distribution_configuration import (
     ImagebuilderDistributionConfigurationDistributionS3ExportConfiguration,
 )
 
+from estate.estate import EstateImage
 from estate.models.ami_image import AmiImage
 from estate.models.distribution import FastLaunch
+from estate.sharing import key_of, launch_accounts
 from stacks.image.ami.export import Destination
+from stacks.image.ami.keys import AmiKeys
 from stacks.image.scope import ImageScope
 
 
 def add_distribution(
-    stack: TerraformStack, scope: ImageScope, *, image: AmiImage, export: Destination | None
+    stack: TerraformStack,
+    scope: ImageScope,
+    *,
+    declared: EstateImage[AmiImage],
+    keys: AmiKeys,
+    export: Destination | None,
 ) -> ImagebuilderDistributionConfiguration:
     """An AMI in each region of the image, and copies for other accounts. `export` is for the AMI of the home region."""
     return ImagebuilderDistributionConfiguration(
@@ -28,13 +36,17 @@ def add_distribution(
         "distribution",
         name=scope.names.image_builder,
         description=f"AMIs of image {scope.names.label}",
-        distribution=[_distribution(region, scope, image=image, export=export) for region in image.regions],
+        distribution=[
+            _distribution(region, scope, declared=declared, export=export) for region in declared.image.regions
+        ],
+        depends_on=list(keys.aliases) or None,
     )
 
 
 def _distribution(
-    region: str, scope: ImageScope, *, image: AmiImage, export: Destination | None
+    region: str, scope: ImageScope, *, declared: EstateImage[AmiImage], export: Destination | None
 ) -> ImagebuilderDistributionConfigurationDistribution:
+    image = declared.image
     here = image.distribution_in(region)
     return ImagebuilderDistributionConfigurationDistribution(
         region=region,
@@ -43,8 +55,8 @@ def _distribution(
                 name=here.ami_name or scope.names.ami,
                 description=scope.names.label,
                 ami_tags={**scope.declared.tags, **here.ami_tags},
-                kms_key_id=here.kms_key_id,
-                launch_permission=_launch_permission(image),
+                kms_key_id=key_of(declared, region),
+                launch_permission=_launch_permission(declared, region),
                 # with other accounts, AWS distributes to the own account only if it is in the list
                 target_account_ids=[scope.account, *image.target_accounts] if image.target_accounts else None,
             )
@@ -68,19 +80,20 @@ def _distribution(
 
 
 def _launch_permission(
-    image: AmiImage,
+    declared: EstateImage[AmiImage], region: str
 ) -> ImagebuilderDistributionConfigurationDistributionAmiDistributionConfigurationLaunchPermission | None:
+    image = declared.image
     if image.is_public:
         return ImagebuilderDistributionConfigurationDistributionAmiDistributionConfigurationLaunchPermission(
             user_groups=["all"]
         )
-    permissions = image.launch_permissions
-    if permissions is None:
+    permissions, accounts = image.launch_permissions, launch_accounts(declared, region)
+    if permissions is None and not accounts:
         return None
     return ImagebuilderDistributionConfigurationDistributionAmiDistributionConfigurationLaunchPermission(
-        user_ids=list(permissions.accounts) or None,
-        organization_arns=list(permissions.organizations) or None,
-        organizational_unit_arns=list(permissions.organizational_units) or None,
+        user_ids=list(accounts) or None,
+        organization_arns=list(permissions.organizations) or None if permissions else None,
+        organizational_unit_arns=list(permissions.organizational_units) or None if permissions else None,
     )
 
 

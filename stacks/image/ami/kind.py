@@ -18,6 +18,8 @@ from estate.recipes.ami import Recipe, ami_recipe_of
 from stacks.image.ami.disk_image import add_parent
 from stacks.image.ami.distribution import add_distribution
 from stacks.image.ami.export import add_export
+from stacks.image.ami.keys import add_keys
+from stacks.image.ami.reader_role import add_reader_role
 from stacks.image.ami.recipe import add_recipe
 from stacks.image.ami.retention import excluded_amis, lifecycle_statements
 from stacks.image.execution_role.distribution import distribution_statements
@@ -44,12 +46,16 @@ class AmiKind:
         return {"architecture": self.declared.image.architecture}
 
     def add_contents(self, stack: TerraformStack, scope: ImageScope) -> Contents:
-        """The image recipe, the AMI of a parent disk image, the distribution, and the export of disk images."""
+        """The image recipe, the AMI of a parent disk image, the distribution, the export of disk images, and what
+        fleets of other accounts need."""
         image = self.declared.image
+        keys = add_keys(stack, scope, declared=self.declared)
+        if self.declared.fleets_elsewhere:
+            add_reader_role(stack, scope, keys=keys)
         parent = add_parent(stack, scope, image=image, recipe=self.recipe)
-        recipe = add_recipe(stack, scope, recipe=self.recipe, parent_image=parent)
+        recipe = add_recipe(stack, scope, recipe=self.recipe, parent_image=parent, keys=keys)
         destination = add_export(stack, scope, export=image.export) if image.export else None
-        distribution = add_distribution(stack, scope, image=image, export=destination)
+        distribution = add_distribution(stack, scope, declared=self.declared, keys=keys, export=destination)
         return Contents(image_recipe=recipe.arn, distribution=distribution.arn)
 
     def pipeline_guards(self) -> list[tuple[str, str]]:

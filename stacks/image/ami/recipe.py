@@ -11,13 +11,14 @@ from cdktf_cdktf_provider_aws.imagebuilder_image_recipe import (
 )
 
 from estate.recipes.ami import Device, Recipe, RecipeComponent
+from stacks.image.ami.keys import AmiKeys
 from stacks.image.components import NEW_BEFORE_OLD, add_components
 from stacks.image.scope import ImageScope
 from stacks.terraform import literal
 
 
 def add_recipe(
-    stack: TerraformStack, scope: ImageScope, *, recipe: Recipe, parent_image: str
+    stack: TerraformStack, scope: ImageScope, *, recipe: Recipe, parent_image: str, keys: AmiKeys
 ) -> ImagebuilderImageRecipe:
     """The recipe and the components that the stack makes for it.
 
@@ -48,6 +49,7 @@ def add_recipe(
         systems_manager_agent=ImagebuilderImageRecipeSystemsManagerAgent(uninstall_after_build=False)
         if recipe.keeps_agent
         else None,
+        depends_on=list(keys.aliases) or None,
         lifecycle=NEW_BEFORE_OLD,
     )
 

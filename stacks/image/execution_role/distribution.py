@@ -50,7 +50,7 @@ def _copies(image: AmiImage, scope: ImageScope) -> Iterator[Statement]:
         "Resource": snapshots,
         "Condition": {"StringEquals": _TAGGING},
     }
-    if image.launch_permission or image.target_accounts:
+    if image.launch_permission or image.target_accounts or scope.declared.fleets_elsewhere:
         yield {
             "Sid": "ShareSnapshots",
             "Action": "ec2:ModifySnapshotAttribute",

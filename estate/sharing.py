@@ -1,0 +1,40 @@
+"""Which other accounts use an image's AMIs, and the KMS keys that let them."""
+
+from estate.estate import EstateImage
+from estate.models.ami_image import AmiImage
+
+
+def launch_accounts(declared: EstateImage[AmiImage], region: str) -> tuple[str, ...]:
+    """The accounts that may launch the AMIs of a region, where these stay in the image's account: those of
+    `launch_permission`, and those of fleets there. An account of `target_accounts` runs its own copy."""
+    image = declared.image
+    permitted = image.launch_permissions.accounts if image.launch_permissions else ()
+    fleets = (account for account in declared.accounts_elsewhere(region) if account not in image.target_accounts)
+    return tuple(dict.fromkeys((*permitted, *fleets)))
+
+
+def key_of(declared: EstateImage[AmiImage], region: str) -> str | None:
+    """The ARN of the key that encrypts the AMIs of a region: the configured one, or the alias of the one that the stack
+    makes. None for AWS's own key, and for AMIs that are not encrypted."""
+    configured = declared.image.distribution_in(region).kms_key_id
+    if configured or not key_users(declared, region):
+        return configured
+    alias = f"alias/{declared.names.ami_key_alias}"
+    return declared.arn("kms", alias, account=declared.account or "", region=region)
+
+
+def key_users(declared: EstateImage[AmiImage], region: str) -> tuple[str, ...]:
+    """The other accounts that use the key which the stack makes for a region; none where it makes none.
+
+    It makes keys only for an image that fleets of other accounts run, because AWS's own key cannot be shared.
+    """
+    image = declared.image
+    if not (declared.fleets_elsewhere and image.root_volume.encrypted) or image.distribution_in(region).kms_key_id:
+        return ()
+    fleets = declared.accounts_elsewhere(region)
+    return tuple(dict.fromkeys((*fleets, *launch_accounts(declared, region), *image.target_accounts)))
+
+
+def is_encrypted(image: AmiImage, region: str) -> bool:
+    """Whether the AMIs of a region are encrypted."""
+    return image.root_volume.encrypted or image.distribution_in(region).kms_key_id is not None
