@@ -1,4 +1,4 @@
-"""The hand-off of container images: what is theirs alone. What they share with AMIs is in `test_handoff.py`, with the
+"""The hand-off of container images: what is theirs alone. What they share with AMIs is in `test_latest.py`, with the
 state machine, which runs for both."""
 
 from __future__ import annotations
@@ -8,15 +8,15 @@ import json
 import pytest
 
 from local_aws.server import LocalAws
-from tests.support.handoff_world import ABROAD, HOME, REGIONS, ContainerWeb, asked, intercepted, refused, retold
+from tests.support.handoff_world import ABROAD, HOME, REGIONS, ContainerImageWorld, asked, intercepted, refused, retold
 
 
 @pytest.fixture
-def web(local_aws: LocalAws) -> ContainerWeb:
-    return ContainerWeb(local_aws)
+def web(local_aws: LocalAws) -> ContainerImageWorld:
+    return ContainerImageWorld(local_aws)
 
 
-def test_channel_holds_the_uri_by_digest_as_text_in_every_region(web: ContainerWeb) -> None:
+def test_channel_holds_the_uri_by_digest_as_text_in_every_region(web: ContainerImageWorld) -> None:
     build = web.build()
 
     run = web.run(web.message(build))
@@ -30,7 +30,7 @@ def test_channel_holds_the_uri_by_digest_as_text_in_every_region(web: ContainerW
         assert (parameter["Type"], parameter["DataType"]) == ("String", "text")
 
 
-def test_record_names_the_parent_and_what_was_there_before(web: ContainerWeb) -> None:
+def test_record_names_the_parent_and_what_was_there_before(web: ContainerImageWorld) -> None:
     first = web.build()
     web.run()
     second = web.build()
@@ -42,7 +42,7 @@ def test_record_names_the_parent_and_what_was_there_before(web: ContainerWeb) ->
     assert latest.record["previous"] == web.values(first)[HOME]
 
 
-def test_second_run_writes_nothing(web: ContainerWeb) -> None:
+def test_second_run_writes_nothing(web: ContainerImageWorld) -> None:
     web.build()
     web.run()
     with intercepted(web.abroad("ssm"), "PutParameter") as puts:
@@ -50,7 +50,7 @@ def test_second_run_writes_nothing(web: ContainerWeb) -> None:
     assert (puts, run.line["Moved"], run.line["latest"]) == ([], 0, web.latest())
 
 
-def test_tag_that_moved_on_names_no_older_build(web: ContainerWeb) -> None:
+def test_tag_that_moved_on_names_no_older_build(web: ContainerImageWorld) -> None:
     """Both builds have the tag `newest`; the older one is not what that means now."""
     older, newest = web.build(), web.build()
     web.run()
@@ -64,7 +64,7 @@ def test_tag_that_moved_on_names_no_older_build(web: ContainerWeb) -> None:
     assert set(web.values(older).values()).isdisjoint(moved_to.values())
 
 
-def test_of_several_tags_the_one_that_image_builder_gives_counts(web: ContainerWeb) -> None:
+def test_of_several_tags_the_one_that_image_builder_gives_counts(web: ContainerImageWorld) -> None:
     """Others that have the version in them may move on, or be gone."""
     build = web.build()
 
@@ -80,7 +80,7 @@ def test_of_several_tags_the_one_that_image_builder_gives_counts(web: ContainerW
     assert (web.latest(), run.line["problems"]) == (web.values(build), [])
 
 
-def test_latest_goes_back_only_in_the_region_where_its_image_was_deleted(web: ContainerWeb) -> None:
+def test_latest_goes_back_only_in_the_region_where_its_image_was_deleted(web: ContainerImageWorld) -> None:
     older, newest = web.build(), web.build()
     web.run()
     uri = web.uris(newest)[ABROAD]
@@ -92,7 +92,7 @@ def test_latest_goes_back_only_in_the_region_where_its_image_was_deleted(web: Co
     assert run.line["problems"] == [f"{ABROAD}: {newest} cannot be used: {uri} does not exist"]
 
 
-def test_image_that_ecr_does_not_find_does_not_exist(web: ContainerWeb) -> None:
+def test_image_that_ecr_does_not_find_does_not_exist(web: ContainerImageWorld) -> None:
     """As AWS says it, by a refusal; the local one answers with nothing."""
     build = web.build()
     with intercepted(web.abroad("ecr"), "DescribeImages", lambda: refused("ImageNotFoundException")):
@@ -102,7 +102,7 @@ def test_image_that_ecr_does_not_find_does_not_exist(web: ContainerWeb) -> None:
     assert run.error == ""
 
 
-def test_image_of_another_repository_or_account_is_not_chosen(web: ContainerWeb) -> None:
+def test_image_of_another_repository_or_account_is_not_chosen(web: ContainerImageWorld) -> None:
     build = web.build()
     for uri in (
         f"000000000000.dkr.ecr.{ABROAD}.amazonaws.com/acme/other:1.0.7-1",
@@ -122,7 +122,7 @@ def test_image_of_another_repository_or_account_is_not_chosen(web: ContainerWeb)
 
 
 @pytest.mark.parametrize("code", ["ThrottlingException", "AccessDeniedException", "RepositoryNotFoundException"])
-def test_registry_that_refuses_stops_its_region_alone(web: ContainerWeb, code: str) -> None:
+def test_registry_that_refuses_stops_its_region_alone(web: ContainerImageWorld, code: str) -> None:
     build = web.build()
 
     with intercepted(web.abroad("ecr"), "DescribeImages", lambda: refused(code)):
@@ -137,7 +137,7 @@ def test_registry_that_refuses_stops_its_region_alone(web: ContainerWeb, code: s
     assert web.latest() == web.values(build)
 
 
-def test_builds_that_channels_point_or_pointed_to_are_tagged_by_what_the_digest_means(web: ContainerWeb) -> None:
+def test_builds_that_channels_point_or_pointed_to_are_tagged_by_what_the_digest_means(web: ContainerImageWorld) -> None:
     never, once, now, newest = (web.build() for _ in range(4))
     for build in (once, now):
         web.other_ssm[ABROAD].put_parameter(
@@ -151,7 +151,7 @@ def test_builds_that_channels_point_or_pointed_to_are_tagged_by_what_the_digest_
     assert [web.tags(build) for build in (never, once, now, newest)] == [mine, in_use, in_use, in_use]
 
 
-def test_asks_aws_for_nothing_but_these_operations(web: ContainerWeb) -> None:
+def test_asks_aws_for_nothing_but_these_operations(web: ContainerImageWorld) -> None:
     """The function's role has to allow these, and no others."""
     with asked(web.imagebuilder, *web.registry.values(), *(target.ssm for target in web.targets)) as operations:
         for _ in range(3):
@@ -164,7 +164,7 @@ def test_asks_aws_for_nothing_but_these_operations(web: ContainerWeb) -> None:
     }
 
 
-def test_message_of_a_container_build_is_understood(web: ContainerWeb, local_aws: LocalAws) -> None:
+def test_message_of_a_container_build_is_understood(web: ContainerImageWorld, local_aws: LocalAws) -> None:
     topic = local_aws.client("sns", region=HOME).create_topic(Name=web.name)["TopicArn"]
     web.other_imagebuilder.update_infrastructure_configuration(
         infrastructureConfigurationArn=web.pipeline["infrastructureConfigurationArn"],

@@ -1,9 +1,4 @@
-"""The hand-off and answers that cannot be read, lack something or are about something else.
-
-Faults of the connection are added below botocore, which raises a different error for almost each; members that AWS's
-models allow to be absent are removed from its answers. One faulty answer never stops the others, and the line is always
-written.
-"""
+"""Answers of AWS that are incomplete or cannot be read."""
 
 from __future__ import annotations
 
@@ -11,7 +6,6 @@ import io
 import json
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
-from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -27,21 +21,13 @@ from tests.support.handoff_world import (
     ABROAD,
     BY,
     HOME,
-    PARENT,
     REGIONS,
-    ContainerWeb,
-    Web,
+    ContainerImageWorld,
+    ImageWorld,
     intercepted,
-    refused,
     retold,
     sent,
 )
-
-
-@pytest.fixture
-def web(local_aws: LocalAws) -> Web:
-    return Web(local_aws)
-
 
 PAGE = b"<html><body>Please log in to this network</body></html>"
 JSON = {
@@ -77,7 +63,7 @@ CALLS = [
 
 @pytest.mark.parametrize(("service", "operation", "bodies"), CALLS, ids=[operation for _, operation, _ in CALLS])
 def test_answer_that_cannot_be_read_stays_in_its_region(
-    web: Web, service: str, operation: str, bodies: dict[str, bytes]
+    web: ImageWorld, service: str, operation: str, bodies: dict[str, bytes]
 ) -> None:
     build = web.build()
     for name, body in bodies.items():
@@ -97,7 +83,7 @@ def test_answer_that_cannot_be_read_stays_in_its_region(
 
 
 def test_registry_whose_answer_cannot_be_read_stops_its_region_alone(local_aws: LocalAws) -> None:
-    web = ContainerWeb(local_aws)
+    web = ContainerImageWorld(local_aws)
     build = web.build()
     for name, body in JSON.items():
         with intercepted(web.abroad("ecr"), "DescribeImages", partial(sent, body)):
@@ -107,7 +93,7 @@ def test_registry_whose_answer_cannot_be_read_stops_its_region_alone(local_aws: 
     assert (web.run().error, web.latest()) == ("", web.values(build))
 
 
-def test_list_of_builds_that_cannot_be_read_changes_nothing_and_is_raised_after_the_line(web: Web) -> None:
+def test_list_of_builds_that_cannot_be_read_changes_nothing_and_is_raised_after_the_line(web: ImageWorld) -> None:
     older = web.build()
     web.run()
     newest, tags = web.build(), web.tags(older)
@@ -120,7 +106,7 @@ def test_list_of_builds_that_cannot_be_read_changes_nothing_and_is_raised_after_
     assert (web.run().error, web.latest()) == ("", web.amis(newest))
 
 
-def test_build_that_cannot_be_read_is_released_without_its_parent(web: Web) -> None:
+def test_build_that_cannot_be_read_is_released_without_its_parent(web: ImageWorld) -> None:
     build = web.build()
     for name, body in JSON.items():
         for region in REGIONS:
@@ -132,7 +118,7 @@ def test_build_that_cannot_be_read_is_released_without_its_parent(web: Web) -> N
 
 
 @pytest.mark.parametrize("body", [b"", PAGE, b'"x"', b"\xff"])
-def test_tagging_with_an_answer_that_cannot_be_read_is_tried_again(web: Web, body: bytes) -> None:
+def test_tagging_with_an_answer_that_cannot_be_read_is_tried_again(web: ImageWorld, body: bytes) -> None:
     build = web.build()
     with intercepted(web.imagebuilder, "TagResource", lambda: sent(body)):
         web.run()
@@ -141,14 +127,14 @@ def test_tagging_with_an_answer_that_cannot_be_read_is_tried_again(web: Web, bod
     assert web.tags(build)["goldsmith:in-use"] == "true"
 
 
-def test_refusal_without_a_code_is_a_refusal(web: Web) -> None:
+def test_refusal_without_a_code_is_a_refusal(web: ImageWorld) -> None:
     web.build()
     with intercepted(web.abroad("ec2"), "DescribeImages", lambda: sent(b"<Response/>", status=400)):
         run = web.run()
     assert (set(web.latest()), run.line["Problems"], run.error) == ({HOME}, 1, "")
 
 
-def test_mistake_of_the_program_is_raised_and_the_line_written_before(web: Web) -> None:
+def test_mistake_of_the_program_is_raised_and_the_line_written_before(web: ImageWorld) -> None:
     """Whatever it is, the counts of the run are not lost, and it is not taken for an answer of AWS."""
 
     class Broken(Amis):
@@ -171,7 +157,7 @@ def test_mistake_of_the_program_is_raised_and_the_line_written_before(web: Web) 
     assert [metric["Name"] for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]] == ["FailedBuilds"]
 
 
-def test_line_stays_short_enough_for_its_metrics_however_much_goes_wrong(web: Web) -> None:
+def test_line_stays_short_enough_for_its_metrics_however_much_goes_wrong(web: ImageWorld) -> None:
     builds = [web.build() for _ in range(3)]
 
     def multiply(answer: Any) -> None:
@@ -208,7 +194,7 @@ INCOMPLETE: dict[str, Callable[[Any], None]] = {
 
 
 @pytest.mark.parametrize("name", INCOMPLETE)
-def test_output_that_lacks_something_is_skipped_and_reported(web: Web, name: str) -> None:
+def test_output_that_lacks_something_is_skipped_and_reported(web: ImageWorld, name: str) -> None:
     older = web.build()
     web.run()
     newest = web.build()
@@ -224,7 +210,7 @@ def test_output_that_lacks_something_is_skipped_and_reported(web: Web, name: str
 
 
 @pytest.mark.parametrize("name", INCOMPLETE)
-def test_latest_does_not_move_back_because_an_output_lacks_something(web: Web, name: str) -> None:
+def test_latest_does_not_move_back_because_an_output_lacks_something(web: ImageWorld, name: str) -> None:
     web.build()
     newest = web.build()
     web.run()
@@ -240,7 +226,7 @@ def test_latest_does_not_move_back_because_an_output_lacks_something(web: Web, n
 
 
 @pytest.mark.parametrize("member", ["state", "dateCreated", "outputResources"])
-def test_latest_does_not_move_back_because_a_build_lacks_something(web: Web, member: str) -> None:
+def test_latest_does_not_move_back_because_a_build_lacks_something(web: ImageWorld, member: str) -> None:
     web.build()
     newest = web.build()
     web.run()
@@ -261,7 +247,7 @@ def test_latest_does_not_move_back_because_a_build_lacks_something(web: Web, mem
 @pytest.mark.parametrize(
     "arn", [None, "", 7, "arn:aws:imagebuilder:us-east-1:000000000000:image/acme-web/1.0.7", "x/1"]
 )
-def test_entry_without_the_arn_of_a_build_is_left_out_and_reported(web: Web, arn: object) -> None:
+def test_entry_without_the_arn_of_a_build_is_left_out_and_reported(web: ImageWorld, arn: object) -> None:
     build = web.build()
 
     with retold(
@@ -278,7 +264,7 @@ def test_entry_without_the_arn_of_a_build_is_left_out_and_reported(web: Web, arn
 
 
 def test_container_image_without_uris_is_skipped(local_aws: LocalAws) -> None:
-    web = ContainerWeb(local_aws)
+    web = ContainerImageWorld(local_aws)
     build = web.build()
 
     def forget(answer: Any) -> None:
@@ -293,7 +279,7 @@ def test_container_image_without_uris_is_skipped(local_aws: LocalAws) -> None:
 
 
 @pytest.mark.parametrize("member", ["OwnerId", "Architecture", "State", "ImageId"])
-def test_ami_with_an_incomplete_answer_is_neither_chosen_nor_taken_for_deleted(web: Web, member: str) -> None:
+def test_ami_with_an_incomplete_answer_is_neither_chosen_nor_taken_for_deleted(web: ImageWorld, member: str) -> None:
     older = web.build()
     web.run()
     web.build()
@@ -312,7 +298,7 @@ def test_ami_with_an_incomplete_answer_is_neither_chosen_nor_taken_for_deleted(w
 # Records that are not the hand-off's own.
 
 
-def _point(web: Web, region: str, *, value: str, record: object) -> None:
+def _point(web: ImageWorld, region: str, *, value: str, record: object) -> None:
     description = record if isinstance(record, str) else json.dumps(record)
     web.other_ssm[region].put_parameter(
         Name=f"{web.path}/latest",
@@ -322,93 +308,3 @@ def _point(web: Web, region: str, *, value: str, record: object) -> None:
         Description=description,
         Overwrite=True,
     )
-
-
-FOREIGN = {
-    "of another image": "arn:aws:imagebuilder:us-east-1:000000000000:image/acme-db/1.0.0/1",
-    "of an image whose name goes on": "arn:aws:imagebuilder:us-east-1:000000000000:image/%s-admin/1.0.0/1",
-    "of another account": "arn:aws:imagebuilder:us-east-1:111111111111:image/%s/1.0.0/1",
-    "of another region": "arn:aws:imagebuilder:eu-west-1:000000000000:image/%s/1.0.0/1",
-    "of another partition": "arn:aws-cn:imagebuilder:us-east-1:000000000000:image/%s/1.0.0/1",
-    "no build": "arn:aws:imagebuilder:us-east-1:000000000000:image/%s/1.0.x/1",
-    "digits of another script": "arn:aws:imagebuilder:us-east-1:000000000000:image/%s/1.0.0/\N{ARABIC-INDIC DIGIT ONE}",
-}
-
-
-@pytest.mark.parametrize("name", FOREIGN)
-def test_record_of_another_image_is_not_asked_for_and_holds_nothing_back(web: Web, name: str) -> None:
-    """A copied parameter, or one that was restored; the function's role may not look at that build."""
-    build = web.build()
-    web.run()
-    foreign = FOREIGN[name].replace("%s", f"acme-{web.name}")
-    record = {"build": foreign, "created": "2099-01-01T00:00:00+00:00", "by": "a copy"}
-    _point(web, ABROAD, value="ami-0f0f0f0f", record=record)
-
-    with intercepted(web.imagebuilder, "GetImage", lambda: refused("AccessDeniedException", status=403)) as asked:
-        run = web.run()
-
-    assert len(asked) == 1, "only for the parent"
-    assert (web.latest(), run.error) == (web.amis(build), "")
-    latest = web.channels(ABROAD)["latest"]
-    assert (latest.record["build"], latest.record["previous"]) == (build, "ami-0f0f0f0f")
-
-
-@pytest.mark.parametrize("code", ["AccessDeniedException", "ThrottlingException", ""])
-def test_build_that_is_not_shown_stops_only_the_regions_whose_record_names_it(web: Web, code: str) -> None:
-    build = web.build()
-    arn = f"{build.rpartition('/')[0]}/99"
-    record = {"build": arn, "created": web.details(build)["dateCreated"]}
-    _point(web, ABROAD, value="ami-0f0f0f0f", record=record)
-
-    with intercepted(web.imagebuilder, "GetImage", lambda: refused(code, status=403) if code else sent(PAGE)):
-        run = web.run()
-
-    assert web.latest() == {HOME: web.amis(build)[HOME], ABROAD: "ami-0f0f0f0f"}
-    said = run.line["problems"] if code == "AccessDeniedException" else run.line["unfinished"]
-    assert said[0].startswith(f"{ABROAD}: ")
-    assert not [each for each in said if each.startswith((HOME, "Image Builder"))]
-
-
-@pytest.mark.parametrize("code", ["AccessDeniedException", "ThrottlingException"])
-def test_build_that_is_not_shown_gives_way_to_a_newer_one(web: Web, code: str) -> None:
-    build = web.build()
-    before = datetime.fromisoformat(web.details(build)["dateCreated"]) - timedelta(seconds=1)
-    record = {"build": f"{build.rpartition('/')[0]}/99", "created": before.isoformat()}
-    _point(web, ABROAD, value="ami-0f0f0f0f", record=record)
-
-    with intercepted(web.imagebuilder, "GetImage", lambda: refused(code)):
-        web.run()
-
-    assert web.latest() == web.amis(build)
-
-
-LONG = 4000
-"""Characters; Parameter Store takes 4,096 as a value."""
-
-
-@pytest.mark.parametrize("text", ["x" * LONG, "ゴールド" * (LONG // 4), '"\\' * (LONG // 2), "x" * 700, "\n" * 600])
-@pytest.mark.parametrize("long_parent", [False, True])
-def test_record_fits_whatever_was_there(local_aws: LocalAws, text: str, long_parent: bool) -> None:
-    web = Web(local_aws, parent=f"ssm:{_long_parent(local_aws)}" if long_parent else PARENT)
-    build = web.build()
-    for region in REGIONS:
-        _point(web, region, value=text, record="by hand")
-
-    run = web.run()
-
-    assert (web.latest(), run.line["Problems"], run.error) == (web.amis(build), 0, "")
-    record = web.channels(HOME)["latest"].record
-    created = datetime.fromisoformat(web.details(build)["dateCreated"]).isoformat()
-    assert (record["build"], record["created"], record["by"]) == (build, created, BY)
-    assert record.get("parent") == (None if long_parent else PARENT), "as little as possible is left out"
-    *_, version = web.other_ssm[HOME].get_parameter_history(Name=f"{web.path}/latest")["Parameters"]
-    assert len(version["Description"]) <= 1024, "what PutParameter takes"
-
-
-def _long_parent(aws: LocalAws) -> str:
-    name = "/long-name" * 95
-    ssm = aws.client("ssm", region=HOME)
-    public = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
-    ami = ssm.get_parameter(Name=public)["Parameter"]["Value"]
-    ssm.put_parameter(Name=name, Value=ami, Type="String", Overwrite=True)
-    return name

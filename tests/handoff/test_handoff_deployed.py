@@ -11,7 +11,7 @@ import pytest
 from lambda_src.handoff.configuration import FILE, PIPELINE_ARN, Configuration
 from local_aws.server import LocalAws
 from stacks.function import SOURCES, archive
-from tests.support.handoff_world import HOME, REGIONS, ContainerWeb, Web
+from tests.support.handoff_world import HOME, REGIONS, ContainerImageWorld, ImageWorld
 
 TAGS = {
     "team": "platform",
@@ -22,7 +22,7 @@ TAGS = {
 """More than Lambda's environment would take."""
 
 
-def _deployed(web: Web, **judged: str) -> dict[str, Any]:
+def _deployed(web: ImageWorld, **judged: str) -> dict[str, Any]:
     """Deploy the function of an image, and call it as SNS does about a new build; its line in the log."""
     configuration = Configuration(namespace="acme", image=web.name, regions=REGIONS, tags=TAGS, **judged)  # type: ignore[arg-type]
     client = web.aws.client("lambda", region=HOME)
@@ -45,7 +45,7 @@ def _deployed(web: Web, **judged: str) -> dict[str, Any]:
 
 
 def test_lambda_calls_it_with_an_event_of_sns(local_aws: LocalAws) -> None:
-    web = Web(local_aws)
+    web = ImageWorld(local_aws)
 
     line = _deployed(web, architecture="x86_64")
 
@@ -59,7 +59,7 @@ def test_lambda_calls_it_with_an_event_of_sns(local_aws: LocalAws) -> None:
 
 
 def test_function_knows_by_its_configuration_that_it_hands_over_containers(local_aws: LocalAws) -> None:
-    web = ContainerWeb(local_aws)
+    web = ContainerImageWorld(local_aws)
     line = _deployed(web, repository=web.repository)
     assert web.latest() == web.values(line["newest"])
 

@@ -21,7 +21,17 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 
 from lambda_src.handoff.channels import Channel
 from local_aws.server import LocalAws
-from tests.support.handoff_world import HOME, REGIONS, ContainerWeb, Web, intercepted, refused, retold, sent, sns_event
+from tests.support.handoff_world import (
+    HOME,
+    REGIONS,
+    ContainerImageWorld,
+    ImageWorld,
+    intercepted,
+    refused,
+    retold,
+    sent,
+    sns_event,
+)
 
 THROTTLED = partial(refused, "ThrottlingException")
 UNREADABLE = [partial(sent, body) for body in (b"", b"{}", b"[7]", b"\xff", b"<html>", b'{"Parameters": [{}]}')]
@@ -40,7 +50,7 @@ class AnyOrder(RuleBasedStateMachine):
     """
 
     local_aws: ClassVar[LocalAws]
-    world: ClassVar[type[Web]]
+    world: ClassVar[type[ImageWorld]]
 
     def __init__(self) -> None:
         super().__init__()
@@ -283,9 +293,9 @@ def _protection(tags: Mapping[str, str]) -> tuple[bool, bool]:
     return "goldsmith:in-use" in tags, "goldsmith:newest" in tags
 
 
-@pytest.mark.parametrize("world", [Web, ContainerWeb])
+@pytest.mark.parametrize("world", [ImageWorld, ContainerImageWorld])
 def test_latest_is_the_newest_good_build_whatever_happens_in_whatever_order(
-    local_aws: LocalAws, world: type[Web]
+    local_aws: LocalAws, world: type[ImageWorld]
 ) -> None:
     class OnThisAws(AnyOrder):
         pass

@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 
 from local_aws.server import LocalAws
-from tests.support.handoff_world import ABROAD, HOME, Web, intercepted, refused, retold
+from tests.support.handoff_world import ABROAD, HOME, ImageWorld, intercepted, refused, retold
 
 
 @pytest.fixture
-def web(local_aws: LocalAws) -> Web:
-    return Web(local_aws)
+def web(local_aws: LocalAws) -> ImageWorld:
+    return ImageWorld(local_aws)
 
 
-def test_builds_are_tagged_and_those_that_channels_point_or_pointed_to_are_in_use(web: Web) -> None:
+def test_builds_are_tagged_and_those_that_channels_point_or_pointed_to_are_in_use(web: ImageWorld) -> None:
     never, once, now, newest = (web.build() for _ in range(4))
     failed = web.build(fail=True)
     for build in (once, now):
@@ -35,7 +35,7 @@ def test_builds_are_tagged_and_those_that_channels_point_or_pointed_to_are_in_us
     assert web.tags(failed) == {}, "it left nothing behind that could be in use"
 
 
-def test_of_latest_only_the_present_build_and_the_one_before_are_in_use(web: Web) -> None:
+def test_of_latest_only_the_present_build_and_the_one_before_are_in_use(web: ImageWorld) -> None:
     builds = []
     for _ in range(3):
         builds.append(web.build())
@@ -43,7 +43,7 @@ def test_of_latest_only_the_present_build_and_the_one_before_are_in_use(web: Web
     assert [web.tags(build).get("goldsmith:in-use") for build in builds] == [None, "true", "true"]
 
 
-def test_value_that_two_runs_wrote_is_one_value(web: Web) -> None:
+def test_value_that_two_runs_wrote_is_one_value(web: ImageWorld) -> None:
     """Of latest the build before is in use, not only the version of the parameter before."""
     builds = [web.build()]
     web.run()
@@ -57,7 +57,7 @@ def test_value_that_two_runs_wrote_is_one_value(web: Web) -> None:
     assert [web.tags(build).get("goldsmith:in-use") for build in builds] == ["true", "true"]
 
 
-def test_newest_builds_are_tagged_and_lose_the_tag_to_newer_ones(web: Web) -> None:
+def test_newest_builds_are_tagged_and_lose_the_tag_to_newer_ones(web: ImageWorld) -> None:
     web.image = replace(web.image, keep_newest=2)
     builds = [web.build() for _ in range(2)]
     web.run()
@@ -75,7 +75,7 @@ def test_newest_builds_are_tagged_and_lose_the_tag_to_newer_ones(web: Web) -> No
     assert [web.tags(build).get("goldsmith:newest") for build in builds] == [None] * 3
 
 
-def test_policy_selects_only_builds_that_were_tagged_for_its_number(web: Web) -> None:
+def test_policy_selects_only_builds_that_were_tagged_for_its_number(web: ImageWorld) -> None:
     builds = [web.build() for _ in range(2)]
 
     def selected() -> list[str | None]:
@@ -90,7 +90,7 @@ def test_policy_selects_only_builds_that_were_tagged_for_its_number(web: Web) ->
     assert selected() == [None, None], "it would not know that nobody protects the newest any more"
 
 
-def test_tag_that_a_policy_selects_is_written_together_with_those_that_keep_the_build(web: Web) -> None:
+def test_tag_that_a_policy_selects_is_written_together_with_those_that_keep_the_build(web: ImageWorld) -> None:
     """Or a policy that runs between the two would take one of the newest."""
     web.image = replace(web.image, keep_newest=2)
     build = web.build()
@@ -110,7 +110,7 @@ def test_tag_that_a_policy_selects_is_written_together_with_those_that_keep_the_
     assert web.tags(build).keys() == {"goldsmith:image", "goldsmith:in-use"}
 
 
-def test_policy_does_not_select_what_may_be_among_the_newest_soon(web: Web) -> None:
+def test_policy_does_not_select_what_may_be_among_the_newest_soon(web: ImageWorld) -> None:
     web.image = replace(web.image, keep_newest=1)
     build = web.build()
 
@@ -123,7 +123,7 @@ def test_policy_does_not_select_what_may_be_among_the_newest_soon(web: Web) -> N
     assert web.tags(build) == {"goldsmith:image": f"acme/{web.name}"}
 
 
-def test_nothing_loses_a_tag_while_a_region_cannot_be_read(web: Web) -> None:
+def test_nothing_loses_a_tag_while_a_region_cannot_be_read(web: ImageWorld) -> None:
     """Whether a channel there still points to a build is not known."""
     builds = []
     for _ in range(2):
@@ -135,7 +135,7 @@ def test_nothing_loses_a_tag_while_a_region_cannot_be_read(web: Web) -> None:
     assert [web.tags(build).get("goldsmith:in-use") for build in builds] == ["true", "true", "true"]
 
 
-def test_nothing_loses_a_tag_when_the_image_no_longer_goes_to_a_region(web: Web) -> None:
+def test_nothing_loses_a_tag_when_the_image_no_longer_goes_to_a_region(web: ImageWorld) -> None:
     """Its channels there still exist, with fleets that follow them, but the hand-off does not read them any longer."""
     abroad = web.targets.pop()
     builds = []
@@ -150,7 +150,7 @@ def test_nothing_loses_a_tag_when_the_image_no_longer_goes_to_a_region(web: Web)
     assert [web.tags(build).get("goldsmith:in-use") for build in (*builds, last)] == [None, "true", "true", "true"]
 
 
-def test_nothing_loses_a_tag_when_another_build_could_not_be_tagged(web: Web) -> None:
+def test_nothing_loses_a_tag_when_another_build_could_not_be_tagged(web: ImageWorld) -> None:
     builds = []
     for _ in range(2):
         builds.append(web.build())
@@ -161,7 +161,7 @@ def test_nothing_loses_a_tag_when_another_build_could_not_be_tagged(web: Web) ->
     assert [web.tags(build).get("goldsmith:in-use") for build in builds] == ["true", "true", None]
 
 
-def test_tags_that_fail_do_not_stop_the_hand_off_and_are_retried(web: Web) -> None:
+def test_tags_that_fail_do_not_stop_the_hand_off_and_are_retried(web: ImageWorld) -> None:
     build = web.build()
 
     with intercepted(web.imagebuilder, "TagResource", lambda: refused("CallRateLimitExceededException", status=429)):
@@ -174,7 +174,7 @@ def test_tags_that_fail_do_not_stop_the_hand_off_and_are_retried(web: Web) -> No
     assert web.tags(build)["goldsmith:in-use"] == "true"
 
 
-def test_tag_that_one_build_refuses_leaves_the_other_builds_alone(web: Web) -> None:
+def test_tag_that_one_build_refuses_leaves_the_other_builds_alone(web: ImageWorld) -> None:
     older, newest = web.build(), web.build()
     answers = iter([refused("InvalidParameterException")])
 
@@ -193,7 +193,7 @@ def _time_for(calls: list[str], count: int) -> Callable[[], float]:
     return lambda: 1.0 if len(calls) < count else 0.0
 
 
-def test_latest_moves_first_and_tags_that_are_left_are_counted_and_written_by_the_next_runs(web: Web) -> None:
+def test_latest_moves_first_and_tags_that_are_left_are_counted_and_written_by_the_next_runs(web: ImageWorld) -> None:
     web.image = replace(web.image, keep_newest=1)
     builds = [web.build() for _ in range(5)]
 
@@ -211,7 +211,7 @@ def test_latest_moves_first_and_tags_that_are_left_are_counted_and_written_by_th
     assert tagged == [builds[:2:-1], builds[:0:-1], builds[::-1], builds[::-1]], "the newest first"
 
 
-def test_builds_that_a_policy_may_delete_are_tagged_first(web: Web) -> None:
+def test_builds_that_a_policy_may_delete_are_tagged_first(web: ImageWorld) -> None:
     web.image = replace(web.image, keep_newest=1)
     builds = [web.build() for _ in range(3)]
     web.run()
@@ -228,7 +228,7 @@ def test_builds_that_a_policy_may_delete_are_tagged_first(web: Web) -> None:
     assert run.line["Untagged"] == 3
 
 
-def test_removing_tags_also_waits_for_time(web: Web) -> None:
+def test_removing_tags_also_waits_for_time(web: ImageWorld) -> None:
     web.image = replace(web.image, keep_newest=3)
     builds = [web.build() for _ in range(3)]
     web.run()
@@ -241,7 +241,7 @@ def test_removing_tags_also_waits_for_time(web: Web) -> None:
     assert not [build for build in builds if "goldsmith:newest" in web.tags(build)]
 
 
-def test_run_without_time_does_nothing_and_says_so(web: Web) -> None:
+def test_run_without_time_does_nothing_and_says_so(web: ImageWorld) -> None:
     web.build()
     run = web.run(seconds_left=lambda: 0.0)
     assert web.latest() == {}
@@ -249,7 +249,7 @@ def test_run_without_time_does_nothing_and_says_so(web: Web) -> None:
     assert run.error.startswith(f"acme/{web.name} needs another run: ")
 
 
-def test_build_is_not_handed_to_the_policy_while_one_of_its_regions_cannot_be_read(web: Web) -> None:
+def test_build_is_not_handed_to_the_policy_while_one_of_its_regions_cannot_be_read(web: ImageWorld) -> None:
     """A channel there may point to it."""
     web.image = replace(web.image, keep_newest=1)
     builds = [web.build() for _ in range(2)]
@@ -265,7 +265,7 @@ def test_build_is_not_handed_to_the_policy_while_one_of_its_regions_cannot_be_re
     assert web.tags(older)["goldsmith:retention"].endswith("/2")
 
 
-def test_build_with_an_incomplete_answer_counts_as_in_use(web: Web) -> None:
+def test_build_with_an_incomplete_answer_counts_as_in_use(web: ImageWorld) -> None:
     web.image = replace(web.image, keep_newest=1)
     odd, _, _ = (web.build() for _ in range(3))
 
@@ -281,7 +281,7 @@ def test_build_with_an_incomplete_answer_counts_as_in_use(web: Web) -> None:
     assert "goldsmith:in-use" not in web.tags(odd)
 
 
-def test_repeated_refusals_end_the_tagging_and_the_line_is_written(web: Web) -> None:
+def test_repeated_refusals_end_the_tagging_and_the_line_is_written(web: ImageWorld) -> None:
     build = web.build()
     web.run()
 
@@ -299,7 +299,7 @@ def test_repeated_refusals_end_the_tagging_and_the_line_is_written(web: Web) -> 
     assert web.latest() == web.amis(build)
 
 
-def test_nothing_is_read_twice_that_cannot_have_changed(web: Web) -> None:
+def test_nothing_is_read_twice_that_cannot_have_changed(web: ImageWorld) -> None:
     """A history of each channel, and after the move that of latest alone."""
     build = web.build()
     for channel in ("staging", "prod"):

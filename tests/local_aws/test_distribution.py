@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_aws.server import LocalAws
-from tests.support.handoff_world import REGIONS, Web
+from tests.support.handoff_world import REGIONS, ImageWorld
 from tests.support.image_builder import build
 
 HOME, ABROAD = "eu-central-1", "eu-west-1"
@@ -28,7 +28,7 @@ def key_in(region: str) -> str:
     return f"arn:aws:kms:{region}:{OWN}:key/1f2e3d4c-5b6a-4789-8abc-def012345678"
 
 
-class World:
+class LocalImage:
     """One image and what it distributes."""
 
     def __init__(self, aws: LocalAws) -> None:
@@ -84,11 +84,11 @@ class World:
 
 
 @pytest.fixture
-def world(local_aws: LocalAws) -> World:
-    return World(local_aws)
+def world(local_aws: LocalAws) -> LocalImage:
+    return LocalImage(local_aws)
 
 
-def test_each_region_has_its_name_key_and_tags(world: World) -> None:
+def test_each_region_has_its_name_key_and_tags(world: LocalImage) -> None:
     image = world.built(
         {"region": HOME, "amiDistributionConfiguration": world.ami(amiTags={"tier": "home"})},
         {"region": ABROAD, "amiDistributionConfiguration": world.ami("-copy", kmsKeyId=key_in(ABROAD))},
@@ -105,7 +105,7 @@ def test_each_region_has_its_name_key_and_tags(world: World) -> None:
         assert told["Encrypted"] == encrypted
 
 
-def test_ami_is_shared_with_those_that_the_configuration_names(world: World) -> None:
+def test_ami_is_shared_with_those_that_the_configuration_names(world: LocalImage) -> None:
     permission = {"userIds": [STRANGER], "organizationArns": [ORGANIZATION], "organizationalUnitArns": [UNIT]}
     image = world.built(
         {
@@ -124,7 +124,7 @@ def test_ami_is_shared_with_those_that_the_configuration_names(world: World) -> 
     assert seen["OwnerId"] == OWN
 
 
-def test_public_ami_is_everybodys(world: World) -> None:
+def test_public_ami_is_everybodys(world: LocalImage) -> None:
     ami = world.ami(launchPermission={"userGroups": ["all"]})
     image = world.built({"region": HOME, "amiDistributionConfiguration": ami}, ebs={"encrypted": False})
     (output,) = image["outputResources"]["amis"]
@@ -132,7 +132,7 @@ def test_public_ami_is_everybodys(world: World) -> None:
     assert seen["Public"]
 
 
-def test_other_account_owns_its_copy_and_gets_its_launch_template_updated(world: World) -> None:
+def test_other_account_owns_its_copy_and_gets_its_launch_template_updated(world: LocalImage) -> None:
     world.role(CROSS_ACCOUNT_ROLE, account=OTHER)
     ours, theirs = world.launch_template(), world.launch_template(account=OTHER)
     image = world.built(
@@ -160,14 +160,14 @@ def test_other_account_owns_its_copy_and_gets_its_launch_template_updated(world:
         assert told["DefaultVersionNumber"] == default
 
 
-def test_without_its_own_account_among_the_targets_an_image_has_no_ami_of_its_own(world: World) -> None:
+def test_without_its_own_account_among_the_targets_an_image_has_no_ami_of_its_own(world: LocalImage) -> None:
     world.role(CROSS_ACCOUNT_ROLE, account=OTHER)
     ami = world.ami(kmsKeyId=key_in(HOME), targetAccountIds=[OTHER])
     image = world.built({"region": HOME, "amiDistributionConfiguration": ami})
     assert [output["accountId"] for output in image["outputResources"]["amis"]] == [OTHER]
 
 
-def test_windows_is_launched_fast(world: World) -> None:
+def test_windows_is_launched_fast(world: LocalImage) -> None:
     template = world.launch_template()
     image = world.built(
         {
@@ -192,7 +192,7 @@ def test_windows_is_launched_fast(world: World) -> None:
     assert told["LaunchTemplate"] == {"LaunchTemplateId": template, "Version": "$Latest"}
 
 
-def exporting(world: World, **more: Any) -> dict[str, Any]:
+def exporting(world: LocalImage, **more: Any) -> dict[str, Any]:
     bucket = f"{world.name}-disks"
     world.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": HOME})
     export = {"roleName": f"{world.name}-export", "diskImageFormat": "VHD", "s3Bucket": bucket, "s3Prefix": "disks/"}
@@ -203,7 +203,7 @@ def exporting(world: World, **more: Any) -> dict[str, Any]:
     }
 
 
-def test_disk_image_lies_in_the_bucket(world: World) -> None:
+def test_disk_image_lies_in_the_bucket(world: LocalImage) -> None:
     distribution = exporting(world)
     world.role(f"{world.name}-export", trusts=EXPORTS)
     image = world.built(distribution, ebs={"encrypted": False})
@@ -213,9 +213,9 @@ def test_disk_image_lies_in_the_bucket(world: World) -> None:
     assert [each["Key"] for each in objects] == [f"disks/export-{output['image']}.vhd"]
 
 
-def test_build_fails_where_its_distribution_cannot_be_done(world: World) -> None:
+def test_build_fails_where_its_distribution_cannot_be_done(world: LocalImage) -> None:
     def reason(*distributions: dict[str, Any], **more: Any) -> str:
-        failing = World(world.aws)
+        failing = LocalImage(world.aws)
         image = failing.built(*distributions, **more)
         assert image["state"]["status"] == "FAILED"
         assert image["outputResources"] == {"amis": []}
@@ -261,7 +261,7 @@ def test_build_fails_where_its_distribution_cannot_be_done(world: World) -> None
         ({"launchPermission": {"userGroups": ["some"]}}, "The only user group is 'all'."),
     ],
 )
-def test_distribution_that_makes_no_sense_is_refused(world: World, ami: dict[str, Any], reason: str) -> None:
+def test_distribution_that_makes_no_sense_is_refused(world: LocalImage, ami: dict[str, Any], reason: str) -> None:
     with pytest.raises(ClientError, match=reason):
         world.image_builder.create_distribution_configuration(
             name=world.name, distributions=[{"region": HOME, "amiDistributionConfiguration": world.ami(**ami)}]
@@ -271,7 +271,7 @@ def test_distribution_that_makes_no_sense_is_refused(world: World, ami: dict[str
 # --- What is shared and copied is nothing to the channels
 
 
-class SharedWeb(Web):
+class SharedWeb(ImageWorld):
     """An image of which other accounts have copies, listed before and after the image's own; one may launch it, too."""
 
     def _distribution(self) -> dict[str, Any]:
@@ -286,7 +286,7 @@ class SharedWeb(Web):
         }
 
 
-def test_channel_points_to_the_amis_of_the_images_own_account(local_aws: LocalAws, world: World) -> None:
+def test_channel_points_to_the_amis_of_the_images_own_account(local_aws: LocalAws, world: LocalImage) -> None:
     for account in (OTHER, STRANGER):
         world.role(CROSS_ACCOUNT_ROLE, account=account)
     web = SharedWeb(local_aws)
@@ -301,7 +301,7 @@ def test_channel_points_to_the_amis_of_the_images_own_account(local_aws: LocalAw
 # --- Disk images on their way in
 
 
-def test_snapshot_is_imported_only_from_what_its_role_can_read(world: World) -> None:
+def test_snapshot_is_imported_only_from_what_its_role_can_read(world: LocalImage) -> None:
     ec2, role, bucket = world.client("ec2"), f"{world.name}-import", f"{world.name}-disks"
 
     def imported(key: str) -> str:

@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_aws.server import LocalAws
-from tests.support.handoff_world import HOME, ContainerWeb, Web
+from tests.support.handoff_world import HOME, ContainerImageWorld, ImageWorld
 
 ROLE = "acme_lifecycle"
 DELETE = {"type": "DELETE", "includeResources": {"amis": True, "snapshots": True}}
@@ -27,11 +27,11 @@ def role(local_aws: LocalAws) -> str:
 
 
 @pytest.fixture
-def web(local_aws: LocalAws) -> Web:
-    return Web(local_aws)
+def web(local_aws: LocalAws) -> ImageWorld:
+    return ImageWorld(local_aws)
 
 
-def create(web: Web, role: str, *details: Mapping[str, Any], **others: Any) -> str:
+def create(web: ImageWorld, role: str, *details: Mapping[str, Any], **others: Any) -> str:
     created = web.other_imagebuilder.create_lifecycle_policy(
         **{
             "name": f"acme_{web.name}",
@@ -45,17 +45,17 @@ def create(web: Web, role: str, *details: Mapping[str, Any], **others: Any) -> s
     return str(created["lifecyclePolicyArn"])
 
 
-def build(web: Web, **tags: str) -> str:
+def build(web: ImageWorld, **tags: str) -> str:
     arn = web.build()
     web.other_imagebuilder.tag_resource(resourceArn=arn, tags={"image": web.name, **tags})
     return arn
 
 
-def run(web: Web, policy: str, *, days: int = 100) -> str:
+def run(web: ImageWorld, policy: str, *, days: int = 100) -> str:
     return web.aws.run_lifecycle_policy(policy, at=datetime.now(UTC) + timedelta(days=days))
 
 
-def there(web: Web) -> list[str]:
+def there(web: ImageWorld) -> list[str]:
     """Builds by number."""
     listed = web.other_imagebuilder.list_image_pipeline_images(imagePipelineArn=web.image.pipeline_arn)
     return sorted(image["arn"] for image in listed["imageSummaryList"])
@@ -112,7 +112,7 @@ REFUSED: dict[str, tuple[list[dict[str, Any]], dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_refuses(web: Web, role: str, what: str) -> None:
+def test_refuses(web: ImageWorld, role: str, what: str) -> None:
     details, others, message = REFUSED[what]
     with pytest.raises(ClientError) as caught:
         create(web, role, *details, **others)
@@ -121,7 +121,7 @@ def test_refuses(web: Web, role: str, what: str) -> None:
 
 
 @pytest.mark.parametrize("kept", [COUNT_ONE, {**OLD, "retainAtLeast": 1}])
-def test_newest_are_kept_of_each_version_of_the_recipe(web: Web, role: str, kept: dict[str, Any]) -> None:
+def test_newest_are_kept_of_each_version_of_the_recipe(web: ImageWorld, role: str, kept: dict[str, Any]) -> None:
     policy = create(web, role, {"action": DELETE, "filter": kept})
     builds = [build(web), build(web)]
     web.change_recipe("1.0.8")
@@ -130,7 +130,7 @@ def test_newest_are_kept_of_each_version_of_the_recipe(web: Web, role: str, kept
     assert there(web) == sorted([builds[1], builds[3]])
 
 
-def test_build_with_an_excluded_tag_does_not_count_as_kept(web: Web, role: str) -> None:
+def test_build_with_an_excluded_tag_does_not_count_as_kept(web: ImageWorld, role: str) -> None:
     rules = {"tagMap": {"keep": "yes", "other": "yes"}}
     policy = create(web, role, {"action": DELETE, "filter": COUNT_ONE, "exclusionRules": rules})
     tagged, _gone, newest = build(web, keep="yes"), build(web, keep="no"), build(web)
@@ -138,7 +138,7 @@ def test_build_with_an_excluded_tag_does_not_count_as_kept(web: Web, role: str) 
     assert there(web) == sorted([tagged, newest])
 
 
-def test_builds_without_the_selected_tag_are_left_alone(web: Web, role: str) -> None:
+def test_builds_without_the_selected_tag_are_left_alone(web: ImageWorld, role: str) -> None:
     policy = create(web, role, age("DELETE", amis=True))
     foreign = web.build()
     build(web)
@@ -146,7 +146,7 @@ def test_builds_without_the_selected_tag_are_left_alone(web: Web, role: str) -> 
     assert there(web) == [foreign]
 
 
-def test_only_one_action_is_taken_in_a_run(web: Web, role: str) -> None:
+def test_only_one_action_is_taken_in_a_run(web: ImageWorld, role: str) -> None:
     policy = create(web, role, age("DELETE", amis=True), age("DISABLE", amis=True), age("DEPRECATE", amis=True))
     arn = build(web)
     states = []
@@ -157,7 +157,7 @@ def test_only_one_action_is_taken_in_a_run(web: Web, role: str) -> None:
     assert (states, there(web)) == (["DEPRECATED", "DISABLED"], [])
 
 
-def test_execution_says_what_was_done_and_why_something_was_skipped(web: Web, role: str) -> None:
+def test_execution_says_what_was_done_and_why_something_was_skipped(web: ImageWorld, role: str) -> None:
     rules = {"amis": {"isPublic": False, "regions": [HOME]}}
     policy = create(web, role, {"action": DELETE, "filter": OLD, "exclusionRules": rules})
     arn = build(web)
@@ -184,7 +184,7 @@ def test_execution_says_what_was_done_and_why_something_was_skipped(web: Web, ro
 
 
 def test_container_images_are_deleted_from_ecr_and_those_in_use_stay(local_aws: LocalAws, role: str) -> None:
-    web = ContainerWeb(local_aws)
+    web = ContainerImageWorld(local_aws)
     web.image = replace(web.image, keep_newest=1)
     released, superseded, newest = (web.build() for _ in range(3))
     web.other_ssm[HOME].put_parameter(Name=f"{web.path}/prod", Value=web.values(released)[HOME], Type="String")
@@ -208,7 +208,7 @@ def test_container_images_are_deleted_from_ecr_and_those_in_use_stay(local_aws: 
         assert gone[region].partition("@")[2] not in digests
 
 
-def test_person_takes_a_build_back(web: Web, role: str) -> None:
+def test_person_takes_a_build_back(web: ImageWorld, role: str) -> None:
     policy = create(web, role, age("DISABLE", amis=True))
     arn = build(web)
     run(web, policy)

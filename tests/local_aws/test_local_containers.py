@@ -17,7 +17,7 @@ COMPONENT = f"arn:aws:imagebuilder:{REGION}:aws:component/update-linux/x.x.x"
 numbers = itertools.count(1)
 
 
-class World:
+class LocalImage:
     """A repository and a container recipe, and clients."""
 
     def __init__(self, aws: LocalAws) -> None:
@@ -63,11 +63,11 @@ class World:
 
 
 @pytest.fixture
-def world(local_aws: LocalAws) -> World:
-    return World(local_aws)
+def world(local_aws: LocalAws) -> LocalImage:
+    return LocalImage(local_aws)
 
 
-def test_recipe_is_kept_in_the_form_of_the_api(world: World) -> None:
+def test_recipe_is_kept_in_the_form_of_the_api(world: LocalImage) -> None:
     windows = {"platformOverride": "Windows", "imageOsVersionOverride": "Microsoft Windows Server 2022"}
     arn = world.create(**windows, workingDirectory="/work")
     assert arn == f"arn:aws:imagebuilder:{REGION}:000000000000:container-recipe/{world.name.replace('_', '-')}/1.2.3"
@@ -144,11 +144,11 @@ INVALID = "InvalidParameterValueException: The value supplied for parameter"
         ),
     ],
 )
-def test_recipe_that_cannot_be_built_is_refused(world: World, changes: dict[str, Any], words: str) -> None:
+def test_recipe_that_cannot_be_built_is_refused(world: LocalImage, changes: dict[str, Any], words: str) -> None:
     assert refusal(world.create, **changes) == words
 
 
-def test_build_pushes_one_manifest_under_every_tag_to_every_region(world: World) -> None:
+def test_build_pushes_one_manifest_under_every_tag_to_every_region(world: LocalImage) -> None:
     world.ecr[ABROAD].create_repository(repositoryName=world.name)
     image = world.build(world.pipeline(regions=(REGION, ABROAD), tags=("stable",)))
 
@@ -165,13 +165,13 @@ def test_build_pushes_one_manifest_under_every_tag_to_every_region(world: World)
     assert found[0][0]["imageDigest"] == found[1][0]["imageDigest"]
 
 
-def test_build_without_distribution_goes_to_the_repository_of_the_recipe(world: World) -> None:
+def test_build_without_distribution_goes_to_the_repository_of_the_recipe(world: LocalImage) -> None:
     image = world.build(world.pipeline())
     uri = f"000000000000.dkr.ecr.{REGION}.amazonaws.com/{world.name}:1.2.3-1"
     assert image["outputResources"]["containers"] == [{"region": REGION, "imageUris": [uri]}]
 
 
-def test_build_fails_with_ecrs_message(world: World) -> None:
+def test_build_fails_with_ecrs_message(world: LocalImage) -> None:
     pipeline = world.pipeline(regions=(REGION,), tags=("stable",))
     assert world.build(pipeline)["state"]["status"] == "AVAILABLE"
     state = world.build(pipeline)["state"]
@@ -179,13 +179,13 @@ def test_build_fails_with_ecrs_message(world: World) -> None:
     assert "ImageTagAlreadyExistsException" in state["reason"], "an immutable repository moves no tag"
 
 
-def test_build_fails_where_a_region_has_no_repository(world: World) -> None:
+def test_build_fails_where_a_region_has_no_repository(world: LocalImage) -> None:
     state = world.build(world.pipeline(regions=(REGION, ABROAD)))["state"]
     assert state["status"] == "FAILED"
     assert "RepositoryNotFoundException" in state["reason"]
 
 
-def test_container_recipe_in_use_is_not_deleted(world: World) -> None:
+def test_container_recipe_in_use_is_not_deleted(world: LocalImage) -> None:
     pipeline = world.pipeline()
     arn = world.image_builder.get_image_pipeline(imagePipelineArn=pipeline)["imagePipeline"]["containerRecipeArn"]
     assert refusal(world.image_builder.delete_container_recipe, containerRecipeArn=arn).startswith(
@@ -193,14 +193,14 @@ def test_container_recipe_in_use_is_not_deleted(world: World) -> None:
     )
 
 
-def test_container_that_was_built_is_a_parent_of_another(world: World) -> None:
+def test_container_that_was_built_is_a_parent_of_another(world: LocalImage) -> None:
     image = world.build(world.pipeline())
     arn = world.create(name=f"{world.name}_child", parentImage=image["arn"])
     recipe = world.image_builder.get_container_recipe(containerRecipeArn=arn)["containerRecipe"]
     assert (recipe["parentImage"], recipe["platform"]) == (image["arn"], image["platform"])
 
 
-def test_container_is_no_parent_of_an_ami(world: World) -> None:
+def test_container_is_no_parent_of_an_ami(world: LocalImage) -> None:
     image = world.build(world.pipeline())
     words = refusal(
         world.image_builder.create_image_recipe,

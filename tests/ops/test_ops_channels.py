@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from local_aws.server import LocalAws
-from tests.support.handoff_world import ContainerWeb, Web
-from tests.support.ops_world import Shell, World, impatient_shell
+from tests.support.handoff_world import ContainerImageWorld, ImageWorld
+from tests.support.ops_world import OpsWorld, Shell, impatient_shell
 
 REGION = "us-east-1"
 
@@ -24,13 +24,13 @@ def shell(
 
 
 @pytest.fixture
-def world(local_aws: LocalAws, shell: Shell) -> Iterator[World]:
-    world = World(web=Web(local_aws), config=shell.config, environment=shell.environment, ops=shell.ops)
+def world(local_aws: LocalAws, shell: Shell) -> Iterator[OpsWorld]:
+    world = OpsWorld(web=ImageWorld(local_aws), config=shell.config, environment=shell.environment, ops=shell.ops)
     world.declare(world.name, regions=REGION)
     yield world
 
 
-def write(world: World, value: str, description: str | None = None) -> None:
+def write(world: OpsWorld, value: str, description: str | None = None) -> None:
     """Move the channel by hand; without a description Parameter Store keeps the one before."""
     described = {} if description is None else {"Description": description}
     world.web.other_ssm[REGION].put_parameter(
@@ -38,14 +38,14 @@ def write(world: World, value: str, description: str | None = None) -> None:
     )
 
 
-def prod(world: World) -> tuple[int, dict[str, Any]]:
+def prod(world: OpsWorld) -> tuple[int, dict[str, Any]]:
     """Exit status, and the channel in JSON."""
     answer = world.ops("status", "--json")
     (image,) = json.loads(answer.out)["images"]
     return answer.status, next(row for row in image["channels"] if (row["channel"], row["region"]) == ("prod", REGION))
 
 
-def register(world: World, name: str, architecture: str = "x86_64", **tags: str) -> str:
+def register(world: OpsWorld, name: str, architecture: str = "x86_64", **tags: str) -> str:
     """An AMI that Image Builder did not make."""
     ec2 = world.web.registry[REGION]
     ami: str = ec2.register_image(Name=name, Architecture=architecture, RootDeviceName="/dev/xvda")["ImageId"]
@@ -53,7 +53,7 @@ def register(world: World, name: str, architecture: str = "x86_64", **tags: str)
     return ami
 
 
-def test_a_channel_set_by_hand_shows_the_build_of_its_ami_and_not_of_the_record(world: World) -> None:
+def test_a_channel_set_by_hand_shows_the_build_of_its_ami_and_not_of_the_record(world: OpsWorld) -> None:
     first, second = (world.web.amis(world.web.build())[REGION] for _ in range(2))
     world.web.run()
     write(world, first, json.dumps({"build": world.arn("1.0.7/2"), "created": "2020-01-01T00:00:00+00:00"}))
@@ -69,7 +69,7 @@ def test_a_channel_set_by_hand_shows_the_build_of_its_ami_and_not_of_the_record(
     assert (prod(world)[1]["build"], prod(world)[1]["by_hand"]) == ("1.0.7/1", True)
 
 
-def test_a_build_that_image_builder_has_forgotten_is_known_by_its_ami(world: World) -> None:
+def test_a_build_that_image_builder_has_forgotten_is_known_by_its_ami(world: OpsWorld) -> None:
     ami = world.web.amis(world.web.build())[REGION]
     world.web.other_imagebuilder.delete_image(imageBuildVersionArn=world.arn("1.0.7/1"))
     write(world, ami, "")
@@ -77,7 +77,7 @@ def test_a_build_that_image_builder_has_forgotten_is_known_by_its_ami(world: Wor
     assert (status, channel["build"], channel["by_hand"], channel["problem"]) == (0, "1.0.7/1", True, None)
 
 
-def test_a_channel_that_nobody_moved_is_not_set(world: World) -> None:
+def test_a_channel_that_nobody_moved_is_not_set(world: OpsWorld) -> None:
     assert "no build yet" in world.ops("status").out
     world.web.build()
     answer = world.ops("status").out
@@ -85,7 +85,7 @@ def test_a_channel_that_nobody_moved_is_not_set(world: World) -> None:
     assert answer.count("not set") == 2
 
 
-def test_what_is_not_a_build_of_the_image_is_reported_with_status_1(world: World) -> None:
+def test_what_is_not_a_build_of_the_image_is_reported_with_status_1(world: OpsWorld) -> None:
     own = world.web.amis(world.web.build())[REGION]
     record = json.dumps({"build": world.arn("1.0.7/1"), "created": "2026-01-01T00:00:00+00:00"})
     arn = world.arn("1.0.7/1").replace(f"acme-{world.name}", "acme-shop")
@@ -117,7 +117,7 @@ def test_what_is_not_a_build_of_the_image_is_reported_with_status_1(world: World
         assert "prod in us-east-1 is behind" not in answer.out, "one reason"
 
 
-def test_a_disabled_ami_is_disabled_and_not_gone(world: World) -> None:
+def test_a_disabled_ami_is_disabled_and_not_gone(world: OpsWorld) -> None:
     ami = world.web.amis(world.web.build())[REGION]
     write(world, ami, json.dumps({"build": world.arn("1.0.7/1")}))
     world.web.registry[REGION].disable_image(ImageId=ami)
@@ -126,7 +126,7 @@ def test_a_disabled_ami_is_disabled_and_not_gone(world: World) -> None:
 
 
 @pytest.mark.parametrize("state", ["DEPRECATED", "DISABLED"])
-def test_why_is_offered_only_for_builds_that_made_nothing(world: World, local_aws: LocalAws, state: str) -> None:
+def test_why_is_offered_only_for_builds_that_made_nothing(world: OpsWorld, local_aws: LocalAws, state: str) -> None:
     role = local_aws.client("iam").create_role(RoleName=f"w-{world.name}", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
     world.web.other_imagebuilder.start_resource_state_update(
         resourceArn=world.web.build(), state={"status": state}, executionRole=role, clientToken=world.name
@@ -138,7 +138,7 @@ def test_why_is_offered_only_for_builds_that_made_nothing(world: World, local_aw
     assert followed.status == 1
 
 
-def test_follow_believes_no_record_of_another_value(world: World) -> None:
+def test_follow_believes_no_record_of_another_value(world: OpsWorld) -> None:
     first = world.web.amis(world.web.build())[REGION]
     world.web.build()
     world.web.run()
@@ -150,8 +150,8 @@ def test_follow_believes_no_record_of_another_value(world: World) -> None:
 
 
 def test_a_container_channel_is_known_by_its_digest(local_aws: LocalAws, shell: Shell) -> None:
-    web = ContainerWeb(local_aws)
-    world = World(web=web, config=shell.config, environment=shell.environment, ops=shell.ops)
+    web = ContainerImageWorld(local_aws)
+    world = OpsWorld(web=web, config=shell.config, environment=shell.environment, ops=shell.ops)
     fields = "kind: container, parent: 'amazonlinux:2023', build: [update-os], channels: [prod], regions: [us-east-1]"
     world.config.write_text(f"settings: {{namespace: acme}}\nimages: {{{web.name}: {{{fields}}}}}\n")
     value = web.values(web.build())[REGION]

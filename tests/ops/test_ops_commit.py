@@ -12,25 +12,25 @@ import pytest
 from estate.load import load
 from estate.recipes import recipe_of
 from local_aws.server import LocalAws
-from tests.support.handoff_world import Web
-from tests.support.ops_world import World, impatient_shell
+from tests.support.handoff_world import ImageWorld
+from tests.support.ops_world import OpsWorld, impatient_shell
 
 
 @pytest.fixture
 def world(
     local_aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> World:
+) -> OpsWorld:
     """An image that is deployed as it is declared, and whose configuration is in no repository."""
     config = tmp_path / "team" / "config" / "estate.yaml"
     config.parent.mkdir(parents=True)
     shell = impatient_shell(local_aws, config, monkeypatch, capsys, HOME=str(tmp_path))
-    world = World(web=Web(local_aws), config=config, environment=shell.environment, ops=shell.ops)
+    world = OpsWorld(web=ImageWorld(local_aws), config=config, environment=shell.environment, ops=shell.ops)
     world.declare(world.name)
     world.web.change_recipe(recipe_of(load(config).image(world.name)).version)
     return world
 
 
-def commit(world: World) -> str:
+def commit(world: OpsWorld) -> str:
     """Commit everything in the repository of the configuration, which is made if there is none; the commit."""
     folder = world.config.parents[1]
     who = ["-c", "user.name=me", "-c", "user.email=me@example.com", "-c", "commit.gpgsign=false"]
@@ -40,13 +40,13 @@ def commit(world: World) -> str:
     return answer.stdout.strip()
 
 
-def build(world: World) -> tuple[dict[str, Any], dict[str, str]]:
+def build(world: OpsWorld) -> tuple[dict[str, Any], dict[str, str]]:
     """The JSON of a build that is started, and the build's tags."""
     started = json.loads(world.ops("build", world.name, "--no-wait", "--json").out)
     return started, world.web.details(started["arn"]).get("tags", {})
 
 
-def test_a_build_has_the_commit_of_a_repository_without_changes(world: World) -> None:
+def test_a_build_has_the_commit_of_a_repository_without_changes(world: OpsWorld) -> None:
     sha = commit(world)
     started, tags = build(world)
     assert (started["commit"], started["no_commit"], tags) == (sha, None, {"goldsmith:commit": sha})
@@ -56,7 +56,7 @@ def test_a_build_has_the_commit_of_a_repository_without_changes(world: World) ->
     assert f"configuration of commit {sha}\n" in world.ops("status", f"{world.name}@{started['build']}").out
 
 
-def test_a_build_has_no_commit_that_does_not_describe_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_build_has_no_commit_that_does_not_describe_it(world: OpsWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     assert build(world)[0]["no_commit"] == "the configuration is in no git repository that has a commit"
 
     commit(world)
@@ -77,7 +77,7 @@ def test_a_build_has_no_commit_that_does_not_describe_it(world: World, monkeypat
 
 
 def test_the_repository_is_that_of_the_configuration_whatever_variables_say(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: OpsWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As in a hook of git."""
     sha = commit(world)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from local_aws.server import LocalAws
-from tests.support.handoff_world import Web
+from tests.support.handoff_world import ImageWorld
 from tests.support.ops_world import Shell, answering, impatient_shell
 
 IDENTITY = "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>{}</Account></GetCallerIdentityResult>{}"
@@ -101,7 +101,7 @@ def test_an_identity_that_is_garbled_is_one_line(shell: Shell, monkeypatch: pyte
 def test_garbled_parameters_leave_the_rest_of_the_status(
     local_aws: LocalAws, shell: Shell, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
-    web = Web(local_aws)
+    web = ImageWorld(local_aws)
     web.build()
     shell.declare(web.name, regions="us-east-1")
     with answering({"": text}) as endpoint:

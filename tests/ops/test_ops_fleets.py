@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from local_aws.server import LocalAws
-from tests.support.handoff_world import Web
+from tests.support.handoff_world import ImageWorld
 from tests.support.ops_world import Answer, only, refusing, run_ops
 
 REGION = "eu-west-1"
@@ -31,11 +31,11 @@ START = (
 
 
 @dataclass
-class World:
+class FleetWorld:
     """A fleet and its image: declared, and as far as a test makes them, in AWS."""
 
     aws: LocalAws
-    web: Web
+    web: ImageWorld
     config: Path
     ops: Callable[..., Answer]
     has_template: bool = False
@@ -132,19 +132,19 @@ class World:
 @pytest.fixture
 def world(
     local_aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[World]:
+) -> Iterator[FleetWorld]:
     config = tmp_path / "estate.yaml"
     only(local_aws.environment() | {"AWS_MAX_ATTEMPTS": "1"}, monkeypatch)
 
     def ops(*arguments: str) -> Answer:
         return run_ops([*arguments, "--config", str(config)], capsys)
 
-    world = World(local_aws, Web(local_aws), config, ops)
+    world = FleetWorld(local_aws, ImageWorld(local_aws), config, ops)
     world.declare()
     yield world
 
 
-def test_a_fleet_that_runs_what_its_channel_says_has_no_gap(world: World) -> None:
+def test_a_fleet_that_runs_what_its_channel_says_has_no_gap(world: FleetWorld) -> None:
     ami = world.deploy()
     status, fleet = world.status("--check")
     assert fleet == {
@@ -166,7 +166,7 @@ def test_a_fleet_that_runs_what_its_channel_says_has_no_gap(world: World) -> Non
     assert world.gaps() == []
 
 
-def test_status_of_a_channel_and_of_a_build_shows_their_fleets(world: World) -> None:
+def test_status_of_a_channel_and_of_a_build_shows_their_fleets(world: FleetWorld) -> None:
     world.second_build()
     for channel, fleets in (("prod", [world.fleet]), ("latest", [])):
         shown = json.loads(world.ops("status", f"{world.web.name}@{channel}", "--json").out)
@@ -180,7 +180,7 @@ def test_status_of_a_channel_and_of_a_build_shows_their_fleets(world: World) -> 
         assert f"\nfleet {world.fleet}: {words}\n" in world.ops("status", f"{world.web.name}@{build}").out
 
 
-def test_a_refresh_that_never_began_is_shown_with_the_command_that_starts_it(world: World) -> None:
+def test_a_refresh_that_never_began_is_shown_with_the_command_that_starts_it(world: FleetWorld) -> None:
     """StartInstanceRefresh refused, or Terraform killed before it: the next plan is empty."""
     world.second_build()
     world.aws.end_next_refresh(world.group, status="Refused")
@@ -197,7 +197,7 @@ def test_a_refresh_that_never_began_is_shown_with_the_command_that_starts_it(wor
     assert world.gaps() == []
 
 
-def test_a_refresh_of_before_is_not_taken_for_one_of_the_new_version(world: World) -> None:
+def test_a_refresh_of_before_is_not_taken_for_one_of_the_new_version(world: FleetWorld) -> None:
     world.deploy()
     world.refresh()
     time.sleep(1.1)  # EC2 has the time of a version to the second
@@ -207,7 +207,7 @@ def test_a_refresh_of_before_is_not_taken_for_one_of_the_new_version(world: Worl
 
 
 @pytest.mark.parametrize("ended", ["Failed", "Cancelled", "RollbackSuccessful", "RollbackFailed"])
-def test_a_refresh_that_failed_is_shown_with_its_reason(world: World, ended: str) -> None:
+def test_a_refresh_that_failed_is_shown_with_its_reason(world: FleetWorld, ended: str) -> None:
     old, new = world.second_build()
     world.refresh(status=ended, percentage=50, reason="1 instance did not become\nhealthy.")
     (gap,) = world.gaps()
@@ -222,7 +222,7 @@ def test_a_refresh_that_failed_is_shown_with_its_reason(world: World, ended: str
 
 
 @pytest.mark.parametrize("going", ["Pending", "InProgress", "Baking"])
-def test_a_refresh_that_is_on_its_way_is_progress_and_no_gap(world: World, going: str) -> None:
+def test_a_refresh_that_is_on_its_way_is_progress_and_no_gap(world: FleetWorld, going: str) -> None:
     world.second_build()
     world.refresh(status=going, percentage=25)
     status, fleet = world.status("--check")
@@ -231,14 +231,14 @@ def test_a_refresh_that_is_on_its_way_is_progress_and_no_gap(world: World, going
     assert f"fleet {world.fleet}: {fleet['progress']}\n" in world.ops("status").out
 
 
-def test_a_rollback_that_goes_on_is_a_gap(world: World) -> None:
+def test_a_rollback_that_goes_on_is_a_gap(world: FleetWorld) -> None:
     world.second_build()
     world.refresh(status="RollbackInProgress", percentage=25, reason="alarm web-5xx")
     (gap,) = world.gaps()
     assert gap.endswith("the last instance refresh is RollbackInProgress at 25%: alarm web-5xx; wait for its end")
 
 
-def test_a_build_that_was_not_applied_and_a_group_of_an_old_version_are_two_gaps(world: World) -> None:
+def test_a_build_that_was_not_applied_and_a_group_of_an_old_version_are_two_gaps(world: FleetWorld) -> None:
     world.deploy()
     world.add_version(world.build())
     world.point(world.build())
@@ -249,7 +249,7 @@ def test_a_build_that_was_not_applied_and_a_group_of_an_old_version_are_two_gaps
     ]
 
 
-def test_what_does_not_exist_is_reported(world: World) -> None:
+def test_what_does_not_exist_is_reported(world: FleetWorld) -> None:
     deploy = f"run make deploy STACK=fleet-{world.fleet}"
     channel = f"channel prod of image {world.web.name}"
     assert world.gaps() == [
@@ -266,13 +266,13 @@ def test_what_does_not_exist_is_reported(world: World) -> None:
     assert world.gaps()[0] == f"launch template {world.group} does not exist: {deploy}"
 
 
-def test_a_channel_with_an_invalid_value_is_a_gap_of_its_fleets(world: World) -> None:
+def test_a_channel_with_an_invalid_value_is_a_gap_of_its_fleets(world: FleetWorld) -> None:
     world.deploy()
     world.point("ami-tpyo")
     assert world.gaps() == [f"channel prod of image {world.web.name}: 'ami-tpyo' is not the ID of an AMI"]
 
 
-def test_a_fleet_is_shown_with_its_image_and_alone(world: World) -> None:
+def test_a_fleet_is_shown_with_its_image_and_alone(world: FleetWorld) -> None:
     world.deploy()
     with_image = world.ops("status", world.web.name).out
     assert f"\n{world.fleet}" in with_image
@@ -284,7 +284,7 @@ def test_a_fleet_is_shown_with_its_image_and_alone(world: World) -> None:
 
 @pytest.mark.parametrize("service", ["AUTO_SCALING", "EC2", "SSM"])
 def test_what_may_not_be_read_is_an_error_and_the_rest_is_shown(
-    world: World, monkeypatch: pytest.MonkeyPatch, service: str
+    world: FleetWorld, monkeypatch: pytest.MonkeyPatch, service: str
 ) -> None:
     world.deploy()
     with refusing("AccessDenied", "no.") as endpoint:
@@ -298,7 +298,7 @@ def test_what_may_not_be_read_is_an_error_and_the_rest_is_shown(
         assert line.startswith(f"fleet {world.fleet}: AWS ")
 
 
-def test_a_fleet_under_another_role_or_profile_says_what_cannot_be_read(world: World) -> None:
+def test_a_fleet_under_another_role_or_profile_says_what_cannot_be_read(world: FleetWorld) -> None:
     role = "arn:aws:iam::111122223333:role/deploy"
     world.declare(f"{FIELDS}\n    provider: {{profile: nowhere}}")
     _, fleet = world.status()

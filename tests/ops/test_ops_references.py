@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from local_aws.server import LocalAws
-from tests.support.handoff_world import ContainerWeb, Web
-from tests.support.ops_world import Shell, World, impatient_shell
+from tests.support.handoff_world import ContainerImageWorld, ImageWorld
+from tests.support.ops_world import OpsWorld, Shell, impatient_shell
 
 
 @pytest.fixture
@@ -22,13 +22,13 @@ def shell(
 
 
 @pytest.fixture
-def world(local_aws: LocalAws, shell: Shell) -> World:
-    world = World(web=Web(local_aws), config=shell.config, environment=shell.environment, ops=shell.ops)
+def world(local_aws: LocalAws, shell: Shell) -> OpsWorld:
+    world = OpsWorld(web=ImageWorld(local_aws), config=shell.config, environment=shell.environment, ops=shell.ops)
     world.declare(world.name)
     return world
 
 
-def test_status_of_a_channel_shows_no_other(world: World) -> None:
+def test_status_of_a_channel_shows_no_other(world: OpsWorld) -> None:
     world.web.build()
     world.web.run()
     (image,) = json.loads(world.ops("status", f"{world.name}@prod", "--json").out)["images"]
@@ -40,7 +40,7 @@ def test_status_of_a_channel_shows_no_other(world: World) -> None:
     assert len(image["channels"]) == 4, "the image is named too, and with it all of its channels"
 
 
-def test_status_of_a_build_shows_its_amis_and_the_channels_that_point_to_them(world: World) -> None:
+def test_status_of_a_build_shows_its_amis_and_the_channels_that_point_to_them(world: OpsWorld) -> None:
     world.web.change_recipe("1.0.671820532")
     first = world.web.amis(world.web.build())
     world.web.build()
@@ -57,7 +57,7 @@ def test_status_of_a_build_shows_its_amis_and_the_channels_that_point_to_them(wo
     assert [line.split()[2:] for line in newest[1:]] == [["latest"], ["latest"]]
 
 
-def test_status_of_an_ami_shows_the_build_that_made_it(world: World) -> None:
+def test_status_of_an_ami_shows_the_build_that_made_it(world: OpsWorld) -> None:
     ami = world.web.amis(world.web.build())["eu-west-1"]
     shown = json.loads(world.ops("status", ami, "--json").out)
     assert (shown["images"], shown["fleets"]) == ([], [])
@@ -69,7 +69,7 @@ def test_status_of_an_ami_shows_the_build_that_made_it(world: World) -> None:
     assert (missing.out, missing.err, missing.status) == ("", words, 1)
 
 
-def test_status_of_a_failed_build_shows_why(world: World, local_aws: LocalAws) -> None:
+def test_status_of_a_failed_build_shows_why(world: OpsWorld, local_aws: LocalAws) -> None:
     local_aws.fail_next_build(at="BUILDING", reason="nginx did not answer")
     world.web.build()
     world.web.build()
@@ -79,7 +79,7 @@ def test_status_of_a_failed_build_shows_why(world: World, local_aws: LocalAws) -
 
 
 def test_status_of_a_build_of_a_container_image_shows_its_digest(local_aws: LocalAws, shell: Shell) -> None:
-    web = ContainerWeb(local_aws)
+    web = ContainerImageWorld(local_aws)
     fields = "kind: container, parent: 'amazonlinux:2023', build: [update-os], regions: [us-east-1, eu-west-1]"
     shell.config.write_text(f"settings: {{namespace: acme}}\nimages: {{{web.name}: {{{fields}}}}}\n")
     web.build()
@@ -90,7 +90,7 @@ def test_status_of_a_build_of_a_container_image_shows_its_digest(local_aws: Loca
     ]
 
 
-def test_a_build_can_be_named_by_the_beginning_of_its_version_when_that_is_clear(world: World) -> None:
+def test_a_build_can_be_named_by_the_beginning_of_its_version_when_that_is_clear(world: OpsWorld) -> None:
     world.web.build()
     for version in ("1.0.7182", "1.0.8"):
         world.web.change_recipe(version)

@@ -14,7 +14,7 @@ import pytest
 
 from local_aws.server import LocalAws
 from tests.support.estates import synthesize
-from tests.support.handoff_world import ABROAD, HOME, Web
+from tests.support.handoff_world import ABROAD, HOME, ImageWorld
 from tests.support.requests import request
 
 TRUST = json.dumps(
@@ -31,7 +31,7 @@ TRUST = json.dumps(
 class Policy:
     """The lifecycle policy of an image's stack, made by the API as Terraform would make it."""
 
-    web: Web
+    web: ImageWorld
     folder: Path
     role: str
     """That Image Builder assumes."""
@@ -82,7 +82,7 @@ images:
 
 @pytest.fixture
 def policy(local_aws: LocalAws, tmp_path: Path) -> Policy:
-    web = Web(local_aws)
+    web = ImageWorld(local_aws)
     role = local_aws.client("iam").create_role(RoleName=f"lifecycle-{web.name}", AssumeRolePolicyDocument=TRUST)["Role"]
     return Policy(web, tmp_path, role["Arn"])
 
@@ -91,7 +91,7 @@ def policy(local_aws: LocalAws, tmp_path: Path) -> Policy:
 class Amis:
     """EC2's view of a build."""
 
-    web: Web
+    web: ImageWorld
 
     def of(self, amis: Mapping[str, str]) -> dict[str, str]:
         """The state of the AMI in each region: available, deprecated, disabled, or nothing when it is gone."""
@@ -117,14 +117,14 @@ class Amis:
         return bool(self.web.aws.client("ec2", region=region).describe_snapshots(Filters=filters)["Snapshots"])
 
 
-def promote(web: Web, *builds: str) -> None:
+def promote(web: ImageWorld, *builds: str) -> None:
     """Point prod to the builds, one after the other, in both regions."""
     for build in builds:
         for region, ami in web.amis(build).items():
             web.other_ssm[region].put_parameter(Name=f"{web.path}/prod", Value=ami, Type="String", Overwrite=True)
 
 
-def builds_that_are_there(web: Web) -> set[str]:
+def builds_that_are_there(web: ImageWorld) -> set[str]:
     listed = web.other_imagebuilder.list_image_pipeline_images(imagePipelineArn=web.image.pipeline_arn)
     return {image["arn"] for image in listed["imageSummaryList"]}
 

@@ -50,7 +50,7 @@ class Run:
     error: str
 
 
-class Web:
+class ImageWorld:
     """An image with its pipeline, and the function's clients, in which a test can put faults.
 
     `registry` has those for what keeps the outputs, by region.
@@ -196,7 +196,7 @@ class Web:
         return sns_event(json.dumps(documented_message(arn, pipeline=self.image.pipeline_arn, status=status)))
 
 
-class ContainerWeb(Web):
+class ContainerImageWorld(ImageWorld):
     """The same for an image that is a container; its builds are tagged `newest`, too, which moves."""
 
     keeper = "ecr"

@@ -20,7 +20,7 @@ import pytest
 
 from local_aws.server import LocalAws
 from ops.command_line import main
-from tests.support.handoff_world import Web
+from tests.support.handoff_world import ImageWorld
 
 HERE = "arn:aws:imagebuilder:us-east-1:000000000000"
 _MANAGED = "arn:aws:imagebuilder:us-east-1:aws:component/update-linux/x.x.x"
@@ -120,10 +120,10 @@ def impatient_shell(
 
 
 @dataclass(frozen=True)
-class World(Shell):
+class OpsWorld(Shell):
     """A shell, and an image that is declared and has a pipeline on the local AWS."""
 
-    web: Web
+    web: ImageWorld
 
     @property
     def name(self) -> str:

@@ -1,0 +1,39 @@
+"""A shell with the commands, and images in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local_aws.server import LocalAws
+from tests.support.handoff_world import ContainerImageWorld, ImageWorld
+from tests.support.ops_world import OpsWorld, Shell, impatient_shell
+
+
+@pytest.fixture
+def shell(
+    local_aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Shell:
+    shell = impatient_shell(local_aws, tmp_path / "estate.yaml", monkeypatch, capsys, FORCE_COLOR="1")
+    shell.declare("web", "api")
+    return shell
+
+
+@pytest.fixture
+def world(local_aws: LocalAws, shell: Shell) -> Iterator[OpsWorld]:
+    world = OpsWorld(web=ImageWorld(local_aws), config=shell.config, environment=shell.environment, ops=shell.ops)
+    world.declare(world.name)
+    yield world
+    local_aws.set_state_seconds(0)
+
+
+@pytest.fixture
+def container_world(local_aws: LocalAws, shell: Shell) -> OpsWorld:
+    web = ContainerImageWorld(local_aws)
+    world = OpsWorld(web=web, config=shell.config, environment=shell.environment, ops=shell.ops)
+    fields = "kind: container, parent: 'amazonlinux:2023', build: [update-os], channels: [prod]"
+    images = f"images: {{{web.name}: {{{fields}, regions: [us-east-1, eu-west-1]}}}}"
+    world.config.write_text(f"settings: {{namespace: acme}}\n{images}\n")
+    return world
