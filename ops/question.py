@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import select
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from ops.errors import Interrupted, OpsError
 
@@ -23,7 +26,8 @@ def confirm(question: str, *, otherwise: str) -> None:
     Raises `OpsError`, and `Interrupted` after Ctrl-C.
     """
     try:
-        print(f"{question} Type yes: ", end="", flush=True)
+        with _uninterrupted():  # otherwise a part that is written already could be written again
+            print(f"{question} Type yes: ", end="", flush=True)
         while not select.select([sys.stdin], [], [], _LOOKS_AGAIN_AFTER_SECONDS)[0]:
             pass
         answer = sys.stdin.readline()
@@ -31,3 +35,13 @@ def confirm(question: str, *, otherwise: str) -> None:
         raise Interrupted(f"\n{otherwise}") from None
     if answer.strip() != "yes":
         raise OpsError(otherwise if answer.endswith("\n") else f"\n{otherwise}")
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ctrl-C waits until the end."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import termios
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -142,6 +143,9 @@ def test_without_a_terminal_it_needs_yes(team: Path) -> None:
 def on_a_terminal(team: Path, *arguments: str, **variables: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """The command on a terminal of its own, and the other end of the terminal."""
     ours, theirs = os.openpty()
+    modes = termios.tcgetattr(theirs)
+    modes[3] |= termios.NOFLSH  # Linux sends the signal of Ctrl-C first, and drops what is not read yet after it
+    termios.tcsetattr(theirs, termios.TCSANOW, modes)
     process = subprocess.Popen(
         [GOLDSMITH, "destroy", *arguments],
         cwd=team,
