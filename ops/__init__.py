@@ -21,6 +21,7 @@
     status_tables  prints what `status` found
     doctor         checks this machine (doctor_machine) and AWS (doctor_aws, permissions, quotas); a finding is a line
     parent         the newest parent image of an operating system
+    check          problems of the configuration, and generated files that are out of date
     destroy        shows what a stack's destruction means, asks, and runs Terraform
     make           checks before `make plan`, `deploy` and `destroy` run cdktf
     precautions    these checks, and that of `destroy`

@@ -1,0 +1,87 @@
+"""`goldsmith check`: problems of the configuration, and generated files that are out of date.
+
+`ops.commands.check` lists the members of its JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from estate.load import load
+from estate.problems import EstateError, Problem
+from estate.remarks import remarks
+from ops.configuration import Configuration
+
+_PROJECT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Result:
+    problems: Sequence[Problem] = ()
+    remarks: Sequence[str] = ()
+    out_of_date: Sequence[str] = ()
+    generated: int = 0
+    """How many files are generated."""
+
+    @property
+    def exit_status(self) -> int:
+        return 2 if self.problems else 1 if self.out_of_date else 0
+
+
+def run_check(configuration: Configuration, *, as_json: bool) -> int:
+    """Check and print; the exit status."""
+    result = _check(configuration)
+    if as_json:
+        answer = {
+            "configuration": str(configuration.path),
+            "problems": [_members(problem) for problem in result.problems],
+            "remarks": [*result.remarks],
+            "out_of_date": [*result.out_of_date],
+        }
+        print(json.dumps(answer, indent=2, ensure_ascii=False))
+    else:
+        _print(result, configuration)
+    return result.exit_status
+
+
+def _check(configuration: Configuration) -> _Result:
+    try:
+        estate = load(configuration.path)
+    except EstateError as error:
+        return _Result(problems=error.problems)
+    found = [*remarks(estate, today=date.today())]
+    if not configuration.path.resolve().is_relative_to(_PROJECT):
+        return _Result(remarks=found)
+    from pages.__main__ import generated, read
+
+    pages = generated()
+    old = [path for path, text in pages.items() if not (_PROJECT / path).is_file() or read(path) != text]
+    return _Result(remarks=found, out_of_date=old, generated=len(pages))
+
+
+def _print(result: _Result, configuration: Configuration) -> None:
+    for problem in result.problems:
+        print(problem, file=sys.stderr)
+    for remark in result.remarks:
+        print(remark, file=sys.stderr)
+    for path in result.out_of_date:
+        print(f"{path} is out of date: run make docs", file=sys.stderr)
+    if not result.problems:
+        print(f"{configuration.path} is correct")
+    if result.generated and not result.out_of_date:
+        print(f"{result.generated} generated pages are up to date")
+
+
+def _members(problem: Problem) -> dict[str, str]:
+    return {
+        "place": problem.place,
+        "key": ".".join(map(str, problem.key)),
+        "rule": problem.rule,
+        "got": problem.got,
+        "remedy": problem.remedy,
+    }

@@ -1,0 +1,41 @@
+"""`goldsmith check`: whether the configuration is correct and generated files are up to date, without AWS."""
+
+from __future__ import annotations
+
+import argparse
+
+from ops.arguments import Commands, add_command, add_configuration, add_json
+from ops.configuration import find_configuration
+
+_EXAMPLES = """examples:
+  goldsmith check           every problem of the configuration, with file, line and what to do
+  goldsmith check --json    the same, for programs
+
+Reads files only, never AWS. In Goldsmith's own repository the generated pages of docs/ are checked too.
+
+Exit status 2 when the configuration has problems, 1 when a generated file is out of date.
+"""
+_JSON = """--json writes one object:
+  configuration  the file or folder
+  problems       one object for each problem of the configuration: place ("config/web.yaml:4"), key ("images.web.os"),
+                 rule, got and remedy; texts are empty where there is nothing to say
+  remarks        what is allowed and may still be a mistake, as messages
+  out_of_date    generated files that are out of date
+"""
+
+
+def add(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Its command line."""
+    command = add_command(
+        commands, "check", run, about="check the configuration, without AWS", examples=_EXAMPLES, more=_JSON
+    )
+    add_json(command)
+    add_configuration(command)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check and print; the exit status."""
+    configuration = find_configuration(arguments.config)
+    from ops.check import run_check
+
+    return run_check(configuration, as_json=arguments.json)
