@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from estate.load import load
+from estate.load import explain, load
 from estate.problems import EstateError, Problem
 from estate.remarks import remarks
 from ops.configuration import Configuration
@@ -47,6 +47,23 @@ def run_check(configuration: Configuration, *, as_json: bool) -> int:
     else:
         _print(result, configuration)
     return result.exit_status
+
+
+def run_explain(configuration: Configuration, name: str, *, as_json: bool) -> int:
+    """Print where each field of an image or fleet is written; the exit status."""
+    try:
+        fields = explain(configuration.path, name)
+    except EstateError as error:
+        print(error, file=sys.stderr)
+        return 2
+    if as_json:
+        print(json.dumps([vars(field) for field in fields], indent=2, ensure_ascii=False))
+        return 0
+    width = max(len(field.field) for field in fields)
+    for field in fields:
+        where = f"{field.place} {field.key}" if field.key else "default"
+        print(f"{field.field:{width}}  {field.value}  ({where})")
+    return 0
 
 
 def _check(configuration: Configuration) -> _Result:

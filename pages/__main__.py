@@ -102,6 +102,7 @@ The nearest value wins, field by field: the fleet's own, that of its environment
 default of the model. An image takes the fields of `defaults.images` that its kind has. A value is taken whole: mappings
 and lists are not merged. An image that is built on another one of the estate has the operating system and the
 architecture of its base, if it does not say a system itself. A problem is reported where its value is written, once.
+`goldsmith check --explain web-prod` shows each field, its value, and where that is written.
 
 Accounts are named in `settings.accounts`, and `account:` refers to them. Terraform works in an account under its role
 or profile, and in no other account. The state of a stack with an account is in a folder of that account's ID.

@@ -10,6 +10,8 @@ from ops.configuration import find_configuration
 _EXAMPLES = """examples:
   goldsmith check           every problem of the configuration, with file, line and what to do
   goldsmith check --json    the same, for programs
+  goldsmith check --explain web-prod
+                            each field of an image or fleet, its value, and where that is written
 
 Reads files only, never AWS. In Goldsmith's own repository the generated pages of docs/ are checked too.
 
@@ -21,6 +23,9 @@ _JSON = """--json writes one object:
                  rule, got and remedy; texts are empty where there is nothing to say
   remarks        what is allowed and may still be a mistake, as messages
   out_of_date    generated files that are out of date
+
+With --explain a list: field, value as YAML, key ("environments.prod.region") and place ("config/fleets.yaml:4"), both
+empty for the default of the model.
 """
 
 
@@ -29,6 +34,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     command = add_command(
         commands, "check", run, about="check the configuration, without AWS", examples=_EXAMPLES, more=_JSON
     )
+    command.add_argument("--explain", metavar="NAME", help="show where the fields of an image or fleet are written")
     add_json(command)
     add_configuration(command)
 
@@ -36,6 +42,8 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Check and print; the exit status."""
     configuration = find_configuration(arguments.config)
-    from ops.check import run_check
+    from ops.check import run_check, run_explain
 
+    if arguments.explain:
+        return run_explain(configuration, arguments.explain, as_json=arguments.json)
     return run_check(configuration, as_json=arguments.json)

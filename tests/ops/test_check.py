@@ -86,3 +86,27 @@ def test_pages_that_are_out_of_date_are_named_in_goldsmiths_own_repository(tmp_p
     (team / "config" / "estate.yaml").write_text(ESTATE)
     other = subprocess.run(command, cwd=team, capture_output=True, text=True)
     assert (other.stdout, other.stderr, other.returncode) == ("config is correct\n", "", 0)
+
+
+def test_each_field_is_shown_with_its_value_and_the_line_where_it_is_written(
+    check: Callable[..., Answer], tmp_path: Path
+) -> None:
+    text = "settings: {namespace: acme}\ndefaults: {images: {regions: [eu-west-1]}}\n"
+    text += "images: {web: {os: amazon-linux-2023, build: [update-os]}}\n"
+    answer = check(text, "--explain", "web")
+    lines = {line.split()[0]: line.split(None, 1)[1] for line in answer.out.splitlines()}
+    assert lines["os"] == f"amazon-linux-2023  ({tmp_path}/estate.yaml:3 images.web.os)"
+    assert lines["regions"] == f"[eu-west-1]  ({tmp_path}/estate.yaml:2 defaults.images.regions)"
+    assert lines["architecture"] == "x86_64  (default)"
+    assert (answer.err, answer.status) == ("", 0)
+    fields = {field["field"]: field for field in json.loads(check(text, "--explain", "web", "--json").out)}
+    assert fields["regions"]["key"] == "defaults.images.regions"
+
+
+def test_an_unknown_name_is_refused_with_the_nearest_one(check: Callable[..., Answer]) -> None:
+    answer = check(ESTATE, "--explain", "wep")
+    assert (answer.out, answer.err, answer.status) == (
+        "",
+        "no image or fleet has this name, got 'wep'; did you mean 'web'?\n",
+        2,
+    )
