@@ -47,6 +47,7 @@ WITHOUT_TAGS = {
     "aws_ecr_lifecycle_policy",
     "aws_iam_role_policy",
     "aws_kms_alias",
+    "aws_kms_grant",
     "aws_lambda_permission",
     "aws_s3_bucket_lifecycle_configuration",
     "aws_s3_bucket_policy",
