@@ -102,7 +102,8 @@ def _report(tool: str, *arguments: str | Path, cwd: Path) -> Any:
 
 
 def _prepare(aws: LocalAws) -> None:
-    """Make what the plan of the sample's fleet looks up: a subnet, and a build in its channel."""
+    """Make what the plans need: the role that one estate assumes, and for the sample's fleet a subnet and a build."""
+    aws.make_role("terraform", account="111122223333", trusts=["000000000000"])
     ec2 = aws.client("ec2", region=HOME)
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     private = [{"ResourceType": "subnet", "Tags": [{"Key": "tier", "Value": "private"}]}]

@@ -1,7 +1,5 @@
-"""The basis of the hand-off's tests: an image of its own for each test, the events, and faults of AWS.
-
-Faults are added by botocore's own events, between a real client and the wire, in AWS's form.
-"""
+"""The basis of the hand-off's tests: an image of its own for each test, the events, and faults of AWS, which botocore's
+own events add between a real client and the wire."""
 
 from __future__ import annotations
 
