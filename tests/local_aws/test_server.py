@@ -149,7 +149,7 @@ def test_server_ends_when_stdin_closes() -> None:
 
 STARTS_AND_WAITS = """
 import time
-from tests.local_aws.test_local_aws import LocalAws, invoke_function
+from tests.local_aws.test_server import LocalAws, invoke_function
 with LocalAws() as aws:
     invoke_function(aws)
     print(aws.pid, flush=True)
