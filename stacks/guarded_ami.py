@@ -205,7 +205,7 @@ def _how_to_set(fleet: Fleet, images: ImageAccount | None) -> str:
     if images:
         where = f'${{{READS_IMAGES} ? "" : " The variable read_images is false, which is only for a destroy."}}'
     if fleet.channel == names.LATEST:
-        return f"Build the image first: python -m ops build {fleet.image}{'.' if where else ''}{where}"
+        return f"Build the image first: goldsmith build {fleet.image}{'.' if where else ''}{where}"
     return f"Move the channel to a build first; {names.LATEST} is the only one that moves by itself.{where}"
 
 

@@ -16,6 +16,6 @@
     answers        calls AWS, and reads its answers
     failures       collects what fails, and knows which failures a retry can fix
 
-`python -m ops` uses `builds`, `outputs`, `channels`, `answers` and `failures` as well. Nothing but boto3 is needed,
-which the Lambda runtime has.
+The commands of `goldsmith` use `builds`, `outputs`, `channels`, `answers` and `failures` as well. Nothing but boto3 is
+needed, which the Lambda runtime has.
 """

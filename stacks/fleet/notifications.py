@@ -40,7 +40,7 @@ def _failed_rollout(declared: EstateFleet) -> EventRule:
         values={"event": "$.detail-type", "refresh": "$.detail.InstanceRefreshId", "time": "$.time"},
         message=f"Fleet {label}: <event> at <time>, so instances may still run an older build. To see the reason: aws "
         f"autoscaling describe-instance-refreshes --region {fleet.region} --auto-scaling-group-name {group} --query "
-        f"InstanceRefreshes[0].StatusReason --instance-refresh-ids <refresh>. What to do: python -m ops status "
+        f"InstanceRefreshes[0].StatusReason --instance-refresh-ids <refresh>. What to do: goldsmith status "
         f"{fleet.name}",
     )
 

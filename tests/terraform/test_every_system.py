@@ -60,7 +60,7 @@ def _image(system: OperatingSystem, architecture: Architecture) -> dict[str, Any
         "test": ["boots"],
         "regions": [REGION],
     }
-    if system.parent(region=REGION, architecture=architecture) is None:  # what the error says: ops parent finds it
+    if system.parent(region=REGION, architecture=architecture) is None:  # the error names the command that finds it
         image["parent"] = newest_parent(system, region=REGION, architecture=architecture).parent
     if system.platform == "macOS":
         image["infrastructure"] = {"placement": {"tenancy": "host", "host_id": "h-0123456789abcdef0"}}
