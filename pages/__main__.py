@@ -2,7 +2,7 @@
 
 They are generated from the models (`configuration.md` and `estate.schema.json`), the catalogue
 (`operating-systems.md`), the components (`components.md`), the rules (`rules.md`), the table of Image Builder's
-operations (`coverage.md`), and the prices (`generations.md`).
+operations (`coverage.md`), the prices (`generations.md`), and the examples (`values.md`).
 
 `python -m pages` writes them; with `--check` it only lists the pages that are stale, and exits 1 if there are any.
 """
@@ -21,13 +21,14 @@ from estate.models.ami_image import AmiImage
 from estate.models.container_image import ContainerImage
 from estate.models.fleet import Fleet
 from estate.models.settings import Settings
-from estate.models.types import Name
+from estate.models.types import Name, Region
 from pages.components import components_page
 from pages.coverage import coverage_page
 from pages.documented import Documented
 from pages.generations import generations_page
 from pages.operating_systems import operating_systems_page
 from pages.rules import rules_page
+from pages.values import values_page
 
 PROJECT = Path(__file__).parent.parent
 
@@ -102,7 +103,8 @@ The nearest value wins, field by field: the fleet's own, that of its environment
 default of the model. An image takes the fields of `defaults.images` that its kind has. A value is taken whole: mappings
 and lists are not merged. An image that is built on another one of the estate has the operating system and the
 architecture of its base, if it does not say a system itself. A problem is reported where its value is written, once.
-`goldsmith check --explain web-prod` shows each field, its value, and where that is written.
+`goldsmith check --explain web-prod` shows each field, its value, and where that is written; [values.md](values.md)
+shows it for two examples.
 
 Accounts are named in `settings.accounts`, and `account:` refers to them. Terraform works in an account under its role
 or profile, and in no other account. The state of a stack with an account is in a folder of that account's ID.
@@ -116,6 +118,8 @@ _MODELS: Mapping[str, type[BaseModel]] = {
     "fleets.NAME": Fleet,
 }
 _Schema = dict[str, Any]
+_KEYS = {TypeAdapter(Region).json_schema()["pattern"]: "region", TypeAdapter(Name).json_schema()["pattern"]: "name"}
+"""What keys of mappings are, by their patterns."""
 
 
 def main(arguments: list[str]) -> int:
@@ -146,6 +150,7 @@ def generated() -> dict[str, str]:
         "docs/rules.md": rules_page(),
         "docs/coverage.md": coverage_page(),
         "docs/generations.md": generations_page(),
+        "docs/values.md": values_page(),
     }
 
 
@@ -335,7 +340,7 @@ def _by_key(node: _Schema) -> _Schema | None:
 
 def _key_of(node: _Schema) -> str:
     """What the keys of a mapping of models are."""
-    return "device" if next(iter(node["patternProperties"])).startswith("^((/dev/") else "region"
+    return _KEYS.get(next(iter(node["patternProperties"])), "device")
 
 
 def anchor(path: str) -> str:

@@ -173,7 +173,7 @@ class ImageBase(BaseModel):
     infrastructure: Infrastructure = Infrastructure()
     """Where builds run. Default: small instances in the default VPC."""
     image_tests: ImageTests = ImageTests()
-    """Whether and how long the finished image is tested. Default: enabled, 720 minutes."""
+    """Whether and how long the finished image is tested. Default: enabled, for 12 hours."""
     workflows: Workflows = Workflows()
     """How Image Builder builds, tests and distributes the image. Default: Image Builder's own workflows."""
     image_scanning: ImageScanning = ImageScanning()

@@ -29,6 +29,7 @@ PAGES = (
     "docs/rules.md",
     "docs/coverage.md",
     "docs/generations.md",
+    "docs/values.md",
 )
 SCHEMA: dict[str, Any] = json.loads((PROJECT / "docs" / "estate.schema.json").read_text())
 ESTATE_FILES = [file for folder in ESTATES.values() for file in sorted(folder.glob("*.yaml"))]
@@ -49,7 +50,7 @@ def test_pages_are_current_and_cost_no_node() -> None:
 
 
 def test_check_names_stale_pages_and_the_program_writes_them(tmp_path: Path) -> None:
-    for part in ("estate", "components", "docs", "pages"):
+    for part in ("estate", "components", "docs", "examples", "pages"):
         shutil.copytree(PROJECT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / PAGES[0]).unlink()
     (tmp_path / PAGES[1]).write_text("{}")
