@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from textwrap import shorten
 
+from estate.models.providers import Providers
 from ops.finding import MISSING, Finding
 from scripts import terraform
 
@@ -37,7 +38,8 @@ def check_machine(environ: Mapping[str, str]) -> Iterator[Finding]:
 def _provider(environ: Mapping[str, str]) -> Finding:
     """Whether Terraform finds AWS's provider, installed into a temporary folder as it would be for a stack."""
     subject = "AWS's provider for Terraform"
-    required = {"terraform": {"required_providers": {"aws": terraform.PROVIDER}}}
+    wanted = {**terraform.PROVIDER, "version": Providers().aws_constraint}
+    required = {"terraform": {"required_providers": {"aws": wanted}}}
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "main.tf.json").write_text(json.dumps(required))
         try:

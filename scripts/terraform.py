@@ -20,7 +20,7 @@ OLDEST = (1, 11)
 """Since this version, locking a state in S3 (`use_lockfile`) is not experimental anymore."""
 
 PROVIDER = {"source": "hashicorp/aws", "version": ">= 5.100.0, < 7.0.0"}
-"""The AWS provider, as every synthesized stack requires it."""
+"""The AWS provider, in the versions that stacks can have; theirs exclude some more (`estate.models.providers`)."""
 
 _MIRROR = """\
 provider_installation {{

@@ -58,7 +58,7 @@ def add_terraform(
     All resources get `tags` and those of the settings. `account` is the name of the stack's account in the settings.
     """
     # replaces the exact version that the bindings were generated from
-    version = settings.providers.aws
+    version = settings.providers.aws_constraint
     stack.add_override("terraform.required_providers", {"aws": {"source": "hashicorp/aws", "version": version}})
     _add_backend(stack, settings=settings, region=region, account=account)
     _add_marker(stack, namespace=settings.namespace)

@@ -1,12 +1,11 @@
 """The real Terraform and the real AWS provider on what is synthesized: the examples, and the largest estate."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from scripts import terraform
+from estate.models.providers import Providers
 from tests.support.estates import ESTATES, synthesize
 from tests.support.largest_estate import write
 from tests.support.modules import validate
@@ -27,9 +26,8 @@ def diagnostics(
         for estate, config in estates.items()
         for name, stack in synthesize(config, folder / "cdktf.out" / estate).items()
     }
-    # what is looked for before the tests is what the stacks ask for
-    assert {json.dumps(stack["terraform"]["required_providers"]["aws"]) for stack in stacks.values()} == {
-        json.dumps(terraform.PROVIDER)
+    assert {stack["terraform"]["required_providers"]["aws"]["version"] for stack in stacks.values()} == {
+        Providers().aws_constraint
     }
     found: dict[str, Diagnostics] = {estate: [] for estate in ("", *estates)}
     for diagnostic in validate(stacks, folder=folder / "modules", environ=one_provider_environment):
@@ -46,7 +44,7 @@ def test_provider_accepts_every_stack(estate: str, diagnostics: Mapping[str, Dia
 
 def _for_provider_5(stack: dict[str, Any]) -> dict[str, Any]:
     """Without the one block that provider 5, with which the tests run, does not know."""
-    stack["terraform"]["required_providers"]["aws"] = terraform.PROVIDER
+    stack["terraform"]["required_providers"]["aws"]["version"] = Providers().aws_constraint
     for pipeline in stack["resource"]["aws_imagebuilder_image_pipeline"].values():
         assert pipeline.pop("logging_configuration").keys() == {"image_log_group_name", "pipeline_log_group_name"}
     return stack
