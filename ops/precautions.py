@@ -13,8 +13,11 @@ from pathlib import Path
 
 import cdktf_out
 from estate import names
-from estate.estate import Estate
+from estate.estate import Estate, EstateImage
+from estate.models.ami_image import AmiImage
+from estate.models.images import Image
 from estate.problems import did_you_mean
+from estate.sharing import key_users
 from ops.states import CannotLook, State, States, states_of
 
 
@@ -75,22 +78,34 @@ def _may_be_a_stack(stack: str) -> bool:
 
 
 def uses(estate: Estate, stacks: Sequence[str]) -> Iterator[str]:
-    """A line for each group of fleets or images that use a stack."""
-    for image in estate.images.values():
-        if names.image_stack(image.name) not in stacks:
+    """A line for each group of fleets or images that use a stack, and for AMIs that need its keys."""
+    for image in map(estate.image, estate.images):
+        stack = image.names.stack
+        if stack not in stacks:
             continue
-        fleets = [fleet.name for fleet in estate.fleets.values() if fleet.image == image.name]
-        children = [child.name for child in estate.image(image.name).children]
+        fleets = [fleet.name for fleet in estate.fleets.values() if fleet.image == image.image.name]
+        children = [child.name for child in image.children]
         if fleets:
             yield (
-                f"{names.image_stack(image.name)}: in use by {_counted('fleet', fleets)}. Instances, AMIs and channels "
-                "stay, but there will be no new builds and no hand-off"
+                f"{stack}: in use by {_counted('fleet', fleets)}. Instances, AMIs and channels stay, but there will be "
+                "no new builds and no hand-off"
             )
         if children:
             yield (
-                f"{names.image_stack(image.name)}: the parent of {_counted('image', children)}, whose next builds will "
-                "still start from its last build"
+                f"{stack}: the parent of {_counted('image', children)}, whose next builds will still start from its "
+                "last build"
             )
+        if _makes_keys(image):
+            yield (
+                f"{stack}: its AMIs are encrypted with keys of this stack, which AWS disables at once: no instance can "
+                "be launched from these AMIs then. To keep the keys, remove the fleets of other accounts from the "
+                f"configuration and apply {stack} first"
+            )
+
+
+def _makes_keys(image: EstateImage[Image]) -> bool:
+    ami = image.image
+    return isinstance(ami, AmiImage) and any(key_users(EstateImage(image.estate, ami), each) for each in ami.regions)
 
 
 def _counted(noun: str, found: Sequence[str]) -> str:

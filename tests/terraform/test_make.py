@@ -166,6 +166,13 @@ def test_destroying_an_image_names_the_fleets_and_images_that_use_it(tmp_path: P
     assert make(ESTATES["systems"], tmp_path, "destroy", "image-base", "--")[2] == (
         "image-base: the parent of image app, whose next builds will still start from its last build\n"
     )
+    in_use, keys = make(ESTATES["accounts"], tmp_path, "destroy", "image-jobs", "--")[2].splitlines()
+    assert in_use.startswith("image-jobs: in use by fleet jobs-prod. ")
+    assert keys == (
+        "image-jobs: its AMIs are encrypted with keys of this stack, which AWS disables at once: no instance can be "
+        "launched from these AMIs then. To keep the keys, remove the fleets of other accounts from the configuration "
+        "and apply image-jobs first"
+    )
     assert make(ESTATES["environments"], tmp_path, "destroy", "fleet-web-dev", "--")[2] == ""
     assert make(ESTATES["environments"], tmp_path, "plan", "image-web", "--")[2] == ""
 

@@ -1,4 +1,8 @@
-"""The keys of AMIs that other accounts use: one in each region, because AWS's own keys cannot be shared."""
+"""The keys of AMIs that other accounts use: one in each region, because AWS's own keys cannot be shared.
+
+A key that is not needed any more still encrypts AMIs, which could not be launched without it. So where an image that
+names its account needs no key, Terraform forgets the key that there may be, instead of deleting it.
+"""
 
 from dataclasses import dataclass
 
@@ -29,13 +33,17 @@ class AmiKeys:
 
 def add_keys(stack: TerraformStack, scope: ImageScope, *, declared: EstateImage[AmiImage]) -> AmiKeys:
     """A key and its alias in each region in which other accounts use the AMIs and none is configured."""
-    arns, aliases = [], []
+    if declared.image.account is None:
+        return AmiKeys()  # no fleet can be in another account
+    arns, aliases, forgotten = [], [], []
     for region in declared.image.regions:
-        if not key_users(declared, region):
-            continue
         is_home = region == declared.image.home
         suffix = "" if is_home else f"_{region.replace('-', '_')}"
+        # also without a key: Terraform needs it to delete the alias of a key that is not needed any more
         provider = None if is_home else _provider(stack, scope, region)
+        if not key_users(declared, region):
+            forgotten.append(f"aws_kms_key.ami_key{suffix}")
+            continue
         key = KmsKey(
             stack,
             f"ami_key{suffix}",
@@ -53,6 +61,9 @@ def add_keys(stack: TerraformStack, scope: ImageScope, *, declared: EstateImage[
         )
         arns.append(key.arn)
         aliases.append(alias)
+    if forgotten:
+        # cdktf has no class for it; it changes nothing where the state has no such key
+        stack.add_override("removed", [{"from": key, "lifecycle": {"destroy": False}} for key in forgotten])
     return AmiKeys(tuple(arns), tuple(aliases))
 
 
@@ -101,7 +112,7 @@ def _statements(scope: ImageScope, declared: EstateImage[AmiImage], region: str)
             if others
             else []
         ),
-        *_of_own_groups(scope, declared, region),
+        *_of_own_groups(scope),
     ]
 
 
@@ -130,14 +141,9 @@ def _of_fleets(scope: ImageScope, accounts: tuple[str, ...]) -> list[Statement]:
     ]
 
 
-def _of_own_groups(scope: ImageScope, declared: EstateImage[AmiImage], region: str) -> list[Statement]:
-    """For fleets of the image's own account, whose Auto Scaling could use AWS's own key without a statement."""
-    fleets = declared.estate.fleets.values()
-    elsewhere = {fleet.fleet.name for fleet in declared.fleets_elsewhere}
-    if not any(
-        each.image == declared.image.name and each.region == region and each.name not in elsewhere for each in fleets
-    ):
-        return []
+def _of_own_groups(scope: ImageScope) -> list[Statement]:
+    """For Auto Scaling in the image's own account, which could use AWS's own key without a statement: for fleets, those
+    of other estates in the account included, and for groups that somebody made by hand."""
     # "*" with a condition, because KMS refuses a policy that names a role which does not exist yet
     principal = {"AWS": "*"}
     is_role = {
