@@ -91,6 +91,8 @@ def _write(estate: "Estate", out: Path) -> None:
         stacks.ImagePipelineStack(app, estate=estate, image=image)
     for fleet in estate.fleets.values():
         stacks.Ec2FleetStack(app, estate=estate, fleet=fleet)
+    for name in estate.histories:
+        stacks.HistoryStack(app, estate=estate, name=name)
     for region in estate.overviews:
         stacks.DashboardStack(app, estate=estate, region=region)
 

@@ -18,7 +18,7 @@ from typing import Any
 from demo.world import HOME, PROJECT, StepFailed, World, last_lines
 
 SECOND = "us-east-1"
-IMAGE, FLEET = "image-web", "fleet-web-dev"
+HISTORY, IMAGE, FLEET = f"history-{HOME}", "image-web", "fleet-web-dev"
 _WALK = ("BUILDING", "TESTING", "DISTRIBUTING", "AVAILABLE")
 
 
@@ -49,7 +49,7 @@ def _first_deploy(world: World) -> Sequence[str]:
     world.run([sys.executable, "main.py"])
     # at the same time, because the deploy waits a minute for the queue and the bucket
     deployed, refused = world.together(
-        lambda: world.cdktf("deploy", IMAGE, "--auto-approve", "--skip-synth"),
+        lambda: world.cdktf("deploy", HISTORY, IMAGE, "--auto-approve", "--skip-synth"),
         lambda: world.cdktf("plan", FLEET, "--skip-synth", fails=True),
     )
     added = _found(r"Apply complete! Resources: (\d+) added", deployed)

@@ -73,9 +73,19 @@ class Estate(BaseModel):
         """The name of the account of the dashboard of a region, that of the images there; None if none is named."""
         return next((image.account for image in self.images.values() if image.home == region), None)
 
+    @property
+    def histories(self) -> dict[str, tuple[str | None, str]]:
+        """The stacks of the history of channels, each with the name of its account, if one is named, and its region:
+        one for the images of each account and home region."""
+        homes = {(image.account, image.home) for image in self.images.values()}
+        stacks = {names.history_stack(account, region): (account, region) for account, region in homes}
+        return dict(sorted(stacks.items()))
+
     def account_of_stack(self, stack: str) -> str | None:
         """The name of the account of a stack; None if none is named. Raises `KeyError` for an unknown stack."""
         kind, _, name = stack.partition("-")
+        if kind == "history":
+            return self.histories[stack][0]
         if kind == "image":
             return self.images[name].account
         return self.fleet(name).account_name if kind == "fleet" else self.account_of_overview(name)
@@ -92,6 +102,7 @@ class Estate(BaseModel):
             **{names.image_stack(image.name): image.home for image in self.images.values()},
             **{names.fleet_stack(fleet.name): fleet.region for fleet in self.fleets.values()},
             **{names.overview_stack(region): region for region in self.overviews},
+            **{stack: region for stack, (_, region) in self.histories.items()},
         }
 
 

@@ -213,6 +213,11 @@ def overview_stack(region: str) -> str:
     return f"overview-{region}"
 
 
+def history_stack(account: str | None, region: str) -> str:
+    """The stack of the history of channels: of the images of an account, by its name, that have their home there."""
+    return f"history-{account}-{region}" if account else f"history-{region}"
+
+
 def overview(namespace: str) -> str:
     """The dashboard of all images of a region; a region has one."""
     return f"{namespace}_images"

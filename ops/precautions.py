@@ -71,7 +71,7 @@ def _left(estate: Estate, stack: str, states: States) -> State | None:
 
 
 def _may_be_a_stack(stack: str) -> bool:
-    return re.fullmatch(r"(image|fleet|overview)-[a-z0-9-]+", stack) is not None
+    return re.fullmatch(r"(image|fleet|overview|history)-[a-z0-9-]+", stack) is not None
 
 
 # --- What uses a stack that is destroyed

@@ -1,5 +1,5 @@
-"""Estate -> CDK for Terraform stacks: one for each image pipeline, one for each fleet, one for each
-region's dashboard.
+"""Estate -> CDK for Terraform stacks: one for each image pipeline, one for each fleet, one for the
+history and one for the dashboard of each home region.
 
 A stack class lists its parts. A part is a function that builds in the stack's own scope, so that Terraform
 addresses are short literals, and returns what later parts need.
@@ -12,6 +12,7 @@ from cdktf import App
 
 from stacks.dashboard import DashboardStack
 from stacks.ec2_fleet import Ec2FleetStack
+from stacks.history import HistoryStack
 from stacks.image_pipeline import ImagePipelineStack
 
-__all__ = ["App", "DashboardStack", "Ec2FleetStack", "ImagePipelineStack"]
+__all__ = ["App", "DashboardStack", "Ec2FleetStack", "HistoryStack", "ImagePipelineStack"]

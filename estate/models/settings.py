@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field, StrictBool
 
 from estate.models.accounts import Account
 from estate.models.backends import Backend, LocalBackend
+from estate.models.durations import Counted, Duration
 from estate.models.provider import AssumeRole, Provider
 from estate.models.providers import Providers
 from estate.models.salvage import StandIn
@@ -61,6 +62,9 @@ class Settings(BaseModel):
     unless this field names a key of the fleet's region."""
     alarm_actions: Annotated[tuple[AnyArn, ...], Field(max_length=5)] = ()
     """ARNs of what alarms notify, for example of a topic. Default: none; alarms are only shown in CloudWatch."""
+    history_kept_for: Annotated[Duration, Counted("day", least=1, most=36_500)] = Duration(7, "year")
+    """How long the history of the channels is kept: who moved which one to which build, when and why. It is a bucket in
+    a stack of its own, `history-REGION`. Default: 7 years."""
     dashboards: StrictBool = False
     """Whether each home region gets a CloudWatch dashboard of all its images, in a stack of its own, `overview-REGION`.
     Default: disabled; an account's first three dashboards are free, and each further one costs money."""

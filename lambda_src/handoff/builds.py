@@ -25,6 +25,26 @@ _VERSION = "[0-9]+[.][0-9]+[.][0-9]+/[0-9]+"
 _BUILD_ARN = re.compile(f"arn:aws[^:]*:imagebuilder:[^:]+:[^:]+:image/[a-z0-9_-]+/{_VERSION}")
 
 
+REVOKED_TAG = "goldsmith:revoked"
+"""The tag of a build that nothing may use: since when (RFC 3339 in UTC), a space, and the reason."""
+
+
+@dataclass(frozen=True)
+class Revocation:
+    """What the tag of a revoked build says."""
+
+    since: datetime
+    """May be in the future."""
+    why: str
+
+    @staticmethod
+    def from_tag(value: str) -> Revocation:
+        """From the tag's value. One without a time that can be read holds since ever: somebody wanted to stop it."""
+        written, _, why = value.partition(" ")
+        since = time_in(written)
+        return Revocation(since, why) if since else Revocation(datetime.min.replace(tzinfo=UTC), value)
+
+
 @dataclass(frozen=True)
 class Build:
     """One image build version.
@@ -45,6 +65,16 @@ class Build:
     def account(self) -> str:
         """The account that owns the build."""
         return self.arn.split(":")[4]
+
+    @property
+    def revocation(self) -> Revocation | None:
+        """Since when nothing may use the build, and why; None for one that is not revoked."""
+        value = self.tags.get(REVOKED_TAG)
+        return None if value is None else Revocation.from_tag(value)
+
+    def is_revoked(self, at: datetime) -> bool:
+        """Whether it is revoked at a time."""
+        return self.revocation is not None and self.revocation.since <= at
 
     @property
     def order(self) -> tuple[datetime, int, str]:
@@ -107,14 +137,15 @@ def parent_of(imagebuilder: ImagebuilderClient, *, arn: str) -> str | None:
     return next(filter(None, (text(recipe, "parentImage") for recipe in recipes)), None)
 
 
-def newest_good(builds: Iterable[Build]) -> Build | None:
-    """The newest AVAILABLE build. Its outputs are not looked at."""
-    return next(iter(good_builds(builds)), None)
+def newest_good(builds: Iterable[Build], *, now: datetime | None = None) -> Build | None:
+    """The newest good build. Its outputs are not looked at."""
+    return next(iter(good_builds(builds, now=now)), None)
 
 
-def good_builds(builds: Iterable[Build]) -> list[Build]:
-    """The builds that may be chosen, newest first: AVAILABLE, with a creation time."""
-    good = [build for build in builds if build.status == "AVAILABLE" and build.created]
+def good_builds(builds: Iterable[Build], *, now: datetime | None = None) -> list[Build]:
+    """The builds that may be chosen, newest first: AVAILABLE, with a creation time, and not revoked (default: now)."""
+    time = now or datetime.now(UTC)
+    good = [build for build in builds if build.status == "AVAILABLE" and build.created and not build.is_revoked(time)]
     return sorted(good, key=lambda build: build.order, reverse=True)
 
 

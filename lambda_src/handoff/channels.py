@@ -25,6 +25,13 @@ if TYPE_CHECKING:  # the Lambda runtime has no type stubs
 
 LATEST = "latest"
 DESCRIPTION_LIMIT = 1024  # characters, PutParameter
+MOST_VERSIONS = 1000
+"""How many versions of a channel are known at most; Parameter Store itself keeps 100."""
+
+HOLD = "_hold"
+"""The parameter that holds all channels of an image; `_hold-<channel>` holds one of them."""
+_NO_CHANNEL = "_"
+"""The start of the names of parameters that are no channels: names of channels have no underscore."""
 
 _LEFT_OUT_OF_LONG_RECORDS = ((), ("parent",), ("previous",), ("parent", "previous"), ("parent", "previous", "by"))
 """Which members are left out of a record that is too long; the first entry that makes it short enough. Image Builder
@@ -32,16 +39,90 @@ knows the parent, and Parameter Store's history has the previous value."""
 
 
 @dataclass(frozen=True)
-class Channel:
-    """A channel in one region, with its history. Parameter Store keeps 100 versions of it."""
+class Version:
+    """One version of a channel's parameter in one region."""
 
     value: str
     version: int
     modified: datetime
     record: Mapping[str, str]
-    """build, created, parent, previous, by; empty when the parameter's description is not a record."""
-    history: tuple[str, ...]
-    """The known values, oldest first; the last one is the present value."""
+    """move, build, created, parent, previous, by, how, why; empty when the description is not a record."""
+    user: str = ""
+    """The ARN of who wrote it, as Parameter Store says."""
+
+    @property
+    def build(self) -> str:
+        """The ARN of the build that the record names; empty when it names none."""
+        return self.record.get("build", "")
+
+
+@dataclass(frozen=True)
+class Channel:
+    """A channel in one region, with its history."""
+
+    versions: tuple[Version, ...]
+    """The known versions, oldest first; the last one is the present one, so there is always one."""
+
+    def move_of(self, version: Version) -> int:
+        """The number of a version's move in the history bucket; 0 for a version without one, written by hand.
+
+        Somebody who writes a parameter without a description keeps the description before, and so the record of
+        another value.
+        """
+        number = version.record.get("move", "")
+        if not number.isdecimal():
+            return 0
+        first = next(each for each in self.versions if each.record.get("move") == number)
+        return int(number) if first.value == version.value else 0
+
+    def is_by_hand(self, version: Version) -> bool:
+        """Whether a version was written without a record, or keeps the record of another value."""
+        return not version.build or (not self.move_of(version) and "move" in version.record)
+
+    @property
+    def move(self) -> int:
+        """The number of the present version's move."""
+        return self.move_of(self.present)
+
+    @property
+    def present(self) -> Version:
+        """What the channel points to."""
+        return self.versions[-1]
+
+    @property
+    def value(self) -> str:
+        """The present value."""
+        return self.present.value
+
+    @property
+    def version(self) -> int:
+        """The number of the present version."""
+        return self.present.version
+
+    @property
+    def modified(self) -> datetime:
+        """When the present version was written."""
+        return self.present.modified
+
+    @property
+    def record(self) -> Mapping[str, str]:
+        """The record of the present version."""
+        return self.present.record
+
+    @property
+    def history(self) -> tuple[str, ...]:
+        """The known values, oldest first; the last one is the present value."""
+        return tuple(version.value for version in self.versions)
+
+
+@dataclass(frozen=True)
+class Folder:
+    """What Parameter Store has for an image in one region."""
+
+    channels: dict[str, Channel]
+    """The channels by name."""
+    holds: dict[str, str]
+    """The values of the parameters that hold channels, by the channel; `""` is for all channels."""
 
 
 def in_use(channels: Mapping[str, Channel]) -> set[str]:
@@ -64,26 +145,53 @@ def channel_path(*, namespace: str, image: str) -> str:
 
 
 def read_channels(ssm: SSMClient, *, path: str, known: Mapping[str, Channel] | None = None) -> dict[str, Channel]:
-    """Every channel of an image in the region of `ssm`, by its name; empty before the first good build.
+    """Every channel of an image in the region of `ssm`, by its name: see `read_folder`."""
+    return read_folder(ssm, path=path, known=known).channels
 
-    One call for all parameters, and one for the history of each. The history of a channel that is unchanged since
-    `known`, an earlier answer, is not read again. Raises GarbledAnswer, and what boto3 raises.
+
+def read_folder(ssm: SSMClient, *, path: str, known: Mapping[str, Channel] | None = None) -> Folder:
+    """Every channel of an image in the region of `ssm`, and its holds; empty before the first good build.
+
+    One call for all parameters, and one for the history of each channel. The history of a channel that is unchanged
+    since `known`, an earlier answer, is not read again. Raises GarbledAnswer, and what boto3 raises.
     """
-    channels = {}
+    folder = Folder({}, {})
     for parameter in _entries(ssm, "get_parameters_by_path", Path=path):
-        name, version = member(parameter, "Name", str), member(parameter, "Version", int)
-        channel, value = name.rsplit("/", 1)[-1], member(parameter, "Value", str)
-        modified = member(parameter, "LastModifiedDate", datetime)
-        before = (known or {}).get(channel)
-        if before and (before.version, before.value, before.modified) == (version, value, modified):
-            channels[channel] = before
+        name = member(parameter, "Name", str)
+        channel = name.rsplit("/", 1)[-1]
+        if channel.startswith(_NO_CHANNEL):
+            if channel == HOLD or channel.startswith(f"{HOLD}-"):
+                folder.holds[channel.removeprefix(HOLD).removeprefix("-")] = member(parameter, "Value", str)
             continue
-        # The description comes from the history, because DescribeParameters cannot be allowed for one image only.
-        history = {member(each, "Version", int): each for each in _entries(ssm, "get_parameter_history", Name=name)}
-        past = [member(history[each], "Value", str) for each in sorted(history) if each < version]
-        description = text(history.get(version, {}), "Description")
-        channels[channel] = Channel(value, version, modified, _record(description or ""), (*past, value))
-    return channels
+        before = (known or {}).get(channel)
+        folder.channels[channel] = _channel(ssm, name, parameter, before)
+    return folder
+
+
+def _channel(ssm: SSMClient, name: str, parameter: Mapping[str, Any], before: Channel | None) -> Channel:
+    """A channel with its history, of which `before` is an earlier answer."""
+    number, value = member(parameter, "Version", int), member(parameter, "Value", str)
+    modified = member(parameter, "LastModifiedDate", datetime)
+    if before and (before.version, before.value, before.modified) == (number, value, modified):
+        return before
+    # The description comes from the history, because DescribeParameters cannot be allowed for one image only.
+    history = {member(each, "Version", int): each for each in _entries(ssm, "get_parameter_history", Name=name)}
+    past = [_version(history[each], member(history[each], "Value", str)) for each in sorted(history) if each < number]
+    present = {**history.get(number, {}), "Version": number, "LastModifiedDate": modified}
+    oldest = past[0].version if past else number
+    # Parameter Store forgets the oldest versions; those of a parameter that was deleted meanwhile are of another one
+    older = [each for each in before.versions if each.version < oldest] if before and before.version <= number else []
+    return Channel(tuple([*older, *past, _version(present, value)][-MOST_VERSIONS:]))
+
+
+def _version(entry: Mapping[str, Any], value: str) -> Version:
+    return Version(
+        value,
+        member(entry, "Version", int),
+        member(entry, "LastModifiedDate", datetime),
+        _record(text(entry, "Description") or ""),
+        text(entry, "LastModifiedUser") or "",
+    )
 
 
 def write_channel(
@@ -92,7 +200,7 @@ def write_channel(
     name: str,
     value: str,
     data_type: str,
-    record: Mapping[str, str | None],
+    record: Mapping[str, str | int | None],
     tags: Mapping[str, str],
     exists: bool,
 ) -> int:
@@ -153,13 +261,17 @@ def _put(ssm: SSMClient, **params: Any) -> int:
     return member(ask(ssm.put_parameter, **params), "Version", int)
 
 
-def _description(record: Mapping[str, str | None]) -> str:
+def _description(record: Mapping[str, str | int | None]) -> str:
     """The record as JSON in ASCII, so that each character is one byte. In a record that is too long, as few members as
-    possible are replaced by null, never `build` and `created`."""
+    possible are replaced by null, never `build` and `created`, and the reason is shortened."""
+    why = str(record.get("why") or "")
     for left_out in _LEFT_OUT_OF_LONG_RECORDS:
         description = json.dumps({**record, **dict.fromkeys(left_out)})
         if len(description) <= DESCRIPTION_LIMIT:
-            break
+            return description
+    while why and len(description) > DESCRIPTION_LIMIT:
+        why = why[: -max(1, (len(description) - DESCRIPTION_LIMIT) // 12)]  # a character has at most 12 in JSON
+        description = json.dumps({**record, **dict.fromkeys(left_out), "why": f"{why}…"})
     return description
 
 
@@ -171,4 +283,4 @@ def _record(description: str) -> dict[str, str]:
         return {}
     if not isinstance(record, dict):
         return {}
-    return {key: value for key, value in record.items() if isinstance(value, str)}
+    return {key: str(value) for key, value in record.items() if isinstance(value, str | int)}

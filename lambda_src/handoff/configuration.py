@@ -20,6 +20,11 @@ PIPELINE_ARN = "GOLDSMITH_PIPELINE_ARN"
 """The name of the environment variable that holds the ARN of the image's pipeline."""
 
 
+def history_bucket(namespace: str, *, account: str, region: str) -> str:
+    """The bucket of the moves of all images that have their home in a region: at most 58 of 63 characters."""
+    return f"{namespace}-goldsmith-history-{account}-{region}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class ChannelRule:
     """Where a channel takes its builds from."""

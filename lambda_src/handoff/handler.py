@@ -1,4 +1,4 @@
-"""The function's entry point: after an event of any kind it looks at Image Builder, moves `latest`, and logs one line.
+"""The function's entry point: after an event of any kind it looks at Image Builder, moves channels, and logs one line.
 
 An event only means that something may have happened. It comes from SNS (a message of Image Builder), from EventBridge
 (the schedule, or a channel that was moved) or from an operator (`{}`). The function does the same for all of them, and
@@ -11,14 +11,16 @@ import json
 import math
 import os
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
 
-from .configuration import Configuration, Image, image_of, read_configuration
+from .configuration import Configuration, Image, history_bucket, image_of, read_configuration
 from .failures import Unfinished
+from .history import History
 from .log_line import log_line, shortened
 from .messages import read_messages
 from .outputs import Amis, Containers, Outputs
@@ -47,6 +49,7 @@ def handle(event: Any, context: Any) -> None:
         image=image,
         imagebuilder=_imagebuilder(image.pipeline_arn.split(":")[3]),
         targets=_targets(image),
+        history=_history(image),
         by=context.invoked_function_arn,
         seconds_left=lambda: context.get_remaining_time_in_millis() / 1000 - RESERVED_SECONDS,
     )
@@ -58,13 +61,15 @@ def respond(
     image: Image,
     imagebuilder: ImagebuilderClient,
     targets: Sequence[Target],
+    history: History,
     by: str,
+    now: datetime | None = None,
     confirm_within_seconds: float = 10.0,
     seconds_left: Callable[[], float] = lambda: math.inf,
 ) -> None:
     """Reconcile, and print the line also when that fails. Raises Unfinished when a retry can fix something.
 
-    `Run` describes the arguments.
+    `Run` describes the arguments; `now` is the time by default.
     """
     messages = read_messages(event, pipeline_arn=image.pipeline_arn)
     report, mistake = Report(), ""
@@ -72,7 +77,9 @@ def respond(
         image=image,
         imagebuilder=imagebuilder,
         regions=tuple(map(Region, targets)),
+        history=history,
         by=by,
+        now=now or datetime.now(UTC),
         seconds_left=seconds_left,
         confirm_within_seconds=confirm_within_seconds,
         report=report,
@@ -83,7 +90,8 @@ def respond(
         mistake = f"{type(error).__name__}: {error}"[:_LONGEST_MISTAKE]
         raise
     finally:
-        print(json.dumps(log_line(image, messages=messages, report=report, mistake=mistake)), flush=True)
+        line = log_line(image, messages=messages, latest=run.latest, report=report, mistake=mistake)
+        print(json.dumps(line), flush=True)
     if unfinished := report.failures.unfinished:
         raise Unfinished(f"{image.label} needs another run: {'; '.join(shortened(unfinished))}")
 
@@ -91,6 +99,12 @@ def respond(
 @cache
 def _imagebuilder(region: str) -> ImagebuilderClient:
     return boto3.client("imagebuilder", region_name=region, config=CONFIG)
+
+
+def _history(image: Image) -> History:
+    home, account = image.pipeline_arn.split(":")[3:5]
+    bucket = history_bucket(image.namespace, account=account, region=home)
+    return History(boto3.client("s3", region_name=home, config=CONFIG), bucket, account, image.image)
 
 
 def _targets(configuration: Configuration) -> list[Target]:

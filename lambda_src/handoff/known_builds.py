@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from .builds import Build, get_build, is_build_of, list_builds
-from .channels import LATEST
 from .run import Run
 
 
@@ -20,7 +20,19 @@ class KnownBuilds:
 
     def get(self, arn: str) -> Build | None:
         """The build with this ARN; None when it is unknown or does not exist."""
-        return next((build for build in self.builds if build.arn == arn), None)
+        return self._by_arn.get(arn)
+
+    def of_value(self, value: str, *, region: str) -> Build | None:
+        """The build with this output in a region; None for a container image, whose value has its digest."""
+        return self._by_output.get((region, value))
+
+    @cached_property
+    def _by_arn(self) -> dict[str, Build]:
+        return {build.arn: build for build in self.builds}
+
+    @cached_property
+    def _by_output(self) -> dict[tuple[str, str], Build]:
+        return {output: build for build in self.builds for output in build.outputs.items()}
 
 
 def read_builds(run: Run) -> KnownBuilds:
@@ -47,11 +59,12 @@ def read_builds(run: Run) -> KnownBuilds:
 
 
 def _builds_in_channels(run: Run) -> dict[str, list[str]]:
-    """The ARNs of this image's builds in the records of `latest`, each with the regions that have it."""
+    """The ARNs of this image's builds in the records of channels, each with the regions that have it."""
     regions_by_arn: dict[str, list[str]] = {}
     for region in run.working_regions:
-        if latest := region.channels.get(LATEST):
-            arn = latest.record.get("build", "")
-            if is_build_of(run.image.pipeline_arn, arn=arn):
-                regions_by_arn.setdefault(arn, []).append(region.name)
+        for channel in sorted(region.channels.keys() | region.pending.keys()):
+            present = region.points_to(channel)
+            if present and is_build_of(run.image.pipeline_arn, arn=present.build):
+                regions = regions_by_arn.setdefault(present.build, [])
+                regions += [] if region.name in regions else [region.name]
     return regions_by_arn

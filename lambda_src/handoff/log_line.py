@@ -23,9 +23,15 @@ _LONGEST_TEXT = 1000
 
 
 def log_line(
-    image: Configuration, *, messages: Sequence[Mapping[str, str]], report: Report, mistake: str
+    image: Configuration,
+    *,
+    messages: Sequence[Mapping[str, str]],
+    latest: Mapping[str, str],
+    report: Report,
+    mistake: str,
 ) -> dict[str, Any]:
-    """The line as JSON; CloudWatch reads in `_aws` which members are metrics. `mistake` is a bug of this program."""
+    """The line as JSON; CloudWatch reads in `_aws` which members are metrics. `latest` is where that channel points
+    in each region; `mistake` is a bug of this program."""
     failures = report.failures
     metrics = {
         "Moved": len(report.moves),
@@ -50,8 +56,9 @@ def log_line(
         "Image": image.label,
         **metrics,
         "newest": report.newest.arn if report.newest else None,
-        "latest": report.latest,
+        "latest": dict(latest),
         "moves": [asdict(move) for move in report.moves],
+        **({"held": report.held} if report.held else {}),
         "problems": shortened(failures.problems),
         "unfinished": shortened(failures.unfinished),
         "messages": list(messages),

@@ -1,61 +1,231 @@
-"""Moving a channel: write its value with a record, and wait until Parameter Store shows it."""
+"""Moving a channel: the move goes into the history, then into each region's parameter, which is read back."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from itertools import pairwise
+from uuid import uuid4
 
-from .builds import parent_of
-from .channels import LATEST, confirm_channel, write_channel
-from .outputs import Usable
-from .run import Move, Region, Run
+from .builds import Build, good_builds, parent_of, time_in
+from .channels import LATEST, Version, confirm_channel, write_channel
+from .failures import NotYet
+from .history import Change, Move
+from .known_builds import KnownBuilds
+from .run import Decision, Moved, Region, Run
+
+GRACE = timedelta(minutes=2)
+"""How long a move of somebody else is theirs to complete: they are probably still writing."""
+
+BY_HAND = "by hand"
+
+NOT_COMPLETED = "not completed"
+"""How a channel came to stay where it is in a region, although a move should have taken it elsewhere."""
 
 
-def write_moves(run: Run, chosen: Mapping[Region, Usable]) -> dict[Region, Move]:
-    """Point `latest` in each region to the build that was chosen for it. `confirm_moves` has to follow."""
-    parents = _parents(run, {usable.build.arn for usable in chosen.values()})
-    moves = {}
-    for region, usable in chosen.items():
+def make_move(run: Run, decision: Decision) -> bool:
+    """Move a channel as decided. False when another move came between, or the history could not be written: then
+    nothing is moved, and everything has to be looked at again."""
+    channel = decision.channel
+    move = Move(
+        number=run.cache.last + 1,
+        channel=channel,
+        how=decision.how,
+        by=run.by,
+        why=decision.why,
+        at=run.now.isoformat(),
+        run=uuid4().hex,
+        changes={
+            region.name: _change(region, channel, build=usable.build, value=usable.value)
+            for region, usable in decision.outputs.items()
+        },
+    )
+    return _record(run, move) and _write(run, move, list(decision.outputs))
+
+
+def complete_moves(run: Run, known: KnownBuilds, *, at_once: bool = False) -> bool:
+    """Write what earlier moves should have written; whether there was something to do.
+
+    Young moves of others are left to them, unless `at_once`. Where the build of a move cannot be used any more, the
+    channel stays where it is, and the history says so.
+    """
+    done = False
+    for number in sorted({move.number for region in run.working_regions for move in region.pending.values()}):
+        regions = [
+            region for region in run.working_regions for move in region.pending.values() if move.number == number
+        ]
+        move = next(move for move in regions[0].pending.values() if move.number == number)
+        if not (at_once or _is_ours(run, move)) or run.hold_of(move.channel):
+            continue
+        usable = [region for region in regions if _is_usable(run, region, move, known)]
+        stopped = [region for region in regions if region not in usable and not region.failed]
+        if usable:
+            done = _write(run, move, usable)
+        done = _stop(run, move, stopped) or done
+    return done
+
+
+def note_moves_by_hand(run: Run) -> bool:
+    """Write into the history what was written into parameters without it since the last run: by hand, or by a command
+    while the home region was down. False when something else came between."""
+    for region in run.working_regions:
+        cached = run.cache.channels.get(region.name, {})
+        for name, channel in sorted(region.channels.items()):
+            for before, version in pairwise(channel.versions):
+                known = name in cached and version.version > cached[name].version
+                if (
+                    known
+                    and channel.is_by_hand(version)
+                    and not _record(run, _by_hand(run, region, name, before, version))
+                ):
+                    return False
+    return True
+
+
+def _by_hand(run: Run, region: Region, channel: str, before: Version, version: Version) -> Move:
+    own = version.record if "how" in version.record and "move" not in version.record else {}
+    return Move(
+        number=run.cache.last + 1,
+        channel=channel,
+        how=own.get("how", BY_HAND),
+        by=own.get("by", version.user),
+        why=own.get("why", ""),
+        at=version.modified.isoformat(),
+        run=uuid4().hex,
+        changes={
+            region.name: Change(
+                build=own.get("build", ""),
+                created=own.get("created"),
+                value=version.value,
+                previous=before.value,
+                version=version.version - 1,
+            )
+        },
+    )
+
+
+def _is_ours(run: Run, move: Move) -> bool:
+    decided = time_in(move.at)
+    return move.by == run.by or decided is None or run.now - decided >= GRACE
+
+
+def _is_usable(run: Run, region: Region, move: Move, known: KnownBuilds) -> bool:
+    """Whether a channel may still move there. A region that cannot be asked fails."""
+    change = move.changes[region.name]
+    with run.attempt_in(region):
+        run.check_time()
+        if change.build in known.unknown:
+            raise NotYet(f"what Image Builder says about {change.build} is incomplete")
+        if not change.build:
+            return True
+        good = good_builds([build for build in (known.get(change.build),) if build], now=run.now)
+        usable = region.target.outputs.newest_usable(good, failures=run.failures)
+        return usable is not None and usable.value == change.value
+    return False
+
+
+def _stop(run: Run, move: Move, regions: Iterable[Region]) -> bool:
+    """Where a move cannot be completed, the channel stays: a move to where it is, so that nobody tries it again."""
+    changes = {}
+    for region in regions:
+        if present := region.channels.get(move.channel):
+            created = present.record.get("created")
+            version = present.version
+            changes[region.name] = Change(
+                build=present.present.build,
+                created=created,
+                value=present.value,
+                previous=present.value,
+                version=version,
+            )
+            reason = f"{move.channel} is not moved to {move.changes[region.name].build}, which cannot be used any more"
+            run.failures.add_problem(region.name, reason)
+    if not changes:
+        return False
+    stop = Move(
+        number=run.cache.last + 1,
+        channel=move.channel,
+        how=NOT_COMPLETED,
+        by=run.by,
+        why=f"the build of move {move.number} cannot be used any more",
+        at=run.now.isoformat(),
+        run=uuid4().hex,
+        changes=changes,
+    )
+    return _record(run, stop) and _write(run, stop, [region for region in run.regions if region.name in changes])
+
+
+def _change(region: Region, channel: str, *, build: Build, value: str) -> Change:
+    present = region.channels.get(channel)
+    return Change(
+        build=build.arn,
+        created=build.created.isoformat() if build.created else None,
+        value=value,
+        previous=present.value if present else None,
+        version=present.version if present else 0,
+    )
+
+
+def _record(run: Run, move: Move) -> bool:
+    """Write a move into the history. False when its number is taken, or the history cannot be written."""
+    added = False
+    with run.failures.collected("history"):
+        run.check_time()
+        added = run.history.add(move)
+    if added:
+        run.cache.last = move.number
+    return added
+
+
+def _write(run: Run, move: Move, regions: Sequence[Region]) -> bool:
+    """Write a move into the parameters of these regions, and wait until Parameter Store shows each, because it accepts
+    a write before it validates the AMI. True, also when a region fails: a later run completes the move there."""
+    parents = _parents(run, {move.changes[region.name].build for region in regions} - {""})
+    versions: dict[Region, int] = {}
+    for region in regions:
+        region.pending[move.channel] = move
         with run.attempt_in(region):
             run.check_time()
-            run.report.latest.pop(region.name, None)  # not known until the write is confirmed
-            move = _write(run, region, usable, parent=parents.get(usable.build.arn))
-            moves[region] = move
-            region.moved = frozenset({move.value, move.previous or move.value})
-    return moves
-
-
-def confirm_moves(run: Run, moves: Mapping[Region, Move]) -> None:
-    """Wait until Parameter Store shows each move, because it accepts a write before it validates the AMI."""
-    name = f"{run.channels_path}/{LATEST}"
+            versions[region] = _put(run, region, move, parent=parents.get(move.changes[region.name].build))
+            change = move.changes[region.name]
+            region.written |= {change.value, change.previous or change.value}
     until = time.monotonic() + min(run.confirm_within_seconds, run.seconds_left())
-    for region, move in moves.items():
+    for region, version in versions.items():
+        change, name = move.changes[region.name], f"{run.channels_path}/{move.channel}"
         with run.attempt_in(region):
-            confirm_channel(region.target.ssm, name=name, value=move.value, version=move.version, until=until)
-            run.report.moves.append(move)
-            run.report.latest[region.name] = move.value
+            confirm_channel(region.target.ssm, name=name, value=change.value, version=version, until=until)
+            run.report.moves.append(
+                Moved(region.name, move.channel, move.how, change.previous, change.value, change.build, version)
+            )
+    return True
 
 
-def _write(run: Run, region: Region, usable: Usable, *, parent: str | None) -> Move:
-    build, latest = usable.build, region.channels.get(LATEST)
-    previous = latest.value if latest else None
-    record = {
-        "build": build.arn,
-        "created": build.created.isoformat() if build.created else None,
-        "parent": parent,
-        "previous": previous,
-        "by": run.by,
-    }
-    version = write_channel(
+def _put(run: Run, region: Region, move: Move, *, parent: str | None) -> int:
+    change = move.changes[region.name]
+    return write_channel(
         region.target.ssm,
-        name=f"{run.channels_path}/{LATEST}",
-        value=usable.value,
+        name=f"{run.channels_path}/{move.channel}",
+        value=change.value,
         data_type=region.target.outputs.data_type,
-        record=record,
+        record=record_of(move, change, parent=parent),
         tags=run.image.tags,
-        exists=latest is not None,
+        exists=move.channel in region.channels,
     )
-    return Move(region.name, previous, usable.value, build.arn, version)
+
+
+def record_of(move: Move, change: Change, *, parent: str | None) -> Mapping[str, str | int | None]:
+    """The record in the description of a parameter's version."""
+    said = {"how": move.how, "why": move.why} if move.channel != LATEST or move.why else {"how": move.how}
+    return {
+        "move": move.number,
+        "build": change.build,
+        "created": change.created,
+        "parent": parent,
+        "previous": change.previous,
+        "by": move.by,
+        **said,
+    }
 
 
 def _parents(run: Run, arns: set[str]) -> dict[str, str]:

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from .builds import Build
-from .channels import Channel, channel_path
+from .cache import Cache
+from .channels import LATEST, Channel, channel_path
 from .configuration import Image
 from .failures import Failures, NotYet
-from .outputs import Outputs
+from .history import History, Move
+from .holds import Hold
+from .outputs import Outputs, Usable
 
 if TYPE_CHECKING:  # the Lambda runtime has no type stubs
     from mypy_boto3_imagebuilder import ImagebuilderClient
@@ -35,20 +39,56 @@ class Region:
     failed: bool = False
     channels: dict[str, Channel] = field(default_factory=dict)
     """The channels by name, as they were last read."""
-    moved: frozenset[str] = frozenset()
-    """The values that `latest` had before and after a write of this run, until the channels are read again."""
+    pending: dict[str, Move] = field(default_factory=dict)
+    """The moves by channel that this region's parameters do not show yet."""
+    written: set[str] = field(default_factory=set)
+    """The values that channels had before and after writes of this run."""
 
     @property
     def name(self) -> str:
         """The region, such as eu-west-1."""
         return self.target.region
 
+    def points_to(self, channel: str) -> Present | None:
+        """Where a channel points: what its parameter says, unless a move is pending. None before its first move."""
+        if move := self.pending.get(channel):
+            change = move.changes[self.name]
+            return Present(value=change.value, build=change.build, created=change.created or "")
+        found = self.channels.get(channel)
+        if found is None:
+            return None
+        return Present(value=found.value, build=found.present.build, created=found.record.get("created", ""))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Present:
+    """Where a channel points in a region."""
+
+    value: str
+    build: str
+    """The ARN of its build, as the record says; empty when it says none."""
+    created: str
+    """When the build was made, in ISO 8601; empty when that is unknown."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """Where a channel is to point, by region."""
+
+    channel: str
+    how: str
+    """new build, soaked, moved back, promoted, rolled back: for people."""
+    why: str = ""
+    outputs: dict[Region, Usable]
+
 
 @dataclass(frozen=True)
-class Move:
+class Moved:
     """A channel that was moved in one region. `previous` is None when the parameter is new."""
 
     region: str
+    channel: str
+    how: str
     previous: str | None
     value: str
     build: str
@@ -62,9 +102,11 @@ class Report:
 
     newest: Build | None = None
     """The newest good build."""
-    latest: dict[str, str] = field(default_factory=dict)
-    """The value of `latest` by region, where it is known."""
-    moves: list[Move] = field(default_factory=list)
+    moves: list[Moved] = field(default_factory=list)
+    held: dict[str, str] = field(default_factory=dict)
+    """The channels that a hold stops, with the reason."""
+    waiting: dict[str, str] = field(default_factory=dict)
+    """The channels that wait for something, with what they wait for."""
     untagged: int = 0
     """How many builds still need a change of their tags."""
     failures: Failures = field(default_factory=Failures)
@@ -82,10 +124,21 @@ class Run:
     image: Image
     imagebuilder: ImagebuilderClient
     regions: Sequence[Region]
+    """The first one is the image's home."""
+    history: History
     by: str
     seconds_left: Callable[[], float]
     confirm_within_seconds: float
+    now: datetime
     report: Report
+    cache: Cache = field(default_factory=Cache)
+    holds: dict[str, Hold] = field(default_factory=dict)
+    """What is held, by channel; `""` is everything. As it was last read."""
+
+    @property
+    def home(self) -> Region:
+        """The region in which moves are decided."""
+        return self.regions[0]
 
     @property
     def channels_path(self) -> str:
@@ -101,6 +154,17 @@ class Run:
     def working_regions(self) -> list[Region]:
         """The regions without a failure so far."""
         return [region for region in self.regions if not region.failed]
+
+    @property
+    def latest(self) -> dict[str, str]:
+        """The value of `latest` by region, where it is known."""
+        found = {region.name: region.channels.get(LATEST) for region in self.working_regions}
+        return {name: channel.value for name, channel in found.items() if channel}
+
+    def hold_of(self, channel: str) -> Hold | None:
+        """What holds a channel now."""
+        holds = (self.holds.get(""), self.holds.get(channel))
+        return next((hold for hold in holds if hold and hold.holds_at(self.now)), None)
 
     @contextmanager
     def attempt_in(self, region: Region) -> Iterator[None]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from .answers import ask
 from .builds import Build
 from .channels import in_use
-from .run import Run
+from .run import Region, Run
 
 IMAGE_TAG = "goldsmith:image"
 IN_USE_TAG = "goldsmith:in-use"
@@ -125,7 +125,7 @@ def _rules(run: Run) -> TagRules:
     outputs_in_use: set[str] = set()
     for region in run.regions:
         with run.attempt_in(region):
-            outputs_in_use |= region.target.outputs.named(in_use(region.channels) | region.moved)
+            outputs_in_use |= region.target.outputs.named(in_use(region.channels) | region.written | _pending(region))
     read = {region.name for region in run.working_regions}
     return TagRules(
         image=run.image.label,
@@ -134,6 +134,11 @@ def _rules(run: Run) -> TagRules:
         regions_read=read,
         regions_not_read={region.name for region in run.regions} - read,
     )
+
+
+def _pending(region: Region) -> set[str]:
+    """The values that moves will write which are not completed."""
+    return {move.changes[region.name].value for move in region.pending.values()}
 
 
 def _change_each(run: Run, arns: Collection[str], change: Callable[[str], None]) -> set[str]:

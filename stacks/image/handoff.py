@@ -16,7 +16,7 @@ from estate import names
 from estate.estate import EstateImage
 from estate.models.channels import channels_of
 from estate.models.images import Image
-from lambda_src.handoff.configuration import FILE, PIPELINE_ARN, ChannelRule, Configuration
+from lambda_src.handoff.configuration import FILE, PIPELINE_ARN, ChannelRule, Configuration, history_bucket
 from stacks.function import Function, add_function
 from stacks.image.scope import ImageScope
 from stacks.policy import Statement, any_of, only_in
@@ -52,7 +52,7 @@ def add_handoff(stack: TerraformStack, scope: ImageScope, *, pipeline: Imagebuil
         source="handoff",
         name=name,
         role_name=scope.role_name("handoff"),
-        description=f"Moves the channel latest of image {scope.names.label} to its newest good build",
+        description=f"Moves the channels of image {scope.names.label} to its good builds",
         account=scope.account,
         configuration=(FILE, _configuration(scope).to_json()),
         environment={PIPELINE_ARN: pipeline.arn},
@@ -191,13 +191,35 @@ def _statements(scope: ImageScope, pipeline: ImagebuilderImagePipeline) -> list[
         scope.kind.output_statement(scope),
         on_parameters("ReadChannels", path, "ssm:GetParametersByPath"),
         on_parameters("ReadChannel", f"{path}/*", ["ssm:GetParameter", "ssm:GetParameterHistory"]),
-        # only latest: operators move the other channels with their own permissions
-        on_parameters(
-            "MoveLatest",
-            scope.names.parameter(names.LATEST),
-            ["ssm:AddTagsToResource", "ssm:PutParameter"],
-        ),
+        # every channel of the configuration: those with a soak time move by themselves, and the function completes what
+        # a command could not; no holds, which only people write
+        on_parameters("MoveChannels", f"{path}/*", ["ssm:AddTagsToResource", "ssm:PutParameter"]),
+        {
+            "Sid": "WriteNoHolds",
+            "Effect": "Deny",
+            "Action": "ssm:PutParameter",
+            "Resource": scope.arn("ssm", f"parameter{path}/_*", region="*"),
+        },
+        *_keep_history(scope),
     ]
+
+
+def _keep_history(scope: ImageScope) -> Iterator[Statement]:
+    """For the image's own objects in the history bucket."""
+    name, bucket = (
+        scope.names.image,
+        history_bucket(scope.names.namespace, account=scope.account, region=scope.image.home),
+    )
+    moves, cache = f"moves/{name}/", f"cache/{name}.json"
+    yield {
+        "Sid": "ListHistory",
+        "Action": "s3:ListBucket",
+        "Resource": scope.s3_arn(bucket),
+        # also without a prefix: otherwise S3 says "forbidden" instead of "no such key" to a request for an object
+        "Condition": {"StringLikeIfExists": {"s3:prefix": f"{moves}*"}},
+    }
+    objects = [scope.s3_arn(f"{bucket}/{moves}*"), scope.s3_arn(f"{bucket}/{cache}")]
+    yield {"Sid": "WriteHistory", "Action": ["s3:GetObject", "s3:PutObject"], "Resource": objects}
 
 
 def _tag_builds(scope: ImageScope, builds: str) -> Iterator[Statement]:

@@ -150,6 +150,7 @@ def test_mistake_of_the_program_is_raised_and_the_line_written_before(web: Image
             image=web.image,
             imagebuilder=web.imagebuilder,
             targets=[web.targets[0], Target(ABROAD, Broken(web.registry[ABROAD], ABROAD, "x86_64"), ssm)],
+            history=web.history,
             by=BY,
         )
     line = json.loads(output.getvalue())

@@ -100,7 +100,7 @@ LONG = 4000
 """Characters; Parameter Store takes 4,096 as a value."""
 
 
-@pytest.mark.parametrize("text", ["x" * LONG, "ゴールド" * (LONG // 4), '"\\' * (LONG // 2), "x" * 700, "\n" * 600])
+@pytest.mark.parametrize("text", ["x" * LONG, "ゴールド" * (LONG // 4), '"\\' * (LONG // 2), "x" * 650, "\n" * 600])
 @pytest.mark.parametrize("long_parent", [False, True])
 def test_record_fits_whatever_was_there(local_aws: LocalAws, text: str, long_parent: bool) -> None:
     web = ImageWorld(local_aws, parent=f"ssm:{_long_parent(local_aws)}" if long_parent else PARENT)

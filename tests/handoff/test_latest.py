@@ -52,6 +52,8 @@ def test_each_version_of_the_parameter_records_where_it_came_from(web: ImageWorl
     latest = web.channels(ABROAD)["latest"]
     created = datetime.fromisoformat(web.details(second)["dateCreated"])
     assert latest.record == {
+        "move": "2",
+        "how": "new build",
         "build": second,
         "created": created.isoformat(),
         "parent": PARENT,

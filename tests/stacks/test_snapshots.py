@@ -47,7 +47,7 @@ def test_leaves_no_stack_that_is_not_declared_any_more(tmp_path: Path) -> None:
     synthesize(ESTATES["environments"], tmp_path / "a" / "cdktf.out")
     stacks = synthesize(ESTATES["minimal"], tmp_path / "a" / "cdktf.out")
     assert {folder.name for folder in (tmp_path / "a" / "cdktf.out" / "stacks").iterdir()} == stacks.keys()
-    assert stacks.keys() == {"image-base", "fleet-base-dev"}
+    assert stacks.keys() == {"image-base", "fleet-base-dev", "history-eu-west-1"}
 
 
 def test_the_readmes_estate_in_python_is_the_minimal_one(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cache, partial
 from typing import Any, ClassVar, Literal
 
@@ -20,15 +21,17 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from lambda_src.handoff.channels import Channel, read_channels
-from lambda_src.handoff.configuration import Image
+from lambda_src.handoff.configuration import Image, history_bucket
 from lambda_src.handoff.failures import Unfinished
 from lambda_src.handoff.handler import respond
+from lambda_src.handoff.history import History
 from lambda_src.handoff.outputs import Amis, Containers, Outputs
 from lambda_src.handoff.run import Target
 from local_aws.server import LocalAws
 
 REGIONS = ("us-east-1", "eu-west-1")
 HOME, ABROAD = REGIONS
+ACCOUNT = "000000000000"
 BY = "arn:aws:lambda:us-east-1:000000000000:function:acme_web_handoff"
 COMPONENT = "arn:aws:imagebuilder:us-east-1:aws:component/update-linux/x.x.x"
 PARENT = "arn:aws:imagebuilder:us-east-1:aws:image/amazon-linux-2023-x86/x.x.x"
@@ -69,6 +72,8 @@ class ImageWorld:
         # What a test does with these meets no fault.
         self.other_imagebuilder = _client("imagebuilder", HOME, user="test", url=url)
         self.other_ssm = {region: _client("ssm", region, user="test", url=url) for region in REGIONS}
+        self.other_history = made_history(local_aws, image=self.name, region=HOME)
+        self.history = replace(self.other_history, s3=client("s3", HOME))
         self.recipe = {"name": f"acme_{self.name}", "parentImage": parent}
         self.pipeline = self._create_pipeline()
         self.image = Image(
@@ -169,6 +174,7 @@ class ImageWorld:
         *,
         confirm_within_seconds: float = 0.25,
         seconds_left: Callable[[], float] = lambda: 300.0,
+        now: datetime | None = None,
     ) -> Run:
         """Call the function with a message, the schedule's event (None) or anything else; it prints one line."""
         output, error = io.StringIO(), ""
@@ -179,7 +185,9 @@ class ImageWorld:
                     image=self.image,
                     imagebuilder=self.imagebuilder,
                     targets=self.targets,
+                    history=self.history,
                     by=BY,
+                    now=now,
                     confirm_within_seconds=confirm_within_seconds,
                     seconds_left=seconds_left,
                 )
@@ -192,6 +200,16 @@ class ImageWorld:
     def message(self, arn: str, *, status: str = "AVAILABLE") -> dict[str, Any]:
         """What SNS sends to the function about a build."""
         return sns_event(json.dumps(documented_message(arn, pipeline=self.image.pipeline_arn, status=status)))
+
+
+def made_history(local_aws: LocalAws, *, image: str, region: str, namespace: str = "acme") -> History:
+    """The history of an image, in a bucket that is made when there is none."""
+    bucket = history_bucket(namespace, account=ACCOUNT, region=region)
+    s3 = _client("s3", region, user="test", url=local_aws.endpoint)
+    place: Any = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    with suppress(ClientError):  # an earlier test made it
+        s3.create_bucket(Bucket=bucket, **place)
+    return History(s3, bucket, ACCOUNT, image)
 
 
 class ContainerImageWorld(ImageWorld):

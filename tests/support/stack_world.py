@@ -22,7 +22,7 @@ from lambda_src.handoff.outputs import Amis
 from lambda_src.handoff.run import Target
 from local_aws.server import LocalAws
 from tests.support.estates import configuration
-from tests.support.handoff_world import SCHEDULE
+from tests.support.handoff_world import SCHEDULE, made_history
 from tests.support.requests import request
 
 _MADE = ("component", "image_recipe", "infrastructure_configuration", "distribution_configuration", "image_pipeline")
@@ -67,6 +67,7 @@ class Stack:
                     self._target(region, architecture=self._configuration.architecture)
                     for region in self._configuration.regions
                 ],
+                history=made_history(self._aws, image=self._configuration.image, region=self.region),
                 by="arn:aws:lambda:us-east-1:000000000000:function:handoff",
             )
         line: Mapping[str, Any] = json.loads(written.getvalue())
