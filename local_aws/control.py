@@ -6,12 +6,13 @@
     POST /_local_aws/ami-launched    {"ami": "ami-…", "date": "…"}     change when an AMI was launched last
     POST /_local_aws/next-refresh    {"group": "…", "status": "Failed", "percentage": 50, "reason": "…"}
                                      how the next instance refresh of a group ends; "Refused": it does not start
+    POST /_local_aws/next-conflict   {"bucket": "…"}                   the next conditional write to a bucket fails: 409
     GET  /_local_aws/messages        {"messages": ["…"]}               what Image Builder published, oldest first
     POST /_local_aws/lifecycle       {"policy": "arn:…", "at": "…"}    run a lifecycle policy as if it were then
     POST /_local_aws/role            {"account": "…", "name": "…", "trusts": ["…"]}
                                      make a role that accounts, roles or services can assume; {"arn": "…"}
     POST /_local_aws/organization    {"account": "…", "path": "o-…/r-…/ou-…/"}    put an account into an organization
-    POST /_local_aws/reset           {}                                Image Builder and organizations forget everything
+    POST /_local_aws/reset           {}                                forget all of this, and Image Builder's resources
 
 ministack forgets everything on `POST /_ministack/reset`. `server.LocalAws` has a method for each.
 """
@@ -29,6 +30,7 @@ from local_aws.image_builder.builds import Builds, Failure, failure_reason
 from local_aws.image_builder.operations import ImageBuilder
 from local_aws.ministack.amis import Amis
 from local_aws.ministack.auto_scaling import AutoScaling, End
+from local_aws.ministack.s3 import S3
 from local_aws.organizations import Organizations
 
 
@@ -41,6 +43,7 @@ class Control:
     amis: Amis
     auto_scaling: AutoScaling
     organizations: Organizations
+    s3: S3
     clients: Clients
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,9 +80,12 @@ class Control:
                 return {"arn": self._make_role(options["name"], account=options["account"], trusts=options["trusts"])}
             case "POST organization":
                 self.organizations.place(options["account"], options["path"])
+            case "POST next-conflict":
+                self.s3.conflict_next_write(options["bucket"])
             case "POST reset":
                 self.image_builder.reset()
                 self.organizations.reset()
+                self.s3.reset()
             case "GET messages":
                 return {"messages": self.builds.messages}
             case _:

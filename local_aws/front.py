@@ -25,8 +25,10 @@ from local_aws.ministack.ec2 import Ec2
 from local_aws.ministack.iam import Iam
 from local_aws.ministack.keys import Keys
 from local_aws.ministack.launches import Launches
+from local_aws.ministack.parameter_authors import ParameterAuthors
 from local_aws.ministack.parameter_limits import ParameterLimits
 from local_aws.ministack.public_parameters import PublicParameters
+from local_aws.ministack.s3 import S3
 from local_aws.organizations import Organizations
 
 
@@ -55,12 +57,14 @@ class Front:
         keys = Keys(app=app, callers=callers)
         launches = Launches(images=images, amis=amis, keys=keys)
         auto_scaling = AutoScaling(app=app, callers=callers, launches=launches)
+        s3 = S3(app=app)
         self._control = Control(
             builds=builds,
             image_builder=image_builder,
             amis=amis,
             auto_scaling=auto_scaling,
             organizations=organizations,
+            s3=s3,
             clients=clients,
         )
         self._services: Mapping[str, App] = {
@@ -72,8 +76,9 @@ class Front:
             "imagebuilder": ImageBuilderApp(image_builder, callers=callers),
             "kms": keys,
             "monitoring": WholeAlarms(app=app),
+            "s3": s3,
+            "ssm": PublicParameters(app=ParameterLimits(app=ParameterAuthors(app=app, callers=callers))),
             "sts": AssumedRoles(app=app, callers=callers),
-            "ssm": PublicParameters(app=ParameterLimits(app=app)),
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

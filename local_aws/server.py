@@ -145,6 +145,10 @@ class LocalAws:
         """
         self._control("next-refresh", {"group": group, "status": status, "percentage": percentage, "reason": reason})
 
+    def conflict_next_write(self, bucket: str) -> None:
+        """Let the next conditional PutObject to a bucket fail with 409, as if another had finished meanwhile."""
+        self._control("next-conflict", {"bucket": bucket})
+
     def run_lifecycle_policy(self, arn: str, *, at: datetime) -> str:
         """Run a lifecycle policy as if it were `at`; gives the ID of the lifecycle execution."""
         return str(self._control("lifecycle", {"policy": arn, "at": at.isoformat()})["execution"])

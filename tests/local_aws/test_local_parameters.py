@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -71,3 +72,39 @@ def test_a_hundred_versions_are_kept_and_a_label_on_the_oldest_stops_the_next(ss
         ssm.put_parameter(Name=name, Value="ami-101", Overwrite=True)
     ssm.label_parameter_version(Name=name, ParameterVersion=101, Labels=["approved"])
     ssm.put_parameter(Name=name, Value="ami-101", Overwrite=True)
+
+
+def test_history_says_who_wrote_each_version(local_aws: LocalAws, ssm: Any, name: str) -> None:
+    role = local_aws.make_role("promoter", account="000000000000", trusts=["000000000000"])
+    key = local_aws.client("sts").assume_role(RoleArn=role, RoleSessionName="kim@example.com")["Credentials"]
+    session = boto3.client(
+        "ssm",
+        region_name="us-east-1",
+        endpoint_url=local_aws.endpoint,
+        aws_access_key_id=key["AccessKeyId"],
+        aws_secret_access_key=key["SecretAccessKey"],
+        aws_session_token=key["SessionToken"],
+    )
+    ssm.put_parameter(Name=name, Value="ami-0", Type="String")
+    session.put_parameter(Name=name, Value="ami-1", Overwrite=True)
+    by_role = "arn:aws:sts::000000000000:assumed-role/promoter/kim@example.com"
+    history = ssm.get_parameter_history(Name=name)["Parameters"]
+    assert [version["LastModifiedUser"] for version in history] == ["arn:aws:iam::000000000000:root", by_role]
+    asked = [{"Key": "Name", "Values": [name]}]
+    (described,) = ssm.describe_parameters(ParameterFilters=asked)["Parameters"]
+    assert described["LastModifiedUser"] == by_role
+
+    abroad = local_aws.client("ssm", region="eu-west-1")
+    abroad.put_parameter(Name=name, Value="ami-0", Type="String")
+    abroad.put_parameter(Name=name, Value="ami-1", Overwrite=True)
+    other = [version["LastModifiedUser"] for version in abroad.get_parameter_history(Name=name)["Parameters"]]
+    assert other == ["arn:aws:iam::000000000000:root"] * 2
+
+
+def test_each_version_has_its_description_and_one_without_keeps_the_last(ssm: Any, name: str) -> None:
+    # the AWS provider relies on it: it sends a description only when that changes (internal/service/ssm/parameter.go)
+    ssm.put_parameter(Name=name, Value="ami-0", Type="String", Description="first")
+    ssm.put_parameter(Name=name, Value="ami-1", Overwrite=True)
+    ssm.put_parameter(Name=name, Value="ami-2", Overwrite=True, Description="third")
+    history = ssm.get_parameter_history(Name=name)["Parameters"]
+    assert [version["Description"] for version in history] == ["first", "first", "third"]
