@@ -2,7 +2,7 @@
 
 ministack registers AMIs and shares them with accounts. The rest of what EC2 knows about an AMI is kept here: its date
 (without it `data.aws_ami` cannot find the newest), how it boots (without it the AWS provider would replace the AMI),
-what it was copied from, deprecation, fast launch, and the organizations that it is shared with. `described_images`
+what it was made from, deprecation, fast launch, and the organizations that it is shared with. `described_images`
 shows it.
 """
 
@@ -14,6 +14,7 @@ from xml.etree.ElementTree import Element
 
 from local_aws.dates import api_date
 from local_aws.errors import AwsError
+from local_aws.ministack.public_images import by_ami
 from local_aws.ministack.query_api import Query, add
 from local_aws.organizations import Organizations
 
@@ -24,6 +25,7 @@ _BOOT = {
     "SriovNetSupport": "sriovNetSupport",
 }
 """RegisterImage's parameters about booting, and the elements that show them."""
+_LONGEST_ANCESTRY = 50
 _ORGANIZATIONS = {"OrganizationArn": "organizationArn", "OrganizationalUnitArn": "organizationalUnitArn"}
 
 
@@ -72,6 +74,24 @@ class Amis:
         self._of(ami).shown |= {"sourceImageId": source_ami, "sourceImageRegion": region}
         if platform == "Windows":
             self._of(ami).shown["platform"] = "windows"
+
+    def ancestry(self, ami: str, *, region: str) -> list[Mapping[str, str | None]]:
+        """The items of a GetImageAncestry answer: an AMI, its parent, and so on.
+
+        According to "AMI ancestry" in EC2's user guide, what an AMI was made from stays known when its source is
+        deregistered, and to accounts that cannot see the source. The list ends with a public AMI of a verified
+        provider, with an AMI that has no known source, or after 50.
+        """
+        items: list[Mapping[str, str | None]] = []
+        while ami and len(items) < _LONGEST_ANCESTRY:
+            public = by_ami(ami, region=region)
+            shown = {"creationDate": public.created} if public else self.facts(ami).shown
+            source = {name: shown.get(name) for name in ("sourceImageId", "sourceImageRegion")}
+            alias = public.owner_alias if public else None
+            created = shown.get("creationDate")
+            items.append({"creationDate": created, "imageId": ami, "imageOwnerAlias": alias, **source})
+            ami, region = source["sourceImageId"] or "", source["sourceImageRegion"] or ""
+        return items
 
     def facts(self, ami: str) -> AmiFacts:
         """What is known about an AMI."""

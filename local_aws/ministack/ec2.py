@@ -20,6 +20,7 @@ from local_aws.ministack.group_instances import Origin, describe_instances
 from local_aws.ministack.launch_templates import LaunchTemplates
 from local_aws.ministack.query_api import Query, changed, parsed, xml_answer
 from local_aws.ministack.snapshot_imports import SnapshotImports
+from local_aws.ministack.tags import check_new_tags, delete_tags
 
 _FOR_OWNERS = (
     *("DeregisterImage", "DisableImage", "DisableImageDeprecation", "EnableImage", "EnableImageDeprecation"),
@@ -79,6 +80,16 @@ class Ec2:
                 if query.action == "DisableImage":
                     await _unshare(query)
                 self._amis.change_state(query.parameters)
+                return _answer(query, {"return": True})
+            case "GetImageAncestry":
+                await self._images.check(query, [query.parameters["ImageId"]], account=account)
+                entries = self._amis.ancestry(query.parameters["ImageId"], region=query.region)
+                return _answer(query, {"imageAncestryEntrySet": entries})
+            case "CreateTags":
+                await check_new_tags(query, images=self._images, account=account)
+                return await query.answer()
+            case "DeleteTags":
+                await delete_tags(query, images=self._images, account=account)
                 return _answer(query, {"return": True})
             case "EnableFastLaunch":
                 return _answer(query, self._amis.enable_fast_launch(query, account=account))
