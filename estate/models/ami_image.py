@@ -235,7 +235,9 @@ class AmiImage(ImageBase):
         AfterValidator(_check_system),
         StandIn("amazon-linux-2023", guess=_nearest_system),
     ]
-    """The operating system: one of the catalogue."""
+    """The operating system: one of the catalogue. In YAML, an image that is built on another one of the estate has its
+    operating system and architecture if it does not say an `os`. In Python, write `os=base.os`: a model is complete by
+    itself, before there is an estate in which a base could be looked up."""
     architecture: Architecture = "x86_64"
     """The processor architecture. Default: x86_64."""
     parent: Parent | None = None
