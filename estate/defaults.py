@@ -15,6 +15,7 @@ from estate.declarations import Declarations
 from estate.models.ami_image import AmiImage
 from estate.models.container_image import ContainerImage
 from estate.models.fleet import Fleet
+from estate.models.renamed import instead_of
 from estate.models.salvage import model_of
 from estate.models.types import NAME
 from estate.problems import Checked, Key, Problem, collected, did_you_mean, shown
@@ -134,7 +135,8 @@ def _check(model: type[BaseModel], values: _Fields, key: Key, known: Set[str]) -
     """What is wrong with some fields of a model, whatever the others are."""
     for name in values:
         if name not in known:
-            yield Problem((*key, name), "unknown key", shown(name), did_you_mean(name, known))
+            remedy = instead_of(name, values[name], known) or did_you_mean(name, known)
+            yield Problem((*key, name), "unknown key", shown(name), remedy)
     fields = {name: value for name, value in values.items() if name in known}
     _, problems = collected(model_of(model, {**fields, "name": "stand-in"}, key=key))
     yield from (problem for problem in problems if problem.key[len(key) : len(key) + 1] in {(name,) for name in fields})

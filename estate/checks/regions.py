@@ -20,8 +20,8 @@ def settings(context: Context) -> Iterator[Problem]:
         homes.setdefault(image.home, image.name)
     for home, name in homes.items():
         why = f"the home of image {name}"
-        if context.settings.kms_key:
-            yield from _elsewhere(context.settings.kms_key, home, ("settings", "kms_key"), why)
+        if context.settings.kms_key_id:
+            yield from _elsewhere(context.settings.kms_key_id, home, ("settings", "kms_key_id"), why)
         for index, arn in enumerate(context.settings.alarm_actions):
             yield from _elsewhere(arn, home, ("settings", "alarm_actions", index), why)
 

@@ -50,8 +50,8 @@ def of_a_container_image(image: ContainerImage, context: Context) -> Iterator[Pr
 
 
 def of_a_repository(image: ContainerImage, context: Context) -> Iterator[Problem]:
-    """A container image has `retention` or `repository.keep`, not both: ECR does not know which images channels point
-    to."""
-    if image.retention and image.made_repository and (keep := image.made_repository.keep):
+    """A container image has `retention` or `repository.keep_newest`, not both: ECR does not know which images channels
+    point to."""
+    if image.retention and image.made_repository and (keep := image.made_repository.keep_newest):
         rule = "ECR would delete images to which channels point, which retention keeps"
-        yield Problem(("repository", "keep"), rule, str(keep), "delete it")
+        yield Problem(("repository", "keep_newest"), rule, str(keep), "delete it")

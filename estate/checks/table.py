@@ -181,7 +181,7 @@ _OF_FLEETS: tuple[Rule[Fleet], ...] = (
     Rule(fleets.load_balancer, reads=("fleet.target_group_arns", "fleet.security_group_ids")),
     Rule(tags.number_of_a_fleet, reads=("fleet.tags", "settings.tags")),
     Rule(tags.case_of_a_fleet, reads=("fleet.tags", "settings.tags")),
-    Rule(tags.metadata, reads=("fleet.tags", "fleet.metadata")),
+    Rule(tags.metadata, reads=("fleet.tags", "fleet.metadata_options")),
     Rule(regions.topics_of_a_fleet, reads=("fleet.notifications", "fleet.region")),
     Rule(regions.target_groups, reads=("fleet.target_group_arns", "fleet.region")),
     Rule(regions.key_of_the_root_volume, reads=("fleet.root_volume", "fleet.region")),
@@ -218,12 +218,12 @@ _OF_FLEETS_WITH_IMAGES: tuple[Rule[Fleet, AmiImage], ...] = (
 )
 
 _ACROSS: tuple[Rule[()], ...] = (
-    Rule(regions.settings, reads=("settings.kms_key", "settings.alarm_actions", "image.regions")),
+    Rule(regions.settings, reads=("settings.kms_key_id", "settings.alarm_actions", "image.regions")),
     Rule(accounts.dashboards, reads=("settings.dashboards", "image.account", "image.regions")),
     Rule(bases.circles, reads=("image.parent",)),
     Rule(components.names_in_arns, reads=("image.build[]", "image.test[]")),
     Rule(workflows.names_in_arns, reads=("image.workflows",)),
-    Rule(tags.metadata_of_settings, reads=("settings.tags", "fleet.metadata")),
+    Rule(tags.metadata_of_settings, reads=("settings.tags", "fleet.metadata_options")),
 )
 
 RULES: tuple[Rules[*tuple[Any, ...]] | RulesAcross, ...] = (

@@ -63,7 +63,7 @@ def case_of_a_fleet(fleet: Fleet, context: Context) -> Iterator[Problem]:
 
 def metadata(fleet: Fleet, context: Context) -> Iterator[Problem]:
     """If the tags of a fleet are in the metadata of its instances, their keys can be parts of a path."""
-    if fleet.metadata.instance_tags:
+    if fleet.metadata_options.instance_metadata_tags:
         yield from _in_metadata(fleet.tags, fleet, ("tags",))
 
 
@@ -71,7 +71,7 @@ def metadata_of_settings(context: Context) -> Iterator[Problem]:
     """If a fleet has its tags in the metadata of its instances, the tag keys of the settings can be parts of a path,
     too."""
     for fleet in context.fleets.values():
-        if fleet.metadata.instance_tags:
+        if fleet.metadata_options.instance_metadata_tags:
             yield from _in_metadata(context.settings.tags, fleet, ("settings", "tags"))
             return
 
@@ -81,7 +81,7 @@ def _in_metadata(tags: _Tags, fleet: Fleet, key: Key) -> Iterator[Problem]:
     for name in tags:
         if " " in name or "/" in name or name in (".", "..", "_index"):
             rule = f"a key in the metadata of fleet {fleet.name} must not contain a space or /, or be . or _index"
-            remedy = "rename it, or write metadata: {instance_tags: false}"
+            remedy = "rename it, or write metadata_options: {instance_metadata_tags: false}"
             yield Problem((*key, name), rule, shown(name), remedy)
 
 

@@ -76,7 +76,7 @@ class Repository(BaseModel):
     kms_keys: dict[Region, KmsKeyArn] = {}
     """A key of your own for the images of a region, by region. ECR cannot change the key of an existing repository.
     Default: AWS's key for ECR."""
-    keep: Annotated[StrictInt, Field(ge=1, le=100_000)] | None = None
+    keep_newest: Annotated[StrictInt, Field(ge=1, le=100_000)] | None = None
     """How many of the newest images are kept. ECR does not know about channels: keep more images than are built between
     two moves of the slowest channel. Default: all images that have a tag; an image without a tag is deleted after a
     day."""
@@ -89,7 +89,7 @@ def _from_text(value: Any) -> Any:
     if not isinstance(value, str | dict | Repository):
         rule, remedy = (
             "must be a repository",
-            "write the name of an existing one, or the settings of a new one: {keep: …}",
+            "write the name of an existing one, or the settings of a new one: {keep_newest: …}",
         )
         raise RuleError(rule, got=shown(value), remedy=remedy)
     return value

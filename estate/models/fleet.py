@@ -102,8 +102,8 @@ class HealthCheck(BaseModel):
 class Rollout(BaseModel):
     """How the instances are replaced when the launch template changes, for example because its AMI changed.
 
-    The fields are those of the provider's `instance_refresh` preferences. The apply that changes the launch template
-    starts the instance refresh.
+    The fields are those of the provider's `instance_refresh` preferences, but for the duration `warmup`. The apply that
+    changes the launch template starts the instance refresh.
     """
 
     model_config = FROZEN
@@ -154,16 +154,16 @@ class FleetRootVolume(BaseModel):
         return self
 
 
-class Metadata(BaseModel):
+class MetadataOptions(BaseModel):
     """How the instances reach their metadata, which includes the credentials of their role. Always by version 2
     (IMDSv2) only."""
 
     model_config = FROZEN
 
-    hop_limit: HopLimit = 1
+    http_put_response_hop_limit: HopLimit = 1
     """How many network hops the metadata may travel; a container on the instance needs 2. Default: 1; only the instance
     itself can use its role."""
-    instance_tags: StrictBool | None = None
+    instance_metadata_tags: StrictBool | None = None
     """Whether the instance's tags are in its metadata, where everybody who reaches the metadata can read them. To
     switch it off again, write `false`. Default: disabled."""
 
@@ -224,7 +224,7 @@ class Fleet(BaseModel):
     """The root volume. Default: gp3, encrypted, as large as the AMI's."""
     volumes: dict[DeviceName, FleetVolume] = {}
     """Volumes in addition to the root volume, by device name. Default: those of the AMI."""
-    metadata: Metadata = Metadata()
+    metadata_options: MetadataOptions = MetadataOptions()
     """How the instances reach their metadata. Default: version 2 (IMDSv2) only, one hop, without tags."""
     max_age: Annotated[Duration, Counted("hour", least=1, most=876_000)] = Duration(60, "day")
     """From which age of the AMI plans warn. Default: 60 days."""

@@ -1,9 +1,18 @@
-"""Keys that had another name before: the line to write instead."""
+"""Keys that had another name before: the line to write instead. docs/upgrading.md lists them."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from estate.models.durations import Duration
+
+_NAMES: Mapping[str, str] = {
+    "kms_key": "kms_key_id",
+    "keep": "keep_newest",
+    "metadata": "metadata_options",
+    "hop_limit": "http_put_response_hop_limit",
+    "instance_tags": "instance_metadata_tags",
+}
+"""Keys with the same values as before."""
 
 _DURATIONS: Mapping[str, tuple[str, str]] = {
     "timeout_minutes": ("timeout", "minute"),
@@ -15,14 +24,30 @@ _DURATIONS: Mapping[str, tuple[str, str]] = {
 }
 """Durations that had their unit in the name: the key of today, and the unit."""
 
+_LONGEST_VALUE = 100
+"""Longer text is left out of the remedy."""
+
 
 def instead_of(key: str, value: Any, known: Collection[str]) -> str | None:
     """The remedy for a key that was renamed, where the new name is one of the `known`; None for another key."""
     if key == "provider_version" and "providers" in known:
         constraint = ">= 6.40.0, < 7.0.0" if value == 6 else ">= 5.100.0, < 7.0.0"
         return f'write providers: {{aws: "{constraint}"}}'
+    if (name := _NAMES.get(key, "")) in known:
+        return f"write {_with_new_names(key, value)}"
     name, unit = _DURATIONS.get(key, ("", ""))
     if name not in known:
         return None
     is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 0
     return f"write {name}: {Duration(value, unit) if is_count else f'… {unit}s'}"
+
+
+def _with_new_names(key: str, value: Any) -> str:
+    """A key that was renamed, with its value; renamed keys in it are written anew, too."""
+    if isinstance(value, dict) and value.keys() <= _NAMES.keys():
+        text = f"{{{', '.join(_with_new_names(inner, each) for inner, each in value.items())}}}"
+    elif isinstance(value, bool | int):
+        text = str(value).lower()
+    else:
+        text = value if isinstance(value, str) and len(value) < _LONGEST_VALUE else "…"
+    return f"{_NAMES[key]}: {text}"

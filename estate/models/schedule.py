@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, model_validator
 
 from estate.limits import SCHEDULE
+from estate.models.durations import SECONDS, Counted, Duration
 from estate.models.types import exactly_one
 from estate.problems import RuleError, Words, did_you_mean, shown
 
@@ -33,6 +34,16 @@ _DAY_OF_MONTH, _MONTH, _DAY_OF_WEEK, _YEAR = 2, 3, 4, 5
 _NUMBER = re.compile(r"[0-9]{1,4}")
 
 
+def _bare(rate: Any) -> Any:
+    if isinstance(rate, str):
+        _without_brackets(rate, "rate")
+    return rate
+
+
+Rate = Annotated[Duration, Counted("hour", least=1, most=876_000), BeforeValidator(_bare)]
+"""Image Builder takes hours and days."""
+
+
 class Schedule(BaseModel):
     """The `schedule:` of an image. Without a schedule, the pipeline builds only when somebody starts it."""
 
@@ -41,7 +52,7 @@ class Schedule(BaseModel):
     cron: Annotated[str, AfterValidator(lambda text: _check_cron(text)), SCHEDULE] | None = None
     """Six fields: minute, hour, day of month, month, day of week, year; one of the two days is `?`. Default: none;
     `rate` is used."""
-    rate: Annotated[str, BeforeValidator(lambda value: _check_rate(value))] | None = None
+    rate: Rate | None = None
     """An interval, such as `7 days`. Default: none; `cron` is used."""
     timezone: Annotated[str, AfterValidator(lambda text: _check_timezone(text))] = "UTC"
     """The time zone of the cron expression, such as `Asia/Tokyo`. Default: UTC."""
@@ -64,7 +75,11 @@ class Schedule(BaseModel):
     @property
     def expression(self) -> str:
         """The expression as Image Builder takes it."""
-        return f"cron({self.cron})" if self.cron else f"rate({self.rate})"
+        if self.rate is None:
+            return f"cron({self.cron})"
+        is_whole = self.rate.unit != "hour" and self.rate.seconds % SECONDS["day"] == 0
+        unit = "day" if is_whole else "hour"
+        return f"rate({Duration(self.rate.count(unit), unit)})"
 
 
 def _check_cron(text: str) -> str:
@@ -129,16 +144,6 @@ def _without_brackets(text: str, kind: str) -> None:
     if text.strip().startswith(f"{kind}("):
         inner = text.strip().removeprefix(f"{kind}(").removesuffix(")")
         raise RuleError(f"is written without {kind}( )", got=shown(text), remedy=f'write "{inner}"')
-
-
-def _check_rate(value: Any) -> Any:
-    text = "" if value is None else str(value)
-    _without_brackets(text, "rate")
-    match = re.fullmatch(r"([1-9][0-9]{0,4}) (hour|day)(s?)", text)
-    if value is not None and (not match or (match[1] == "1") == bool(match[3])):
-        rule, remedy = "a rate is a whole number of hours or days", 'write "1 day" or "7 days"'
-        raise RuleError(rule, got=shown(value), remedy=remedy)
-    return value
 
 
 @cache

@@ -55,7 +55,7 @@ class Settings(BaseModel):
     """Tags of every resource that Terraform creates and AWS can tag, of new AMIs, and of instances and their volumes.
     They are in the launch templates, so changing them replaces the instances of every fleet. Objects in a bucket have
     none. Default: only Goldsmith's own tags."""
-    kms_key: KmsKeyArn | None = None
+    kms_key_id: KmsKeyArn | None = None
     """The key for topics, queues, logs and buckets. Its policy must let Image Builder, SNS and CloudWatch Logs use it;
     also EventBridge and CloudWatch if an image has `notifications.emails`, and EventBridge if a fleet in the key's
     region has. Default: each image stack creates its own key; so does the stack of a fleet with `notifications.emails`,

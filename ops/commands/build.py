@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 
 import entry
 from estate.problems import RuleError
@@ -12,7 +11,7 @@ from ops.arguments import Commands, add_command, add_configuration, add_json, ch
 from ops.configuration import find_configuration
 from ops.errors import UsageError
 
-HANDOFF_TIMEOUT_IN_SECONDS = 300
+HANDOFF_TIMEOUT = "5 minutes"
 """Lambda retries a run that failed after one minute, and again after two more."""
 
 _NEWEST = True
@@ -65,8 +64,8 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     command.add_argument(
         "--handoff-timeout",
         type=_seconds,
-        default=HANDOFF_TIMEOUT_IN_SECONDS,
-        metavar="SECONDS",
+        default=HANDOFF_TIMEOUT,
+        metavar="DURATION",
         help="how long to wait for `latest` after a good build (default: %(default)s)",
     )
     add_json(command)
@@ -105,7 +104,10 @@ def _reference(arguments: argparse.Namespace) -> BuildReference:
     return reference
 
 
-def _seconds(text: str) -> float:
-    if not re.fullmatch(r"\d+(\.\d+)?", text):
-        raise argparse.ArgumentTypeError(f"must be seconds, got {text!r}")
-    return float(text)
+def _seconds(text: str) -> int:
+    from estate.models.durations import Duration  # with pydantic, which the help does not need
+
+    duration = Duration.parse(text)
+    if duration is None:
+        raise argparse.ArgumentTypeError(f"must be a duration such as '5 minutes', got {text!r}")
+    return duration.seconds

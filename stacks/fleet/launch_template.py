@@ -50,8 +50,8 @@ def add_launch_template(
         metadata_options=LaunchTemplateMetadataOptions(
             http_endpoint="enabled",
             http_tokens="required",
-            http_put_response_hop_limit=fleet.metadata.hop_limit,
-            instance_metadata_tags=_INSTANCE_TAGS[fleet.metadata.instance_tags],
+            http_put_response_hop_limit=fleet.metadata_options.http_put_response_hop_limit,
+            instance_metadata_tags=_INSTANCE_TAGS[fleet.metadata_options.instance_metadata_tags],
         ),
         block_device_mappings=mappings(declared, root_device_name=ami.root_device_name),
         # the provider's default tags are those of the template, not of what is launched from it
@@ -64,11 +64,11 @@ def add_launch_template(
 
 def _kept_tags(fleet: Fleet) -> Iterator[tuple[str, str]]:
     """Not written in every template, because that would replace all instances once."""
-    if fleet.metadata.instance_tags is None:
+    if fleet.metadata_options.instance_metadata_tags is None:
         yield (
             'try(self.metadata_options[0].instance_metadata_tags, null) != "enabled"',
             f"Fleet {fleet.name}: its instances have their tags in their metadata, and AWS's provider keeps that "
-            "setting when it is left out. Write metadata: {instance_tags: false}.",
+            "setting when it is left out. Write metadata_options: {instance_metadata_tags: false}.",
         )
 
 

@@ -47,7 +47,7 @@ def _failed_rollout(declared: EstateFleet) -> EventRule:
 
 def _add_topic(stack: TerraformStack, declared: EstateFleet) -> SnsTopic:
     account = DataAwsCallerIdentity(stack, "account").account_id
-    kms_key = declared.settings.kms_key
+    kms_key = declared.settings.kms_key_id
     if kms_key is None or Arn.parse(kms_key).region != declared.fleet.region:  # a topic needs a key of its region
         kms_key = _add_key(stack, declared, account=account)
     topic = add_topic(

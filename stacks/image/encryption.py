@@ -15,8 +15,8 @@ _SERVICE_LINKED_ROLE = "role/aws-service-role/imagebuilder.amazonaws.com/AWSServ
 
 def add_key(stack: TerraformStack, declared: EstateImage[Image], *, account: str) -> str:
     """The ARN of the key in the settings, or of a key that the stack makes, rotated every year."""
-    if declared.settings.kms_key:
-        return declared.settings.kms_key
+    if declared.settings.kms_key_id:
+        return declared.settings.kms_key_id
     key = KmsKey(
         stack,
         "key",

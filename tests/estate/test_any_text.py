@@ -105,10 +105,10 @@ def test_gets_a_message_of_ours(kind: str, data: st.DataObject, tmp_path_factory
 
 @pytest.mark.parametrize("key", ["[key]", "[base]", "[made]", "made", "with_", "__class__", "model_config"])
 def test_any_unknown_key_is_one_problem_where_it_stands(key: str, tmp_path: Path) -> None:
-    repository = f"repository: {{'{key}': {{'{key}': 1}}, keep: 0}}"
+    repository = f"repository: {{'{key}': {{'{key}': 1}}, keep_newest: 0}}"
     lines = problems_in(written(tmp_path, CONTAINER.replace("dockerfile: file.yml", repository))).splitlines()
     assert len(lines) == 2
-    assert f"{tmp_path}/estate.yaml:3 images.box.repository.keep: must be at least 1, got 0" in lines
+    assert f"{tmp_path}/estate.yaml:3 images.box.repository.keep_newest: must be at least 1, got 0" in lines
     assert any(f"images.box.repository.{key}: unknown key, got '{key}'" in line for line in lines)
     for where, field in (("image", "root_volume"), ("image", "parent"), ("settings", "backend"), ("fleet", "subnets")):
         found = problems_in(written(tmp_path, smallest(where, f"{field}: {{'{key}': 1}}")))

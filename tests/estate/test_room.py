@@ -67,8 +67,8 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         "images.web: a container recipe has at most 25600 bytes, got 2",
     ),
     "an ARN": (
-        estate({"kms_key": f"arn:aws:kms:eu-west-1:123456789012:key/{'0' * 1000}"}),
-        "settings.kms_key: has at most 1024 bytes, got 1039; shorten it",
+        estate({"kms_key_id": f"arn:aws:kms:eu-west-1:123456789012:key/{'0' * 1000}"}),
+        "settings.kms_key_id: has at most 1024 bytes, got 1039; shorten it",
     ),
     "a cron expression": (
         estate(schedule={"cron": f"0 0 {','.join(['1'] * 600)} * ? *"}),

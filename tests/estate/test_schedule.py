@@ -38,9 +38,17 @@ def test_spaces_are_written_as_aws_wants_them() -> None:
     assert Schedule(cron=" 0  3 ? * sun\t*\n").expression == "cron(0 3 ? * sun *)"
 
 
-@pytest.mark.parametrize("rate", ["1 hour", "2 hours", "1 day", "7 days", "365 days"])
+@pytest.mark.parametrize("rate", ["1 hour", "2 hours", "24 hours", "1 day", "7 days", "365 days"])
 def test_takes_rates(rate: str) -> None:
-    assert Schedule(rate=rate).expression == f"rate({rate})"
+    assert Schedule.model_validate({"rate": rate}).expression == f"rate({rate})"
+
+
+@pytest.mark.parametrize(
+    ("rate", "expected"),
+    [("1 week", "7 days"), ("2 months", "60 days"), ("1440 minutes", "1 day"), ("60 minutes", "1 hour")],
+)
+def test_writes_rates_in_hours_or_days(rate: str, expected: str) -> None:
+    assert Schedule.model_validate({"rate": rate}).expression == f"rate({expected})"
 
 
 def test_a_time_zone_is_kept() -> None:
@@ -111,11 +119,14 @@ def test_refuses_what_aws_refuses_and_what_never_fires(cron: str, rule: str) -> 
     assert refusal(cron=cron) == rule
 
 
-@pytest.mark.parametrize(
-    "rate", ["", "7", "7days", "0 days", "1 days", "7 day", "-1 days", "30 minutes", "1.5 days", 7]
-)
+@pytest.mark.parametrize("rate", ["", "7", "7days", "1 days", "7 day", "-1 days", "1.5 days", 7])
 def test_refuses_rates_that_are_none(rate: Any) -> None:
-    assert refusal(rate=rate) == "a rate is a whole number of hours or days"
+    assert refusal(rate=rate) == "must be a duration"
+
+
+def test_refuses_rates_that_image_builder_does_not_take() -> None:
+    assert refusal(rate="30 minutes") == "must be a whole number of hours"
+    assert refusal(rate="0 days") == "must be 1 hour to 876000 hours"
 
 
 def test_refuses_a_rate_as_aws_shows_it() -> None:

@@ -70,7 +70,7 @@ def test_build_in_a_pipe_is_a_line_for_each_state_then_amis_and_latest(world: Op
 
 def test_build_on_a_terminal_is_a_table_that_stays_after_the_end(world: OpsWorld, local_aws: LocalAws) -> None:
     local_aws.set_state_seconds(0.1)
-    written = world.on_a_terminal("build", world.name, "--handoff-timeout", "0")
+    written = world.on_a_terminal("build", world.name, "--handoff-timeout", "0 seconds")
 
     assert written.rindex("\x1b[?25h") > written.rindex("\x1b[?25l"), "the cursor is there again"
     lines = [line.rstrip() for line in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", written).splitlines()]
@@ -104,7 +104,7 @@ def test_build_shows_why_a_build_failed_and_where_its_log_is(world: OpsWorld, lo
 def test_build_says_where_to_look_when_latest_did_not_move(world: OpsWorld) -> None:
     world.web.build()
     world.web.run()
-    answer = world.ops("build", world.name, "--handoff-timeout", "1")
+    answer = world.ops("build", world.name, "--handoff-timeout", "1 second")
 
     name = world.name
     assert f"{name} 1.0.7/2 hand-off, which may take 0:01\n" in answer.out

@@ -144,7 +144,7 @@ def test_follow_believes_no_record_of_another_value(world: OpsWorld) -> None:
     world.web.run()
     ssm, name = world.web.other_ssm[REGION], f"{world.web.path}/latest"
     ssm.put_parameter(Name=name, Value=first, Type="String", Overwrite=True)
-    answer = world.ops("build", world.name, "--attach", "1.0.7/2", "--handoff-timeout", "0")
+    answer = world.ops("build", world.name, "--attach", "1.0.7/2", "--handoff-timeout", "0 seconds")
     assert f"latest still points to {first}" in answer.out, "though the record says 1.0.7/2"
     assert answer.status == 1
 

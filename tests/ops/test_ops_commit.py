@@ -51,7 +51,7 @@ def test_a_build_has_the_commit_of_a_repository_without_changes(world: OpsWorld)
     started, tags = build(world)
     assert (started["commit"], started["no_commit"], tags) == (sha, None, {"goldsmith:commit": sha})
     assert f"\ntagged goldsmith:commit={sha}\n" in world.ops("build", world.name, "--no-wait").out
-    attached = world.ops("build", world.name, "--attach", "--handoff-timeout", "0", "--json")
+    attached = world.ops("build", world.name, "--attach", "--handoff-timeout", "0 seconds", "--json")
     assert json.loads(attached.out)["commit"] == sha
     assert f"configuration of commit {sha}\n" in world.ops("status", f"{world.name}@{started['build']}").out
 

@@ -45,7 +45,10 @@ def test_a_broken_configuration_is_reported_as_in_synthesis(shell: Shell) -> Non
             ("build", "web", "--attach", "newest"),
             "argument --attach: must look like 1.0.912/3, 912/3 or 912, got 'newest'",
         ),
-        (("build", "web", "--handoff-timeout", "long"), "argument --handoff-timeout: must be seconds, got 'long'"),
+        (
+            ("build", "web", "--handoff-timeout", "300"),
+            "argument --handoff-timeout: must be a duration such as '5 minutes', got '300'",
+        ),
     ],
 )
 def test_a_wrong_command_line_is_refused_with_a_message(shell: Shell, arguments: tuple[str, ...], words: str) -> None:

@@ -100,7 +100,7 @@ def test_a_build_can_be_named_by_the_beginning_of_its_version_when_that_is_clear
         answer = world.ops(*command)
         assert (answer.out, answer.err, answer.status) == ("", several, 2)
     for text in ("71", "7182/1", "1.0.7182/1"):
-        attached = world.ops("build", world.name, "--attach", text, "--handoff-timeout", "0")
+        attached = world.ops("build", world.name, "--attach", text, "--handoff-timeout", "0 seconds")
         assert attached.out.splitlines()[0] == f"{world.name} 1.0.7182/1 AVAILABLE"
     none = world.ops("build", world.name, "--attach", "7/9")
     assert (none.err, none.status) == (f"{world.name} has no build 7/9\n", 1)

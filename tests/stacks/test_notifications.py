@@ -10,7 +10,7 @@ REGION = "eu-west-1"
 KEY = f"arn:aws:kms:{REGION}:000000000000:key/0a1b2c3d-0000-0000-0000-000000000000"
 CHAT = f"arn:aws:sns:{REGION}:000000000000:chat"
 ESTATE = """
-settings: {{namespace: tellers, kms_key: "{key}", dashboards: true}}
+settings: {{namespace: tellers, kms_key_id: "{key}", dashboards: true}}
 images:
   web:
     os: amazon-linux-2023

@@ -35,14 +35,14 @@ settings:
     path: /goldsmith/
     permissions_boundary: arn:aws:iam::aws:policy/PowerUserAccess
   tags: {team: platform}
-  kms_key: arn:aws:kms:eu-west-1:123456789012:key/1f2e
+  kms_key_id: arn:aws:kms:eu-west-1:123456789012:key/1f2e
   alarm_actions: ["arn:aws:sns:eu-west-1:123456789012:on-call"]
   dashboards: true
 defaults:
   images: {account: main}
   fleets: {guards: stop}
 environments:
-  prod: {max_age: 20 days, metadata: {hop_limit: 1}}
+  prod: {max_age: 20 days, metadata_options: {http_put_response_hop_limit: 1}}
 images:
   web:
     account: main
@@ -160,7 +160,7 @@ images:
       scan_on_push: false
       image_tag_mutability: MUTABLE
       kms_keys: {eu-west-1: "arn:aws:kms:eu-west-1:123456789012:key/1f2e"}
-      keep: 10
+      keep_newest: 10
       force_delete: true
     container_tags: [newest]
     instance:
@@ -205,7 +205,7 @@ fleets:
         snapshot_id: snap-0123456789abcdef0
         kms_key_id: arn:aws:kms:us-east-1:123456789012:key/1f2e
         delete_on_termination: false
-    metadata: {hop_limit: 2, instance_tags: true}
+    metadata_options: {http_put_response_hop_limit: 2, instance_metadata_tags: true}
     notifications: {emails: [team@example.com], topic_arns: ["arn:aws:sns:us-east-1:123456789012:chat"]}
     max_age: 30 days
     guards: warn

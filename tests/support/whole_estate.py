@@ -56,7 +56,7 @@ class Step:
         tags = ", ".join(f"tag{number}: value" for number in range(12))
         kms_key = f"arn:aws:kms:{HOME}:{OWN}:key/0a1b2c3d-0000-0000-0000-000000000000"
         text = f"""
-settings: {{namespace: {self.namespace}, dashboards: true, kms_key: "{kms_key}", tags: {{{tags}}}}}
+settings: {{namespace: {self.namespace}, dashboards: true, kms_key_id: "{kms_key}", tags: {{{tags}}}}}
 images:
   desk:
     os: windows-server-2022-full

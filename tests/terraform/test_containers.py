@@ -19,20 +19,20 @@ PAGE = PROJECT / "docs" / "containers.md"
 ESTATE = """
 settings:
   namespace: boxes
-  kms_key: arn:aws:kms:eu-west-1:000000000000:key/0a1b2c3d-0000-0000-0000-000000000000
+  kms_key_id: arn:aws:kms:eu-west-1:000000000000:key/0a1b2c3d-0000-0000-0000-000000000000
 images:
   web:
     kind: container
     parent: nginx:1.29
     dockerfile: Dockerfile
-    repository: {force_delete: true, keep: 20}
+    repository: {force_delete: true, keep_newest: 20}
     build: [update-os]
     image_scanning: {image_scanning_enabled: true}
     regions: [eu-west-1, eu-central-1]
     channels: [prod]
 """
 REPOSITORY = ", ecr_configuration: {repository_name: team/unscanned, container_tags: [web]}"
-CHANGED = ESTATE.replace("keep: 20", "keep: 20, image_tag_mutability: MUTABLE").replace(
+CHANGED = ESTATE.replace("keep_newest: 20", "keep_newest: 20, image_tag_mutability: MUTABLE").replace(
     "image_scanning_enabled: true", f"image_scanning_enabled: true{REPOSITORY}"
 )
 TEMPLATE = """\

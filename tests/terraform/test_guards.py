@@ -61,7 +61,7 @@ fleets:
 FAST = """
     root_volume: {throughput: 250, iops: 4000}
     volumes: {/dev/sdf: {volume_size: 200, throughput: 250, iops: 4000}, /dev/sdg: {volume_size: 10}}
-    metadata: {instance_tags: true}
+    metadata_options: {instance_metadata_tags: true}
 """
 PLAIN = """
     volumes: {/dev/sdg: {volume_size: 200, volume_type: st1}}
@@ -315,7 +315,7 @@ def test_stops_at_subnets_of_several_vpcs_and_at_what_the_provider_would_keep_of
     )
     assert fleets.plan()["tagged"].errors == [
         "Fleet tagged: its instances have their tags in their metadata, and AWS's provider keeps that setting "
-        "when it is left out. Write metadata: {instance_tags: false}.",
+        "when it is left out. Write metadata_options: {instance_metadata_tags: false}.",
         f"Fleet tagged: its root volume {kept} Write root_volume: {{throughput: 125}}.",
         f"Fleet tagged: its volume /dev/sdg {kept} Replace the template: terraform apply "
         "-replace=aws_launch_template.launch_template",

@@ -79,7 +79,7 @@ def _add_repository(
         stack,
         f"repository_expiry{suffix}",
         repository=repository.name,
-        policy=json.dumps({"rules": _rules(made.keep)}, separators=(",", ":")),
+        policy=json.dumps({"rules": _rules(made.keep_newest)}, separators=(",", ":")),
         provider=provider,
     )
     return repository.name
