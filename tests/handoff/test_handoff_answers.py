@@ -68,7 +68,7 @@ def test_answer_that_cannot_be_read_stays_in_its_region(
     build = web.build()
     for name, body in bodies.items():
         for region in REGIONS:
-            _point(web, region, value="ami-0f0f0f0f", record="by hand")
+            web.write_latest(region, value="ami-0f0f0f0f", record="by hand")
 
         with intercepted(web.abroad(service), operation, partial(sent, body)):
             run = web.run()
@@ -110,7 +110,7 @@ def test_build_that_cannot_be_read_is_released_without_its_parent(web: ImageWorl
     build = web.build()
     for name, body in JSON.items():
         for region in REGIONS:
-            _point(web, region, value="ami-0f0f0f0f", record="by hand")
+            web.write_latest(region, value="ami-0f0f0f0f", record="by hand")
         with intercepted(web.imagebuilder, "GetImage", partial(sent, body)):
             run = web.run()
         assert web.latest() == web.amis(build), name
@@ -294,18 +294,3 @@ def test_ami_with_an_incomplete_answer_is_neither_chosen_nor_taken_for_deleted(w
 
     assert web.latest()[ABROAD] == web.amis(older)[ABROAD]
     assert run.error == f"acme/{web.name} needs another run: {ABROAD}: an answer of AWS has no {member}"
-
-
-# Records that are not the hand-off's own.
-
-
-def _point(web: ImageWorld, region: str, *, value: str, record: object) -> None:
-    description = record if isinstance(record, str) else json.dumps(record)
-    web.other_ssm[region].put_parameter(
-        Name=f"{web.path}/latest",
-        Value=value,
-        Type="String",
-        DataType="aws:ec2:image",
-        Description=description,
-        Overwrite=True,
-    )

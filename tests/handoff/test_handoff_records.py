@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime, timedelta
 
 import pytest
@@ -23,21 +22,6 @@ from tests.support.handoff_world import (
 PAGE = b"<html><body>Please log in to this network</body></html>"
 
 
-# Records that are not the hand-off's own.
-
-
-def _point(web: ImageWorld, region: str, *, value: str, record: object) -> None:
-    description = record if isinstance(record, str) else json.dumps(record)
-    web.other_ssm[region].put_parameter(
-        Name=f"{web.path}/latest",
-        Value=value,
-        Type="String",
-        DataType="aws:ec2:image",
-        Description=description,
-        Overwrite=True,
-    )
-
-
 FOREIGN = {
     "of another image": "arn:aws:imagebuilder:us-east-1:000000000000:image/acme-db/1.0.0/1",
     "of an image whose name goes on": "arn:aws:imagebuilder:us-east-1:000000000000:image/%s-admin/1.0.0/1",
@@ -56,7 +40,7 @@ def test_record_of_another_image_is_not_asked_for_and_holds_nothing_back(web: Im
     web.run()
     foreign = FOREIGN[name].replace("%s", f"acme-{web.name}")
     record = {"build": foreign, "created": "2099-01-01T00:00:00+00:00", "by": "a copy"}
-    _point(web, ABROAD, value="ami-0f0f0f0f", record=record)
+    web.write_latest(ABROAD, value="ami-0f0f0f0f", record=record)
 
     with intercepted(web.imagebuilder, "GetImage", lambda: refused("AccessDeniedException", status=403)) as asked:
         run = web.run()
@@ -72,7 +56,7 @@ def test_build_that_is_not_shown_stops_only_the_regions_whose_record_names_it(we
     build = web.build()
     arn = f"{build.rpartition('/')[0]}/99"
     record = {"build": arn, "created": web.details(build)["dateCreated"]}
-    _point(web, ABROAD, value="ami-0f0f0f0f", record=record)
+    web.write_latest(ABROAD, value="ami-0f0f0f0f", record=record)
 
     with intercepted(web.imagebuilder, "GetImage", lambda: refused(code, status=403) if code else sent(PAGE)):
         run = web.run()
@@ -88,7 +72,7 @@ def test_build_that_is_not_shown_gives_way_to_a_newer_one(web: ImageWorld, code:
     build = web.build()
     before = datetime.fromisoformat(web.details(build)["dateCreated"]) - timedelta(seconds=1)
     record = {"build": f"{build.rpartition('/')[0]}/99", "created": before.isoformat()}
-    _point(web, ABROAD, value="ami-0f0f0f0f", record=record)
+    web.write_latest(ABROAD, value="ami-0f0f0f0f", record=record)
 
     with intercepted(web.imagebuilder, "GetImage", lambda: refused(code)):
         web.run()
@@ -106,7 +90,7 @@ def test_record_fits_whatever_was_there(local_aws: LocalAws, text: str, long_par
     web = ImageWorld(local_aws, parent=f"ssm:{_long_parent(local_aws)}" if long_parent else PARENT)
     build = web.build()
     for region in REGIONS:
-        _point(web, region, value=text, record="by hand")
+        web.write_latest(region, value=text, record="by hand")
 
     run = web.run()
 

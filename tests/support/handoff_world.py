@@ -163,6 +163,17 @@ class ImageWorld:
         """The channels of a region as a person's commands read them."""
         return read_channels(self.other_ssm[region], path=self.path)
 
+    def write_latest(self, region: str, *, value: str, record: object) -> None:
+        """Move `latest` by hand; a record that is no text is written as JSON."""
+        self.other_ssm[region].put_parameter(
+            Name=f"{self.path}/latest",
+            Value=value,
+            Type="String",
+            DataType="aws:ec2:image",
+            Description=record if isinstance(record, str) else json.dumps(record),
+            Overwrite=True,
+        )
+
     def latest(self) -> dict[str, str]:
         """Where `latest` points, by region."""
         found = {region: self.channels(region) for region in REGIONS}

@@ -74,16 +74,18 @@ images:
         return estate.declare(text, {"app": self.component, "look": self.look, "long": LONG})
 
 
-FULL = Step(
-    component=COMPONENT + "#" * 20_000,
-    desk=f"""
-    image_scanning: {{image_scanning_enabled: true}}
+_WORKFLOWS = f"""\
     workflows:
       build: documents/long.yaml
       test:
         - {{use: documents/look.yaml, with: {{note: "{LETTERS}"}}, on_failure: CONTINUE}}
         - {TEST}
-    infrastructure:
+"""
+FULL = Step(
+    component=COMPONENT + "#" * 20_000,
+    desk=f"""
+    image_scanning: {{image_scanning_enabled: true}}
+{_WORKFLOWS}    infrastructure:
       instance_types: [m5.large]
       placement: {{tenancy: host, host_id: h-0123456789abcdef0, availability_zone: {HOME}a}}
       key_pair: builders
@@ -124,12 +126,7 @@ CHANGED = Step(
     kiosk=_PUBLIC,
     desk=f"""
     image_scanning: {{image_scanning_enabled: true}}
-    workflows:
-      build: documents/long.yaml
-      test:
-        - {{use: documents/look.yaml, with: {{note: "{LETTERS}"}}, on_failure: CONTINUE}}
-        - {TEST}
-    infrastructure:
+{_WORKFLOWS}    infrastructure:
       instance_types: [m5.large, m5a.large]
       placement: {{tenancy: host, host_resource_group_arn: "{GROUP}"}}
 {_LATER}
