@@ -89,7 +89,11 @@ class S3:
                 code="InvalidBucketOwnerAWSAccountID",
                 message=f"The value of the expected bucket owner parameter must be an AWS Account ID... [{expected}]",
             )
-        buckets = {**scope, "method": "GET", "path": "/", "raw_path": b"/", "query_string": b""}
+        # without the headers of the request's body, which a list of buckets does not have
+        headers = [
+            (name, value) for name, value in scope["headers"] if name in (b"authorization", b"host", b"x-amz-date")
+        ]
+        buckets = {**scope, "method": "GET", "path": "/", "raw_path": b"/", "query_string": b"", "headers": headers}
         listed = parsed(await answer_of(self._app, signed(buckets, account=expected), with_body(b"")))
         if _bucket(scope) not in {name.text for name in listed.iterfind("{*}Buckets/{*}Bucket/{*}Name")}:
             # a bucket that does not exist is another refusal, which is ministack's

@@ -167,7 +167,7 @@ def test_conflict_comes_when_asked_for_and_once(local_aws: LocalAws, s3: Any, bu
 
 def test_bucket_of_another_owner_than_expected_is_refused(local_aws: LocalAws, s3: Any, bucket: str) -> None:
     own = {"Bucket": bucket, "ExpectedBucketOwner": "000000000000"}
-    s3.put_object(**own, Key=KEY, Body=b"")
+    s3.put_object(**own, Key=KEY, Body=b"moved")
     assert s3.list_objects_v2(**own)["KeyCount"] == 1
     wrong = {"Bucket": bucket, "ExpectedBucketOwner": OTHER}
     for call, more in (
@@ -178,7 +178,7 @@ def test_bucket_of_another_owner_than_expected_is_refused(local_aws: LocalAws, s
     ):
         assert refusal(call, **wrong, **more) == "AccessDenied: Access Denied"
     assert refusal(s3.head_object, **wrong, Key=KEY) == "403: Forbidden"
-    assert s3.get_object(**own, Key=KEY)["Body"].read() == b""
+    assert s3.get_object(**own, Key=KEY)["Body"].read() == b"moved"
 
     others = local_aws.client("s3", account=OTHER)
     assert refusal(others.get_object, **own, Key=KEY).startswith("AccessDenied: ")
