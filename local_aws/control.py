@@ -12,6 +12,8 @@
     POST /_local_aws/role            {"account": "…", "name": "…", "trusts": ["…"]}
                                      make a role that accounts, roles or services can assume; {"arn": "…"}
     POST /_local_aws/organization    {"account": "…", "path": "o-…/r-…/ou-…/"}    put an account into an organization
+    POST /_local_aws/record-calls    {"agent": "…"}                    keep the calls whose user agent contains this
+    GET  /_local_aws/calls           {"calls": [{…}]}                  each different call that was kept, oldest first
     POST /_local_aws/reset           {}                                forget all of this, and Image Builder's resources
 
 ministack forgets everything on `POST /_ministack/reset`. `server.LocalAws` has a method for each.
@@ -24,6 +26,7 @@ from datetime import datetime
 from typing import Any
 
 from local_aws.asgi import Answer, Receive, Scope, Send, read_body, send_answer
+from local_aws.calls import Calls
 from local_aws.clients import Clients
 from local_aws.errors import AwsError
 from local_aws.image_builder.builds import Builds, Failure, failure_reason
@@ -38,6 +41,7 @@ from local_aws.organizations import Organizations
 class Control:
     """An ASGI app for the paths under `/_local_aws/`."""
 
+    calls: Calls
     builds: Builds
     image_builder: ImageBuilder
     amis: Amis
@@ -48,11 +52,15 @@ class Control:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Do what is asked; status 400 with a message for what is not understood."""
+        content: dict[str, Any]
         try:
             options = json.loads(await read_body(receive) or b"{}")
             request = f"{scope['method']} {scope['path'].removeprefix('/_local_aws/')}"
-            # in a thread, because lifecycle policies ask EC2, which this event loop serves
-            content, status = await asyncio.to_thread(self._do, request, options), 200
+            if request == "GET calls":
+                content, status = {"calls": await self.calls.recorded()}, 200
+            else:
+                # in a thread, because lifecycle policies ask EC2, which this event loop serves
+                content, status = await asyncio.to_thread(self._do, request, options), 200
         except (ValueError, KeyError, TypeError, AttributeError, AwsError) as error:
             content, status = {"message": f"not understood: {error!r}"}, 400
         await send_answer(send, Answer(status, {"content-type": "application/json"}, json.dumps(content).encode()))
@@ -82,6 +90,8 @@ class Control:
                 self.organizations.place(options["account"], options["path"])
             case "POST next-conflict":
                 self.s3.conflict_next_write(options["bucket"])
+            case "POST record-calls":
+                self.calls.record(options.get("agent"))
             case "POST reset":
                 self.image_builder.reset()
                 self.organizations.reset()

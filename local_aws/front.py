@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from local_aws.asgi import App, Message, Receive, Scope, Send, region_and_service
+from local_aws.calls import Calls
 from local_aws.clients import Clients
 from local_aws.control import Control
 from local_aws.image_builder.app import ImageBuilderApp
@@ -58,7 +59,9 @@ class Front:
         launches = Launches(images=images, amis=amis, keys=keys)
         auto_scaling = AutoScaling(app=app, callers=callers, launches=launches)
         s3 = S3(app=app)
+        self._calls = Calls(callers=callers)
         self._control = Control(
+            calls=self._calls,
             builds=builds,
             image_builder=image_builder,
             amis=amis,
@@ -91,6 +94,7 @@ class Front:
             await self._control(scope, receive, send)
         else:
             _, service = region_and_service(scope)
+            receive = await self._calls.note(scope, receive)
             await self._services.get(service, self._ministack)(scope, receive, send)
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -22,6 +22,7 @@ from typing import Any, Literal, Self
 
 import boto3
 
+from local_aws.calls import Call
 from local_aws.clients import ACCOUNT
 
 _READY_WITHIN_SECONDS = 60
@@ -163,6 +164,14 @@ class LocalAws:
     def place_account(self, account: str, path: str) -> None:
         """Put an account into an organization, at a path such as `o-a1b2c3d4e5/r-ab12/ou-ab12-11111111/`."""
         self._control("organization", {"account": account, "path": path})
+
+    def record_calls(self, agent: str | None) -> None:
+        """Forget the calls that were kept, and keep those whose user agent contains a text. None: keep none."""
+        self._control("record-calls", {"agent": agent})
+
+    def calls(self) -> list[Call]:
+        """Each different call since `record_calls`, oldest first."""
+        return [Call(**call) for call in self._control("calls")["calls"]]
 
     def log(self) -> str:
         """What the server has written so far, for example why it refused something that AWS might allow."""

@@ -26,19 +26,12 @@ class Query:
     @cached_property
     def parameters(self) -> Mapping[str, str]:
         """As they were sent, with names like `Filter.1.Value.2`."""
-        return dict(parse_qsl(self.body.decode(errors="replace"), keep_blank_values=True))
+        return parameters_of(self.body)
 
     @cached_property
     def tree(self) -> Mapping[str, Any]:
         """The parameters as mappings and lists: `{"Filter": [{"Name": …, "Value": […]}]}`."""
-        tree: dict[str, Any] = {}
-        for name, value in self.parameters.items():
-            *path, last = name.split(".")
-            inner = tree
-            for step in path:
-                inner = inner.setdefault(step, {})
-            inner[last] = value
-        return {name: _with_lists(value) for name, value in tree.items()}
+        return tree_of(self.parameters)
 
     @property
     def action(self) -> str:
@@ -67,6 +60,23 @@ def query_like(app: App, scope: Scope, parameters: Mapping[str, str]) -> Query:
     headers = {"content-type": "application/x-www-form-urlencoded", "x-amz-target": "", "content-length": ""}
     asked = {**with_headers(scope, headers), "method": "POST", "path": "/", "raw_path": b"/", "query_string": b""}
     return Query(app, asked, urlencode(parameters).encode())
+
+
+def parameters_of(body: bytes) -> Mapping[str, str]:
+    """The parameters in a body, with names like `Filter.1.Value.2`."""
+    return dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
+
+
+def tree_of(parameters: Mapping[str, str]) -> Mapping[str, Any]:
+    """Such parameters as mappings and lists: `{"Filter": [{"Name": …, "Value": […]}]}`."""
+    tree: dict[str, Any] = {}
+    for name, value in parameters.items():
+        *path, last = name.split(".")
+        inner = tree
+        for step in path:
+            inner = inner.setdefault(step, {})
+        inner[last] = value
+    return {name: _with_lists(value) for name, value in tree.items()}
 
 
 def _with_lists(value: Any) -> Any:
