@@ -13,6 +13,24 @@ def launch_accounts(declared: EstateImage[AmiImage], region: str) -> tuple[str, 
     return tuple(dict.fromkeys((*permitted, *fleets)))
 
 
+def is_run_elsewhere(declared: EstateImage[AmiImage]) -> bool:
+    """Whether fleets of other accounts may run the image: those of this estate, or of other estates."""
+    return bool(declared.fleets_elsewhere) or declared.image.external_fleets
+
+
+def fleet_accounts(declared: EstateImage[AmiImage], region: str) -> tuple[str, ...]:
+    """The other accounts whose fleets may run the AMIs of a region, as far as the configuration names accounts."""
+    return tuple(dict.fromkeys((*declared.accounts_elsewhere(region), *external_accounts(declared.image))))
+
+
+def external_accounts(image: AmiImage) -> tuple[str, ...]:
+    """The accounts in which fleets of other estates may run the image, as far as the configuration names accounts."""
+    if not image.external_fleets:
+        return ()
+    permitted = image.launch_permissions.accounts if image.launch_permissions else ()
+    return tuple(dict.fromkeys((*permitted, *image.target_accounts)))
+
+
 def key_of(declared: EstateImage[AmiImage], region: str) -> str | None:
     """The ARN of the key that encrypts the AMIs of a region: the configured one, or the alias of the one that the stack
     makes. None for AWS's own key, and for AMIs that are not encrypted."""
@@ -26,10 +44,10 @@ def key_of(declared: EstateImage[AmiImage], region: str) -> str | None:
 def key_users(declared: EstateImage[AmiImage], region: str) -> tuple[str, ...]:
     """The other accounts that use the key which the stack makes for a region; none where it makes none.
 
-    It makes keys only for an image that fleets of other accounts run, because AWS's own key cannot be shared.
+    It makes keys only for an image that fleets of other accounts may run, because AWS's own key cannot be shared.
     """
     image = declared.image
-    if not (declared.fleets_elsewhere and image.root_volume.encrypted) or image.distribution_in(region).kms_key_id:
+    if not (is_run_elsewhere(declared) and image.root_volume.encrypted) or image.distribution_in(region).kms_key_id:
         return ()
     fleets = declared.accounts_elsewhere(region)
     return tuple(dict.fromkeys((*fleets, *launch_accounts(declared, region), *image.target_accounts)))

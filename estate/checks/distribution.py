@@ -9,8 +9,9 @@ from estate.models.settings import Settings
 from estate.names import ImageNames
 from estate.problems import Key, Problem, did_you_mean, shown
 
-_MOST_ACCOUNTS_OF_FLEETS = 40
-"""A trust policy has at most 2,048 characters ("IAM and AWS STS quotas"), and an ARN in it about 40."""
+_MOST_TRUSTED = 36
+"""A trust policy has at most 2,048 characters ("IAM and AWS STS quotas"), of which an account or an organization takes
+about 40, a unit three times as many, and the rest of the policy 550."""
 _MOST_OTHER_ACCOUNTS = 100
 """A key's policy has at most 32,768 bytes, of which each account of a fleet takes about 250, and each other one 80."""
 _MOST_PERMITTED = 1536
@@ -86,7 +87,7 @@ def shared_encryption(image: AmiImage, context: Context) -> Iterator[Problem]:
     if shared and (shared.organizations or shared.organizational_units):
         makes_keys = False  # the policy of a key that the stack makes names accounts
     else:
-        makes_keys = bool(_accounts_of_fleets(image, context))
+        makes_keys = image.external_fleets or bool(_accounts_of_fleets(image, context))
     if lacking and not makes_keys and (shared or image.target_accounts):
         field = "launch_permission" if shared else "target_accounts"
         rule = "other accounts cannot use AMIs encrypted with AWS's own key, as those in " + " and ".join(lacking)
@@ -94,15 +95,49 @@ def shared_encryption(image: AmiImage, context: Context) -> Iterator[Problem]:
         yield Problem((field,), rule, remedy=f"write distribution: {{{wanted}}}")
 
 
+def external_fleets(image: AmiImage, context: Context) -> Iterator[Problem]:
+    """`external_fleets` needs `account`, and `launch_permission` or `target_accounts`, which say whose fleets these
+    are; a public image cannot have it."""
+    if not image.external_fleets:
+        return
+    key = ("external_fleets",)
+    if image.account is None:
+        rule = "needs account: other estates read the channels in an account that the settings name"
+        yield Problem(key, rule, remedy="write account: …, one of settings.accounts")
+    if image.is_public:
+        rule = "the channels of an image cannot be read by everybody, and launch_permission is public"
+        yield Problem(key, rule, remedy="delete it, or name accounts or organizations in launch_permission")
+    elif not image.launch_permission and not image.target_accounts:
+        rule = "needs launch_permission or target_accounts, which say whose fleets may run the image"
+        yield Problem(key, rule, remedy="write one of them, or delete it")
+
+
+def number_of_readers(image: AmiImage, context: Context) -> Iterator[Problem]:
+    """The role that reads the channels has room for 36 other accounts: those of fleets and, with `external_fleets`, of
+    `launch_permission` and `target_accounts`. An organization counts as one account, a unit as three."""
+    shared = image.launch_permissions if image.external_fleets else None
+    accounts = _accounts_of_fleets(image, context)
+    if image.external_fleets:
+        accounts |= {*(shared.accounts if shared else ()), *image.target_accounts}
+    organizations = len(shared.organizations) if shared else 0
+    units = len(shared.organizational_units) if shared else 0
+    if len(accounts) + organizations + 3 * units <= _MOST_TRUSTED:
+        return
+    rule = f"the role that reads the image's channels has room for {_MOST_TRUSTED} other accounts"
+    got = f"{len(accounts)} accounts"
+    if organizations or units:
+        rule += ", of which an organization takes the room of one, and a unit that of three"
+        got += f", organizations: {organizations}, units: {units}"
+    otherwise = "name an organization instead" if image.external_fleets else "declare a second image for some of them"
+    yield Problem(("external_fleets",) if image.external_fleets else ("account",), rule, got, otherwise)
+
+
 def number_of_accounts(image: AmiImage, context: Context) -> Iterator[Problem]:
-    """Fleets of at most 40 other accounts run an image, and the policy of a key that its stack makes has room for 100
-    further accounts: the sizes of policies are limited."""
+    """The policy of a key that the stack of an image makes has room for 100 accounts beside those of fleets, and an AMI
+    is shared with at most 1,536 accounts."""
     fleets = _accounts_of_fleets(image, context)
     permitted = image.launch_permissions.accounts if image.launch_permissions else ()
     others = {*permitted, *image.target_accounts} - fleets
-    if len(fleets) > _MOST_ACCOUNTS_OF_FLEETS:
-        rule = f"the image's reader role has room for the fleets of {_MOST_ACCOUNTS_OF_FLEETS} other accounts"
-        yield Problem(("account",), rule, f"{len(fleets)} accounts", "declare a second image for some of them")
     lacking = [region for region in image.regions if not image.distribution_in(region).kms_key_id]
     if fleets and image.root_volume.encrypted and lacking and len(others) > _MOST_OTHER_ACCOUNTS:
         field = "launch_permission" if permitted else "target_accounts"

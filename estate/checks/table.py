@@ -114,6 +114,17 @@ _OF_AMIS: tuple[Rule[AmiImage], ...] = (
         reads=(
             *("image.launch_permission", "image.target_accounts"),
             *("image.root_volume", "image.distribution", "image.regions"),
+            *("image.account", "image.external_fleets", "settings.accounts"),
+        ),
+    ),
+    Rule(
+        distribution.external_fleets,
+        reads=("image.external_fleets", "image.account", "image.launch_permission", "image.target_accounts"),
+    ),
+    Rule(
+        distribution.number_of_readers,
+        reads=(
+            *("image.external_fleets", "image.launch_permission", "image.target_accounts"),
             *("image.account", "settings.accounts"),
         ),
     ),

@@ -260,6 +260,10 @@ class AmiImage(ImageBase):
     `EC2ImageBuilderDistributionCrossAccountRole`, which trusts the image's account, has AWS's policy
     `Ec2ImageBuilderCrossAccountDistributionAccess` and may use the keys of the regions ("Set up cross-account AMI
     distribution" in Image Builder's user guide). Channels stay in the image's account. Default: none."""
+    external_fleets: StrictBool = False
+    """Whether fleets of other estates may run the image, in the accounts, organizations and units of
+    `launch_permission` and the accounts of `target_accounts`: these may then assume the role that reads its channels,
+    builds and findings. Needs `account`. Default: disabled; they can launch or copy the AMIs, but not read channels."""
     export: Export | None = None
     """A disk image of each build, for machines on premises. Default: none."""
 

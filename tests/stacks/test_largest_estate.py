@@ -58,24 +58,41 @@ def test_every_kind_of_resource_that_the_stacks_make_is_in_the_largest_estate(la
     assert made <= LIMITS.keys()
 
 
-def test_policies_for_as_many_other_accounts_as_the_rules_allow_are_not_too_long(tmp_path: Path) -> None:
-    numbers = range(200_000_000_000, 200_000_000_040)
+@pytest.mark.parametrize(
+    ("own", "external", "organizations", "units"),
+    [(36, 0, 0, 0), (35, 1, 0, 0), (1, 31, 1, 1), (1, 1, 1, 11), (1, 1, 25, 3)],
+)
+def test_policies_for_as_many_other_accounts_as_the_rules_allow_are_not_too_long(
+    own: int, external: int, organizations: int, units: int, tmp_path: Path
+) -> None:
+    numbers = range(200_000_000_000, 200_000_000_000 + own)
     names = {f"account-{number}": Account(id=str(number), role="r" * 64) for number in numbers}
-    others = [str(number) for number in range(300_000_000_000, 300_000_000_100)]
+    others = [str(number) for number in range(300_000_000_000, 300_000_000_000 + (external or 100))]
+    arn = "arn:aws-us-gov:organizations::111111111111:"
+    permission = {
+        "accounts": others,
+        "organizations": [f"{arn}organization/o-{number:032}" for number in range(organizations)],
+        "organizational_units": [f"{arn}ou/o-{'0' * 32}/ou-{'0' * 32}-{number:032}" for number in range(units)],
+    }
+    region = "us-gov-west-1"
+    key = {region: {"kms_key_id": f"arn:aws-us-gov:kms:{region}:111111111111:key/1f2e"}}
     web = image(
         account="images",
-        regions=["us-gov-west-1"],
-        launch_permission={"accounts": others},
+        regions=[region],
+        launch_permission=permission,
         target_accounts=others,
+        external_fleets=bool(external),
+        distribution=key if organizations or units else {},
     )
     settings = Settings(namespace="acme", accounts={"images": Account(id="1" * 12, role="goldsmith"), **names})
-    fleets = [fleet(name=f"in-{name}", account=name, region="us-gov-west-1") for name in names]
+    fleets = [fleet(name=f"in-{name}", account=name, region=region) for name in names]
     app = stacks.App(outdir=str(tmp_path))
     stacks.ImagePipelineStack(app, estate=assemble(settings=settings, images=[web], fleets=fleets), image=web)
     app.synth()
     made = json.loads((tmp_path / "stacks" / "image-web" / "cdk.tf.json").read_text())["resource"]
     assert list(too_much("aws_iam_role", made["aws_iam_role"]["reader_role"])) == []
-    assert list(too_much("aws_kms_key", made["aws_kms_key"]["ami_key"])) == []
+    for each in made.get("aws_kms_key", {}).values():
+        assert list(too_much("aws_kms_key", each)) == []
 
 
 def test_more_images_than_a_dashboard_takes_have_several(tmp_path: Path) -> None:

@@ -117,6 +117,7 @@ images:
       organizations: ["arn:aws:organizations::123456789012:organization/o-a1b2c3d4e5"]
       organizational_units: ["arn:aws:organizations::123456789012:ou/o-a1b2c3d4e5/ou-ab12-cd34ef56"]
     target_accounts: ["111122223333"]
+    external_fleets: true
     tags: {tier: web}
   desktop:
     os: windows-server-2022-full

@@ -13,7 +13,7 @@ from cdktf_cdktf_provider_aws.kms_key import KmsKey
 from estate.estate import EstateImage
 from estate.models.ami_image import AmiImage
 from estate.names import AUTO_SCALING_ROLE
-from estate.sharing import key_users, launch_accounts
+from estate.sharing import fleet_accounts, key_users, launch_accounts
 from stacks.image.scope import ImageScope
 from stacks.policy import Statement, own_account, policy
 from stacks.terraform import add_provider
@@ -83,12 +83,12 @@ def _statements(scope: ImageScope, declared: EstateImage[AmiImage], region: str)
 
     In a key's policy the resource "*" is that key. What an account does with its part, its own IAM policies decide.
     """
-    fleets = declared.accounts_elsewhere(region)
+    image, own = declared.image, declared.accounts_elsewhere(region)
     # these launch in their own ways, and EC2 makes a grant for each volume
     others = [
         account
-        for account in dict.fromkeys((*launch_accounts(declared, region), *declared.image.target_accounts))
-        if account not in fleets or account in declared.image.target_accounts
+        for account in dict.fromkeys((*launch_accounts(declared, region), *image.target_accounts))
+        if account not in own or account in image.target_accounts
     ]
     return [
         own_account(scope.iam_arn("root")),
@@ -98,7 +98,7 @@ def _statements(scope: ImageScope, declared: EstateImage[AmiImage], region: str)
             "Action": _USE,
             "Resource": "*",
         },
-        *_of_fleets(scope, fleets),
+        *_of_fleets(scope, fleet_accounts(declared, region)),
         *(
             [
                 {

@@ -15,6 +15,7 @@ from estate.estate import EstateImage
 from estate.models.ami_image import AmiImage
 from estate.models.retention import Retention
 from estate.recipes.ami import Recipe, ami_recipe_of
+from estate.sharing import is_run_elsewhere
 from stacks.image.ami.disk_image import add_parent
 from stacks.image.ami.distribution import add_distribution
 from stacks.image.ami.export import add_export
@@ -50,8 +51,8 @@ class AmiKind:
         fleets of other accounts need."""
         image = self.declared.image
         keys = add_keys(stack, scope, declared=self.declared)
-        if self.declared.fleets_elsewhere:
-            add_reader_role(stack, scope, keys=keys)
+        if is_run_elsewhere(self.declared):
+            add_reader_role(stack, scope, image=image, keys=keys)
         parent = add_parent(stack, scope, image=image, recipe=self.recipe)
         recipe = add_recipe(stack, scope, recipe=self.recipe, parent_image=parent, keys=keys)
         destination = add_export(stack, scope, export=image.export) if image.export else None

@@ -1,11 +1,15 @@
 """The role with which fleets of other accounts read what the image's account knows: channels, AMIs, builds."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any
 
 from cdktf import TerraformStack
 from cdktf_cdktf_provider_aws.iam_role import IamRole
 from cdktf_cdktf_provider_aws.iam_role_policy import IamRolePolicy
 
+from estate.arns import Arn
+from estate.models.ami_image import AmiImage
+from estate.sharing import external_accounts
 from stacks.image.ami.keys import AmiKeys
 from stacks.image.scope import ImageScope
 from stacks.policy import Statement, any_of, only_in, policy
@@ -14,7 +18,7 @@ _LONGEST_TRUST = 2_048
 """The characters of a trust policy at most ("IAM and AWS STS quotas" in IAM's user guide)."""
 
 
-def add_reader_role(stack: TerraformStack, scope: ImageScope, *, keys: AmiKeys) -> None:
+def add_reader_role(stack: TerraformStack, scope: ImageScope, *, image: AmiImage, keys: AmiKeys) -> None:
     """The role and its policy. It changes nothing, and reads nothing of other images but the list of AMIs."""
     role = IamRole(
         stack,
@@ -23,13 +27,25 @@ def add_reader_role(stack: TerraformStack, scope: ImageScope, *, keys: AmiKeys) 
         description=f"Fleets of other accounts read the channels of image {scope.names.label}",
         path=scope.settings.iam.path,
         permissions_boundary=scope.settings.iam.permissions_boundary,
-        assume_role_policy=_trust(scope),
+        assume_role_policy=_trust(scope, image),
     )
     IamRolePolicy(stack, "reader_policy", name="reader", role=role.name, policy=policy(*_statements(scope, keys)))
 
 
-def _trust(scope: ImageScope) -> str:
-    """Trusts the accounts of these fleets, and in each only the roles with which Terraform works there.
+def _trust(scope: ImageScope, image: AmiImage) -> str:
+    """Trusts the accounts of these fleets, and in each only the roles with which Terraform works there; and, with
+    `external_fleets`, everybody in the accounts and organizations that may launch the AMIs."""
+    others = list(_of_other_estates(scope, image))
+    own = _of_own_fleets(scope, trusted=external_accounts(image))
+    limited = policy(*own, *others)
+    if len(limited) <= _LONGEST_TRUST:
+        return limited
+    # with too many names of roles, the accounts alone, whose own policies decide who may assume it
+    return policy(*({key: value for key, value in each.items() if key != "Condition"} for each in own), *others)
+
+
+def _of_own_fleets(scope: ImageScope, *, trusted: Collection[str]) -> list[Statement]:
+    """Without accounts that are `trusted` anyway.
 
     The principal is the account, not the role: AWS refuses a policy that names a role which does not exist, and a role
     that was deleted and made again would not be the one that is named. The condition compares names.
@@ -38,17 +54,39 @@ def _trust(scope: ImageScope) -> str:
     callers: dict[str, None] = {}
     for fleet in scope.declared.fleets_elsewhere:
         account, role = fleet.account or "", fleet.provider.assume_role
-        accounts[scope.arn("iam", "root", account=account, region="")] = None
+        if account in trusted:
+            continue
+        accounts[account] = None
         # without a role in the configuration, anybody in the account whose own policies allow it
         callers[role.role_arn if role else scope.arn("iam", "*", account=account, region="")] = None
-    trusted: Statement = {
-        "Sid": "FleetsOfOtherAccounts",
-        "Principal": {"AWS": list(accounts)},
-        "Action": "sts:AssumeRole",
-    }
-    limited = policy({**trusted, "Condition": {"ArnLike": {"aws:PrincipalArn": list(callers)}}})
-    # with too many names, the accounts alone, whose own policies decide who may assume it
-    return limited if len(limited) <= _LONGEST_TRUST else policy(trusted)
+    condition = {"ArnLike": {"aws:PrincipalArn": list(callers)}}
+    statement = _trusting("FleetsOfOtherAccounts", {"AWS": _roots(scope, accounts)})
+    return [{**statement, "Condition": condition}] if accounts else []
+
+
+def _of_other_estates(scope: ImageScope, image: AmiImage) -> Iterator[Statement]:
+    """Who in these accounts may assume it, their own policies decide: this estate does not know their roles."""
+    if accounts := external_accounts(image):
+        yield _trusting("FleetsOfOtherEstates", {"AWS": _roots(scope, accounts)})
+    permitted = image.launch_permissions if image.external_fleets else None
+    if permitted and permitted.organizations:
+        organizations = [Arn.parse(arn).resource.rpartition("/")[2] for arn in permitted.organizations]
+        condition = {"StringEquals": {"aws:PrincipalOrgID": organizations}}
+        yield {**_trusting("FleetsOfOrganizations", {"AWS": "*"}), "Condition": condition}
+    if permitted and permitted.organizational_units:
+        # a path is o-…/r-…/ou-…/ou-…/, and a unit may be anywhere below the root
+        units = [Arn.parse(arn).resource.split("/")[1:] for arn in permitted.organizational_units]
+        paths = [f"{organization}/*/{unit}/*" for organization, unit in units]
+        condition = {"ForAnyValue:StringLike": {"aws:PrincipalOrgPaths": paths}}
+        yield {**_trusting("FleetsOfUnits", {"AWS": "*"}), "Condition": condition}
+
+
+def _trusting(sid: str, principal: dict[str, Any]) -> Statement:
+    return {"Sid": sid, "Principal": principal, "Action": "sts:AssumeRole"}
+
+
+def _roots(scope: ImageScope, accounts: Iterable[str]) -> list[str]:
+    return [scope.arn("iam", "root", account=account, region="") for account in accounts]
 
 
 def _statements(scope: ImageScope, keys: AmiKeys) -> Iterator[Statement]:
