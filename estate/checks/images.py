@@ -62,6 +62,16 @@ def scans(image: Image, context: Context) -> Iterator[Problem]:
         yield Problem(("image_scanning", "image_scanning_enabled"), rule, remedy=remedy)
 
 
+def gate(image: Image, context: Context) -> Iterator[Problem]:
+    """If an image has a gate, its builds are scanned: without findings, no build could ever pass."""
+    if image.gate and not image.image_scanning.image_scanning_enabled:
+        rule, remedy = (
+            "builds are not scanned, so none could pass",
+            "write image_scanning: {image_scanning_enabled: true}",
+        )
+        yield Problem(("gate",), rule, remedy=remedy)
+
+
 def scans_of_macos(image: AmiImage, context: Context) -> Iterator[Problem]:
     """macOS is not scanned, because Image Builder collects no findings for it."""
     scanned = image.image_scanning.image_scanning_enabled and image.image_tests.image_tests_enabled

@@ -47,6 +47,7 @@ _OF_IMAGES: tuple[Rule[Image], ...] = (
     Rule(images.schedule, reads=("image.schedule", "image.parent", "image.build", "image.test")),
     Rule(images.alarm_actions, reads=("image.notifications", "settings.alarm_actions")),
     Rule(images.scans, reads=("image.image_scanning", "image.image_tests")),
+    Rule(images.gate, reads=("image.gate", "image.image_scanning")),
     Rule(regions.components, reads=("image.build[]", "image.test[]", "image.regions")),
     Rule(regions.parent, reads=("image.parent", "image.regions")),
     Rule(regions.placement, reads=("image.infrastructure", "image.regions")),

@@ -22,6 +22,7 @@ from estate.models.data_volumes import DeviceName, ImageVolume
 from estate.models.distribution import LaunchPermission, Permission, RegionalDistribution
 from estate.models.durations import Counted, Duration
 from estate.models.export import Export
+from estate.models.gate import Gate
 from estate.models.image_scanning import ImageScanning
 from estate.models.infrastructure import Infrastructure
 from estate.models.notifications import Notifications
@@ -178,6 +179,8 @@ class ImageBase(BaseModel):
     """How Image Builder builds, tests and distributes the image. Default: Image Builder's own workflows."""
     image_scanning: ImageScanning = ImageScanning()
     """Vulnerability scans of each build. Default: disabled."""
+    gate: Gate | None = None
+    """What a build must satisfy to become `latest`. It needs scans. Default: every build that has passed its tests."""
     enhanced_image_metadata_enabled: StrictBool = True
     """Whether Image Builder records the version of the operating system and the packages of each build. Default:
     enabled."""

@@ -10,6 +10,7 @@
     cache          what the last run knew, so that this one does not read it again
     known_builds   the builds that a run decides from
     latest         which build `latest` should point to in a region
+    gate           whether the findings of a build's scan let it become `latest`
     soak           which build a channel with a soak time should point to
     moves          moves a channel: history first, then the parameters; completes what others began
     history        the moves, one object each in a bucket, whose numbers are their order

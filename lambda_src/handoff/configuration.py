@@ -36,6 +36,16 @@ class ChannelRule:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Gate:
+    """What a build must satisfy to become `latest`."""
+
+    max_severity: str
+    """The worst severity that may pass: high, medium or low."""
+    exempt: Mapping[str, str] = field(default_factory=dict)
+    """The IDs of vulnerabilities that are ignored, each with the last day, in ISO 8601."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Configuration:
     """An image, as far as it is known at synthesis."""
 
@@ -46,6 +56,8 @@ class Configuration:
     """The regions with a channel `latest`."""
     channels: Mapping[str, ChannelRule] = field(default_factory=dict)
     """The channels beside `latest`."""
+    gate: Gate | None = None
+    """What a build must satisfy to become `latest`; None when every good one does."""
     tags: Mapping[str, str] = field(default_factory=dict)
     """For parameters that the function creates."""
     repository: str = ""
@@ -71,7 +83,8 @@ class Configuration:
         """From the file's text. Raises KeyError, TypeError or ValueError for any other text."""
         members = json.loads(text)
         channels = {name: ChannelRule(**rule) for name, rule in members["channels"].items()}
-        return Configuration(**{**members, "regions": tuple(members["regions"]), "channels": channels})
+        gate = Gate(**members["gate"]) if members["gate"] else None
+        return Configuration(**{**members, "regions": tuple(members["regions"]), "channels": channels, "gate": gate})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,8 +8,12 @@ points to; a record that names no build of this image is ignored.
 
 from __future__ import annotations
 
-from .builds import good_builds, time_in
+from collections.abc import Sequence
+
+from .builds import Build, good_builds, time_in
 from .channels import LATEST
+from .configuration import Gate
+from .gate import judge
 from .known_builds import KnownBuilds
 from .outputs import Usable
 from .run import Decision, Present, Region, Run
@@ -20,7 +24,7 @@ NEW_BUILD = "new build"
 
 def choose_latest(run: Run, known: KnownBuilds) -> Decision | None:
     """Where `latest` has to move; None when it is right in every region that can be asked."""
-    outputs, good = {}, good_builds(known.builds, now=run.now)
+    outputs, good = {}, _acceptable(run, good_builds(known.builds, now=run.now))
     for region in run.working_regions:
         with run.attempt_in(region):
             run.check_time()
@@ -31,6 +35,41 @@ def choose_latest(run: Run, known: KnownBuilds) -> Decision | None:
         return None
     why = next(filter(None, (_revoked(run, region, known) for region in outputs)), "")
     return Decision(channel=LATEST, how=MOVED_BACK if why else NEW_BUILD, why=why, outputs=outputs)
+
+
+def _acceptable(run: Run, good: Sequence[Build]) -> list[Build]:
+    """Those of the good builds, newest first, that the gate lets pass.
+
+    What `latest` already pointed to has passed. Of the others only the newest ones are judged, down to the first that
+    passes: older ones can only matter where that one cannot be used.
+    """
+    gate = run.image.gate
+    if gate is None:
+        return list(good)
+    passed = {
+        version.build
+        for region in run.regions
+        if LATEST in region.channels
+        for version in region.channels[LATEST].versions
+    }
+    accepted: list[Build] = []
+    judging = True
+    for build in good:
+        if build.arn in passed or (judging and _passes(run, build, gate)):
+            accepted.append(build)
+            judging = False
+    return accepted
+
+
+def _passes(run: Run, build: Build, gate: Gate) -> bool:
+    """Whether the gate lets a build pass. One that cannot be judged now does not."""
+    with run.failures.collected("gate"):
+        run.check_time()
+        verdict = judge(run.imagebuilder, build, gate, now=run.now, failures=run.failures)
+        if not verdict.passes:
+            run.report.gate[build.arn] = verdict.reason
+        return verdict.passes
+    return False
 
 
 def _revoked(run: Run, region: Region, known: KnownBuilds) -> str:

@@ -58,6 +58,7 @@ def log_line(
         "newest": report.newest.arn if report.newest else None,
         "latest": dict(latest),
         "moves": [asdict(move) for move in report.moves],
+        **({"gate": report.gate} if report.gate else {}),
         **({"held": report.held} if report.held else {}),
         "problems": shortened(failures.problems),
         "unfinished": shortened(failures.unfinished),

@@ -105,8 +105,8 @@ class Report:
     moves: list[Moved] = field(default_factory=list)
     held: dict[str, str] = field(default_factory=dict)
     """The channels that a hold stops, with the reason."""
-    waiting: dict[str, str] = field(default_factory=dict)
-    """The channels that wait for something, with what they wait for."""
+    gate: dict[str, str] = field(default_factory=dict)
+    """The builds that do not pass the gate, by ARN, with the reason."""
     untagged: int = 0
     """How many builds still need a change of their tags."""
     failures: Failures = field(default_factory=Failures)

@@ -16,7 +16,7 @@ from estate import names
 from estate.estate import EstateImage
 from estate.models.channels import channels_of
 from estate.models.images import Image
-from lambda_src.handoff.configuration import FILE, PIPELINE_ARN, ChannelRule, Configuration, history_bucket
+from lambda_src.handoff.configuration import FILE, PIPELINE_ARN, ChannelRule, Configuration, Gate, history_bucket
 from stacks.function import Function, add_function
 from stacks.image.scope import ImageScope
 from stacks.policy import Statement, any_of, only_in
@@ -103,11 +103,20 @@ def _configuration(scope: ImageScope) -> Configuration:
             name: ChannelRule(source=channel.from_, soak_minutes=channel.soak.count("minute") if channel.soak else 0)
             for name, channel in channels_of(image.channels).items()
         },
+        gate=_gate(image),
         tags=scope.declared.tags,
         keep_newest=image.retention.newest if image.retention else 0,
         overdue_after_days=overdue.count("day") if overdue else 0,
         **scope.kind.good_output,
     )
+
+
+def _gate(image: Image) -> Gate | None:
+    gate = image.gate
+    if gate is None:
+        return None
+    exempt = {each.cve: each.until.isoformat() for each in gate.except_}
+    return Gate(max_severity=gate.max_severity, exempt=exempt)
 
 
 def _moves_of_channels(scope: ImageScope) -> str:
@@ -188,6 +197,7 @@ def _statements(scope: ImageScope, pipeline: ImagebuilderImagePipeline) -> list[
         {"Sid": "ListBuilds", "Action": "imagebuilder:ListImagePipelineImages", "Resource": pipeline.arn},
         {"Sid": "GetBuilds", "Action": "imagebuilder:GetImage", "Resource": builds},
         *_tag_builds(scope, builds),
+        *_read_findings(scope),
         scope.kind.output_statement(scope),
         on_parameters("ReadChannels", path, "ssm:GetParametersByPath"),
         on_parameters("ReadChannel", f"{path}/*", ["ssm:GetParameter", "ssm:GetParameterHistory"]),
@@ -202,6 +212,13 @@ def _statements(scope: ImageScope, pipeline: ImagebuilderImagePipeline) -> list[
         },
         *_keep_history(scope),
     ]
+
+
+def _read_findings(scope: ImageScope) -> Iterator[Statement]:
+    """For the gate. These lists are of the whole account, and know no resources."""
+    if scope.image.gate:
+        actions = ["imagebuilder:ListImageScanFindingAggregations", "imagebuilder:ListImageScanFindings"]
+        yield {"Sid": "ReadFindings", "Action": actions, "Resource": "*"}
 
 
 def _keep_history(scope: ImageScope) -> Iterator[Statement]:

@@ -38,6 +38,7 @@ settings:
   kms_key_id: arn:aws:kms:eu-west-1:123456789012:key/1f2e
   alarm_actions: ["arn:aws:sns:eu-west-1:123456789012:on-call"]
   dashboards: true
+  history_kept_for: 3 years
 defaults:
   images: {account: main}
   fleets: {guards: stop}
@@ -87,6 +88,7 @@ images:
       distribution: arn:aws:imagebuilder:eu-west-1:aws:workflow/distribution/distribute-image/x.x.x
       execution_role: arn:aws:iam::123456789012:role/workflows
     image_scanning: {image_scanning_enabled: true}
+    gate: {max_severity: high, except: [{cve: CVE-2026-12345, until: "2027-01-31", why: there is no fix yet}]}
     enhanced_image_metadata_enabled: false
     log_retention: 30 days
     retention:
