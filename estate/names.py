@@ -28,6 +28,13 @@ IN_USE_TAG = {"goldsmith:in-use": "true"}
 NEWEST_TAG = {"goldsmith:newest": "true"}
 """The hand-off function's tag for the newest image builds of an image with `retention:`."""
 
+REVOKED_TAG = "goldsmith:revoked"
+"""The tag of a build that nothing may use, and of its AMIs: since when (RFC 3339 in UTC), a space, and the reason."""
+
+BUILD_TAG = "Ec2ImageBuilderArn"
+"""Image Builder's tag of the AMIs that it distributes, in every region ("Tag Image Builder output resources" in its
+user guide): the ARN of the build."""
+
 RETENTION_TAG = "goldsmith:retention"
 """The key of the hand-off function's tag for builds whose other tags are up to date; its value has the number of builds
 to keep."""

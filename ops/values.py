@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from estate.names import BUILD_TAG
 from lambda_src.handoff.builds import Build
 from lambda_src.handoff.channels import Channel
 from ops.aws import Aws, asking
@@ -22,9 +23,6 @@ from ops.pipeline import Pipeline, created_in, version_of
 
 if TYPE_CHECKING:  # boto3's stubs are for development only
     from mypy_boto3_ec2.type_defs import ImageTypeDef
-
-BUILD_TAG = "Ec2ImageBuilderArn"
-"""The tag of every AMI of Image Builder; its value is the ARN of the build."""
 
 _MOST_AT_ONCE = 200
 """Values of one filter of EC2."""

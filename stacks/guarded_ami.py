@@ -31,9 +31,6 @@ _AMI = "data.aws_ami.ami"
 _MADE = "data.aws_ami_ids.made"
 _BUILD = "data.aws_ami.build"
 """The same in the image's account, if that is another one."""
-_BUILD_TAG = "Ec2ImageBuilderArn"
-"""Image Builder's tag of the AMIs that it distributes, in every region ("Tag Image Builder output resources" in its
-user guide): the ARN of the build."""
 _ONLY_AN_ID = '${can(regex("^ami-[0-9a-z]+$", local.ami_id)) ? local.ami_id : "none"}'
 """The value of a filter: only an ID, because "*" is every AMI."""
 _AMI_HERE = "the_ami"
@@ -212,7 +209,7 @@ def _how_to_set(fleet: Fleet, images: ImageAccount | None) -> str:
 def _identity_guards(subject: str, declared: EstateImage[AmiImage]) -> tuple[_Guard, ...]:
     """Whether the AMI is a build of the image, for its architecture."""
     prefix, architecture = declared.names.ami_prefix, declared.image.ami_architecture
-    tag = f'tags["{_BUILD_TAG}"]'
+    tag = f'tags["{names.BUILD_TAG}"]'
     is_build = f'can(regex("^{declared.names.build_pattern}", the_ami.{tag}))'
     return (
         _Guard(
@@ -226,8 +223,8 @@ def _identity_guards(subject: str, declared: EstateImage[AmiImage]) -> tuple[_Gu
             # anybody can give an AMI such a name; the guard before refuses other names
             f'startswith(the_ami.name, "{prefix}") ? {is_build} : true',
             f"{subject} points to {_of_ami('id')}, which is not a build of this image, though its name starts like "
-            f"one: its tag {_BUILD_TAG}, which Image Builder sets to the build's ARN, is {_of_ami(tag, 'missing')}. "
-            "Move the channel to a build of the image.",
+            f"one: its tag {names.BUILD_TAG}, which Image Builder sets to the build's ARN, is "
+            f"{_of_ami(tag, 'missing')}. Move the channel to a build of the image.",
         ),
         _Guard(
             "architecture",

@@ -11,8 +11,9 @@ from estate.problems import Key, Problem, shown
 MOST_OF_AN_IMAGE = 29
 """Of an image and the settings: Image Builder takes 30 for the resources of a build (botocore: `ResourceTagMap`), and
 one is Goldsmith's own."""
-MOST_OF_AN_AMI = 47
-"""EC2 takes 50 for an AMI: Goldsmith's own is one, and Image Builder adds CreatedBy and Ec2ImageBuilderArn."""
+MOST_OF_AN_AMI = 46
+"""EC2 takes 50 for an AMI: two are Goldsmith's own, of which one is for a revoked build, and Image Builder adds
+CreatedBy and Ec2ImageBuilderArn."""
 MOST_OF_A_FLEET = 47
 """Of a fleet and the settings: EC2 takes 50 for an instance, of which three are Goldsmith's own."""
 
@@ -28,7 +29,7 @@ def number_of_an_image(image: Image, context: Context) -> Iterator[Problem]:
 
 
 def number_of_an_ami(image: AmiImage, context: Context) -> Iterator[Problem]:
-    """An AMI has at most 47 tags, including those of the image and the settings."""
+    """An AMI has at most 46 tags, including those of the image and the settings."""
     for region, distribution in image.distribution.items():
         count = len({*context.settings.tags, *image.tags, *distribution.ami_tags})
         if count > MOST_OF_AN_AMI:

@@ -14,6 +14,7 @@
     soak           which build a channel with a soak time should point to
     moves          moves a channel: history first, then the parameters; completes what others began
     history        the moves, one object each in a bucket, whose numbers are their order
+    revocations    the tag on the AMIs of revoked builds, which stops plans of fleets
     tags           the tags on builds that lifecycle policies select by
     builds         what Image Builder made, and what is revoked of it
     outputs        what a build left in a region: an AMI, or a container image

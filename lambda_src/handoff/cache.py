@@ -30,10 +30,13 @@ class Cache:
     """The number of the last move that was read or written."""
     channels: dict[str, dict[str, Channel]] = field(default_factory=dict)
     """By region and name."""
+    gone: dict[str, list[str]] = field(default_factory=dict)
+    """The AMIs of revoked builds that do not exist any more, by region. An ID is not used again."""
 
     def take(self, other: Cache) -> None:
         """Know what another one knows."""
-        self.number, self.last, self.channels = other.number, other.last, other.channels
+        self.number, self.last = other.number, other.last
+        self.channels, self.gone = other.channels, other.gone
 
     def to_json(self) -> str:
         """The object's text, the same for equal caches."""
@@ -41,9 +44,9 @@ class Cache:
             region: {name: [_written(version) for version in channel.versions] for name, channel in channels.items()}
             for region, channels in self.channels.items()
         }
-        return json.dumps(
-            {"format": _FORMAT, "number": self.number, "last": self.last, "channels": regions}, sort_keys=True
-        )
+        gone = {region: amis for region, amis in self.gone.items() if amis}
+        members = {"format": _FORMAT, "number": self.number, "last": self.last, "channels": regions, "gone": gone}
+        return json.dumps(members, sort_keys=True)
 
     @staticmethod
     def from_json(written: str) -> Cache:
@@ -59,6 +62,7 @@ class Cache:
                     region: {name: Channel(tuple(map(_version, versions))) for name, versions in channels.items()}
                     for region, channels in members["channels"].items()
                 },
+                gone={region: [str(ami) for ami in amis] for region, amis in members.get("gone", {}).items()},
             )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return Cache()

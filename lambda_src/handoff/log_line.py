@@ -60,6 +60,7 @@ def log_line(
         "moves": [asdict(move) for move in report.moves],
         **({"gate": report.gate} if report.gate else {}),
         **({"held": report.held} if report.held else {}),
+        **({"revoked": shortened(report.revoked)} if report.revoked else {}),
         "problems": shortened(failures.problems),
         "unfinished": shortened(failures.unfinished),
         "messages": list(messages),

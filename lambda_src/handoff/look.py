@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from botocore.exceptions import ClientError
 
-from .cache import Cache
 from .channels import Channel, read_folder
 from .failures import code_of
 from .history import Move
@@ -82,7 +82,7 @@ def _settled(run: Run, moves: Iterable[Move]) -> int:
 def remember(run: Run, *, before: str) -> None:
     """Write the cache for the next run, unless it is as it was `before`, in its written form."""
     read = {region.name: region.channels for region in run.regions if not region.failed}
-    now = Cache(number=run.cache.number, last=run.cache.last, channels={**run.cache.channels, **read})
+    now = replace(run.cache, channels={**run.cache.channels, **read})
     if (written := now.to_json()) != before:
         with run.failures.collected("history"):
             run.history.write_cache(written)

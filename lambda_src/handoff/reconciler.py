@@ -1,4 +1,4 @@
-"""The steps of one run: look, complete what is not completed, decide, move, look again, and tag the builds.
+"""The steps of one run: look, complete what is not completed, decide, move, look again, and tag AMIs and builds.
 
 The function is a reconciler: each run decides from what Image Builder, Parameter Store and the history say then, never
 from a message, and writes only what has to change. So it may run at any time, any number of times, and twice at the
@@ -19,6 +19,7 @@ from .known_builds import KnownBuilds, read_builds
 from .latest import choose_latest
 from .look import look, remember
 from .moves import complete_moves, make_move, note_moves_by_hand
+from .revocations import copy_revocations
 from .run import Decision, Run
 from .soak import choose_soaked
 from .tags import tag_builds
@@ -28,7 +29,7 @@ ROUNDS = 3
 
 
 def reconcile(run: Run) -> None:
-    """Point each channel that moves by itself to where it belongs, in every region; then tag the builds.
+    """Point each channel that moves by itself to where it belongs, in every region; then tag AMIs and builds.
 
     Every step is done for all regions before the next step begins, so all of them are checked before the first one is
     written. What was found and done is in the run's report, also when this raises.
@@ -44,6 +45,7 @@ def reconcile(run: Run) -> None:
         run.report.newest = newest_good(known.builds, now=run.now)
         if not decidable or not _move(run, known):
             break
+    copy_revocations(run, known.builds)
     run.report.untagged = tag_builds(run, known.builds)
     remember(run, before=before)
 

@@ -107,6 +107,8 @@ class Report:
     """The channels that a hold stops, with the reason."""
     gate: dict[str, str] = field(default_factory=dict)
     """The builds that do not pass the gate, by ARN, with the reason."""
+    revoked: list[str] = field(default_factory=list)
+    """The AMIs that got or lost the tag of revoked builds, as messages."""
     untagged: int = 0
     """How many builds still need a change of their tags."""
     failures: Failures = field(default_factory=Failures)

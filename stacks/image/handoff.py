@@ -198,7 +198,7 @@ def _statements(scope: ImageScope, pipeline: ImagebuilderImagePipeline) -> list[
         {"Sid": "GetBuilds", "Action": "imagebuilder:GetImage", "Resource": builds},
         *_tag_builds(scope, builds),
         *_read_findings(scope),
-        scope.kind.output_statement(scope),
+        *scope.kind.output_statements(scope),
         on_parameters("ReadChannels", path, "ssm:GetParametersByPath"),
         on_parameters("ReadChannel", f"{path}/*", ["ssm:GetParameter", "ssm:GetParameterHistory"]),
         # every channel of the configuration: those with a soak time move by themselves, and the function completes what

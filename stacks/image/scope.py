@@ -113,8 +113,8 @@ class ImageKind(Protocol):
     def execution_statements(self, actions: Set[str], scope: ImageScope) -> list[Statement]:
         """Further statements of the role of workflows that have these `actions`."""
 
-    def output_statement(self, scope: ImageScope) -> Statement:
-        """The statement with which the hand-off reads outputs."""
+    def output_statements(self, scope: ImageScope) -> list[Statement]:
+        """The statements with which the hand-off reads outputs, and marks those of revoked builds."""
 
     def lifecycle_statements(self, retention: Retention, scope: ImageScope) -> list[Statement]:
         """The statements with which a lifecycle policy changes and deletes outputs."""

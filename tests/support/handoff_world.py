@@ -7,7 +7,7 @@ import io
 import itertools
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -60,18 +60,26 @@ class ImageWorld:
     keeper: ClassVar[Literal["ec2", "ecr"]] = "ec2"
     recipe_member: ClassVar[str] = "imageRecipeArn"
 
-    def __init__(self, local_aws: LocalAws, *, parent: str = PARENT, config: Config = ONE_TRY) -> None:
+    def __init__(
+        self,
+        local_aws: LocalAws,
+        *,
+        parent: str = PARENT,
+        config: Config = ONE_TRY,
+        regions: Sequence[str] = REGIONS,
+    ) -> None:
         self.aws = local_aws
+        self.regions = tuple(regions)
         self.name = f"web-{next(_numbers)}"
         self.path = f"/imagebuilder/acme/{self.name}"
         url = local_aws.endpoint
         client = partial(_client, user="function", url=url, config=config)
         self.imagebuilder = client("imagebuilder", HOME)
-        self.registry = {region: client(self.keeper, region) for region in REGIONS}
-        self.targets = [Target(region, self._outputs(region), ssm=client("ssm", region)) for region in REGIONS]
+        self.registry = {region: client(self.keeper, region) for region in self.regions}
+        self.targets = [Target(region, self._outputs(region), ssm=client("ssm", region)) for region in self.regions]
         # What a test does with these meets no fault.
         self.other_imagebuilder = _client("imagebuilder", HOME, user="test", url=url)
-        self.other_ssm = {region: _client("ssm", region, user="test", url=url) for region in REGIONS}
+        self.other_ssm = {region: _client("ssm", region, user="test", url=url) for region in self.regions}
         self.other_history = made_history(local_aws, image=self.name, region=HOME)
         self.history = replace(self.other_history, s3=client("s3", HOME))
         self.recipe = {"name": f"acme_{self.name}", "parentImage": parent}
@@ -79,7 +87,7 @@ class ImageWorld:
         self.image = Image(
             namespace="acme",
             image=self.name,
-            regions=REGIONS,
+            regions=self.regions,
             tags={"team": "platform"},
             pipeline_arn=self.pipeline["imagePipelineArn"],
         )
@@ -96,7 +104,7 @@ class ImageWorld:
             name=name, instanceProfileName="acme_builder"
         )
         distribution = self.other_imagebuilder.create_distribution_configuration(
-            name=name, distributions=[{"region": region, **self._distribution()} for region in REGIONS]
+            name=name, distributions=[{"region": region, **self._distribution()} for region in self.regions]
         )
         pipeline = {
             "infrastructureConfigurationArn": infrastructure["infrastructureConfigurationArn"],
@@ -176,7 +184,7 @@ class ImageWorld:
 
     def latest(self) -> dict[str, str]:
         """Where `latest` points, by region."""
-        found = {region: self.channels(region) for region in REGIONS}
+        found = {region: self.channels(region) for region in self.regions}
         return {region: channels["latest"].value for region, channels in found.items() if "latest" in channels}
 
     def run(
@@ -369,12 +377,12 @@ def intercepted(
 
 
 @contextmanager
-def asked(*clients: Any) -> Iterator[set[str]]:
-    """The names of the operations that these clients ask for meanwhile."""
-    operations: set[str] = set()
+def asked(*clients: Any) -> Iterator[list[str]]:
+    """The names of the operations that these clients ask for meanwhile, once for each call."""
+    operations: list[str] = []
 
     def note(model: Any, **_: object) -> None:
-        operations.add(model.name)
+        operations.append(model.name)
 
     for client in clients:
         client.meta.events.register("before-call.*.*", note)

@@ -119,7 +119,7 @@ def _estate(components: list[str]) -> dict[str, Any]:
         region: {
             "ami_name": f"{NAMESPACE}.{AMI}.{{{{ imagebuilder:buildDate }}}}".ljust(127, "x"),
             "kms_key_id": _KEY.format(region),
-            "ami_tags": _tags("local", 18),
+            "ami_tags": _tags("local", 17),
             "launch_templates": [{"launch_template_id": f"lt-{number:017x}"} for number in range(4)],
             "license_configuration_arns": [
                 f"arn:aws-us-gov:license-manager:{region}:{ACCOUNT}:license-configuration:lic-{number:032x}"

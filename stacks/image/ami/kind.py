@@ -11,6 +11,7 @@ from cdktf_cdktf_provider_aws.imagebuilder_lifecycle_policy import (
     ImagebuilderLifecyclePolicyPolicyDetailExclusionRulesAmis,
 )
 
+from estate import names
 from estate.estate import EstateImage
 from estate.models.ami_image import AmiImage
 from estate.models.retention import Retention
@@ -25,7 +26,7 @@ from stacks.image.ami.recipe import add_recipe
 from stacks.image.ami.retention import excluded_amis, lifecycle_statements
 from stacks.image.execution_role.distribution import distribution_statements
 from stacks.image.scope import Contents, ImageScope
-from stacks.policy import Statement
+from stacks.policy import Statement, any_of, only_in
 
 
 @dataclass(frozen=True)
@@ -71,9 +72,19 @@ class AmiKind:
         """Image Builder distributes AMIs with the role of the workflows."""
         return distribution_statements(self.declared.image, scope)
 
-    def output_statement(self, scope: ImageScope) -> Statement:
-        """DescribeImages of EC2 has no resource types."""
-        return {"Sid": "DescribeAmis", "Action": "ec2:DescribeImages", "Resource": "*"}
+    def output_statements(self, scope: ImageScope) -> list[Statement]:
+        """For one tag on AMIs of this image's builds. DescribeImages of EC2 has no resource types."""
+        regions = scope.image.regions
+        revoked: Statement = {
+            "Sid": "MarkRevokedAmis",
+            "Action": ["ec2:CreateTags", "ec2:DeleteTags"],
+            "Resource": scope.arn("ec2", "image/*", account="", region=any_of(regions)),
+            "Condition": {
+                "StringLike": {f"aws:ResourceTag/{names.BUILD_TAG}": f"{scope.image_builder_arn('image')}/*"},
+                "ForAllValues:StringEquals": {"aws:TagKeys": names.REVOKED_TAG},
+            },
+        }
+        return [{"Sid": "DescribeAmis", "Action": "ec2:DescribeImages", "Resource": "*"}, only_in(regions, revoked)]
 
     def lifecycle_statements(self, retention: Retention, scope: ImageScope) -> list[Statement]:
         """For the AMIs of this image, and for snapshots made by Image Builder."""

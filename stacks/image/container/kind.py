@@ -76,9 +76,9 @@ class ContainerKind:
         scans = "CollectImageScanFindings" in actions and scanning.image_scanning_enabled
         return scan_repository_statements(scope) if scans and scanning.repository_name == SCANNING_REPOSITORY else []
 
-    def output_statement(self, scope: ImageScope) -> Statement:
+    def output_statements(self, scope: ImageScope) -> list[Statement]:
         """For the repository in each region."""
-        return on_repositories("DescribeContainerImages", "ecr:DescribeImages", scope)
+        return [on_repositories("DescribeContainerImages", "ecr:DescribeImages", scope)]
 
     def lifecycle_statements(self, retention: Retention, scope: ImageScope) -> list[Statement]:
         """For the repository in each region."""
