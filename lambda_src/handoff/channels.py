@@ -46,7 +46,7 @@ class Version:
     version: int
     modified: datetime
     record: Mapping[str, str]
-    """move, build, created, parent, previous, by, how, why; empty when the description is not a record."""
+    """move, build, created, parent, previous, by, how, why, skipped; empty when the description is not a record."""
     user: str = ""
     """The ARN of who wrote it, as Parameter Store says."""
 
@@ -63,21 +63,27 @@ class Channel:
     versions: tuple[Version, ...]
     """The known versions, oldest first; the last one is the present one, so there is always one."""
 
-    def move_of(self, version: Version) -> int:
-        """The number of a version's move in the history bucket; 0 for a version without one, written by hand.
+    def own_record(self, version: Version) -> Mapping[str, str]:
+        """The record of a version, unless it is that of another value: somebody who writes a parameter without a
+        description keeps the description before."""
+        number = version.record.get("move")
+        first = next(
+            each
+            for each in self.versions
+            if (each.record.get("move") == number if number else each.record == version.record)
+        )
+        return version.record if first.value == version.value else {}
 
-        Somebody who writes a parameter without a description keeps the description before, and so the record of
-        another value.
-        """
-        number = version.record.get("move", "")
-        if not number.isdecimal():
-            return 0
-        first = next(each for each in self.versions if each.record.get("move") == number)
-        return int(number) if first.value == version.value else 0
+    def move_of(self, version: Version) -> int:
+        """The number of a version's move in the history bucket; 0 for a version without one: it was written by hand,
+        by a command while the home region was down, or before there was a bucket."""
+        number = self.own_record(version).get("move", "")
+        return int(number) if number.isdecimal() else 0
 
     def is_by_hand(self, version: Version) -> bool:
-        """Whether a version was written without a record, or keeps the record of another value."""
-        return not version.build or (not self.move_of(version) and "move" in version.record)
+        """Whether a version has no record of its own. The record of an AMI that no build made names no build."""
+        record = self.own_record(version)
+        return not record.get("build") and "how" not in record
 
     @property
     def move(self) -> int:

@@ -64,6 +64,8 @@ class Failure:
     place: str
     reason: str
     retryable: bool
+    error: Exception | None = field(default=None, compare=False)
+    """What was raised, if anything was."""
 
     def __str__(self) -> str:
         return f"{self.place}: {self.reason}"
@@ -106,7 +108,7 @@ class Failures:
         except (BotoCoreError, ClientError, GarbledAnswer, NotYet) as error:
             attempt.failed, attempt.retryable = True, is_retryable(error)
             for place in places:
-                self._add(Failure(place, str(error), attempt.retryable))
+                self._add(Failure(place, str(error), attempt.retryable, error))
 
     def add_problem(self, place: str, reason: str) -> None:
         """Add something that is wrong although no call to AWS failed. A retry cannot fix it."""

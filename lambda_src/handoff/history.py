@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -23,6 +23,9 @@ from .failures import code_of
 
 MOST_READ = 200
 """How many objects are read at most in one look; a run that knows what the last one read needs none."""
+
+SOAK, GATE = "soak", "gate"
+"""What a person can skip in a move, with a reason."""
 
 _TAKEN = ("PreconditionFailed", "ConditionalRequestConflict")
 
@@ -56,6 +59,10 @@ class Move:
     """A random text: an object with this number is this very one."""
     changes: Mapping[str, Change] = field(default_factory=dict)
     """By region."""
+    skipped: tuple[str, ...] = ()
+    """What normally comes first and was skipped: SOAK, GATE."""
+    noted: bool = False
+    """Whether it was found in a parameter, and written into the history afterwards: there is nothing to complete."""
 
     def to_json(self) -> str:
         """The object's text."""
@@ -63,13 +70,23 @@ class Move:
 
     @staticmethod
     def from_json(written: str) -> Move:
-        """From an object's text. Raises GarbledAnswer for any other text."""
+        """From an object's text, which may have members that are newer than this program. Raises GarbledAnswer for any
+        other text."""
         try:
             members = json.loads(written)
-            changes = {region: Change(**change) for region, change in members.pop("changes").items()}
-            return Move(**members, changes=changes)
+            changes = {region: Change(**_known(Change, change)) for region, change in members.pop("changes").items()}
+            skipped = tuple(members.pop("skipped", ()))
+            move = Move(**_known(Move, members), changes=changes, skipped=skipped)
+            if not isinstance(move.number, int):
+                raise TypeError("its number is not a number")
+            return move
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise GarbledAnswer(f"an object of the history bucket is no move: {error}") from error
+
+
+def _known(kind: type[Change | Move], members: Mapping[str, Any]) -> dict[str, Any]:
+    names = {each.name for each in fields(kind)}
+    return {name: value for name, value in members.items() if name in names}
 
 
 @dataclass(frozen=True)
@@ -108,9 +125,13 @@ class History:
 
     def moves(self, *, after: int = 0, most: int | None = MOST_READ) -> Iterator[Move]:
         """The moves with greater numbers, in their order; of more than `most`, the last ones."""
-        numbers = sorted(self._numbers(after))
+        numbers = self.numbers(after=after)
         for number in numbers[-most:] if most else numbers:
             yield self.get(number)
+
+    def numbers(self, *, after: int = 0) -> list[int]:
+        """The greater numbers of moves, in their order."""
+        return sorted(self._numbers(after))
 
     def read_cache(self) -> str | None:
         """What the last run of the function knew; None when there is nothing."""

@@ -34,6 +34,11 @@ def look(run: Run) -> bool:
         return False
     for region in run.working_regions:
         region.pending = _pending(region, moves)
+        region.noted = {
+            (move.channel, move.changes[region.name].version + 1)
+            for move in moves
+            if move.noted and region.name in move.changes
+        }
     run.cache.number = _settled(run, moves)
     return True
 
@@ -54,7 +59,7 @@ def _read_moves(run: Run) -> list[Move]:
 
 def _pending(region: Region, moves: Iterable[Move]) -> dict[str, Move]:
     """The last move of each channel in a region, if its parameter does not show it."""
-    last = {move.channel: move for move in moves if region.name in move.changes}
+    last = {move.channel: move for move in moves if region.name in move.changes and not move.noted}
     return {name: move for name, move in last.items() if is_pending(move, region.channels.get(name), region.name)}
 
 

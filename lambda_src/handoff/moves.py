@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from itertools import pairwise
 from uuid import uuid4
 
 from .builds import Build, good_builds, parent_of, time_in
@@ -19,6 +18,10 @@ GRACE = timedelta(minutes=2)
 """How long a move of somebody else is theirs to complete: they are probably still writing."""
 
 BY_HAND = "by hand"
+"""How a channel moved whose parameter somebody wrote without this program."""
+
+_AND = ", "
+"""Between what was skipped, in a record."""
 
 NOT_COMPLETED = "not completed"
 """How a channel came to stay where it is in a region, although a move should have taken it elsewhere."""
@@ -27,31 +30,44 @@ NOT_COMPLETED = "not completed"
 def make_move(run: Run, decision: Decision) -> bool:
     """Move a channel as decided. False when another move came between, or the history could not be written: then
     nothing is moved, and everything has to be looked at again."""
-    channel = decision.channel
-    move = Move(
-        number=run.cache.last + 1,
-        channel=channel,
+    move = _move(run, decision, number=run.cache.last + 1)
+    return _record(run, move) and _write(run, move, list(decision.outputs))
+
+
+def make_move_without_history(run: Run, decision: Decision) -> None:
+    """Move a channel while the history cannot be written, because the home region is down.
+
+    The records have no number of a move; `note_moves_by_hand` writes the history later.
+    """
+    _write(run, _move(run, decision, number=0), list(decision.outputs))
+
+
+def _move(run: Run, decision: Decision, *, number: int) -> Move:
+    return Move(
+        number=number,
+        channel=decision.channel,
         how=decision.how,
         by=run.by,
         why=decision.why,
         at=run.now.isoformat(),
         run=uuid4().hex,
         changes={
-            region.name: _change(region, channel, build=usable.build, value=usable.value)
+            region.name: _change(region, decision.channel, build=usable.build, value=usable.value)
             for region, usable in decision.outputs.items()
         },
+        skipped=decision.skipped,
     )
-    return _record(run, move) and _write(run, move, list(decision.outputs))
 
 
-def complete_moves(run: Run, known: KnownBuilds, *, at_once: bool = False) -> bool:
-    """Write what earlier moves should have written; whether there was something to do.
+def complete_moves(run: Run, known: KnownBuilds, *, at_once: bool = False, channel: str | None = None) -> bool:
+    """Write what earlier moves should have written, of all channels or of one; whether there was something to do.
 
     Young moves of others are left to them, unless `at_once`. Where the build of a move cannot be used any more, the
     channel stays where it is, and the history says so.
     """
     done = False
-    for number in sorted({move.number for region in run.working_regions for move in region.pending.values()}):
+    pending = {move.number: move for region in run.working_regions for move in region.pending.values()}
+    for number in sorted(number for number, move in pending.items() if channel in (None, move.channel)):
         regions = [
             region for region in run.working_regions for move in region.pending.values() if move.number == number
         ]
@@ -70,26 +86,31 @@ def note_moves_by_hand(run: Run) -> bool:
     """Write into the history what was written into parameters without it since the last run: by hand, or by a command
     while the home region was down. False when something else came between."""
     for region in run.working_regions:
-        cached = run.cache.channels.get(region.name, {})
+        cached = run.cache.channels.get(region.name)
+        if cached is None:
+            continue  # this may be the first run, and everything is older than the history
         for name, channel in sorted(region.channels.items()):
-            for before, version in pairwise(channel.versions):
-                known = name in cached and version.version > cached[name].version
-                if (
-                    known
-                    and channel.is_by_hand(version)
-                    and not _record(run, _by_hand(run, region, name, before, version))
-                ):
-                    return False
+            known = cached[name].version if name in cached else 0
+            before: Version | None = None
+            for version in channel.versions:
+                is_in_history = channel.move_of(version) or (name, version.version) in region.noted
+                if version.version > known and not is_in_history:
+                    if not _record(run, _note(run, region, name, before, version)):
+                        return False
+                    region.noted.add((name, version.version))
+                before = version
     return True
 
 
-def _by_hand(run: Run, region: Region, channel: str, before: Version, version: Version) -> Move:
-    own = version.record if "how" in version.record and "move" not in version.record else {}
+def _note(run: Run, region: Region, name: str, before: Version | None, version: Version) -> Move:
+    """The move that a version of a channel shows. Parameter Store says who wrote it, and the version's own record what
+    else is known."""
+    own = region.channels[name].own_record(version)
     return Move(
         number=run.cache.last + 1,
-        channel=channel,
+        channel=name,
         how=own.get("how", BY_HAND),
-        by=own.get("by", version.user),
+        by=version.user or own.get("by", ""),
         why=own.get("why", ""),
         at=version.modified.isoformat(),
         run=uuid4().hex,
@@ -98,10 +119,12 @@ def _by_hand(run: Run, region: Region, channel: str, before: Version, version: V
                 build=own.get("build", ""),
                 created=own.get("created"),
                 value=version.value,
-                previous=before.value,
+                previous=before.value if before else None,
                 version=version.version - 1,
             )
         },
+        skipped=tuple(filter(None, own.get("skipped", "").split(_AND))),
+        noted=True,
     )
 
 
@@ -181,7 +204,8 @@ def _record(run: Run, move: Move) -> bool:
 def _write(run: Run, move: Move, regions: Sequence[Region]) -> bool:
     """Write a move into the parameters of these regions, and wait until Parameter Store shows each, because it accepts
     a write before it validates the AMI. True, also when a region fails: a later run completes the move there."""
-    parents = _parents(run, {move.changes[region.name].build for region in regions} - {""})
+    builds = {move.changes[region.name].build for region in regions} - {""}
+    parents = _parents(run, builds) if move.number else {}  # which Image Builder knows, in the home region
     versions: dict[Region, int] = {}
     for region in regions:
         region.pending[move.channel] = move
@@ -215,10 +239,12 @@ def _put(run: Run, region: Region, move: Move, *, parent: str | None) -> int:
 
 
 def record_of(move: Move, change: Change, *, parent: str | None) -> Mapping[str, str | int | None]:
-    """The record in the description of a parameter's version."""
+    """The record in the description of a parameter's version; it names no move that is not in the history."""
     said = {"how": move.how, "why": move.why} if move.channel != LATEST or move.why else {"how": move.how}
+    if move.skipped:
+        said["skipped"] = _AND.join(move.skipped)
     return {
-        "move": move.number,
+        **({"move": move.number} if move.number else {}),
         "build": change.build,
         "created": change.created,
         "parent": parent,

@@ -41,6 +41,8 @@ class Region:
     """The channels by name, as they were last read."""
     pending: dict[str, Move] = field(default_factory=dict)
     """The moves by channel that this region's parameters do not show yet."""
+    noted: set[tuple[str, int]] = field(default_factory=set)
+    """The versions of channels that were written without the history, and are in it now."""
     written: set[str] = field(default_factory=set)
     """The values that channels had before and after writes of this run."""
 
@@ -77,8 +79,10 @@ class Decision:
 
     channel: str
     how: str
-    """new build, soaked, moved back, promoted, rolled back: for people."""
+    """new build, soaked, moved back, promoted, rolled back, taken over: for people."""
     why: str = ""
+    skipped: tuple[str, ...] = ()
+    """What was skipped, as in `Move`."""
     outputs: dict[Region, Usable]
 
 

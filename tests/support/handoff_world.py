@@ -365,6 +365,7 @@ def intercepted(
 
     def intercept(request: Any, **_: object) -> AWSResponse | None:
         body = request.body or b""
+        body = body.getvalue() if isinstance(body, io.BytesIO) else body
         bodies.append(body if isinstance(body, str) else body.decode())
         return answer()
 
