@@ -30,7 +30,9 @@
     named_build    the build that a reference means
     pipeline       an image's pipeline as it is deployed, and its builds as a person names them
     states         Terraform's states, where this machine can read them
-    aws            AWS with the operator's own credentials, and its errors as messages
+    accounts       the accounts of an estate, and how the commands get into each: one `Aws` for each
+    reader_role    whether a fleet can assume the role that reads its image's account
+    aws            AWS: sessions, clients, and errors as messages
     programs       runs programs that must end properly after Ctrl-C
     question       asks before something is changed
     errors         what stops a command, each with its exit status

@@ -1,21 +1,27 @@
-"""AWS with the operator's own credentials, and its errors as one line that says what to do."""
+"""AWS as the commands call it: sessions, their clients, and errors as one line that says what to do."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any, Literal
 
-import boto3
 from botocore import exceptions
 from botocore.config import Config
+from botocore.credentials import (
+    AssumeRoleCredentialFetcher,
+    CredentialProvider,
+    CredentialResolver,
+    DeferredRefreshableCredentials,
+)
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
+from botocore.session import Session
 
-from estate.models.provider import AssumeRole, Provider
+from estate.models.provider import AssumeRole
 from lambda_src.handoff.answers import GarbledAnswer
 from lambda_src.handoff.failures import is_retryable
 from ops.errors import OpsError
@@ -41,7 +47,8 @@ _NOT_ACCEPTED = frozenset(
         "UnrecognizedClientException",  # also in a region that is not enabled for the account
     }
 )
-_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "ForbiddenException", "UnauthorizedOperation"})
+DENIED = frozenset({"AccessDenied", "AccessDeniedException", "ForbiddenException", "UnauthorizedOperation"})
+"""The codes with which AWS does not allow an operation."""
 _NO_LOGIN = (
     exceptions.CredentialRetrievalError,
     exceptions.LoginError,
@@ -53,44 +60,32 @@ _NO_LOGIN = (
 _GARBLED = (AttributeError, GarbledAnswer, LookupError, ResponseParserError, TypeError, UnicodeDecodeError)
 """Raised by parsers, or by code that reads an answer, when the answer is cut off or lacks what AWS always sends."""
 
-_Service = Literal["autoscaling", "ec2", "iam", "imagebuilder", "service-quotas", "ssm"]
+_Service = Literal["autoscaling", "ec2", "iam", "imagebuilder", "service-quotas", "ssm", "sts"]
 
 _LONGEST_MESSAGE = 500
 """In characters; a proxy may answer with a whole page."""
+
+# A session must not make two clients at once, and what it loads for them is shared by the sessions of roles.
+_making_clients = threading.RLock()
 
 
 class Aws:
     """One session, with one client for each service and region. Safe to use in several threads.
 
-    The credentials are those of the environment, or of the profile in `provider`. A role in `provider` is for Terraform
-    only; `role` is assumed, for an hour. Raises `OpsError` when the AWS configuration of this machine cannot be used or
-    the role cannot be assumed.
+    `home` is the region in which it is asked who the credentials belong to. `ops.accounts` has one for each account.
     """
 
-    def __init__(self, *, provider: Provider | None, home: str, role: AssumeRole | None = None) -> None:
+    def __init__(self, session: Session, *, home: str) -> None:
+        self._session = session
         self._home = home
-        self._allowed = provider.allowed_account_ids if provider else ()
-        self._lock = threading.Lock()
         self._clients: dict[tuple[str, str], Any] = {}
-        with asking(home):
-            self._session = boto3.Session(profile_name=provider.profile if provider else None)
-            if role:
-                self._session = assume(role, session=self._session, region=home)
 
     @cached_property
     def caller(self) -> str:
-        """The ARN of the user or of the role's session that the credentials belong to, in an account that is allowed.
-
-        Raises `OpsError`.
-        """
+        """The ARN of the user or of the role's session that the credentials belong to. Raises `OpsError`."""
         with asking(self._home):
-            sts = self._session.client("sts", region_name=self._home, config=_CONFIG)
-            identity = sts.get_caller_identity()
-            account, arn = identity["Account"], identity.get("Arn", "")
-        if self._allowed and account not in self._allowed:
-            allowed = ", ".join(self._allowed)
-            raise OpsError(f"these credentials belong to account {account}, and the settings allow only {allowed}")
-        self._account = account
+            identity = self._client("sts", self._home).get_caller_identity()
+            self._account, arn = str(identity["Account"]), str(identity.get("Arn", ""))
         return arn
 
     @property
@@ -110,8 +105,9 @@ class Aws:
 
     def ecr(self, region: str) -> ECRClient:
         """ECR in a region, a new client each time."""
-        with self._lock, asking(region):
-            return self._session.client("ecr", region_name=region, config=_CONFIG)
+        with asking(region):
+            client: ECRClient = _new_client(self._session, "ecr", region=region)
+            return client
 
     def iam(self, region: str) -> Any:
         """IAM, in the partition of a region."""
@@ -131,24 +127,64 @@ class Aws:
         client: SSMClient = self._client("ssm", region)
         return client
 
+    def sts(self, region: str) -> Any:
+        """STS in a region."""
+        return self._client("sts", region)
+
     def _client(self, service: _Service, region: str) -> Any:
-        with self._lock, asking(region):
+        with _making_clients, asking(region):
             if (service, region) not in self._clients:
-                self._clients[service, region] = self._session.client(service, region_name=region, config=_CONFIG)
+                self._clients[service, region] = _new_client(self._session, service, region=region)
             return self._clients[service, region]
 
 
-def assume(role: AssumeRole, *, session: boto3.Session, region: str) -> boto3.Session:
-    """A session of the role, which ends after an hour. Raises what boto3 raises."""
-    wanted: dict[str, Any] = {"RoleArn": role.role_arn, "RoleSessionName": role.session_name or "goldsmith"}
+def open_session(*, profile: str | None = None) -> Session:
+    """A session with the credentials of a profile. Default: those of the environment."""
+    session = Session()
+    if profile:
+        session.set_config_variable("profile", profile)
+    return session
+
+
+def assume(role: AssumeRole, *, source: Session, region: str) -> Session:
+    """A session of a role, which the credentials of another session assume.
+
+    The role is assumed when it is used first, and again before its credentials expire, which AWS limits to an hour if
+    `source` is a session of a role itself. Its profile is that of `source`, so endpoints in it are used, too. Raises
+    what botocore raises.
+    """
+    credentials = source.get_credentials()
+    if credentials is None:
+        raise exceptions.NoCredentialsError
+    wanted: dict[str, Any] = {"RoleSessionName": role.session_name or "goldsmith"}
     if role.external_id:
         wanted["ExternalId"] = role.external_id
-    assumed = session.client("sts", region_name=region, config=_CONFIG).assume_role(**wanted)["Credentials"]
-    return boto3.Session(
-        aws_access_key_id=assumed["AccessKeyId"],
-        aws_secret_access_key=assumed["SecretAccessKey"],
-        aws_session_token=assumed["SessionToken"],
+    fetcher = AssumeRoleCredentialFetcher(
+        partial(_new_client, source, region=region), credentials, role.role_arn, extra_args=wanted
     )
+    assumed = open_session(profile=source.instance_variables().get("profile"))
+    assumed.register_component("credential_provider", CredentialResolver([_RoleProvider(fetcher)]))
+    # what was loaded from botocore's files; the model of EC2 alone takes a tenth of a second
+    assumed.register_component("data_loader", source.get_component("data_loader"))
+    return assumed
+
+
+def _new_client(session: Session, service: str, *, region: str, **credentials: Any) -> Any:
+    with _making_clients:
+        return session.create_client(service, region_name=region, config=_CONFIG, **credentials)
+
+
+class _RoleProvider(CredentialProvider):
+    """What botocore's own provider for roles in profiles gives, for a role that no profile names."""
+
+    METHOD = "assume-role"
+
+    def __init__(self, fetcher: AssumeRoleCredentialFetcher) -> None:
+        super().__init__()
+        self._fetcher = fetcher
+
+    def load(self) -> DeferredRefreshableCredentials:
+        return DeferredRefreshableCredentials(self._fetcher.fetch_credentials, self.METHOD)
 
 
 @contextmanager
@@ -170,7 +206,7 @@ def _message(error: Exception, region: str) -> str:
     if isinstance(error, exceptions.NoCredentialsError):
         return "there are no AWS credentials: log in (aws sso login, aws configure) or set AWS_PROFILE"
     if isinstance(error, exceptions.ProfileNotFound):
-        return f"{reason}: check AWS_PROFILE and settings.provider.profile, or create it with aws configure"
+        return f"{reason}: check AWS_PROFILE and the profile in the settings, or create it with aws configure"
     if isinstance(error, _NO_LOGIN):
         return f"there are no AWS credentials: {reason}; log in again, for example with aws sso login"
     if isinstance(error, exceptions.HTTPClientError | exceptions.ConnectionError):
@@ -194,7 +230,12 @@ def _refusal(error: ClientError, region: str) -> str:
             f"AWS does not accept these credentials for {operation} ({code}): log in again, and check AWS_PROFILE "
             "and that the region is enabled for the account"
         )
-    if code in _DENIED:
+    if code in DENIED and error.operation_name == "AssumeRole":
+        return (
+            f"the role cannot be assumed: {message or code}; it must exist and trust these credentials, and their "
+            "policies must allow sts:AssumeRole on it"
+        )
+    if code in DENIED:
         return f"AWS does not allow {operation}: {message or code}; ask for this permission"
     if is_retryable(error):
         return f"AWS failed at {operation} ({code}: {message}): try again in a moment"

@@ -20,6 +20,7 @@ from estate.models.images import Image
 from estate.recipes import recipe_of
 from estate.references import BuildReference
 from lambda_src.handoff.builds import list_builds
+from ops.accounts import Accounts
 from ops.aws import Aws, asking
 from ops.commit import COMMIT_TAG, Commit, commit_of
 from ops.ends import ENDED, UNFINISHED
@@ -53,7 +54,7 @@ def start(image: EstateImage[Image], *, follows: bool, options: Options) -> int:
     A build that is running already may lack the latest changes. So it is shown, and a new one is started anyway.
     """
     name, home = image.names.image, image.image.home
-    aws = Aws(provider=image.settings.provider, home=home)
+    aws = Accounts().of_image(image)
     pipeline = Pipeline(declared=image, account=aws.account)
     deployed, declared = check_deployed(pipeline, aws=aws), recipe_of(image).version
     console = open_console(to_stderr=options.as_json)
@@ -94,7 +95,7 @@ def attach(image: EstateImage[Image], *, build: BuildReference | None, options: 
     `build` is None for the newest build.
     """
     name, home = image.names.image, image.image.home
-    aws = Aws(provider=image.settings.provider, home=home)
+    aws = Accounts().of_image(image)
     pipeline = Pipeline(declared=image, account=aws.account)
     check_deployed(pipeline, aws=aws)
     if build and build.is_whole:

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from estate.references import AmiReference, BuildReference
 from lambda_src.handoff.builds import Build
+from ops.accounts import Unreachable
 from ops.commit import COMMIT_TAG
 from ops.ends import ENDED, UNFINISHED
 from ops.errors import OpsError
@@ -58,7 +59,7 @@ class BuildReport:
 def report(
     reference: BuildReference | AmiReference,
     *,
-    readings: Mapping[str, ImageReading],
+    readings: Mapping[str, ImageReading | Unreachable],
     images: Mapping[str, ImageStatus],
     fleets: Sequence[FleetStatus],
 ) -> BuildReport:
@@ -66,8 +67,11 @@ def report(
 
     Raises `OpsError` when there is none, and `UsageError` when it could be several.
     """
-    image, build = _find(reference, readings)
-    failure = readings[image].failure_of(build)
+    if isinstance(reference, BuildReference) and isinstance(error := readings[reference.image], Unreachable):
+        raise error
+    readable = {name: each for name, each in readings.items() if isinstance(each, ImageReading)}
+    image, build = _find(reference, readable)
+    failure = readable[image].failure_of(build)
     version = version_of(build.arn)
     rows = [row for row in images[image].channels if row.arn == build.arn]
     pointed = {row.region: row.value for row in rows if row.value}

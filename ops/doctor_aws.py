@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from estate.estate import Estate, EstateFleet, EstateImage
 from estate.models.images import Image
-from estate.models.provider import AssumeRole, Provider
-from ops.aws import Aws
+from estate.models.provider import AssumeRole
+from ops.accounts import Access, Accounts, Unreachable, access_to_fleet, access_to_image
+from ops.aws import Aws, asking, assume, open_session
 from ops.errors import OpsError
-from ops.finding import MISSING, Finding
+from ops.finding import MISSING, UNKNOWN, Finding
 from ops.permissions import check_ec2, check_policies, needs_of
 from ops.quotas import check_quotas
+from ops.reader_role import why_not_assumed
 
 
 @dataclass(kw_only=True)
-class _Access:
-    """One way into AWS, and what is reached by it."""
+class _Part:
+    """What of an estate is in one account."""
 
-    name: str
-    """`account prod` for one of the settings' accounts; otherwise empty."""
-    provider: Provider
     images: list[EstateImage[Image]] = field(default_factory=list)
     fleets: list[EstateFleet] = field(default_factory=list)
-
-    @property
-    def home(self) -> str:
-        """The region in which it is asked who the credentials belong to."""
-        return self.images[0].image.home if self.images else self.fleets[0].fleet.region
 
     @property
     def regions(self) -> list[str]:
@@ -38,52 +32,70 @@ class _Access:
 
 
 def check_aws(estate: Estate) -> Iterator[Finding]:
-    """The lines of each account, or of the credentials where the settings name no accounts."""
-    accesses = _accesses(estate)
-    for access in accesses:
-        place = f" ({access.name or access.provider.profile or 'other provider'})" if len(accesses) > 1 else ""
-        try:
-            aws = Aws(
-                provider=access.provider, home=access.home, role=access.provider.assume_role if access.name else None
-            )
-            caller, account = aws.caller, aws.account
-        except OpsError as error:
-            yield Finding(subject=access.name or f"credentials{place}", state=MISSING, text=str(error))
-            continue
-        yield Finding(subject=access.name or f"credentials{place}", text=f"{caller} in account {account}")
-        if access.provider.assume_role and not access.name:
-            yield _role_of_terraform(access, access.provider.assume_role, place)
-        yield from check_policies(
-            needs_of(access.images, access.fleets, account=account), aws=aws, home=access.home, place=place
-        )
-        yield check_ec2(access.regions, aws=aws, place=place)
-        yield from check_quotas(access.images, access.fleets, aws=aws, place=place)
+    """The lines of each account, or of the credentials where the settings name no accounts; then those of fleets of
+    other accounts than their image's."""
+    accounts, parts = Accounts(), _parts(estate)
+    for access, part in parts.items():
+        yield from _check_account(access, part, accounts=accounts, is_only=len(parts) == 1)
+    yield from _reader_roles([fleet for part in parts.values() for fleet in part.fleets], accounts)
 
 
-def _accesses(estate: Estate) -> list[_Access]:
-    accesses: dict[tuple[str, Provider], _Access] = {}
-
-    def access(account: str | None, provider: Provider) -> _Access:
-        name = f"account {account}" if account else ""
-        return accesses.setdefault((name, provider), _Access(name=name, provider=provider))
-
+def _parts(estate: Estate) -> Mapping[Access, _Part]:
+    parts: dict[Access, _Part] = {}
     for image in map(estate.image, estate.images):
-        access(image.image.account, image.provider).images.append(image)
+        parts.setdefault(access_to_image(image), _Part()).images.append(image)
     for fleet in map(estate.fleet, estate.fleets):
-        access(fleet.account_name, fleet.provider).fleets.append(fleet)
-    return [*accesses.values()]
+        parts.setdefault(access_to_fleet(fleet), _Part()).fleets.append(fleet)
+    return parts
 
 
-def _role_of_terraform(access: _Access, role: AssumeRole, place: str) -> Finding:
+def _check_account(access: Access, part: _Part, *, accounts: Accounts, is_only: bool) -> Iterator[Finding]:
+    name = f"account {access.name}" if access.name else ""
+    place = "" if is_only else f" ({name or access.provider.profile or 'other provider'})"
+    subject = name or f"credentials{place}"
+    try:
+        aws = accounts.reach(access)
+        yield Finding(subject=subject, text=f"{aws.caller} in account {aws.account}")
+    except Unreachable as error:
+        aws = None
+        yield Finding(subject=subject, state=MISSING, text=error.reason)
+    if access.provider.assume_role and not access.name:
+        yield _role_of_terraform(access, access.provider.assume_role, place)
+    if aws is None:
+        return
+    needs = needs_of(part.images, part.fleets, account=aws.account)
+    yield from check_policies(needs, aws=aws, home=access.region, place=place)
+    yield check_ec2(part.regions, aws=aws, place=place)
+    yield from check_quotas(part.images, part.fleets, aws=aws, place=place)
+
+
+def _role_of_terraform(access: Access, role: AssumeRole, place: str) -> Finding:
     """Whether the role that only Terraform assumes can be assumed."""
     subject = f"role of Terraform{place}"
     try:
-        caller = Aws(provider=access.provider, home=access.home, role=role).caller
+        with asking(access.region):
+            session = assume(role, source=open_session(profile=access.provider.profile), region=access.region)
+        return Finding(subject=subject, text=Aws(session, home=access.region).caller)
     except OpsError as error:
-        return Finding(
-            subject=subject,
-            state=MISSING,
-            text=str(error),
-            remedy=f"allow these credentials to assume {role.role_arn}, in their policies and in its trust policy",
-        )
-    return Finding(subject=subject, text=caller)
+        return Finding(subject=subject, state=MISSING, text=str(error))
+
+
+def _reader_roles(fleets: Sequence[EstateFleet], accounts: Accounts) -> Iterator[Finding]:
+    """Whether the plans of fleets can read the channels in the image's account, if that is another one."""
+    found: dict[tuple[Access, str], Finding] = {}
+    for fleet in fleets:
+        if fleet.is_elsewhere:
+            key = access_to_fleet(fleet), fleet.image.reader_role
+            if key not in found:
+                found[key] = _reader_role(fleet, accounts)
+            yield replace(found[key], subject=f"fleet {fleet.fleet.name} reads image {fleet.fleet.image}")
+
+
+def _reader_role(fleet: EstateFleet, accounts: Accounts) -> Finding:
+    try:
+        refusal = why_not_assumed(fleet, accounts=accounts)
+    except OpsError as error:
+        return Finding(subject="", state=UNKNOWN, text=str(error))
+    if refusal:
+        return Finding(subject="", state=MISSING, text=refusal.reason, remedy=refusal.remedy)
+    return Finding(subject="", text=f"with {fleet.image.reader_role}")

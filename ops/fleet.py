@@ -8,20 +8,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from estate.arns import Arn
 from estate.estate import EstateFleet
 from estate.models.fleet import Fleet
 from lambda_src.handoff.builds import Build, good_builds
 from lambda_src.handoff.channels import Channel, read_channels
+from ops.accounts import Unreachable, usable
 from ops.aws import Aws, asking
 from ops.errors import OpsError
-from ops.pipeline import Pipeline, version_of
+from ops.pipeline import Pipeline, is_build_of, version_of
 from ops.values import Meaning, build_of, meaning_of, read_amis, read_outputs
 
 if TYPE_CHECKING:  # boto3's stubs are for development only
@@ -79,6 +79,8 @@ class Facts:
     group_name: str
     channel: Channel | None = None
     meaning: Meaning = field(default_factory=Meaning)
+    ami: str | None = None
+    """What the fleet should launch: the channel's value, or the copy of it in the fleet's account."""
     group_exists: bool | None = None
     being_deleted: bool = False
     newest: Version | None = None
@@ -104,47 +106,44 @@ class Facts:
                 self.errors.append(str(error))
 
 
-def read_fleet(declared: EstateFleet, *, aws: Aws, builds: Sequence[Build]) -> Facts:
-    """Read a fleet with credentials of its account. `builds` are the builds of its image that are known."""
+def read_fleet(
+    declared: EstateFleet, *, aws: Aws | Unreachable, images: Aws | Unreachable, builds: Sequence[Build]
+) -> Facts:
+    """Read a fleet in its account, and its channel in the account of its image, which is `images`.
+
+    `builds` are the builds of its image that are known.
+    """
     fleet, facts = declared.fleet, Facts(group_name=declared.names.group)
     with facts.reading():
-        _check_account(declared, aws)
-        pipeline = Pipeline(declared=declared.image, account=aws.account)
+        _read_channel(facts, declared, usable(images), builds)
+    with facts.reading():
+        here = usable(aws)
+        if declared.is_elsewhere and facts.channel and not facts.meaning.problem:
+            with facts.reading():
+                _read_ami_elsewhere(facts, declared, here=here, images=usable(images))
         with facts.reading():
-            _read_channel(facts, fleet, pipeline, aws, builds)
-        with facts.reading():
-            facts.newest = _version(fleet, aws, name=facts.group_name, number=NEWEST)
+            facts.newest = _version(fleet, here, name=facts.group_name, number=NEWEST)
             facts.template_exists = facts.newest is not None
         with facts.reading():
-            _read_group(facts, fleet, aws, pipeline)
+            _read_group(facts, declared, here)
         if facts.group_exists:
             with facts.reading():
-                facts.refresh = _refresh(facts.group_name, fleet, aws)
+                facts.refresh = _refresh(facts.group_name, fleet, here)
     return facts
 
 
-def _check_account(declared: EstateFleet, aws: Aws) -> None:
-    """Raises `OpsError` when the fleet is in another account than the credentials. The role is for Terraform only."""
-    role = declared.provider.assume_role
-    account = Arn.parse(role.role_arn).account if role else aws.account
-    if account != aws.account:
-        assert role
-        raise OpsError(
-            f"{declared.names.stack} is in account {account} ({role.role_arn}), and these credentials belong "
-            f"to account {aws.account}: set AWS_PROFILE to a profile of account {account}"
-        )
-
-
-def _read_channel(facts: Facts, fleet: Fleet, pipeline: Pipeline, aws: Aws, builds: Sequence[Build]) -> None:
+def _read_channel(facts: Facts, declared: EstateFleet, images: Aws, builds: Sequence[Build]) -> None:
+    fleet, pipeline = declared.fleet, Pipeline(declared=declared.image, account=images.account)
     with asking(fleet.region):
-        facts.channel = read_channels(aws.ssm(fleet.region), path=pipeline.channels).get(fleet.channel)
+        facts.channel = read_channels(images.ssm(fleet.region), path=pipeline.channels).get(fleet.channel)
     facts.channel_was_read = True
     facts.has_builds = any(fleet.region in build.outputs for build in good_builds(builds))
     if not facts.channel:
         return
+    facts.ami = None if declared.runs_copy else facts.channel.value
     outputs = {}
     with facts.reading():
-        outputs = read_outputs(pipeline, [facts.channel.value], aws=aws, region=fleet.region)
+        outputs = read_outputs(pipeline, [facts.channel.value], aws=images, region=fleet.region)
     facts.meaning = meaning_of(facts.channel, pipeline=pipeline, builds=builds, outputs=outputs, region=fleet.region)
     facts.builds = {
         **{build.outputs[fleet.region]: version_of(build.arn) for build in builds if fleet.region in build.outputs},
@@ -152,7 +151,37 @@ def _read_channel(facts: Facts, fleet: Fleet, pipeline: Pipeline, aws: Aws, buil
     }
 
 
-def _read_group(facts: Facts, fleet: Fleet, aws: Aws, pipeline: Pipeline) -> None:
+def _read_ami_elsewhere(facts: Facts, declared: EstateFleet, *, here: Aws, images: Aws) -> None:
+    """The AMI as the fleet's account has it: a copy has an ID of its own and the same name, as for the guards."""
+    assert facts.channel
+    shared, region = facts.channel.value, declared.fleet.region
+    place, stack = f"account {here.account} and {region}", declared.image.names.stack
+    remedy = f"apply {stack}, build the image, and move the channel"
+    facts.ami = None
+    if not declared.runs_copy:
+        if shared in read_amis([shared], aws=here, region=region):
+            facts.ami = shared
+        else:
+            _find_fault(facts, f"{shared} is not shared with {place}: {remedy}")
+        return
+    made = read_amis([shared], aws=images, region=region).get(shared)
+    with asking(region):
+        name = made["Name"] if made else ""
+        filters: Any = [{"Name": "name", "Values": [name]}]
+        answer = here.ec2(region).describe_images(Owners=["self"], Filters=filters, IncludeDeprecated=True)
+        facts.ami = next((image["ImageId"] for image in answer["Images"]), None)
+    if facts.ami is None:
+        _find_fault(facts, f"the copy of {shared}, {name}, is not in {place}: {remedy}")
+    elif facts.meaning.build:
+        facts.builds[facts.ami] = facts.meaning.build
+
+
+def _find_fault(facts: Facts, problem: str) -> None:
+    facts.meaning = replace(facts.meaning, problem=problem)
+
+
+def _read_group(facts: Facts, declared: EstateFleet, aws: Aws) -> None:
+    fleet = declared.fleet
     with asking(fleet.region):
         answer = aws.autoscaling(fleet.region).describe_auto_scaling_groups(AutoScalingGroupNames=[facts.group_name])
         group = next(iter(answer["AutoScalingGroups"]), None)
@@ -163,7 +192,7 @@ def _read_group(facts: Facts, fleet: Fleet, aws: Aws, pipeline: Pipeline) -> Non
     with facts.reading(), asking(fleet.region):
         facts.wanted = _version_of_group(group, fleet, aws)
     with asking(fleet.region):
-        facts.instances = _running(group, facts, fleet, aws, pipeline)
+        facts.instances = _running(group, facts, declared, aws)
 
 
 def _version_of_group(group: _Answer, fleet: Fleet, aws: Aws) -> Version | None:
@@ -197,8 +226,9 @@ def _version(
         )
 
 
-def _running(group: _Answer, facts: Facts, fleet: Fleet, aws: Aws, pipeline: Pipeline) -> tuple[Running, ...]:
+def _running(group: _Answer, facts: Facts, declared: EstateFleet, aws: Aws) -> tuple[Running, ...]:
     """The group's instances, counted by template version and AMI, without those that leave the group."""
+    fleet = declared.fleet
     instances = [each for each in group["Instances"] if not each["LifecycleState"].startswith(_LEAVING)]
     amis = _amis(instances, facts, fleet, aws)
     known = [version.ami for version in (facts.newest, facts.wanted) if version]
@@ -206,7 +236,7 @@ def _running(group: _Answer, facts: Facts, fleet: Fleet, aws: Aws, pipeline: Pip
         unknown = {*amis.values(), *known} - {""} - facts.builds.keys()
         for ami, image in read_amis(unknown, aws=aws, region=fleet.region).items():
             arn = build_of(image)
-            facts.builds |= {ami: version_of(arn)} if arn and pipeline.is_of(arn) else {}
+            facts.builds |= {ami: version_of(arn)} if arn and is_build_of(declared.image, arn) else {}
     alike = Counter((*_template(each), amis[each["InstanceId"]], _is_kept(each)) for each in instances)
     return tuple(
         Running(version=number, ami=ami, build=facts.builds.get(ami), count=count, kept=kept, template=template)

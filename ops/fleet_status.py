@@ -17,6 +17,7 @@ class FleetStatus:
     fleet: str
     image: str
     channel: str
+    account: str | None
     region: str
     group: str
     deployed: bool | None
@@ -29,18 +30,19 @@ class FleetStatus:
     errors: tuple[str, ...]
 
 
-def fleet_status(declared: EstateFleet, facts: Facts) -> FleetStatus:
-    """The status of a fleet from its facts."""
+def fleet_status(declared: EstateFleet, facts: Facts, *, account: str | None) -> FleetStatus:
+    """The status of a fleet from its facts. `account` is the ID of its account, if that is known."""
     fleet, newest, group = declared.fleet, facts.newest, facts.wanted
     there = (facts.group_exists, facts.template_exists)
     return FleetStatus(
         fleet=fleet.name,
         image=fleet.image,
         channel=fleet.channel,
+        account=account,
         region=fleet.region,
         group=facts.group_name,
         deployed=None if None in there and True not in there else any(there),
-        wanted={"ami": facts.channel.value if facts.channel else None, "build": facts.meaning.build},
+        wanted={"ami": facts.ami, "build": facts.meaning.build},
         template={
             "newest_version": newest.number if newest else None,
             "ami": newest.ami if newest else None,

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from estate.estate import EstateFleet
 from estate.models.fleet import Fleet
+from ops.accounts import access_to_fleet
 from ops.fleet import Facts, Refresh, Running, Version
 
 _RUNNING = ("Pending", "InProgress", "Baking")
@@ -54,8 +55,8 @@ def _of_channel(fleet: Fleet, facts: Facts, deploy: str) -> Iterator[str]:
         )
     elif facts.meaning.problem:
         yield f"{channel}: {facts.meaning.problem}"
-    elif facts.channel and facts.newest and facts.channel.value != facts.newest.ami:
-        wanted, has = _shown(facts.channel.value, facts.builds), _shown(facts.newest.ami, facts.builds)
+    elif facts.ami and facts.newest and facts.ami != facts.newest.ami:
+        wanted, has = _shown(facts.ami, facts.builds), _shown(facts.newest.ami, facts.builds)
         yield f"{channel} points to {wanted}, and the launch template has {has}: run {deploy}"
 
 
@@ -125,7 +126,8 @@ def _remedy(declared: EstateFleet, facts: Facts) -> str:
         *("--auto-scaling-group-name", facts.group_name),
         *("--preferences", json.dumps(preferences, separators=(",", ":"))),
     ]
-    return f"start one: {shlex.join(command)}"
+    role = access_to_fleet(declared).role
+    return f"start one{f' as {role.role_arn}' if role else ''}: {shlex.join(command)}"
 
 
 def _camel(key: str) -> str:

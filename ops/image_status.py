@@ -54,6 +54,7 @@ class ImageStatus:
     """One image."""
 
     image: str
+    account: str | None
     region: str
     deployed: bool | None
     newest: BuildStatus | None
@@ -124,6 +125,7 @@ class ImageReading:
         good = newest_good(builds)
         return ImageStatus(
             image=pipeline.image.name,
+            account=pipeline.account,
             region=pipeline.image.home,
             deployed=read.deployed if read else None,
             newest=_build_status(builds[0], read.failure) if read and builds else None,
@@ -151,6 +153,20 @@ class ImageReading:
             problem=meaning.problem,
             newer_build=version_of(newest.arn) if newest and behind else None,
         )
+
+
+def unread_image(declared: EstateImage[Image], error: OpsError) -> ImageStatus:
+    """The status of an image of which nothing could be read."""
+    return ImageStatus(
+        image=declared.image.name,
+        account=declared.account,
+        region=declared.image.home,
+        deployed=None,
+        newest=None,
+        newest_good=None,
+        channels=(),
+        errors=(str(error),),
+    )
 
 
 def _is_behind(channel: Channel, meaning: Meaning, newest: Build, *, region: str) -> bool:

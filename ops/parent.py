@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from estate.arns import partition
 from estate.catalogue.operating_systems import Architecture, ManagedImage, OperatingSystem, PublicParameter, Published
-from ops.aws import Aws, asking
+from ops.aws import Aws, asking, open_session
 from ops.errors import OpsError
 from ops.screen import open_console
 
@@ -58,7 +58,7 @@ def run_parent(system: OperatingSystem, *, region: str, architecture: Architectu
 
 def newest_parent(system: OperatingSystem, *, region: str, architecture: Architecture) -> ParentImage:
     """Ask AWS with the credentials of the environment. Raises `OpsError` when there is none, or AWS refuses."""
-    aws = Aws(provider=None, home=region)
+    aws = Aws(open_session(), home=region)
     reference = system.parent(region=region, architecture=architecture)
     title: str | None
     match system.parents[architecture]:

@@ -69,11 +69,16 @@ class Pipeline:
     def is_of(self, build_arn: str) -> bool:
         """Whether a build is a build of the image, with any version of its recipe, and in any region, because the
         image may have had another home region then."""
-        return re.fullmatch(f"{self.declared.names.build_pattern}[0-9./]+", build_arn) is not None
+        return is_build_of(self.declared, build_arn)
 
     def build_arn(self, build: str) -> str:
         """The ARN of its build `1.0.912/3`."""
         return f"{self.declared.image_builder_arn('image', account=self.account)}/{build}"
+
+
+def is_build_of(image: EstateImage[Image], build_arn: str) -> bool:
+    """Whether a build is a build of an image, in any account and region."""
+    return re.fullmatch(f"{image.names.build_pattern}[0-9./]+", build_arn) is not None
 
 
 def deployed_recipe(pipeline: Pipeline, *, aws: Aws) -> str | None:

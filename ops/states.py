@@ -9,14 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from estate.models.backends import LocalBackend, S3Backend
 from estate.models.provider import Provider
 from estate.models.settings import Settings
-from ops.aws import assume
+from ops.aws import assume, open_session
 
 # Looking at states is only for better messages, so it must not make anybody wait.
 _CONFIG = Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 2})
@@ -127,10 +126,10 @@ class _InBucket:
     @cached_property
     def _client(self) -> Any:
         """With the credentials that Terraform uses for the bucket."""
-        session = boto3.Session(profile_name=self._access.profile)
+        session = open_session(profile=self._access.profile)
         if role := self._access.assume_role:
-            session = assume(role, session=session, region=self._backend.region)
-        return session.client("s3", region_name=self._backend.region, config=_CONFIG)
+            session = assume(role, source=session, region=self._backend.region)
+        return session.create_client("s3", region_name=self._backend.region, config=_CONFIG)
 
 
 def _state(content: bytes, *, place: str) -> State | None:

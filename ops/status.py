@@ -6,21 +6,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
+
+from rich.console import Console
 
 from estate.estate import Estate, EstateFleet, EstateImage
 from estate.models.images import Image
-from estate.models.provider import Provider
 from estate.references import BuildReference
+from ops.accounts import Access, Accounts, Unreachable, access_to_fleet, access_to_image, lines_of
 from ops.aws import Aws
 from ops.build_status import BuildReport, print_build, report
 from ops.errors import OpsError
 from ops.fleet import Facts, read_fleet
 from ops.fleet_status import FleetStatus, fleet_status
-from ops.image_status import ImageReading, ImageStatus
+from ops.image_status import ImageReading, ImageStatus, unread_image
 from ops.screen import open_console
 from ops.selection import Selection
 from ops.status_tables import print_fleets, print_images
@@ -31,11 +35,17 @@ _AT_ONCE = 8
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """What was read."""
+    """What was read, and the accounts of these images and fleets, or why one could not be reached."""
 
     images: Sequence[ImageStatus]
     fleets: Sequence[FleetStatus]
     builds: Sequence[BuildReport]
+    accounts: Mapping[Access, Aws | Unreachable]
+
+    @property
+    def unreachable(self) -> list[Unreachable]:
+        """Why accounts could not be reached."""
+        return [found for found in self.accounts.values() if isinstance(found, Unreachable)]
 
 
 def run_status(
@@ -49,42 +59,76 @@ def run_status(
     with console.status("Reading Image Builder, Parameter Store and Auto Scaling"):
         status = read_status(estate, selection)
     if as_json:
-        open_console().print(json.dumps(asdict(status), indent=2, default=datetime.isoformat), soft_wrap=True)
+        open_console().print(json.dumps(_members(status), indent=2, default=datetime.isoformat), soft_wrap=True)
     else:
-        print_images(status.images, console=console, command=command)
-        print_fleets(status.fleets, console=console)
-        for build in status.builds:
-            print_build(build, console=console)
+        _print(status, console=console, command=command)
     unread = any([*(image.errors for image in status.images), *(fleet.errors for fleet in status.fleets)])
     unusable = any(image.problems for image in status.images)
     gaps = checks and any(fleet.gaps for fleet in status.fleets)
     return 1 if unread or unusable or gaps else 0
 
 
+def _members(status: Status) -> dict[str, Any]:
+    """As JSON has it."""
+    accounts = [
+        {"name": access.name, "account": _id(access, found), "caller": None, "error": found.reason}
+        if isinstance(found, Unreachable)
+        else {"name": access.name, "account": found.account, "caller": found.caller, "error": None}
+        for access, found in status.accounts.items()
+    ]
+    return {
+        "images": [asdict(image) for image in status.images],
+        "fleets": [asdict(fleet) for fleet in status.fleets],
+        "builds": [asdict(build) for build in status.builds],
+        "accounts": accounts,
+    }
+
+
+def _print(status: Status, *, console: Console, command: Callable[[str], str]) -> None:
+    """The tables and remarks, and once for each account, why it could not be reached."""
+    labels = {_id(access, found): access.name or "" for access, found in status.accounts.items()}
+    accounts = labels if len(set(labels.values())) > 1 else {}
+    elsewhere = {str(error) for error in status.unreachable}
+    print_images(status.images, accounts=accounts, console=console, command=command, but=elsewhere)
+    print_fleets(status.fleets, accounts=accounts, console=console, but=elsewhere)
+    for build in status.builds:
+        print_build(build, console=console)
+    for line in lines_of(status.unreachable):
+        print(line, file=sys.stderr)
+
+
+def _id(access: Access, found: Aws | Unreachable) -> str | None:
+    """The ID of an account, if that is known."""
+    return access.account if isinstance(found, Unreachable) else found.account
+
+
 def read_status(estate: Estate, selection: Selection) -> Status:
     """Read builds, channels and fleets, several at the same time.
 
-    Raises `OpsError` when AWS does not accept the credentials, or when there is no build that is named. What fails
-    later is in the `errors` of that image or fleet.
+    Raises `OpsError` when no account can be reached, or when there is no build that is named. What fails otherwise is
+    in the `errors` of that image or fleet.
     """
-    images, fleets = _read(estate, selection)
-    own: dict[str, EstateImage[Image]] = {name: estate.image(name) for name in images}
-    own |= {fleet.fleet.image: fleet.image for fleet in fleets}
-    if not own:
-        return Status(images=(), fleets=(), builds=())
-    first = next(iter(own.values()))
-    provider = first.settings.provider
-    identities = {provider: Aws(provider=provider, home=first.image.home)}
+    names, fleets = _read(estate, selection)
+    images: dict[str, EstateImage[Image]] = {name: estate.image(name) for name in names}
+    images |= {fleet.fleet.image: fleet.image for fleet in fleets}
+    if not images:
+        return Status(images=(), fleets=(), builds=(), accounts={})
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        readings = {name: ImageReading(image, aws=identities[provider], pool=pool) for name, image in own.items()}
-        facts = [
-            # after the images, because each fleet waits for the builds of its image
-            pool.submit(_read_fleet, fleet, _identity(fleet, identities), readings[fleet.fleet.image])
-            for fleet in fleets
-        ]
-    image_statuses = {name: readings[name].status(selection.channels.get(name)) for name in images}
+        accesses = [*map(access_to_image, images.values()), *map(access_to_fleet, fleets)]
+        accounts = Accounts().reach_all(accesses, pool=pool)
+        _check_any(accounts)
+        readings: dict[str, ImageReading | Unreachable] = {}
+        for name, image in images.items():
+            found = accounts[access_to_image(image)]
+            readings[name] = found if isinstance(found, Unreachable) else ImageReading(image, aws=found, pool=pool)
+        # after the images, because each fleet waits for the builds of its image
+        facts = [pool.submit(_read_fleet, fleet, accounts, readings[fleet.fleet.image]) for fleet in fleets]
+    image_statuses = {
+        name: _image_status(images[name], readings[name], channels=selection.channels.get(name)) for name in names
+    }
     fleet_statuses = {
-        fleet.fleet.name: fleet_status(fleet, future.result()) for fleet, future in zip(fleets, facts, strict=True)
+        fleet.fleet.name: fleet_status(fleet, future.result(), account=_account(fleet, accounts))
+        for fleet, future in zip(fleets, facts, strict=True)
     }
     return Status(
         images=[image_statuses[name] for name in selection.images],
@@ -93,7 +137,15 @@ def read_status(estate: Estate, selection: Selection) -> Status:
             report(reference, readings=readings, images=image_statuses, fleets=[*fleet_statuses.values()])
             for reference in selection.builds
         ],
+        accounts=accounts,
     )
+
+
+def _check_any(accounts: Mapping[Access, Aws | Unreachable]) -> None:
+    """Raises `OpsError` when no account can be reached."""
+    unreachable = [found for found in accounts.values() if isinstance(found, Unreachable)]
+    if len(unreachable) == len(accounts):
+        raise OpsError("\n".join(lines_of(unreachable)))
 
 
 def _read(estate: Estate, selection: Selection) -> tuple[list[str], list[EstateFleet]]:
@@ -109,18 +161,23 @@ def _read(estate: Estate, selection: Selection) -> tuple[list[str], list[EstateF
     ]
 
 
-def _identity(fleet: EstateFleet, identities: dict[Provider, Aws]) -> Aws | OpsError:
-    """The credentials of the fleet's provider, one `Aws` for each provider; or why there are none."""
-    provider = fleet.provider
-    try:
-        if provider not in identities:
-            identities[provider] = Aws(provider=provider, home=fleet.fleet.region)
-        return identities[provider]
-    except OpsError as error:
-        return error
+def _image_status(
+    image: EstateImage[Image], reading: ImageReading | Unreachable, *, channels: Collection[str] | None
+) -> ImageStatus:
+    return unread_image(image, reading) if isinstance(reading, Unreachable) else reading.status(channels)
 
 
-def _read_fleet(fleet: EstateFleet, aws: Aws | OpsError, image: ImageReading) -> Facts:
-    if isinstance(aws, OpsError):
-        return Facts(group_name=fleet.names.group, errors=[str(aws)])
-    return read_fleet(fleet, aws=aws, builds=image.builds)
+def _account(fleet: EstateFleet, accounts: Mapping[Access, Aws | Unreachable]) -> str | None:
+    access = access_to_fleet(fleet)
+    return _id(access, accounts[access])
+
+
+def _read_fleet(
+    fleet: EstateFleet, accounts: Mapping[Access, Aws | Unreachable], image: ImageReading | Unreachable
+) -> Facts:
+    return read_fleet(
+        fleet,
+        aws=accounts[access_to_fleet(fleet)],
+        images=accounts[access_to_image(fleet.image)],
+        builds=() if isinstance(image, Unreachable) else image.builds,
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
 from rich.console import Console
@@ -17,21 +17,38 @@ from ops.fleet_status import FleetStatus
 from ops.image_status import ChannelStatus, ImageStatus
 from ops.screen import age, short
 
+_COLUMNS_OF_FLEETS = ("WANTED", "TEMPLATE", "RUNNING", "LAST REFRESH")
 
-def print_images(statuses: Sequence[ImageStatus], *, console: Console, command: Callable[[str], str]) -> None:
-    """The channels of images, and remarks. `command` completes `build web` to a command line with the configuration."""
-    _print_channels(statuses, console=console)
+
+def print_images(
+    statuses: Sequence[ImageStatus],
+    *,
+    accounts: Mapping[str | None, str],
+    console: Console,
+    command: Callable[[str], str],
+    but: Collection[str],
+) -> None:
+    """The channels of images, and remarks. `command` completes `build web` to a command line with the configuration.
+
+    `accounts` are the names of accounts by their IDs, for a column; without any there is none. Errors in `but` are not
+    printed.
+    """
+    _print_channels(statuses, accounts=accounts, console=console)
     for status in statuses:
         _print_remarks(status, console=console, command=command)
+        _print_errors(status.image, status.errors, but=but)
 
 
-def print_fleets(statuses: Sequence[FleetStatus], *, console: Console) -> None:
-    """What fleets should run and what they run, and one line for each gap."""
-    table = _table("FLEET", "REGION", "CHANNEL", "WANTED", "TEMPLATE", "RUNNING", "LAST REFRESH")
+def print_fleets(
+    statuses: Sequence[FleetStatus], *, accounts: Mapping[str | None, str], console: Console, but: Collection[str]
+) -> None:
+    """What fleets should run and what they run, and one line for each gap; `accounts` and `but` as for images."""
+    table = _table("FLEET", *_account_title(accounts), "REGION", "CHANNEL", *_COLUMNS_OF_FLEETS)
     for status in statuses:
         behind = "yellow" if status.gaps else ""
-        where = Text(status.fleet, "bold"), status.region, f"{status.image}@{status.channel}"
-        table.add_row(*where, *(Text(cell, behind) for cell in _fleet_cells(status)))
+        account = [accounts[status.account]] if accounts else []
+        where = [*account, status.region, f"{status.image}@{status.channel}"]
+        table.add_row(Text(status.fleet, "bold"), *where, *(Text(cell, behind) for cell in _fleet_cells(status)))
     if table.row_count:
         console.print(table)
     for status in statuses:
@@ -39,8 +56,17 @@ def print_fleets(statuses: Sequence[FleetStatus], *, console: Console) -> None:
             console.print(f"fleet {status.fleet}: {gap}", style="yellow", soft_wrap=True)
         if status.progress:
             console.print(f"fleet {status.fleet}: {status.progress}", soft_wrap=True)
-        for error in status.errors:
-            print(f"fleet {status.fleet}: {error}", file=sys.stderr)
+        _print_errors(f"fleet {status.fleet}", status.errors, but=but)
+
+
+def _print_errors(subject: str, errors: Sequence[str], *, but: Collection[str]) -> None:
+    for error in errors:
+        if error not in but:
+            print(f"{subject}: {error}", file=sys.stderr)
+
+
+def _account_title(accounts: Mapping[str | None, str]) -> tuple[str, ...]:
+    return ("ACCOUNT",) if accounts else ()
 
 
 def _fleet_cells(status: FleetStatus) -> tuple[str, str, str, str]:
@@ -65,22 +91,24 @@ def _fleet_cells(status: FleetStatus) -> tuple[str, str, str, str]:
 def _table(*titles: str) -> Table:
     table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0), pad_edge=False)
     for title in titles:
-        table.add_column(title, overflow="fold", no_wrap=title in ("REGION", "CHANNEL", "VALUE", "AGE"))
+        table.add_column(title, overflow="fold", no_wrap=title in ("ACCOUNT", "REGION", "CHANNEL", "VALUE", "AGE"))
     return table
 
 
-def _print_channels(statuses: Sequence[ImageStatus], *, console: Console) -> None:
-    """On a terminal, image and region are shown once. In a pipe, every line has all cells."""
-    table = _table("IMAGE", "REGION", "CHANNEL", "VALUE", "AGE", "BUILD")
+def _print_channels(statuses: Sequence[ImageStatus], *, accounts: Mapping[str | None, str], console: Console) -> None:
+    """On a terminal, image, account and region are shown once. In a pipe, every line has all cells."""
+    table = _table("IMAGE", *_account_title(accounts), "REGION", "CHANNEL", "VALUE", "AGE", "BUILD")
     now = datetime.now(UTC)
     for status in statuses:
         above: tuple[str, str] = "", ""
         for row in status.channels:
             image, region = status.image, row.region
+            account = [accounts[status.account]] if accounts else []
             if console.is_terminal:
+                account = [""] * len(account) if image == above[0] else account
                 image, region = ("" if image == above[0] else image), ("" if region == above[1] else region)
             above = status.image, row.region
-            table.add_row(Text(image, "bold"), region, row.channel, *_cells(row, now=now, console=console))
+            table.add_row(Text(image, "bold"), *account, region, row.channel, *_cells(row, now=now, console=console))
     if table.row_count:
         console.print(table)
 
@@ -116,8 +144,6 @@ def _print_remarks(status: ImageStatus, *, console: Console, command: Callable[[
         verb = "" if newest.status in ENDED else "is "
         since = f", started {age(datetime.now(UTC) - newest.created)} ago" if newest.created else ""
         _remark(f"{newest.build} {verb}{newest.status}{since}{_more(status, command)}", status=status, console=console)
-    for error in status.errors:
-        print(f"{status.image}: {error}", file=sys.stderr)
 
 
 def _more(status: ImageStatus, command: Callable[[str], str]) -> str:

@@ -18,14 +18,15 @@ _EXAMPLES = """examples:
   goldsmith status web-dev         one fleet
   goldsmith status --check         for a nightly job: exit status 1 when a fleet needs a person
 
-Exit status 1 when something could not be read, or a channel holds a value that is not a usable build of its image. With
---check also when a fleet differs from its channel or its launch template: it is not deployed, there is no build, a
-newer AMI was not applied, instances were not replaced. An instance refresh that is running (Pending, InProgress,
-Baking) is no difference: AWS ends one that makes no progress for an hour.
+Exit status 1 when something could not be read, such as an account that cannot be reached, or a channel holds a value
+that is not a usable build of its image. With --check also when a fleet differs from its channel or its launch template:
+it is not deployed, there is no build, a newer AMI was not applied, instances were not replaced. An instance refresh
+that is running (Pending, InProgress, Baking) is no difference: AWS ends one that makes no progress for an hour.
 """
 _JSON = """--json writes one object; times are ISO 8601 with their offset, unknown values null:
   images            one object for each image, in the order of the configuration
     image           its name
+    account         the ID of its account, or null if the settings name none and it could not be reached
     region          its home, where the pipeline is
     deployed        whether the pipeline exists
     newest          the newest build in any status: build ("1.0.912/3"), arn, status, created, and if it failed, reason
@@ -42,10 +43,10 @@ _JSON = """--json writes one object; times are ISO 8601 with their offset, unkno
       newer_build   the newest good build of the region when the channel does not point to it
     errors          what could not be read, as messages; the rest of the image is shown anyway
   fleets            one object for each fleet, in the order of the configuration
-    fleet, image, channel, region
+    fleet, image, channel, account, region
     group           the name of its Auto Scaling group
     deployed        whether the group or the launch template exists
-    wanted          the value of its channel: ami, build
+    wanted          what its channel means in its account: ami (its copy, if it runs copies) and build
     template        its launch template: newest_version with its ami and build, and group_version, which the group has
     instances       one object for instances with the same template_version, ami and build, with their count; without
                     instances that are leaving the group
@@ -59,6 +60,11 @@ _JSON = """--json writes one object; times are ISO 8601 with their offset, unkno
     reason, logs    if it failed, why, and where its log is
     outputs         one object for each region: region, value, and the channels that point to it
     fleets          fleets that have it: fleet, wanted (whether the channel points to it), instances (how many run it)
+  accounts          one object for each account of these images and fleets
+    name            its name in settings.accounts, or null
+    account         its ID, or null
+    caller          the ARN of the user or role that read it, or null
+    error           why it could not be reached, or null; then it is also in `errors` of its images and fleets
 """
 
 

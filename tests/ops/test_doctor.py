@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-import boto3
 import pytest
 
 from local_aws.server import LocalAws
@@ -185,26 +184,76 @@ def test_ec2_says_what_it_does_not_allow(doctor: Callable[..., Answer], monkeypa
     assert allowed == "ok allowed in us-east-1, eu-west-1"
 
 
+TOOLS, PROD = "710000000001", "710000000002"
+ACCOUNTS = f'{{tools: {{id: "{TOOLS}", role: doctor}}, prod: {{id: "{PROD}", role: doctor}}}}'
+ELSEWHERE = (
+    ESTATE.replace("namespace: acme", f"namespace: acme, accounts: {ACCOUNTS}")
+    .replace("regions: [us-east-1", "account: tools, regions: [us-east-1")
+    .replace("    channel:", "    account: prod\n    channel:")
+)
+ROLE, READER = f"arn:aws:iam::{PROD}:role/doctor", "acme_web_reader_us-east-1"
+
+
 def test_each_account_and_its_role_is_checked(
     local_aws: LocalAws, doctor: Callable[..., Answer], tmp_path: Path
 ) -> None:
-    session = boto3.Session(aws_access_key_id="111111111111", aws_secret_access_key="test", region_name="us-east-1")
-    trust = {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::000000000000:root"}, "Action": "sts:AssumeRole"}
-    session.client("iam", endpoint_url=local_aws.endpoint).create_role(
-        RoleName="doctor", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-    )
-    accounts = '{tools: {id: "111111111111", role: doctor}, prod: {id: "222222222222", profile: nobody}}'
-    estate = ESTATE.replace("namespace: acme", f"namespace: acme, accounts: {accounts}")
-    estate = estate.replace("regions: [us-east-1", "account: tools, regions: [us-east-1")
-    (tmp_path / "estate.yaml").write_text(estate.replace("    channel:", "    account: prod\n    channel:"))
+    local_aws.make_role("doctor", account=TOOLS, trusts=["000000000000"])
+    (tmp_path / "estate.yaml").write_text(ELSEWHERE.replace(f'"{PROD}", role: doctor', f'"{PROD}", profile: nobody'))
     answer = doctor()
     found = lines(answer)
-    assert found["account tools"] == (
-        "ok arn:aws:sts::111111111111:assumed-role/doctor/goldsmith in account 111111111111"
-    )
-    assert found["account prod"].startswith("missing The config profile (nobody) could not be found: ")
+    assert found["account tools"] == f"ok arn:aws:sts::{TOOLS}:assumed-role/doctor/goldsmith in account {TOOLS}"
+    missing = "The config profile (nobody) could not be found: "
+    assert found["account prod"].startswith(f"missing {missing}")
     assert "permissions in EC2 (account tools)" in found
+    assert found["fleet web-dev reads image web"].startswith(
+        f"unknown account prod ({PROD}) cannot be reached: {missing}"
+    )
     assert answer.status == 1
+
+
+@pytest.mark.parametrize(
+    ("trusted", "remedy"),
+    [
+        (None, "run make deploy STACK=image-web first, which makes the role"),
+        (("111111111111", "*"), f"run make deploy STACK=image-web: the role does not trust {ROLE} yet"),
+        ((PROD, "role/terraform"), f"run make deploy STACK=image-web: the role does not trust {ROLE} yet"),
+        ((PROD, "role/doctor"), f"allow sts:AssumeRole on it in the policies of {ROLE}"),
+    ],
+    ids=["no role", "other account", "other role", "trusted"],
+)
+def test_a_fleet_that_cannot_read_its_image_is_named_with_what_is_missing(
+    local_aws: LocalAws, doctor: Callable[..., Answer], tmp_path: Path, trusted: tuple[str, str] | None, remedy: str
+) -> None:
+    for account in (TOOLS, PROD):
+        local_aws.make_role("doctor", account=account, trusts=["000000000000"])
+    iam = local_aws.client("iam", account=TOOLS)
+    if trusted:
+        # the second condition stands for a policy of the caller, which the local AWS does not have
+        callers = {"aws:PrincipalArn": [f"arn:aws:iam::{trusted[0]}:{trusted[1]}"]}
+        conditions = {"ArnLike": callers, "Bool": {"aws:MultiFactorAuthPresent": "true"}}
+        principal = {"AWS": f"arn:aws:iam::{trusted[0]}:root"}
+        statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principal, "Condition": conditions}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        iam.create_role(RoleName=READER, AssumeRolePolicyDocument=policy)
+    (tmp_path / "estate.yaml").write_text(ELSEWHERE)
+    answer = doctor()
+    if trusted:
+        iam.delete_role(RoleName=READER)
+    arn = f"arn:aws:iam::{TOOLS}:role/{READER}"
+    assert lines(answer)["fleet web-dev reads image web"] == f"missing {ROLE} cannot assume {arn}; {remedy}"
+    assert answer.status == 1
+
+
+def test_a_fleet_that_can_read_its_image_is_well(
+    local_aws: LocalAws, doctor: Callable[..., Answer], tmp_path: Path
+) -> None:
+    for account in (TOOLS, PROD):
+        local_aws.make_role("doctor", account=account, trusts=["000000000000"])
+    arn = local_aws.make_role(READER, account=TOOLS, trusts=[PROD])
+    (tmp_path / "estate.yaml").write_text(ELSEWHERE)
+    answer = doctor()
+    local_aws.client("iam", account=TOOLS).delete_role(RoleName=READER)
+    assert lines(answer)["fleet web-dev reads image web"] == f"ok with {arn}"
 
 
 def test_the_role_that_only_terraform_assumes_is_checked_too(doctor: Callable[..., Answer], tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def shell(
         (
             "AWS_PROFILE",
             "nobody",
-            "The config profile (nobody) could not be found: check AWS_PROFILE and settings.provider.profile, or "
+            "The config profile (nobody) could not be found: check AWS_PROFILE and the profile in the settings, or "
             "create it with aws configure",
         ),
         (

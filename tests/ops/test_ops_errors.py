@@ -70,7 +70,7 @@ def test_a_profile_of_the_settings_is_used_and_named_when_it_is_not_there(shell:
     shell.declare("web", settings="  provider: {profile: acme-dev}")
     answer = shell.ops("status")
     assert answer.err == (
-        "The config profile (acme-dev) could not be found: check AWS_PROFILE and settings.provider.profile, "
+        "The config profile (acme-dev) could not be found: check AWS_PROFILE and the profile in the settings, "
         "or create it with aws configure\n"
     )
     assert answer.status == 1
@@ -79,7 +79,10 @@ def test_a_profile_of_the_settings_is_used_and_named_when_it_is_not_there(shell:
 def test_credentials_of_an_account_that_the_settings_do_not_allow_are_refused(shell: Shell) -> None:
     shell.declare("web", settings='  provider: {allowed_account_ids: ["111122223333"]}')
     answer = shell.ops("status")
-    words = "these credentials belong to account 000000000000, and the settings allow only 111122223333\n"
+    words = (
+        "these credentials belong to account 000000000000, and the settings allow only 111122223333: check "
+        "AWS_PROFILE\n"
+    )
     assert (answer.err, answer.status) == (words, 1)
 
 

@@ -163,7 +163,7 @@ def refusing(code: str, message: str) -> AbstractContextManager[str]:
             return 403, f"<ErrorResponse>{error}</ErrorResponse>"
         return 403, json.dumps({"__type": code, "message": message})
 
-    return _serving(refusal)
+    return serving(refusal)
 
 
 def answering(answers: Mapping[str, str]) -> AbstractContextManager[str]:
@@ -173,11 +173,11 @@ def answering(answers: Mapping[str, str]) -> AbstractContextManager[str]:
         asked = " ".join((request.path, request.headers.get("x-amz-target", ""), body))
         return 200, next(answers[operation] for operation in answers if operation in asked)
 
-    return _serving(answer)
+    return serving(answer)
 
 
 @contextmanager
-def _serving(answer: Callable[[BaseHTTPRequestHandler, str], tuple[int, str]]) -> Iterator[str]:
+def serving(answer: Callable[[BaseHTTPRequestHandler, str], tuple[int, str]]) -> Iterator[str]:
     """The endpoint of a server whose status and body are those that `answer` gives to a request and its body."""
 
     class Handler(BaseHTTPRequestHandler):
