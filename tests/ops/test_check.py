@@ -68,7 +68,7 @@ def test_a_remark_is_shown_and_is_no_failure(check: Callable[..., Answer]) -> No
 
 
 def test_pages_that_are_out_of_date_are_named_in_goldsmiths_own_repository(tmp_path: Path) -> None:
-    parts = ("components", "config", "docs", "estate", "lambda_src", "ops", "pages", "scripts")
+    parts = ("components", "config", "docs", "estate", "examples", "lambda_src", "ops", "pages", "scripts")
     for part in parts:
         shutil.copytree(PROJECT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
     for file in ("cdktf_out.py", "entry.py", "goldsmith", "main.py"):
