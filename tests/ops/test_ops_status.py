@@ -82,6 +82,7 @@ def test_json_of_status_has_iso_dates_the_newer_build_and_why_the_newest_failed(
     none = dict.fromkeys(("value", "build", "arn", "created", "moved")) | fine | {"newer_build": "1.0.7/1"}
     assert image == {
         "image": world.name,
+        "account": "000000000000",
         "region": "us-east-1",
         "deployed": True,
         "newest": {**newest, "reason": "nginx did not answer", "logs": None},
