@@ -48,9 +48,9 @@ class ImagePipelineStack(TerraformStack):
             workflows=add_workflows(self, shared),
             log_groups=add_log_groups(self, shared),
         )
-        handoff = add_handoff(self, shared, pipeline=pipeline)
-        add_retention(self, shared)
         emails = add_notifications(self, shared)
+        handoff = add_handoff(self, shared, pipeline=pipeline, emails=emails)
+        add_retention(self, shared)
         add_alarms(self, shared, handoff=handoff, emails=emails)
 
         TerraformOutput(self, "pipeline_arn", value=pipeline.arn)

@@ -15,6 +15,7 @@
     moves          moves a channel: history first, then the parameters; completes what others began
     history        the moves, one object each in a bucket, whose numbers are their order
     revocations    the tag on the AMIs of revoked builds, which stops plans of fleets
+    notices        what people are notified of, one sentence each
     tags           the tags on builds that lifecycle policies select by
     builds         what Image Builder made, and what is revoked of it
     outputs        what a build left in a region: an AMI, or a container image

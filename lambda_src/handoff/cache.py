@@ -32,11 +32,12 @@ class Cache:
     """By region and name."""
     gone: dict[str, list[str]] = field(default_factory=dict)
     """The AMIs of revoked builds that do not exist any more, by region. An ID is not used again."""
+    sent: tuple[str, ...] = ()
+    """What was sent about, and is still so: keys of `notices`."""
 
     def take(self, other: Cache) -> None:
         """Know what another one knows."""
-        self.number, self.last = other.number, other.last
-        self.channels, self.gone = other.channels, other.gone
+        vars(self).update(vars(other))
 
     def to_json(self) -> str:
         """The object's text, the same for equal caches."""
@@ -45,19 +46,20 @@ class Cache:
             for region, channels in self.channels.items()
         }
         gone = {region: amis for region, amis in self.gone.items() if amis}
-        members = {"format": _FORMAT, "number": self.number, "last": self.last, "channels": regions, "gone": gone}
-        return json.dumps(members, sort_keys=True)
+        numbers = {"format": _FORMAT, "number": self.number, "last": self.last}
+        return json.dumps({**numbers, "sent": list(self.sent), "channels": regions, "gone": gone}, sort_keys=True)
 
     @staticmethod
-    def from_json(written: str) -> Cache:
-        """From an object's text; an empty one for any other text."""
+    def from_json(written: str) -> Cache | None:
+        """From an object's text; None for any other text."""
         try:
             members = json.loads(written)
             if members["format"] != _FORMAT:
-                return Cache()
+                return None
             return Cache(
                 number=int(members["number"]),
                 last=int(members["last"]),
+                sent=tuple(map(str, members.get("sent", ()))),
                 channels={
                     region: {name: Channel(tuple(map(_version, versions))) for name, versions in channels.items()}
                     for region, channels in members["channels"].items()
@@ -65,14 +67,14 @@ class Cache:
                 gone={region: [str(ami) for ami in amis] for region, amis in members.get("gone", {}).items()},
             )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            return Cache()
+            return None
 
 
-def read_cache(history: History, failures: Failures) -> Cache:
-    """The cache; an empty one when it cannot be read, which is a failure only because the run takes longer."""
+def read_cache(history: History, failures: Failures) -> Cache | None:
+    """The cache; None when there is none. That it cannot be read is a failure only because the run takes longer."""
     with failures.collected("history"):
         return Cache.from_json(history.read_cache() or "")
-    return Cache()
+    return None
 
 
 def _written(version: Version) -> list[Any]:

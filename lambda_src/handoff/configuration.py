@@ -1,9 +1,9 @@
 """What the function knows about its image: the contract between the stack, which writes it, and the function.
 
 Everything that is known at synthesis is in `configuration.json`, a file in the function's archive: a few long tags
-would not fit into Lambda's environment, which takes 4,096 bytes in total. What only Terraform knows, the pipeline's
-ARN, is in the environment. This module needs nothing but the standard library, so that synthesis can import it
-without boto3.
+would not fit into Lambda's environment, which takes 4,096 bytes in total. What only Terraform knows, the ARNs of the
+pipeline and of the topic for e-mail, is in the environment. This module needs nothing but the standard library, so that
+synthesis can import it without boto3.
 """
 
 from __future__ import annotations
@@ -23,6 +23,10 @@ PIPELINE_ARN = "GOLDSMITH_PIPELINE_ARN"
 def history_bucket(namespace: str, *, account: str, region: str) -> str:
     """The bucket of the moves of all images that have their home in a region: at most 58 of 63 characters."""
     return f"{namespace}-goldsmith-history-{account}-{region}"
+
+
+EMAILS_TOPIC = "GOLDSMITH_EMAILS_TOPIC"
+"""The name of the environment variable that holds the ARN of the topic for e-mail, if there is one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +68,8 @@ class Configuration:
     """The ECR repository of a container image; empty for an AMI."""
     architecture: str = ""
     """The architecture of an AMI, x86_64 or arm64; empty for a container image."""
+    topics: tuple[str, ...] = ()
+    """The ARNs of topics of the team that get notifications."""
     keep_newest: int = 0
     """How many of the newest builds the lifecycle policy keeps; 0 when there is no policy."""
     overdue_after_days: int = 0
@@ -83,8 +89,9 @@ class Configuration:
         """From the file's text. Raises KeyError, TypeError or ValueError for any other text."""
         members = json.loads(text)
         channels = {name: ChannelRule(**rule) for name, rule in members["channels"].items()}
+        tuples = {name: tuple(members[name]) for name in ("regions", "topics")}
         gate = Gate(**members["gate"]) if members["gate"] else None
-        return Configuration(**{**members, "regions": tuple(members["regions"]), "channels": channels, "gate": gate})
+        return Configuration(**{**members, **tuples, "channels": channels, "gate": gate})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,11 +99,15 @@ class Image(Configuration):
     """An image as the deployed function knows it: with what only Terraform knows."""
 
     pipeline_arn: str
+    emails: str = ""
+    """The ARN of the topic for e-mail; empty when nobody gets any."""
 
 
 def image_of(configuration: Configuration, *, environment: Mapping[str, str]) -> Image:
     """The image of a configuration in the function's environment."""
-    return Image(**vars(configuration), pipeline_arn=environment[PIPELINE_ARN])
+    return Image(
+        **vars(configuration), pipeline_arn=environment[PIPELINE_ARN], emails=environment.get(EMAILS_TOPIC, "")
+    )
 
 
 def read_configuration() -> Configuration:

@@ -39,6 +39,8 @@ class Verdict:
     """Why it does not pass; empty when it does."""
     waits: bool = False
     """Whether that may change by itself: the scan has not ended."""
+    is_overdue: bool = False
+    """Whether it waits for a very long time."""
 
 
 PASSES = Verdict(passes=True)
@@ -51,11 +53,12 @@ def judge(imagebuilder: ImagebuilderClient, build: Build, gate: Gate, *, now: da
     status = text(scan, "status")
     why = f": {reason}" if (reason := text(scan, "reason")) else ""
     if status in _RUNNING:
-        if build.created and now - build.created > LONGEST_WAIT:
+        overdue = build.created is not None and now - build.created > LONGEST_WAIT
+        if build.created and overdue:
             failures.add_problem(
                 "gate", f"the scan of {build.arn} has not ended for {_hours(now - build.created)}{why}"
             )
-        return Verdict(passes=False, waits=True, reason=f"scan {status}{why}")
+        return Verdict(passes=False, waits=True, is_overdue=overdue, reason=f"scan {status}{why}")
     if status != _COMPLETED:
         ended = f"ended {status}{why}" if status else "is missing"
         failures.add_problem("gate", f"the scan of {build.arn} {ended}: build the image again")

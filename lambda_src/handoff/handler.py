@@ -23,9 +23,10 @@ from .failures import Unfinished
 from .history import History
 from .log_line import log_line, shortened
 from .messages import read_messages
+from .notices import Topics
 from .outputs import Amis, Containers, Outputs
 from .reconciler import reconcile
-from .run import Region, Report, Run, Target
+from .run import Publish, Region, Report, Run, Target
 
 if TYPE_CHECKING:  # the Lambda runtime has no type stubs
     from mypy_boto3_imagebuilder import ImagebuilderClient
@@ -50,6 +51,7 @@ def handle(event: Any, context: Any) -> None:
         imagebuilder=_imagebuilder(image.pipeline_arn.split(":")[3]),
         targets=_targets(image),
         history=_history(image),
+        publish=_publish(image),
         by=context.invoked_function_arn,
         seconds_left=lambda: context.get_remaining_time_in_millis() / 1000 - RESERVED_SECONDS,
     )
@@ -63,6 +65,7 @@ def respond(
     targets: Sequence[Target],
     history: History,
     by: str,
+    publish: Publish | None = None,
     now: datetime | None = None,
     confirm_within_seconds: float = 10.0,
     seconds_left: Callable[[], float] = lambda: math.inf,
@@ -78,6 +81,7 @@ def respond(
         imagebuilder=imagebuilder,
         regions=tuple(map(Region, targets)),
         history=history,
+        publish=publish,
         by=by,
         now=now or datetime.now(UTC),
         seconds_left=seconds_left,
@@ -105,6 +109,14 @@ def _history(image: Image) -> History:
     home, account = image.pipeline_arn.split(":")[3:5]
     bucket = history_bucket(image.namespace, account=account, region=home)
     return History(boto3.client("s3", region_name=home, config=CONFIG), bucket, account, image.image)
+
+
+def _publish(image: Image) -> Publish | None:
+    if not (image.emails or image.topics):
+        return None
+    return Topics(
+        boto3.client("sns", region_name=image.pipeline_arn.split(":")[3], config=CONFIG), image.emails, image.topics
+    )
 
 
 def _targets(configuration: Configuration) -> list[Target]:

@@ -67,7 +67,7 @@ def _passes(run: Run, build: Build, gate: Gate) -> bool:
         run.check_time()
         verdict = judge(run.imagebuilder, build, gate, now=run.now, failures=run.failures)
         if not verdict.passes:
-            run.report.gate[build.arn] = verdict.reason
+            run.report.gate[build.arn] = verdict
         return verdict.passes
     return False
 

@@ -58,7 +58,7 @@ def log_line(
         "newest": report.newest.arn if report.newest else None,
         "latest": dict(latest),
         "moves": [asdict(move) for move in report.moves],
-        **({"gate": report.gate} if report.gate else {}),
+        **({"gate": {arn: verdict.reason for arn, verdict in report.gate.items()}} if report.gate else {}),
         **({"held": report.held} if report.held else {}),
         **({"revoked": shortened(report.revoked)} if report.revoked else {}),
         "problems": shortened(failures.problems),

@@ -32,6 +32,7 @@ def look(run: Run) -> bool:
         moves = _read_moves(run)
     if attempt.failed or run.home.failed:
         return False
+    run.seen.update({move.number: move for move in moves})
     for region in run.working_regions:
         region.pending = _pending(region, moves)
         region.noted = {
@@ -39,7 +40,7 @@ def look(run: Run) -> bool:
             for move in moves
             if move.noted and region.name in move.changes
         }
-    run.cache.number = _settled(run, moves)
+    settle(run)
     return True
 
 
@@ -76,12 +77,12 @@ def is_pending(move: Move, channel: Channel | None, region: str) -> bool:
     return channel.version <= move.changes[region].version
 
 
-def _settled(run: Run, moves: Iterable[Move]) -> int:
-    """The number up to which no move is pending; a region that could not be read may have pending ones."""
+def settle(run: Run) -> None:
+    """Set the number up to which no move is pending; a region that could not be read may have pending ones."""
     open_moves = [move.number for region in run.regions for move in region.pending.values()]
     unread = {region.name for region in run.regions if region.failed}
-    open_moves += [move.number for move in moves if unread & move.changes.keys()]
-    return min(open_moves) - 1 if open_moves else run.cache.last
+    open_moves += [number for number, move in run.seen.items() if unread & move.changes.keys()]
+    run.cache.number = min(open_moves) - 1 if open_moves else run.cache.last
 
 
 def remember(run: Run, *, before: str) -> None:

@@ -198,6 +198,7 @@ def _record(run: Run, move: Move) -> bool:
         added = run.history.add(move)
     if added:
         run.cache.last = move.number
+        run.seen[move.number] = move
     return added
 
 

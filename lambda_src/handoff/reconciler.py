@@ -17,8 +17,9 @@ from .channels import LATEST
 from .configuration import ChannelRule
 from .known_builds import KnownBuilds, read_builds
 from .latest import choose_latest
-from .look import look, remember
+from .look import look, remember, settle
 from .moves import complete_moves, make_move, note_moves_by_hand
+from .notices import announce
 from .revocations import copy_revocations
 from .run import Decision, Run
 from .soak import choose_soaked
@@ -34,10 +35,14 @@ def reconcile(run: Run) -> None:
     Every step is done for all regions before the next step begins, so all of them are checked before the first one is
     written. What was found and done is in the run's report, also when this raises.
     """
-    run.cache.take(read_cache(run.history, run.failures))
-    before = run.cache.to_json()
+    cached = read_cache(run.history, run.failures)
+    if cached:
+        run.cache.take(cached)
+    before, sent = run.cache.to_json(), cached.number if cached else None
     for _ in range(ROUNDS):
         decidable = look(run)
+        if decidable and run.cache.last == 0:
+            sent = 0  # nothing has ever been moved
         with run.failures.collected("Image Builder") as attempt:
             known = read_builds(run)
         if attempt.failed:
@@ -46,6 +51,9 @@ def reconcile(run: Run) -> None:
         if not decidable or not _move(run, known):
             break
     copy_revocations(run, known.builds)
+    if decidable:
+        settle(run)
+        announce(run, known, since=sent)
     run.report.untagged = tag_builds(run, known.builds)
     remember(run, before=before)
 

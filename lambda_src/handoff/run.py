@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from .builds import Build
 from .cache import Cache
 from .channels import LATEST, Channel, channel_path
 from .configuration import Image
 from .failures import Failures, NotYet
+from .gate import Verdict
 from .history import History, Move
 from .holds import Hold
 from .outputs import Outputs, Usable
@@ -20,6 +21,13 @@ from .outputs import Outputs, Usable
 if TYPE_CHECKING:  # the Lambda runtime has no type stubs
     from mypy_boto3_imagebuilder import ImagebuilderClient
     from mypy_boto3_ssm import SSMClient
+
+
+class Publish(Protocol):
+    """Sends a notification to everybody who gets them."""
+
+    def __call__(self, *, subject: str, text: str) -> None:
+        """Raises GarbledAnswer, and what boto3 raises."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,10 +117,10 @@ class Report:
     moves: list[Moved] = field(default_factory=list)
     held: dict[str, str] = field(default_factory=dict)
     """The channels that a hold stops, with the reason."""
-    gate: dict[str, str] = field(default_factory=dict)
-    """The builds that do not pass the gate, by ARN, with the reason."""
     revoked: list[str] = field(default_factory=list)
     """The AMIs that got or lost the tag of revoked builds, as messages."""
+    gate: dict[str, Verdict] = field(default_factory=dict)
+    """The builds that do not pass the gate, by ARN."""
     untagged: int = 0
     """How many builds still need a change of their tags."""
     failures: Failures = field(default_factory=Failures)
@@ -138,6 +146,10 @@ class Run:
     now: datetime
     report: Report
     cache: Cache = field(default_factory=Cache)
+    publish: Publish | None = None
+    """Sends notifications; None when nobody gets any."""
+    seen: dict[int, Move] = field(default_factory=dict)
+    """The moves that were read or made, by number."""
     holds: dict[str, Hold] = field(default_factory=dict)
     """What is held, by channel; `""` is everything. As it was last read."""
 

@@ -16,7 +16,15 @@ from estate import names
 from estate.estate import EstateImage
 from estate.models.channels import channels_of
 from estate.models.images import Image
-from lambda_src.handoff.configuration import FILE, PIPELINE_ARN, ChannelRule, Configuration, Gate, history_bucket
+from lambda_src.handoff.configuration import (
+    EMAILS_TOPIC,
+    FILE,
+    PIPELINE_ARN,
+    ChannelRule,
+    Configuration,
+    Gate,
+    history_bucket,
+)
 from stacks.function import Function, add_function
 from stacks.image.scope import ImageScope
 from stacks.policy import Statement, any_of, only_in
@@ -44,8 +52,13 @@ def add_handoff_topic(stack: TerraformStack, declared: EstateImage[Image], *, ac
     )
 
 
-def add_handoff(stack: TerraformStack, scope: ImageScope, *, pipeline: ImagebuilderImagePipeline) -> Function:
-    """The function that moves `latest` in every region, called by the topic and by a schedule."""
+def add_handoff(
+    stack: TerraformStack, scope: ImageScope, *, pipeline: ImagebuilderImagePipeline, emails: SnsTopic | None
+) -> Function:
+    """The function that moves channels in every region, called by the topic and by a schedule.
+
+    `emails` is the topic for e-mail, if there is one.
+    """
     name = scope.names.handoff
     function = add_function(
         stack,
@@ -55,8 +68,8 @@ def add_handoff(stack: TerraformStack, scope: ImageScope, *, pipeline: Imagebuil
         description=f"Moves the channels of image {scope.names.label} to its good builds",
         account=scope.account,
         configuration=(FILE, _configuration(scope).to_json()),
-        environment={PIPELINE_ARN: pipeline.arn},
-        statements=_statements(scope, pipeline),
+        environment={PIPELINE_ARN: pipeline.arn, **({EMAILS_TOPIC: emails.arn} if emails else {})},
+        statements=[*_statements(scope, pipeline), *_notify(scope, emails)],
         iam=scope.settings.iam,
         kms_key=scope.kms_key,
         dead_letters_from=[
@@ -105,6 +118,7 @@ def _configuration(scope: ImageScope) -> Configuration:
         },
         gate=_gate(image),
         tags=scope.declared.tags,
+        topics=image.notifications.topic_arns,
         keep_newest=image.retention.newest if image.retention else 0,
         overdue_after_days=overdue.count("day") if overdue else 0,
         **scope.kind.good_output,
@@ -219,6 +233,20 @@ def _read_findings(scope: ImageScope) -> Iterator[Statement]:
     if scope.image.gate:
         actions = ["imagebuilder:ListImageScanFindingAggregations", "imagebuilder:ListImageScanFindings"]
         yield {"Sid": "ReadFindings", "Action": actions, "Resource": "*"}
+
+
+def _notify(scope: ImageScope, emails: SnsTopic | None) -> Iterator[Statement]:
+    """For notifications. Keys of the team's own topics must let the function's role use them, as their policies say."""
+    topics = [*([emails.arn] if emails else []), *scope.image.notifications.topic_arns]
+    if topics:
+        yield {"Sid": "Notify", "Action": "sns:Publish", "Resource": topics}
+    if emails:
+        yield {
+            "Sid": "EncryptNotifications",
+            "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
+            "Resource": scope.kms_key,
+            "Condition": {"StringLike": {"kms:ViaService": "sns.*.amazonaws.com"}},
+        }
 
 
 def _keep_history(scope: ImageScope) -> Iterator[Statement]:

@@ -26,7 +26,7 @@ from lambda_src.handoff.failures import Unfinished
 from lambda_src.handoff.handler import respond
 from lambda_src.handoff.history import History
 from lambda_src.handoff.outputs import Amis, Containers, Outputs
-from lambda_src.handoff.run import Target
+from lambda_src.handoff.run import Publish, Target
 from local_aws.server import LocalAws
 
 REGIONS = ("us-east-1", "eu-west-1")
@@ -194,6 +194,7 @@ class ImageWorld:
         confirm_within_seconds: float = 0.25,
         seconds_left: Callable[[], float] = lambda: 300.0,
         now: datetime | None = None,
+        publish: Publish | None = None,
     ) -> Run:
         """Call the function with a message, the schedule's event (None) or anything else; it prints one line."""
         output, error = io.StringIO(), ""
@@ -206,6 +207,7 @@ class ImageWorld:
                     targets=self.targets,
                     history=self.history,
                     by=BY,
+                    publish=publish,
                     now=now,
                     confirm_within_seconds=confirm_within_seconds,
                     seconds_left=seconds_left,
