@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
+from .builds import time_in
 from .channels import Channel, Version
 from .failures import Failures
 from .history import History
 
-_FORMAT = 1
+_FORMAT = 2
 """Counts the changes of the object's form; one of another form is ignored."""
 
 
@@ -24,10 +24,14 @@ _FORMAT = 1
 class Cache:
     """What is known from the last run."""
 
-    number: int = 0
-    """All moves up to this one are completed, or something else came after them."""
+    read: int = 0
+    """All moves up to this one have been read, by this run or an earlier one."""
     last: int = 0
-    """The number of the last move that was read or written."""
+    """The greatest number of a move in the history or in a record; the next move takes the next one."""
+    announced: int = 0
+    """The number of the last move about which people were notified."""
+    unfinished: dict[str, dict[str, int]] = field(default_factory=dict)
+    """By region and channel, the number of the last move if the region may not show it yet."""
     channels: dict[str, dict[str, Channel]] = field(default_factory=dict)
     """By region and name."""
     gone: dict[str, list[str]] = field(default_factory=dict)
@@ -46,8 +50,10 @@ class Cache:
             for region, channels in self.channels.items()
         }
         gone = {region: amis for region, amis in self.gone.items() if amis}
-        numbers = {"format": _FORMAT, "number": self.number, "last": self.last}
-        return json.dumps({**numbers, "sent": list(self.sent), "channels": regions, "gone": gone}, sort_keys=True)
+        unfinished = {region: numbers for region, numbers in self.unfinished.items() if numbers}
+        numbers = {"format": _FORMAT, "read": self.read, "last": self.last, "announced": self.announced}
+        known = {"unfinished": unfinished, "sent": list(self.sent), "channels": regions, "gone": gone}
+        return json.dumps({**numbers, **known}, sort_keys=True)
 
     @staticmethod
     def from_json(written: str) -> Cache | None:
@@ -57,11 +63,16 @@ class Cache:
             if members["format"] != _FORMAT:
                 return None
             return Cache(
-                number=int(members["number"]),
-                last=int(members["last"]),
+                read=_number(members["read"]),
+                last=_number(members["last"]),
+                unfinished={
+                    region: {name: _number(number) for name, number in numbers.items()}
+                    for region, numbers in members["unfinished"].items()
+                },
+                announced=_number(members["announced"]),
                 sent=tuple(map(str, members.get("sent", ()))),
                 channels={
-                    region: {name: Channel(tuple(map(_version, versions))) for name, versions in channels.items()}
+                    region: {name: _channel(versions) for name, versions in channels.items()}
                     for region, channels in members["channels"].items()
                 },
                 gone={region: [str(ami) for ami in amis] for region, amis in members.get("gone", {}).items()},
@@ -77,12 +88,25 @@ def read_cache(history: History, failures: Failures) -> Cache | None:
     return None
 
 
+def _number(written: Any) -> int:
+    if not isinstance(written, int):
+        raise TypeError("no number")
+    return written
+
+
+def _channel(written: list[Any]) -> Channel:
+    if not written:
+        raise TypeError("no version")
+    return Channel(tuple(map(_version, written)))
+
+
 def _written(version: Version) -> list[Any]:
     return [version.value, version.version, version.modified.isoformat(), dict(version.record), version.user]
 
 
 def _version(written: list[Any]) -> Version:
     value, version, modified, record, user = written
-    if not (isinstance(value, str) and isinstance(version, int) and isinstance(record, Mapping)):
+    time = time_in(modified)
+    if not (isinstance(value, str) and isinstance(record, Mapping) and time):
         raise TypeError("no version")
-    return Version(value, version, datetime.fromisoformat(modified), record, str(user))
+    return Version(value, _number(version), time, {key: str(text) for key, text in record.items()}, str(user))

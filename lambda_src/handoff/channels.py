@@ -3,15 +3,19 @@
 A channel is a parameter `/imagebuilder/<namespace>/<image>/<channel>` of type String in each region. Its data type is
 aws:ec2:image, or text for a container image. The description of each version is a small JSON record of the build that
 it points to, so one write changes value and record together, and the parameter's history is the audit trail.
+
+Somebody who writes a parameter without a description keeps the description before, and a description can be copied. So
+a record has a `seal`, which follows from the region, the parameter and the value: one that does not fit is no record.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -26,16 +30,22 @@ if TYPE_CHECKING:  # the Lambda runtime has no type stubs
 LATEST = "latest"
 DESCRIPTION_LIMIT = 1024  # characters, PutParameter
 MOST_VERSIONS = 1000
-"""How many versions of a channel are known at most; Parameter Store itself keeps 100."""
+"""How many versions of a channel in the home region are known at most; Parameter Store itself keeps 100."""
 
 HOLD = "_hold"
 """The parameter that holds all channels of an image; `_hold-<channel>` holds one of them."""
 _NO_CHANNEL = "_"
 """The start of the names of parameters that are no channels: names of channels have no underscore."""
 
-_LEFT_OUT_OF_LONG_RECORDS = ((), ("parent",), ("previous",), ("parent", "previous"), ("parent", "previous", "by"))
+_LEFT_OUT_OF_LONG_RECORDS = ((), ("parent",), ("previous",), ("parent", "previous"))
 """Which members are left out of a record that is too long; the first entry that makes it short enough. Image Builder
 knows the parent, and Parameter Store's history has the previous value."""
+
+_HISTORY_SHOWS_WITHIN = (0.1, 0.3, 0.6)
+"""The waits, in seconds, for a history that does not have a parameter's present version yet."""
+
+_SAME_TIME = timedelta(seconds=1)
+"""How far two answers about the time of one version may differ: nothing says that both have the same precision."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +56,8 @@ class Version:
     version: int
     modified: datetime
     record: Mapping[str, str]
-    """move, build, created, parent, previous, by, how, why, skipped; empty when the description is not a record."""
+    """move, build, created, parent, previous, by, how, why, skipped; empty when the description is no record of this
+    value."""
     user: str = ""
     """The ARN of who wrote it, as Parameter Store says."""
 
@@ -54,6 +65,18 @@ class Version:
     def build(self) -> str:
         """The ARN of the build that the record names; empty when it names none."""
         return self.record.get("build", "")
+
+    @property
+    def move(self) -> int:
+        """The number of its move in the history bucket; 0 for a version without one: it was written by hand, by a
+        command while the home region was down, or before there was a bucket."""
+        number = self.record.get("move", "")
+        return int(number) if number.isdecimal() else 0
+
+    @property
+    def is_by_hand(self) -> bool:
+        """Whether it has no record. That of an AMI that no build made names no build."""
+        return not self.build and "how" not in self.record
 
 
 @dataclass(frozen=True)
@@ -63,32 +86,27 @@ class Channel:
     versions: tuple[Version, ...]
     """The known versions, oldest first; the last one is the present one, so there is always one."""
 
-    def own_record(self, version: Version) -> Mapping[str, str]:
-        """The record of a version, unless it is that of another value: somebody who writes a parameter without a
-        description keeps the description before."""
-        number = version.record.get("move")
-        first = next(
-            each
-            for each in self.versions
-            if (each.record.get("move") == number if number else each.record == version.record)
-        )
-        return version.record if first.value == version.value else {}
-
-    def move_of(self, version: Version) -> int:
-        """The number of a version's move in the history bucket; 0 for a version without one: it was written by hand,
-        by a command while the home region was down, or before there was a bucket."""
-        number = self.own_record(version).get("move", "")
-        return int(number) if number.isdecimal() else 0
-
-    def is_by_hand(self, version: Version) -> bool:
-        """Whether a version has no record of its own. The record of an AMI that no build made names no build."""
-        record = self.own_record(version)
-        return not record.get("build") and "how" not in record
-
     @property
     def move(self) -> int:
         """The number of the present version's move."""
-        return self.move_of(self.present)
+        return self.present.move
+
+    @property
+    def newest_move(self) -> int:
+        """The greatest number of a move in all versions: the present one has a smaller number when a slow writer has
+        put the value of an older move over that of a newer one."""
+        return max(version.move for version in self.versions)
+
+    @property
+    def without_moves(self) -> Iterator[tuple[Version | None, Version]]:
+        """The versions that no move explains, each with the one before: those without a move, and those that bring the
+        value and the record of an earlier move back over one without."""
+        before: Version | None = None
+        newest = 0
+        for version in self.versions:
+            if not version.move or (before and not before.move and version.move <= newest):
+                yield before, version
+            before, newest = version, max(newest, version.move)
 
     @property
     def present(self) -> Version:
@@ -155,11 +173,14 @@ def read_channels(ssm: SSMClient, *, path: str, known: Mapping[str, Channel] | N
     return read_folder(ssm, path=path, known=known).channels
 
 
-def read_folder(ssm: SSMClient, *, path: str, known: Mapping[str, Channel] | None = None) -> Folder:
+def read_folder(
+    ssm: SSMClient, *, path: str, known: Mapping[str, Channel] | None = None, most_versions: int = MOST_VERSIONS
+) -> Folder:
     """Every channel of an image in the region of `ssm`, and its holds; empty before the first good build.
 
     One call for all parameters, and one for the history of each channel. The history of a channel that is unchanged
-    since `known`, an earlier answer, is not read again. Raises GarbledAnswer, and what boto3 raises.
+    since `known`, an earlier answer, is not read again. Raises NotYet when a history does not show the present version,
+    GarbledAnswer, and what boto3 raises.
     """
     folder = Folder({}, {})
     for parameter in _entries(ssm, "get_parameters_by_path", Path=path):
@@ -170,32 +191,59 @@ def read_folder(ssm: SSMClient, *, path: str, known: Mapping[str, Channel] | Non
                 folder.holds[channel.removeprefix(HOLD).removeprefix("-")] = member(parameter, "Value", str)
             continue
         before = (known or {}).get(channel)
-        folder.channels[channel] = _channel(ssm, name, parameter, before)
+        folder.channels[channel] = _channel(ssm, name, parameter, before, most_versions)
     return folder
 
 
-def _channel(ssm: SSMClient, name: str, parameter: Mapping[str, Any], before: Channel | None) -> Channel:
+def _channel(
+    ssm: SSMClient, name: str, parameter: Mapping[str, Any], before: Channel | None, most_versions: int
+) -> Channel:
     """A channel with its history, of which `before` is an earlier answer."""
     number, value = member(parameter, "Version", int), member(parameter, "Value", str)
     modified = member(parameter, "LastModifiedDate", datetime)
     if before and (before.version, before.value, before.modified) == (number, value, modified):
         return before
     # The description comes from the history, because DescribeParameters cannot be allowed for one image only.
-    history = {member(each, "Version", int): each for each in _entries(ssm, "get_parameter_history", Name=name)}
-    past = [_version(history[each], member(history[each], "Value", str)) for each in sorted(history) if each < number]
-    present = {**history.get(number, {}), "Version": number, "LastModifiedDate": modified}
-    oldest = past[0].version if past else number
-    # Parameter Store forgets the oldest versions; those of a parameter that was deleted meanwhile are of another one
-    older = [each for each in before.versions if each.version < oldest] if before and before.version <= number else []
-    return Channel(tuple([*older, *past, _version(present, value)][-MOST_VERSIONS:]))
+    history = _history(ssm, name, number)
+    shown = [history[each] for each in sorted(history) if each < number] + [{**history[number], **parameter}]
+    versions = [_version(ssm.meta.region_name, name, each) for each in shown]
+    older = _older(before, versions) if before else []
+    return Channel(tuple([*older, *versions][-most_versions:]))
 
 
-def _version(entry: Mapping[str, Any], value: str) -> Version:
+def _history(ssm: SSMClient, name: str, number: int) -> dict[int, Mapping[str, Any]]:
+    """The versions of a parameter by number. Waits until the present one is there: without it, it would seem to be
+    written by hand."""
+    for wait in (*_HISTORY_SHOWS_WITHIN, None):
+        history = {member(each, "Version", int): each for each in _entries(ssm, "get_parameter_history", Name=name)}
+        if number in history:
+            return history
+        if wait:
+            time.sleep(wait)
+    raise NotYet(f"the history of {name} does not show version {number}")
+
+
+def _older(before: Channel, versions: Sequence[Version]) -> list[Version]:
+    """The versions that Parameter Store has forgotten since, unless the parameter was deleted and made again: then it
+    counts from 1, and shows another time for a number."""
+    shown = {version.version: version.modified for version in versions}
+    for version in before.versions:
+        if abs(shown.get(version.version, version.modified) - version.modified) > _SAME_TIME:
+            return []
+    return [version for version in before.versions if version.version < min(shown)]
+
+
+def _version(region: str, name: str, entry: Mapping[str, Any]) -> Version:
+    value = member(entry, "Value", str)
+    record = _record(text(entry, "Description") or "")
+    seal = record.pop("seal", None)
+    # records of the function before there was a history have neither a seal nor what came with it
+    is_old = seal is None and record.keys().isdisjoint(("move", "how"))
     return Version(
         value,
         member(entry, "Version", int),
         member(entry, "LastModifiedDate", datetime),
-        _record(text(entry, "Description") or ""),
+        record if is_old or seal == _seal(region, name, value) else {},
         text(entry, "LastModifiedUser") or "",
     )
 
@@ -221,7 +269,7 @@ def write_channel(
         ssm,
         Name=name,
         Value=value,
-        Description=_description(record),
+        Description=_description({**record, "seal": _seal(ssm.meta.region_name, name, value)}),
         Type="String",
         DataType=data_type,
     )
@@ -267,18 +315,23 @@ def _put(ssm: SSMClient, **params: Any) -> int:
     return member(ask(ssm.put_parameter, **params), "Version", int)
 
 
+def _seal(region: str, name: str, value: str) -> str:
+    """What connects a record with its value. It protects from mistakes, not from forgery."""
+    return hashlib.sha256(f"{region} {name} {value}".encode()).hexdigest()[:8]
+
+
 def _description(record: Mapping[str, str | int | None]) -> str:
     """The record as JSON in ASCII, so that each character is one byte. In a record that is too long, as few members as
-    possible are replaced by null, never `build` and `created`, and the reason is shortened."""
-    why = str(record.get("why") or "")
+    possible are replaced by null, then the reason is shortened, and only then `by` is left out."""
     for left_out in _LEFT_OUT_OF_LONG_RECORDS:
-        description = json.dumps({**record, **dict.fromkeys(left_out)})
-        if len(description) <= DESCRIPTION_LIMIT:
-            return description
-    while why and len(description) > DESCRIPTION_LIMIT:
-        why = why[: -max(1, (len(description) - DESCRIPTION_LIMIT) // 12)]  # a character has at most 12 in JSON
-        description = json.dumps({**record, **dict.fromkeys(left_out), "why": f"{why}…"})
-    return description
+        short = {**record, **dict.fromkeys(left_out)}
+        if len(json.dumps(short)) <= DESCRIPTION_LIMIT:
+            return json.dumps(short)
+    why = str(record.get("why") or "")
+    while why and (excess := len(json.dumps(short)) - DESCRIPTION_LIMIT) > 0:
+        why = why[: -max(1, excess // 12)]  # a character has at most 12 in JSON
+        short["why"] = f"{why}…"
+    return json.dumps(short if len(json.dumps(short)) <= DESCRIPTION_LIMIT else {**short, "by": None})
 
 
 def _record(description: str) -> dict[str, str]:

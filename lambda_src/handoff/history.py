@@ -21,8 +21,12 @@ from botocore.response import StreamingBody
 from .answers import GarbledAnswer, ask, entries, member, pages, text
 from .failures import code_of
 
-MOST_READ = 200
-"""How many objects are read at most in one look; a run that knows what the last one read needs none."""
+MOST_READ = 1000
+"""How many objects are read at most in one look; a run that knows what the last one read needs none. Reading so many
+takes half a minute."""
+
+NOT_COMPLETED = "not completed"
+"""How a channel came to stay where it is in a region, although a move should have taken it elsewhere."""
 
 SOAK, GATE = "soak", "gate"
 """What a person can skip in a move, with a reason."""
@@ -81,7 +85,7 @@ class Move:
                 raise TypeError("its number is not a number")
             return move
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise GarbledAnswer(f"an object of the history bucket is no move: {error}") from error
+            raise GarbledAnswer(f"an object of the history is no move: {error}") from error
 
 
 def _known(kind: type[Change | Move], members: Mapping[str, Any]) -> dict[str, Any]:
@@ -121,7 +125,19 @@ class History:
 
     def get(self, number: int) -> Move:
         """One move."""
-        return Move.from_json(self._read(self._key(number)))
+        try:
+            return Move.from_json(self._read(self._key(number)))
+        except GarbledAnswer as error:
+            raise GarbledAnswer(f"{self._key(number)}: {error}") from error
+
+    def find(self, number: int) -> Move | None:
+        """One move; None when there is none with this number."""
+        try:
+            return self.get(number)
+        except ClientError as error:
+            if code_of(error) != "NoSuchKey":
+                raise
+        return None
 
     def moves(self, *, after: int = 0, most: int | None = MOST_READ) -> Iterator[Move]:
         """The moves with greater numbers, in their order; of more than `most`, the last ones."""
@@ -176,8 +192,9 @@ class History:
                     yield int(name)
 
     def _read(self, key: str) -> str:
-        def read() -> str:
+        def read() -> bytes:
             answer = self.s3.get_object(Bucket=self.bucket, Key=key, ExpectedBucketOwner=self.account)
-            return bytes(member(answer, "Body", StreamingBody).read()).decode()
+            return bytes(member(answer, "Body", StreamingBody).read())
 
-        return ask(read)
+        # whoever reads the text finds what is wrong with it
+        return ask(read).decode(errors="replace")

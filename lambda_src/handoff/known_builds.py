@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from .builds import Build, get_build, is_build_of, list_builds
+from .channels import Version
 from .run import Run
 
 
@@ -17,14 +18,21 @@ class KnownBuilds:
     builds: Sequence[Build]
     unknown: frozenset[str]
     """The ARNs of builds that a channel points to and about which Image Builder's answer could not be read."""
+    recorded: Mapping[tuple[str, str], str]
+    """The ARNs of builds by region and value, as records of channels say."""
 
     def get(self, arn: str) -> Build | None:
         """The build with this ARN; None when it is unknown or does not exist."""
         return self._by_arn.get(arn)
 
     def of_value(self, value: str, *, region: str) -> Build | None:
-        """The build with this output in a region; None for a container image, whose value has its digest."""
-        return self._by_output.get((region, value))
+        """The build that a value means in a region. That of a container image is known by a channel's record only,
+        because the value is its digest."""
+        return self._by_output.get((region, value)) or self._by_arn.get(self.recorded.get((region, value), ""))
+
+    def of_version(self, version: Version, *, region: str) -> Build | None:
+        """The build of a channel's version: by its value, because it may be written by hand, then by its record."""
+        return self.of_value(version.value, region=region) or self.get(version.build)
 
     @cached_property
     def _by_arn(self) -> dict[str, Build]:
@@ -55,7 +63,14 @@ def read_builds(run: Run) -> KnownBuilds:
     for build in builds:
         if build.status == "AVAILABLE" and not build.created:
             failures.add_problem("Image Builder", f"{build.arn} has no creation time that can be read")
-    return KnownBuilds(sorted(builds, key=lambda build: build.order, reverse=True), frozenset(unknown))
+    recorded = {
+        (region.name, version.value): version.build
+        for region in run.regions
+        for channel in region.channels.values()
+        for version in channel.versions
+        if "how" in version.record  # the older ones have no seal
+    }
+    return KnownBuilds(sorted(builds, key=lambda build: build.order, reverse=True), frozenset(unknown), recorded)
 
 
 def _builds_in_channels(run: Run) -> dict[str, list[str]]:

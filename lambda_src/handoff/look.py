@@ -7,61 +7,97 @@ from dataclasses import replace
 
 from botocore.exceptions import ClientError
 
-from .channels import Channel, read_folder
+from .builds import time_in
+from .channels import LATEST, MOST_VERSIONS, Channel, read_folder
 from .failures import code_of
-from .history import Move
+from .history import MOST_READ, NOT_COMPLETED, Move
 from .holds import Hold
 from .run import Region, Run
+
+MOST_VERSIONS_ABROAD = 100
+"""How many versions of a channel are known at most outside the home region, where nothing is decided by them."""
 
 
 def look(run: Run) -> bool:
     """Read the channels of all regions, the holds, and the moves that a region does not show yet.
 
-    False when holds or moves could not be read: nothing can be decided then.
+    False when holds or moves could not be read: nothing can be decided then. Parameters are read before the history:
+    an object comes before its parameters, so the history explains all that was read.
     """
     for region in run.working_regions:
         with run.attempt_in(region):
             run.check_time()
             known = region.channels or run.cache.channels.get(region.name, {})
-            folder = read_folder(region.target.ssm, path=run.channels_path, known=known)
+            most = MOST_VERSIONS if region is run.home else MOST_VERSIONS_ABROAD
+            folder = read_folder(region.target.ssm, path=run.channels_path, known=known, most_versions=most)
             region.channels = folder.channels
             if region is run.home:
                 run.holds.clear()
                 run.holds.update({channel: Hold.from_json(value) for channel, value in folder.holds.items()})
     with run.failures.collected("history") as attempt:
-        moves = _read_moves(run)
-    if attempt.failed or run.home.failed:
-        return False
-    run.seen.update({move.number: move for move in moves})
-    for region in run.working_regions:
-        region.pending = _pending(region, moves)
-        region.noted = {
-            (move.channel, move.changes[region.name].version + 1)
-            for move in moves
-            if move.noted and region.name in move.changes
-        }
-    settle(run)
-    return True
+        _read_moves(run)
+    return not (attempt.failed or run.home.failed)
 
 
-def _read_moves(run: Run) -> list[Move]:
+def _read_moves(run: Run) -> None:
+    """Read the new moves, and those that a region may not show."""
     try:
-        moves = list(run.history.moves(after=run.cache.number))
+        numbers = run.history.numbers(after=min(run.cache.read, run.cache.announced))
+        _read(run, numbers[-MOST_READ:])
     except ClientError as error:
         if code_of(error) != "NoSuchBucket":
             raise
         remedy = f"apply the stack history-{run.home.name}, and nothing moves before that"
         run.failures.add_problem("history", f"bucket {run.history.bucket} does not exist: {remedy}")
         raise
-    numbers = [channel.move for region in run.working_regions for channel in region.channels.values()]
-    run.cache.last = max([run.cache.last, *numbers, *(move.number for move in moves)])
-    return moves
+    for number in numbers:
+        if number > run.cache.read and number in run.seen:
+            take_move(run, run.seen[number])
+    for region in run.working_regions:
+        unfinished = run.cache.unfinished.setdefault(region.name, {})
+        for name, channel in region.channels.items():
+            if channel.move < channel.newest_move and channel.move:
+                unfinished[name] = max(channel.newest_move, unfinished.get(name, 0))
+        _read(run, unfinished.values())
+        region.pending = _pending(run, region, unfinished)
+        run.cache.unfinished[region.name] = {name: move.number for name, move in region.pending.items()}
+    shown = [channel.move for region in run.working_regions for channel in region.channels.values()]
+    run.cache.read = max([run.cache.read, *numbers])
+    run.cache.last = max([run.cache.last, run.cache.read, *shown])
 
 
-def _pending(region: Region, moves: Iterable[Move]) -> dict[str, Move]:
-    """The last move of each channel in a region, if its parameter does not show it."""
-    last = {move.channel: move for move in moves if region.name in move.changes and not move.noted}
-    return {name: move for name, move in last.items() if is_pending(move, region.channels.get(name), region.name)}
+def _read(run: Run, numbers: Iterable[int]) -> None:
+    """Read these moves, unless this run knows them, or they are gone: a record may outlive the history."""
+    for number in numbers:
+        if number not in run.seen and (move := run.history.find(number)):
+            run.seen[number] = move
+
+
+def take_move(run: Run, move: Move) -> None:
+    """Note that a move is the last one of its channel in its regions, or what it says about a channel."""
+    for region in run.regions:
+        unfinished = run.cache.unfinished.setdefault(region.name, {})
+        if region.name not in move.changes:
+            continue
+        if move.noted:
+            region.noted.add((move.channel, time_in(move.at)))
+        elif move.how == NOT_COMPLETED:
+            unfinished.pop(move.channel, None)
+        else:
+            unfinished[move.channel] = move.number
+
+
+def _pending(run: Run, region: Region, unfinished: dict[str, int]) -> dict[str, Move]:
+    """The moves by channel that a region's parameters do not show."""
+    moves = {name: run.seen.get(unfinished.get(name, 0)) for name in (LATEST, *run.image.channels)}
+    return {
+        name: move
+        for name, move in moves.items()
+        if move
+        and move.channel == name
+        and region.name in move.changes
+        and is_pending(move, region.channels.get(name), region.name)
+    }
 
 
 def is_pending(move: Move, channel: Channel | None, region: str) -> bool:
@@ -75,14 +111,6 @@ def is_pending(move: Move, channel: Channel | None, region: str) -> bool:
     if channel.move:
         return channel.move < move.number
     return channel.version <= move.changes[region].version
-
-
-def settle(run: Run) -> None:
-    """Set the number up to which no move is pending; a region that could not be read may have pending ones."""
-    open_moves = [move.number for region in run.regions for move in region.pending.values()]
-    unread = {region.name for region in run.regions if region.failed}
-    open_moves += [number for number, move in run.seen.items() if unread & move.changes.keys()]
-    run.cache.number = min(open_moves) - 1 if open_moves else run.cache.last
 
 
 def remember(run: Run, *, before: str) -> None:

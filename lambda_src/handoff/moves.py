@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from uuid import uuid4
 
 from .builds import Build, good_builds, parent_of, time_in
 from .channels import LATEST, Version, confirm_channel, write_channel
 from .failures import NotYet
-from .history import Change, Move
+from .history import NOT_COMPLETED, Change, Move
 from .known_builds import KnownBuilds
+from .look import take_move
 from .run import Decision, Moved, Region, Run
 
 GRACE = timedelta(minutes=2)
@@ -22,9 +23,6 @@ BY_HAND = "by hand"
 
 _AND = ", "
 """Between what was skipped, in a record."""
-
-NOT_COMPLETED = "not completed"
-"""How a channel came to stay where it is in a region, although a move should have taken it elsewhere."""
 
 
 def make_move(run: Run, decision: Decision) -> bool:
@@ -68,12 +66,10 @@ def complete_moves(run: Run, known: KnownBuilds, *, at_once: bool = False, chann
     done = False
     pending = {move.number: move for region in run.working_regions for move in region.pending.values()}
     for number in sorted(number for number, move in pending.items() if channel in (None, move.channel)):
-        regions = [
-            region for region in run.working_regions for move in region.pending.values() if move.number == number
-        ]
-        move = next(move for move in regions[0].pending.values() if move.number == number)
+        move = pending[number]
         if not (at_once or _is_ours(run, move)) or run.hold_of(move.channel):
             continue
+        regions = [region for region in run.working_regions if region.pending.get(move.channel) == move]
         usable = [region for region in regions if _is_usable(run, region, move, known)]
         stopped = [region for region in regions if region not in usable and not region.failed]
         if usable:
@@ -84,28 +80,30 @@ def complete_moves(run: Run, known: KnownBuilds, *, at_once: bool = False, chann
 
 def note_moves_by_hand(run: Run) -> bool:
     """Write into the history what was written into parameters without it since the last run: by hand, or by a command
-    while the home region was down. False when something else came between."""
+    while the home region was down. False when something else came between.
+
+    Each is noted at least once: twice only if two runs overlap and one of them has read the parameter before it was
+    written.
+    """
     for region in run.working_regions:
         cached = run.cache.channels.get(region.name)
         if cached is None:
             continue  # this may be the first run, and everything is older than the history
         for name, channel in sorted(region.channels.items()):
-            known = cached[name].version if name in cached else 0
-            before: Version | None = None
-            for version in channel.versions:
-                is_in_history = channel.move_of(version) or (name, version.version) in region.noted
-                if version.version > known and not is_in_history:
+            for before, version in channel.without_moves:
+                # by the time, because a parameter that was deleted and made again counts from 1
+                is_known = name in cached and version.modified <= cached[name].modified
+                if not is_known and (name, version.modified) not in region.noted:
                     if not _record(run, _note(run, region, name, before, version)):
                         return False
-                    region.noted.add((name, version.version))
-                before = version
+                    region.noted.add((name, version.modified))
     return True
 
 
 def _note(run: Run, region: Region, name: str, before: Version | None, version: Version) -> Move:
     """The move that a version of a channel shows. Parameter Store says who wrote it, and the version's own record what
     else is known."""
-    own = region.channels[name].own_record(version)
+    own = {} if version.move else version.record
     return Move(
         number=run.cache.last + 1,
         channel=name,
@@ -130,7 +128,8 @@ def _note(run: Run, region: Region, name: str, before: Version | None, version: 
 
 def _is_ours(run: Run, move: Move) -> bool:
     decided = time_in(move.at)
-    return move.by == run.by or decided is None or run.now - decided >= GRACE
+    # in both directions: clocks differ, and a move must not wait for a day that somebody's clock is ahead
+    return move.by == run.by or decided is None or abs(run.now - decided) >= GRACE
 
 
 def _is_usable(run: Run, region: Region, move: Move, known: KnownBuilds) -> bool:
@@ -148,24 +147,14 @@ def _is_usable(run: Run, region: Region, move: Move, known: KnownBuilds) -> bool
     return False
 
 
-def _stop(run: Run, move: Move, regions: Iterable[Region]) -> bool:
-    """Where a move cannot be completed, the channel stays: a move to where it is, so that nobody tries it again."""
-    changes = {}
-    for region in regions:
-        if present := region.channels.get(move.channel):
-            created = present.record.get("created")
-            version = present.version
-            changes[region.name] = Change(
-                build=present.present.build,
-                created=created,
-                value=present.value,
-                previous=present.value,
-                version=version,
-            )
-            reason = f"{move.channel} is not moved to {move.changes[region.name].build}, which cannot be used any more"
-            run.failures.add_problem(region.name, reason)
-    if not changes:
+def _stop(run: Run, move: Move, regions: Sequence[Region]) -> bool:
+    """Where a move cannot be completed, the channel stays: the history says so, and nobody tries it again. The
+    parameter is not written, because what it points to may not be usable either."""
+    if not regions:
         return False
+    for region in regions:
+        reason = f"{move.channel} is not moved to {move.changes[region.name].build}, which cannot be used any more"
+        run.failures.add_problem(region.name, reason)
     stop = Move(
         number=run.cache.last + 1,
         channel=move.channel,
@@ -174,9 +163,21 @@ def _stop(run: Run, move: Move, regions: Iterable[Region]) -> bool:
         why=f"the build of move {move.number} cannot be used any more",
         at=run.now.isoformat(),
         run=uuid4().hex,
-        changes=changes,
+        changes={region.name: _stay(region, move.channel) for region in regions},
     )
-    return _record(run, stop) and _write(run, stop, [region for region in run.regions if region.name in changes])
+    return _record(run, stop)
+
+
+def _stay(region: Region, channel: str) -> Change:
+    """A change to where a channel is; without a value where it is nowhere."""
+    present = region.channels.get(channel)
+    return Change(
+        build=present.present.build if present else "",
+        created=present.record.get("created") if present else None,
+        value=present.value if present else "",
+        previous=present.value if present else None,
+        version=present.version if present else 0,
+    )
 
 
 def _change(region: Region, channel: str, *, build: Build, value: str) -> Change:
@@ -199,6 +200,9 @@ def _record(run: Run, move: Move) -> bool:
     if added:
         run.cache.last = move.number
         run.seen[move.number] = move
+        if move.number == run.cache.read + 1:
+            run.cache.read = move.number
+            take_move(run, move)
     return added
 
 

@@ -8,7 +8,7 @@ twice; what could not be sent is sent by the next run. Without the cache, only w
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -44,8 +44,12 @@ class Topics:
 
 
 def announce(run: Run, known: KnownBuilds, *, since: int | None) -> None:
-    """Send what is new. `since` is the number of the last move that was sent; None when nobody knows what was sent."""
+    """Send what is new. `since` is the number of the last move that was sent; None when nobody knows what was sent.
+
+    Moves are sent in their order, each when every region that can be asked shows it.
+    """
     if run.publish is None:
+        run.cache.announced = run.cache.read
         return
     now, sent = dict(_states(run, known)), set(run.cache.sent)
     for key in sorted(now.keys() - sent):
@@ -56,10 +60,24 @@ def announce(run: Run, known: KnownBuilds, *, since: int | None) -> None:
         if kind != _HOLD or _send(run, f"{_held(channel)} is not held any more."):
             sent.discard(key)
     run.cache.sent = tuple(sorted(sent))
-    for number in sorted(run.seen):
-        if since is not None and since < number <= run.cache.number and not _send(run, sentence(run.seen[number])):
-            run.cache.number = number - 1  # the next run sends it, and the later ones
-            break
+    run.cache.announced = run.cache.read if since is None else since
+    for number in range(run.cache.announced + 1, run.cache.read + 1):
+        move = run.seen.get(number)
+        if move and (_is_under_way(run, move) or not _send(run, sentence(move, but=_missing(run, move)))):
+            break  # the next run sends it, and the later ones
+        run.cache.announced = number
+
+
+def _is_under_way(run: Run, move: Move) -> bool:
+    """Whether a region that can be asked still has to show a move, or none shows it."""
+    pending = [region for region in run.working_regions if region.pending.get(move.channel) == move]
+    return bool(pending) or move.changes.keys() <= _missing(run, move)
+
+
+def _missing(run: Run, move: Move) -> set[str]:
+    """The regions that do not show a move yet."""
+    unfinished = run.cache.unfinished.items()
+    return {region for region, numbers in unfinished if numbers.get(move.channel) == move.number}
 
 
 def _send(run: Run, text: str) -> bool:
@@ -99,11 +117,12 @@ def _held(channel: str) -> str:
     return "every channel" if channel == _EVERY else channel
 
 
-def sentence(move: Move) -> str:
-    """What a move did."""
-    first = next(iter(move.changes.values()))
-    same = len({change.build or change.value for change in move.changes.values()}) == 1
-    where = _listed(sorted(move.changes))
+def sentence(move: Move, *, but: Collection[str] = ()) -> str:
+    """What a move did, `but` in some regions."""
+    changes = {region: change for region, change in move.changes.items() if region not in but}
+    first = next(iter(changes.values()))
+    same = len({change.build or change.value for change in changes.values()}) == 1
+    where = _listed(sorted(changes))
     target = _target(first) if same else "builds that differ by region"
     why = f": {move.why}" if move.why else ""
     return f"{move.channel} points to {target} in {where}, {move.how}{_by(move.by)}{why}."

@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from .builds import newest_good
-from .cache import read_cache
+from .cache import Cache
 from .channels import LATEST
 from .configuration import ChannelRule
 from .known_builds import KnownBuilds, read_builds
 from .latest import choose_latest
-from .look import look, remember, settle
+from .look import look, remember
 from .moves import complete_moves, make_move, note_moves_by_hand
 from .notices import announce
 from .revocations import copy_revocations
@@ -35,14 +35,15 @@ def reconcile(run: Run) -> None:
     Every step is done for all regions before the next step begins, so all of them are checked before the first one is
     written. What was found and done is in the run's report, also when this raises.
     """
-    cached = read_cache(run.history, run.failures)
-    if cached:
-        run.cache.take(cached)
-    before, sent = run.cache.to_json(), cached.number if cached else None
+    cached = None
+    with run.failures.collected("history") as reading:
+        cached = Cache.from_json(run.history.read_cache() or "")
+    run.cache.take(cached or Cache())
+    before, announced = run.cache.to_json(), cached.announced if cached else None
     for _ in range(ROUNDS):
         decidable = look(run)
         if decidable and run.cache.last == 0:
-            sent = 0  # nothing has ever been moved
+            announced = 0  # nothing has ever been moved
         with run.failures.collected("Image Builder") as attempt:
             known = read_builds(run)
         if attempt.failed:
@@ -52,17 +53,17 @@ def reconcile(run: Run) -> None:
             break
     copy_revocations(run, known.builds)
     if decidable:
-        settle(run)
-        announce(run, known, since=sent)
+        announce(run, known, since=announced)
     run.report.untagged = tag_builds(run, known.builds)
-    remember(run, before=before)
+    if not reading.failed:  # a cache that could not be read has what this one lacks
+        remember(run, before=before)
 
 
 def _move(run: Run, known: KnownBuilds) -> bool:
     """Complete and make moves; whether everything has to be looked at again."""
-    if not note_moves_by_hand(run):
-        return True
-    again = complete_moves(run, known)
+    if not note_moves_by_hand(run) or complete_moves(run, known):
+        return True  # what is decided follows from what the channels show
+    again = False
     for channel, choose in _rules(run, known):
         if hold := run.hold_of(channel):
             run.report.held[channel] = hold.why

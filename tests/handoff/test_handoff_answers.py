@@ -76,7 +76,7 @@ def test_answer_that_cannot_be_read_stays_in_its_region(
         assert web.latest()[HOME] == web.amis(build)[HOME], name
         assert run.error.startswith(f"acme/{web.name} needs another run: {ABROAD}: "), name
         assert HOME not in run.error, name
-        assert (run.line["Unfinished"], run.line["Problems"]) == (1, 0), name
+        assert (run.line["Unfinished"] > 0, run.line["Problems"]) == (True, 0), name
 
     again = web.run()
     assert (web.latest(), again.error) == (web.amis(build), "")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lambda_src.handoff.answers import GarbledAnswer
-from lambda_src.handoff.channels import read_channels
+from lambda_src.handoff.channels import read_channels, write_channel
 from lambda_src.handoff.history import Change, Move
 from tests.support.handoff_world import ABROAD, HOME, REGIONS, ImageWorld, intercepted, refused
 
@@ -87,7 +87,8 @@ def test_record_without_a_move_says_how_and_why(web: ImageWorld) -> None:
     write(web, "prod", web.amis(second)[ABROAD], region=ABROAD)
     web.run()
     record = {"build": first, "how": "rolled back", "why": "it does not boot", "by": "anna", "skipped": "soak, gate"}
-    write(web, "prod", ami, region=ABROAD, record=record)
+    ssm, name = web.other_ssm[ABROAD], f"{web.path}/prod"
+    write_channel(ssm, name=name, value=ami, data_type="text", record=record, tags={}, exists=True)
     web.run()
     write(web, "prod", web.amis(second)[ABROAD], region=ABROAD)
     web.run()
@@ -97,7 +98,7 @@ def test_record_without_a_move_says_how_and_why(web: ImageWorld) -> None:
     assert (back.changes[ABROAD].build, back.changes[ABROAD].value) == (first, ami)
     assert (by_hand.how, by_hand.why, by_hand.changes[ABROAD].build) == ("by hand", "", ""), "the record is kept"
     channel = read_channels(web.other_ssm[ABROAD], path=web.path)["prod"]
-    assert [channel.is_by_hand(version) for version in channel.versions] == [True, False, True]
+    assert [version.is_by_hand for version in channel.versions] == [True, False, True]
 
 
 MOVE = Move(
