@@ -1,8 +1,8 @@
 """The AMI that a fleet runs: its channel's value, checked at each plan.
 
 Three lookups, of which none fails when it finds nothing: the image's parameters by path, the AMI's ID in a list, and
-then the AMI itself. What is missing or wrong stops the plan in a postcondition. What is only old is a warning of a
-`check`, so that an old image prevents neither scaling nor destroying.
+then the AMI itself. What is missing, wrong or revoked stops the plan in a postcondition. What is only old, or will be
+revoked later, is a warning of a `check`, so that it prevents neither scaling nor destroying.
 
 A fleet of another account than the image's looks up channel and AMI in the image's account, where the AMI has its tags,
 and then the AMI in its own: the shared one by ID, or its copy by name.
@@ -21,6 +21,7 @@ from cdktf_cdktf_provider_aws.data_aws_ssm_parameters_by_path import DataAwsSsmP
 from estate import names
 from estate.estate import EstateFleet, EstateImage
 from estate.models.ami_image import AmiImage
+from estate.models.channels import channels_of
 from estate.models.fleet import Fleet
 from stacks.fleet.image_account import READS_IMAGES, ImageAccount
 from stacks.terraform import stopping
@@ -35,6 +36,12 @@ _ONLY_AN_ID = '${can(regex("^ami-[0-9a-z]+$", local.ami_id)) ? local.ami_id : "n
 """The value of a filter: only an ID, because "*" is every AMI."""
 _AMI_HERE = "the_ami"
 """Stands for the AMI in guards that can be a postcondition or a check. No name has an underscore."""
+_REVOKED = f'{_AMI_HERE}.tags["{names.REVOKED_TAG}"]'
+"""The hand-off function's copy of the tag of the build: a time, a space, a reason."""
+_REVOKED_SINCE = f'split(" ", {_REVOKED})[0]'
+_REVOKED_WHY = f'coalesce(trimspace(trimprefix({_REVOKED}, {_REVOKED_SINCE})), "no reason was given")'
+_REVOKED_TIME = f'timeadd({_REVOKED_SINCE}, "0s")'
+"""An expression that fails for text that is no time in RFC 3339."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +68,8 @@ def add_guarded_ami(stack: TerraformStack, declared: EstateFleet, *, images: Ima
     fleet = declared.fleet
     subject = f"Fleet {fleet.name}: channel {fleet.channel} of image {declared.image.names.label}"
     _look_up_channel(stack, declared, subject, images)
-    identity = _identity_guards(subject, declared.image)
-    stops = _stopping(*identity) if fleet.guards == "stop" else None
+    refused = (*_identity_guards(subject, declared.image), _revoked(subject, declared))
+    stops = _stopping(*refused) if fleet.guards == "stop" else None
     if images:
         _look_up_build(stack, declared, subject, images, lifecycle=stops)
         owner = _look_up_id_elsewhere(stack, declared, subject, images)
@@ -83,7 +90,8 @@ def add_guarded_ami(stack: TerraformStack, declared: EstateFleet, *, images: Ima
     )
     # this data source fails when it finds nothing, so it reads only an AMI that is in the list
     ami.add_override("count", f"${{length({_FOUND}.ids)}}")
-    for guard in identity if fleet.guards == "warn" else ():
+    later = _revoked_later(subject, declared)
+    for guard in (*refused, later) if fleet.guards == "warn" else (later,):
         _warn(stack, guard, ami=_BUILD if images else _AMI)
     for guard in _age_guards(subject, fleet):
         _warn(stack, guard, ami=_AMI)
@@ -233,6 +241,45 @@ def _identity_guards(subject: str, declared: EstateImage[AmiImage]) -> tuple[_Gu
             f"{architecture}. Move the channel to a build of the right architecture.",
         ),
     )
+
+
+def _revoked(subject: str, declared: EstateFleet) -> _Guard:
+    """Whether nothing may run the AMI: its build has been revoked, or its tag has no time that can be read."""
+    readable = f'format("has been revoked since %s: %s", {_REVOKED_SINCE}, {_REVOKED_WHY})'
+    unreadable = (
+        f'format("is revoked by its tag {names.REVOKED_TAG}, which has no time that can be read: %s", {_REVOKED})'
+    )
+    return _Guard(
+        "revoked",
+        f"!can({_REVOKED}) ? true : try(timecmp({_REVOKED_SINCE}, plantimestamp()) > 0, false)",
+        f"{subject} points to {_of_ami('id')}, which "
+        f'${{try(can({_REVOKED_TIME}) ? {readable} : {unreadable}, "is revoked")}}. {_how_to_leave(declared)}',
+    )
+
+
+def _revoked_later(subject: str, declared: EstateFleet) -> _Guard:
+    """Whether its build will be revoked."""
+    return _Guard(
+        "revoked_later",
+        f"try(timecmp({_REVOKED_SINCE}, plantimestamp()) <= 0, true)",
+        f"{subject} points to {_of_ami('id')}, which will be revoked at "
+        f'${{try(format("%s: %s", {_REVOKED_SINCE}, {_REVOKED_WHY}), "?")}}. Plans stop from then on. '
+        "Let the fleet run another build before.",
+    )
+
+
+def _how_to_leave(declared: EstateFleet) -> str:
+    """How a channel gets away from a revoked build."""
+    fleet = declared.fleet
+    if fleet.channel == names.LATEST:
+        return (
+            f"{names.LATEST} moves to another good build by itself within the hour. If there is none: "
+            f"goldsmith build {fleet.image}"
+        )
+    back = f"goldsmith rollback {fleet.image}@{fleet.channel}"
+    if channels_of(declared.image.image.channels)[fleet.channel].soak:
+        return f"The channel moves back to a good build by itself within the hour. If it does not: {back}"
+    return f"Move the channel to a good build: {back}"
 
 
 def _age_guards(subject: str, fleet: Fleet) -> tuple[_Guard, ...]:

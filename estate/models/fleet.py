@@ -229,8 +229,8 @@ class Fleet(BaseModel):
     max_age: Annotated[Duration, Counted("hour", least=1, most=876_000)] = Duration(60, "day")
     """From which age of the AMI plans warn. Default: 60 days."""
     guards: Literal["stop", "warn"] = "stop"
-    """Whether a plan stops or only warns when the AMI is not a build of the image or has the wrong architecture: `warn`
-    is for emergencies. Default: stop."""
+    """Whether a plan stops or only warns when the AMI is not a build of the image, is revoked or has the wrong
+    architecture: `warn` is for emergencies. Default: stop."""
     tags: Tags = {}
     """Tags of everything in the stack, of the instances and of their volumes, in addition to those of the settings.
     They are in the launch template, so changing them replaces the instances. Default: none."""

@@ -106,6 +106,10 @@ class Accounts:
         )
         return str(made["ImageId"])
 
+    def revoke(self, ami: str, tag: str) -> None:
+        """What the hand-off function does when a build is revoked."""
+        self.client("ec2", IMAGES).create_tags(Resources=[ami], Tags=[{"Key": "goldsmith:revoked", "Value": tag}])
+
     def point(self, channel: str, ami: str) -> None:
         name = f"/imagebuilder/elsewhere/web/{channel}"
         self.client("ssm", IMAGES).put_parameter(Name=name, Value=ami, Type="String", Overwrite=True)
@@ -182,6 +186,16 @@ def test_fleets_run_the_shared_ami_and_the_copy(accounts: Accounts) -> None:
         for fleet in sorted(ACCEPTED)
     ]
     kms.enable_key(KeyId=key)
+
+    # only the image's account has the tag, and the same words are for the shared AMI and for the copy
+    accounts.revoke(amis[IMAGES], "2026-01-02T03:04:05Z openssl is broken")
+    assert accounts.errors() == [
+        f"Fleet {fleet}: channel latest of image elsewhere/web points to {amis[IMAGES]}, which has been revoked since "
+        "2026-01-02T03:04:05Z: openssl is broken. latest moves to another good build by itself within the hour. If "
+        "there is none: goldsmith build web"
+        for fleet in sorted(ACCEPTED)
+    ]
+    accounts.terraform("plan", "-destroy")
 
 
 def test_fleets_are_destroyed_although_the_stack_of_their_image_is_gone(accounts: Accounts) -> None:

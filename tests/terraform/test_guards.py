@@ -19,8 +19,9 @@ from tests.support.modules import write_modules
 
 REGION = "eu-west-1"
 ARN = f"arn:aws:imagebuilder:{REGION}:000000000000:image"
-REFUSED = ("empty", "gone", "other", "untagged", "borrowed", "arm", "subnetless")
-ACCEPTED = ("good", "emergency", "old", "tagged", "named")
+REFUSED = ("empty", "gone", "other", "untagged", "borrowed", "arm", "revoked", "unreadable", "subnetless")
+ACCEPTED = ("good", "emergency", "old", "later", "tagged", "named")
+CHANNELS = (*REFUSED, *ACCEPTED)
 ESTATE = f"""
 settings: {{namespace: guarded}}
 images:
@@ -28,7 +29,8 @@ images:
     os: amazon-linux-2023
     build: [update-os]
     regions: [{REGION}]
-    channels: [{", ".join([*REFUSED, *ACCEPTED])}]
+    channels:
+      {{{", ".join(f"{name}: {{soak: 1 day}}" if name == "unreadable" else f"{name}: {{}}" for name in CHANNELS)}}}
 fleets:
   empty: &fleet
     image: web
@@ -44,10 +46,13 @@ fleets:
   untagged: {{<<: *fleet, channel: untagged}}
   borrowed: {{<<: *fleet, channel: borrowed}}
   arm: {{<<: *fleet, channel: arm}}
+  revoked: {{<<: *fleet, channel: revoked}}
+  unreadable: {{<<: *fleet, channel: unreadable}}
   subnetless: {{<<: *fleet, channel: subnetless, subnets: {{tags: {{tier: nowhere}}}}, guards: warn}}
   good: {{<<: *fleet, channel: good}}
   emergency: {{<<: *fleet, channel: emergency, guards: warn}}
   old: {{<<: *fleet, channel: old}}
+  later: {{<<: *fleet, channel: later, capacity: {{min: 0, max: 1}}}}
   tagged:
     <<: *fleet
     channel: tagged
@@ -130,6 +135,11 @@ class Fleets:
         self.point(channel, ami)
         return ami
 
+    def revoke(self, ami: str, tag: str) -> None:
+        """What the hand-off function does when a build is revoked."""
+        ec2 = self.aws.client("ec2", region=REGION)
+        ec2.create_tags(Resources=[ami], Tags=[{"Key": "goldsmith:revoked", "Value": tag}])
+
     def add_subnet(self) -> str:
         """In a VPC of its own."""
         ec2 = self.aws.client("ec2", region=REGION)
@@ -177,9 +187,13 @@ def refused(
         "untagged": fleets.point_to_new_ami("untagged", of=""),
         "borrowed": fleets.point_to_new_ami("borrowed", of="guarded-web-admin"),
         "arm": fleets.point_to_new_ami("arm", architecture="arm64"),
+        "revoked": fleets.point_to_new_ami("revoked"),
+        "unreadable": fleets.point_to_new_ami("unreadable"),
         "subnetless": fleets.point_to_new_ami("subnetless"),
     }
     local_aws.client("ec2", region=REGION).deregister_image(ImageId=amis["gone"])
+    fleets.revoke(amis["revoked"], "2026-01-02T03:04:05Z openssl is broken: CVE-2026-1")
+    fleets.revoke(amis["unreadable"], "do not use")
     fleets.declare(*REFUSED)
     fleets.terraform("init")
     return Plan(fleets.plan(), amis, {})
@@ -226,6 +240,19 @@ def refused(
             "architecture.",
             id="the AMI has another architecture",
         ),
+        pytest.param(
+            "revoked",
+            "points to {ami}, which has been revoked since 2026-01-02T03:04:05Z: openssl is broken: CVE-2026-1. Move "
+            "the channel to a good build: goldsmith rollback web@revoked",
+            id="the build is revoked",
+        ),
+        pytest.param(
+            "unreadable",
+            "points to {ami}, which is revoked by its tag goldsmith:revoked, which has no time that can be read: do "
+            "not use. The channel moves back to a good build by itself within the hour. If it does not: goldsmith "
+            "rollback web@unreadable",
+            id="the build is revoked, and nobody can read since when",
+        ),
     ],
 )
 def test_stops_when(fleet: str, words: str, refused: Plan) -> None:
@@ -254,10 +281,13 @@ def accepted(fleets: Fleets) -> Plan:
         "good": fleets.point_to_new_ami("good"),
         "emergency": fleets.point_to_new_ami("emergency", name="guarded.web-admin."),
         "old": fleets.point_to_new_ami("old"),
+        "later": fleets.point_to_new_ami("later"),
         "tagged": fleets.point_to_new_ami("tagged"),
         "named": fleets.point_to_new_ami("named"),
     }
     fleets.aws.date_ami(amis["old"], "2026-01-02T03:04:05.000Z")
+    fleets.revoke(amis["emergency"], "2026-01-02T03:04:05Z")
+    fleets.revoke(amis["later"], "2126-01-02T03:04:05Z end of support")
     fleets.declare(*ACCEPTED, volumes=FAST, subnet=fleets.add_subnet())
     fleets.terraform("init")
     said = fleets.plan("-out=plan")
@@ -278,12 +308,24 @@ def test_gives_a_build_of_the_image_to_the_launch_template(accepted: Plan) -> No
 
 
 def test_only_warns_in_an_emergency(accepted: Plan) -> None:
-    words = (
-        f"Fleet emergency: channel emergency of image guarded/web points to {accepted.amis['emergency']}, which is not "
-        "a build of this image: its name, guarded.web-admin.emergency, does not start with 'guarded.web.'. Move the "
-        "channel to a build of the image."
+    subject = f"Fleet emergency: channel emergency of image guarded/web points to {accepted.amis['emergency']}"
+    revoked = (
+        f"{subject}, which has been revoked since 2026-01-02T03:04:05Z: no reason was given. Move the channel to a "
+        "good build: goldsmith rollback web@emergency"
     )
-    assert accepted.said["emergency"] == Said([], [words])
+    foreign = (
+        f"{subject}, which is not a build of this image: its name, guarded.web-admin.emergency, does not start with "
+        "'guarded.web.'. Move the channel to a build of the image."
+    )
+    assert accepted.said["emergency"] == Said([], [revoked, foreign])
+
+
+def test_only_warns_when_the_build_will_be_revoked(accepted: Plan) -> None:
+    words = (
+        f"Fleet later: channel later of image guarded/web points to {accepted.amis['later']}, which will be revoked at "
+        "2126-01-02T03:04:05Z: end of support. Plans stop from then on. Let the fleet run another build before."
+    )
+    assert accepted.said["later"] == Said([], [words])
 
 
 def test_only_warns_when_the_ami_is_old(accepted: Plan) -> None:
@@ -300,7 +342,7 @@ def test_only_warns_when_the_ami_is_old(accepted: Plan) -> None:
 def test_stops_at_subnets_of_several_vpcs_and_at_what_the_provider_would_keep_of_the_template(
     accepted: Plan, fleets: Fleets
 ) -> None:
-    fleets.terraform("apply", "-auto-approve", "-target=module.tagged")
+    fleets.terraform("apply", "-auto-approve", "-target=module.tagged", "-target=module.later")
     (template,) = fleets.aws.client("ec2", region=REGION).describe_launch_template_versions(
         LaunchTemplateName="guarded_tagged", Versions=["$Latest"]
     )["LaunchTemplateVersions"]
@@ -324,15 +366,19 @@ def test_stops_at_subnets_of_several_vpcs_and_at_what_the_provider_would_keep_of
     ]
 
 
-def test_missing_resources_stop_neither_a_refresh_nor_a_destroy(accepted: Plan, fleets: Fleets) -> None:
-    """Of the fleet that the test before this has applied, and of one that names its subnets."""
+def test_missing_and_revoked_resources_stop_neither_a_refresh_nor_a_destroy(accepted: Plan, fleets: Fleets) -> None:
+    """Of fleets that the test before this has applied, and of one that names its subnets."""
     ec2 = fleets.aws.client("ec2", region=REGION)
     ssm = fleets.aws.client("ssm", region=REGION)
+    fleets.revoke(accepted.amis["tagged"], "")
+    fleets.terraform("plan", "-destroy")
+    fleets.revoke(accepted.amis["later"], "2026-01-02T03:04:05Z openssl is broken")
+
     for fleet in ("tagged", "named"):
         ec2.deregister_image(ImageId=accepted.amis[fleet])
         # every AMI, in a filter of EC2
         fleets.point(fleet, "ami-*")
-    fleets.declare("tagged", "named", volumes=FAST)
+    fleets.declare("tagged", "named", "later", volumes=FAST)
     fleets.terraform("plan", "-destroy")
     fleets.terraform("plan", "-refresh-only")
 
@@ -347,5 +393,6 @@ def test_missing_resources_stop_neither_a_refresh_nor_a_destroy(accepted: Plan, 
         "exist.",
     ]
     fleets.terraform("apply", "-refresh-only", "-auto-approve")
+    fleets.revoke(accepted.amis["later"], "")
     fleets.terraform("destroy", "-auto-approve")
     assert fleets.terraform("state", "list") == ""
