@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from estate.estate import Estate
+from estate.models.providers import Providers
 from ops.configuration import find_configuration
 from ops.doctor_aws import check_aws
 from ops.doctor_machine import check_machine
@@ -40,16 +41,17 @@ def run_doctor(named: Path | None, *, as_json: bool) -> int:
 
 
 def _check(named: Path | None) -> Iterator[Finding]:
-    yield from check_machine(os.environ)
     try:
         configuration = find_configuration(named)
         estate = configuration.load()
     except UsageError as error:
+        yield from check_machine(os.environ, providers=Providers())
         problems = str(error).splitlines()
         more = f", and {len(problems) - 1} more" if problems[1:] else ""
         remedy = "goldsmith check shows all" if more else ""
         yield Finding(subject="configuration", state=MISSING, text=f"{problems[0]}{more}", remedy=remedy)
         return
+    yield from check_machine(os.environ, providers=estate.settings.providers)
     yield Finding(subject="configuration", text=f"{configuration.path}: {_contents(estate)}")
     yield from check_aws(estate)
 

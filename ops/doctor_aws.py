@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from botocore.exceptions import ClientError
+
 from estate.estate import Estate, EstateFleet, EstateImage
 from estate.models.images import Image
 from estate.models.provider import AssumeRole
+from estate.names import AUTO_SCALING_ROLE
 from ops.accounts import Access, Accounts, Unreachable, access_to_fleet, access_to_image
 from ops.aws import Aws, asking, assume, open_session
 from ops.errors import OpsError
@@ -67,6 +70,26 @@ def _check_account(access: Access, part: _Part, *, accounts: Accounts, is_only: 
     yield from check_policies(needs, aws=aws, home=access.region, place=place)
     yield check_ec2(part.regions, aws=aws, place=place)
     yield from check_quotas(part.images, part.fleets, aws=aws, place=place)
+    if any(fleet.is_elsewhere for fleet in part.fleets):
+        yield _role_of_auto_scaling(aws, access.region, place)
+
+
+def _role_of_auto_scaling(aws: Aws, region: str, place: str) -> Finding:
+    """The role that launches instances, which AWS makes with the first group of an account. A fleet of another account
+    than its image's needs it before: KMS refuses grants for roles that do not exist."""
+    subject, name = f"role of Auto Scaling{place}", AUTO_SCALING_ROLE.rpartition("/")[2]
+    try:
+        with asking(region):
+            try:
+                return Finding(subject=subject, text=str(aws.iam(region).get_role(RoleName=name)["Role"]["Arn"]))
+            except ClientError as error:
+                if error.response["Error"].get("Code") != "NoSuchEntity":
+                    raise
+    except OpsError as error:
+        return Finding(subject=subject, state=UNKNOWN, text=str(error))
+    remedy = "make it there: aws iam create-service-linked-role --aws-service-name autoscaling.amazonaws.com"
+    text = f"{name} does not exist in account {aws.account}, and no grant on the key of the AMIs can name it"
+    return Finding(subject=subject, state=MISSING, text=text, remedy=remedy)
 
 
 def _role_of_terraform(access: Access, role: AssumeRole, place: str) -> Finding:

@@ -20,10 +20,15 @@ from scripts import terraform
 _PROJECT = Path(__file__).parents[1]
 _SETUP = f"run make setup in {_PROJECT}"
 _LONGEST_REASON = 300
+_TESTED = "5.100.0"
+"""The version of AWS's provider with which the tests of this project run."""
 
 
-def check_machine(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Python, Terraform with AWS's provider, and Node. `environ` is that of the program."""
+def check_machine(environ: Mapping[str, str], *, providers: Providers) -> Iterator[Finding]:
+    """Python, Terraform with AWS's provider in a version that the settings allow, and Node.
+
+    `environ` is that of the program.
+    """
     yield Finding(subject="Python", text=f"{platform.python_version()} in {sys.prefix}")
     lack = terraform.missing_terraform(environ)
     if lack:
@@ -31,15 +36,14 @@ def check_machine(environ: Mapping[str, str]) -> Iterator[Finding]:
     else:
         version = json.loads(terraform.run("version", "-json", folder=_PROJECT, environ=environ))["terraform_version"]
         yield Finding(subject="Terraform", text=version)
-        yield _provider(environ)
+        yield _provider(environ, constraint=providers.aws_constraint)
     yield _node(environ)
 
 
-def _provider(environ: Mapping[str, str]) -> Finding:
+def _provider(environ: Mapping[str, str], *, constraint: str) -> Finding:
     """Whether Terraform finds AWS's provider, installed into a temporary folder as it would be for a stack."""
     subject = "AWS's provider for Terraform"
-    wanted = {**terraform.PROVIDER, "version": Providers().aws_constraint}
-    required = {"terraform": {"required_providers": {"aws": wanted}}}
+    required = {"terraform": {"required_providers": {"aws": {**terraform.PROVIDER, "version": constraint}}}}
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "main.tf.json").write_text(json.dumps(required))
         try:
@@ -47,19 +51,18 @@ def _provider(environ: Mapping[str, str]) -> Finding:
                 "init", "-backend=false", "-input=false", folder=Path(folder), environ=terraform.cached(environ)
             )
         except terraform.TerraformError as error:
-            return Finding(
-                subject=subject,
-                state=MISSING,
-                text=_reason(error),
-                remedy="allow registry.terraform.io, or name a mirror that has it in Terraform's CLI configuration",
-            )
-    version = re.search(r"hashicorp/aws v([0-9]+(?:[.][0-9]+)*)", output)
-    return Finding(subject=subject, text=version[1] if version else "installed")
+            remedy = "allow registry.terraform.io, or name a mirror that has it in Terraform's CLI configuration"
+            if "no available releases match" in " ".join(str(error).split()):
+                remedy = "allow a version in settings.providers.aws that the mirror or registry has, or add one there"
+            return Finding(subject=subject, state=MISSING, text=_reason(error), remedy=remedy)
+    found = re.search(r"hashicorp/aws v([0-9]+(?:[.][0-9]+)*)", output)
+    version = found[1] if found else "installed"
+    return Finding(subject=subject, text=version if version == _TESTED else f"{version}, tested is {_TESTED}")
 
 
 def _reason(error: terraform.TerraformError) -> str:
     """Terraform's error without the command, in one line."""
-    text = " ".join(str(error).split())
+    text = " ".join(str(error).split()).partition(" To see which modules")[0]
     return shorten(text.partition("Error: ")[2] or text, _LONGEST_REASON, placeholder=" …")
 
 

@@ -121,6 +121,22 @@ def test_what_is_missing_is_named_with_the_remedy(
     )
 
 
+def test_the_version_of_the_provider_is_one_that_the_settings_allow(
+    doctor: Callable[..., Answer], tmp_path: Path
+) -> None:
+    subject = "AWS's provider for Terraform"
+    none = "Error: Failed to query provider packages: no available releases match the given constraints"
+    refuses = f"init) grep -o '>= 6.4[^,]*' main.tf.json && {{ echo '{none} some' >&2; exit 1; }};"
+    install(tmp_path, TERRAFORM.replace("init)", refuses).replace("5.100.0", "6.70.0"))
+    assert lines(doctor())[subject] == "ok 6.70.0, tested is 5.100.0"
+    six = 'namespace: acme, providers: {aws: ">= 6.40.0, < 7.0.0"}'
+    (tmp_path / "estate.yaml").write_text(ESTATE.replace("namespace: acme", six))
+    assert lines(doctor())[subject] == (
+        f"missing {none.removeprefix('Error: ')} some; allow a version in settings.providers.aws that the mirror or "
+        "registry has, or add one there"
+    )
+
+
 def test_permissions_are_simulated_for_the_role_and_quotas_compared(
     doctor: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -242,6 +258,26 @@ def test_a_fleet_that_cannot_read_its_image_is_named_with_what_is_missing(
     arn = f"arn:aws:iam::{TOOLS}:role/{READER}"
     assert lines(answer)["fleet web-dev reads image web"] == f"missing {ROLE} cannot assume {arn}; {remedy}"
     assert answer.status == 1
+
+
+def test_the_role_of_auto_scaling_is_looked_for_where_fleets_of_other_accounts_need_it(
+    local_aws: LocalAws, doctor: Callable[..., Answer], tmp_path: Path
+) -> None:
+    for account in (TOOLS, PROD):
+        local_aws.make_role("doctor", account=account, trusts=["000000000000"])
+    (tmp_path / "estate.yaml").write_text(ELSEWHERE)
+    subject = "role of Auto Scaling (account prod)"
+    assert lines(doctor())[subject] == (
+        f"missing AWSServiceRoleForAutoScaling does not exist in account {PROD}, and no grant on the key of the AMIs "
+        "can name it; make it there: aws iam create-service-linked-role --aws-service-name autoscaling.amazonaws.com"
+    )
+    iam = local_aws.client("iam", account=PROD)
+    iam.create_service_linked_role(AWSServiceName="autoscaling.amazonaws.com")
+    found = lines(doctor())
+    iam.delete_role(RoleName="AWSServiceRoleForAutoScaling")
+    role = "aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"
+    assert found[subject] == f"ok arn:aws:iam::{PROD}:role/{role}"
+    assert "role of Auto Scaling (account tools)" not in found
 
 
 def test_a_fleet_that_can_read_its_image_is_well(
