@@ -8,6 +8,10 @@
 
     build          starts and follows builds, and prints the result
     follow         a build from its first status until `latest` points to its outputs
+    promote        points a channel to a build (promotion_rules says what is wrong with it), or to AMIs of elsewhere
+    confirmed_move shows a move, asks, makes it, and shows what became of it
+    moving         moves channels by the hand-off's own code
+    sight          what a look at an image has found
     ends           how builds end, and why one failed
     commit         the commit of the configuration, which builds are tagged with
     progress       shows a build that runs

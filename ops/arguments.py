@@ -12,6 +12,26 @@ from ops.errors import UsageError
 
 Commands = argparse._SubParsersAction  # argparse has no public name for it
 
+LONGEST_REASON = 1000
+"""Characters of `--why`. The history has them all, and the records of parameters as many as fit."""
+
+MOVE_IN_JSON = """--json writes one object at the end, needs --yes, and everything else is written to standard error:
+  image, channel
+  by         the ARN of who moves the channel
+  build      "1.0.912/3"; null for an AMI that no build made
+  arn        the build's ARN, or null
+  created    when the build was made
+  how        promoted, taken over or rolled back
+  why        the reason that was given, or null
+  skipped    what was skipped: "soak", "gate"
+  notes      what else a person should know, as messages
+  move       the number of the move in the history; null when nothing had to be written
+  regions    one object for each region: region, previous (the value before), previous_build (its ARN, or null), value,
+             state (moved, unchanged or failed), reason (why it failed)
+  refused    why nothing was moved, as messages; then the members from `build` to `regions` are missing
+"""
+"""What the commands that move a channel write with `--json`."""
+
 EXIT_STATUS = """exit status:
   0    success
   1    something failed, or a person has to do something
@@ -58,6 +78,38 @@ def add_configuration(command: argparse.ArgumentParser) -> None:
 def add_json(command: argparse.ArgumentParser) -> None:
     """`--json`."""
     command.add_argument("--json", action="store_true", help="write one JSON object to standard output")
+
+
+def add_yes(command: argparse.ArgumentParser) -> None:
+    """`--yes`."""
+    command.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def add_regions(command: argparse.ArgumentParser) -> None:
+    """`--regions`, for `ops.selection.regions_to_move`."""
+    command.add_argument(
+        "--regions", metavar="REGION,…", help="move it in these regions only (default: all of the image)"
+    )
+
+
+def check_json_without_question(arguments: argparse.Namespace) -> None:
+    """Raises `UsageError` when a program would be asked."""
+    if arguments.json and not arguments.yes:
+        raise UsageError("argument --json: needs --yes, because a program cannot answer a question")
+
+
+def add_why(command: argparse.ArgumentParser, text: str) -> None:
+    """`--why`."""
+    command.add_argument("--why", type=_reason, metavar="REASON", help=text)
+
+
+def _reason(text: str) -> str:
+    reason = " ".join(text.split())
+    if not reason:
+        raise argparse.ArgumentTypeError("must say something, got nothing")
+    if len(reason) > LONGEST_REASON:
+        raise argparse.ArgumentTypeError(f"must have at most {LONGEST_REASON} characters, got {len(reason)}")
+    return reason
 
 
 def same_configuration(arguments: argparse.Namespace) -> Callable[[str], str]:

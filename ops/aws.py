@@ -23,7 +23,7 @@ from botocore.session import Session
 
 from estate.models.provider import AssumeRole
 from lambda_src.handoff.answers import GarbledAnswer
-from lambda_src.handoff.failures import is_retryable
+from lambda_src.handoff.failures import NotYet, is_retryable
 from ops.errors import OpsError
 
 if TYPE_CHECKING:  # boto3's stubs are for development only
@@ -35,7 +35,8 @@ if TYPE_CHECKING:  # boto3's stubs are for development only
 # Retries are as configured (AWS_RETRY_MODE, AWS_MAX_ATTEMPTS). botocore's timeouts of a minute are long for a person.
 _CONFIG = Config(connect_timeout=5, read_timeout=30)
 
-_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
+EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
+"""The codes with which AWS refuses credentials that were valid before."""
 _NOT_ACCEPTED = frozenset(
     {
         "AuthFailure",
@@ -60,7 +61,7 @@ _NO_LOGIN = (
 _GARBLED = (AttributeError, GarbledAnswer, LookupError, ResponseParserError, TypeError, UnicodeDecodeError)
 """Raised by parsers, or by code that reads an answer, when the answer is cut off or lacks what AWS always sends."""
 
-_Service = Literal["autoscaling", "ec2", "iam", "imagebuilder", "service-quotas", "ssm", "sts"]
+_Service = Literal["autoscaling", "ec2", "iam", "imagebuilder", "s3", "service-quotas", "ssm", "sts"]
 
 _LONGEST_MESSAGE = 500
 """In characters; a proxy may answer with a whole page."""
@@ -117,6 +118,10 @@ class Aws:
         """Image Builder in a region."""
         client: ImagebuilderClient = self._client("imagebuilder", region)
         return client
+
+    def s3(self, region: str) -> Any:
+        """S3 in a region."""
+        return self._client("s3", region)
 
     def service_quotas(self, region: str) -> Any:
         """Service Quotas in a region."""
@@ -196,12 +201,15 @@ def asking(region: str) -> Iterator[None]:
     except OpsError:
         raise
     except Exception as error:
-        raise OpsError(_message(error, region)) from error
+        raise OpsError(message_of(error, region)) from error
 
 
-def _message(error: Exception, region: str) -> str:
+def message_of(error: Exception, region: str) -> str:
+    """What went wrong with a call in a region, and what to do."""
     if isinstance(error, ClientError):
         return _refusal(error, region)
+    if isinstance(error, NotYet):
+        return str(error)
     reason = _one_line(error)
     if isinstance(error, exceptions.NoCredentialsError):
         return "there are no AWS credentials: log in (aws sso login, aws configure) or set AWS_PROFILE"
@@ -223,7 +231,7 @@ def _refusal(error: ClientError, region: str) -> str:
     code = error.response["Error"].get("Code") or "no reason"
     message = _one_line(error.response["Error"].get("Message", ""))
     operation = f"{error.operation_name} in {region}"
-    if code in _EXPIRED:
+    if code in EXPIRED:
         return "the AWS session has expired: log in again, for example with aws sso login"
     if code in _NOT_ACCEPTED:
         return (

@@ -1,7 +1,7 @@
 """The look of output: colours on a terminal, and in a pipe plain text with one item on each line."""
 
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from rich.console import Console
 
@@ -44,6 +44,17 @@ def age(time: timedelta) -> str:
         if count := int(time.total_seconds() // length):
             return f"{count} {unit}" + ("s" if count != 1 else "")
     return "seconds"
+
+
+def moment(time: datetime) -> str:
+    """`24 Nov 03:12` in UTC, with the year if it is another one: `24 Nov 2025 03:12`."""
+    here = time.astimezone(UTC)
+    return f"{here:%d %b %H:%M}" if here.year == datetime.now(UTC).year else f"{here:%d %b %Y %H:%M}"
+
+
+def build_label(version: str, created: datetime | None) -> str:
+    """A build as people read it, with its date first: `24 Nov 03:12, 1.0.671820532/3`."""
+    return f"{moment(created)}, {version}" if created else version
 
 
 def short(value: str, *, console: Console) -> str:

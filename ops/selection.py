@@ -6,11 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from estate.estate import Estate
+from estate.models.images import Image
 from estate.names import LATEST
 from estate.problems import RuleError
 from estate.references import AmiReference, BuildReference, ChannelReference, Named, Reference, parse
 from ops.arguments import check_names
 from ops.errors import UsageError
+
+OfImage = Named | ChannelReference | BuildReference
+"""A reference to an image, or to something of an image."""
 
 
 @dataclass(kw_only=True)
@@ -42,6 +46,49 @@ def select(estate: Estate, texts: Sequence[str]) -> Selection:
     if problems:
         raise UsageError("\n".join(problems))
     return _selection(references, estate)
+
+
+def reference_in(text: str) -> Reference | None:
+    """The reference that a text is; None for another text."""
+    try:
+        return parse(text)
+    except RuleError:
+        return None
+
+
+def of_image(text: str, estate: Estate) -> OfImage:
+    """The image, channel or build that a text names. Raises `UsageError` for anything else."""
+    reference = reference_in(text)
+    if reference is None or isinstance(reference, AmiReference):
+        rule = "must name an image, or a channel or build of one"
+        raise UsageError(f"argument REF: {rule}, got {text!r}; write web, web@stable or web@6718/3")
+    if isinstance(reference, Named):
+        check_names([reference.name], estate.images, kind="image")
+    else:
+        _check(reference, estate)
+    return reference
+
+
+def channel_to_move(channel: str, image: Image) -> str:
+    """A channel that people move. Raises `UsageError` for `latest`, and for one that the image does not have."""
+    if channel == LATEST:
+        remedy = f"to move it away from a bad build: goldsmith revoke {image.name}@BUILD --why REASON"
+        rule = "only the hand-off function moves it, to the newest good build"
+        raise UsageError(f"{image.name}@{LATEST}: {rule}; {remedy}")
+    check_names([channel], image.channels, kind=f"channel of {image.name}")
+    return channel
+
+
+def regions_to_move(text: str | None, image: Image) -> tuple[str, ...]:
+    """The regions of `--regions eu-west-1,us-east-1`, in the image's order; without it, all of the image. Raises
+    `UsageError`."""
+    if text is None:
+        return image.regions
+    named = [name.strip() for name in text.split(",") if name.strip()]
+    if not named:
+        raise UsageError(f"argument --regions: must name regions, got {text!r}; write {','.join(image.regions)}")
+    check_names(named, image.regions, kind=f"region of {image.name}")
+    return tuple(region for region in image.regions if region in named)
 
 
 def _check(reference: Reference, estate: Estate) -> None:

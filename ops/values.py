@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from estate.models.ami_image import AmiImage
 from estate.names import BUILD_TAG
 from lambda_src.handoff.builds import Build
 from lambda_src.handoff.channels import Channel
@@ -48,6 +49,7 @@ class Meaning:
 class Output:
     """What AWS knows about a value."""
 
+    exists: bool
     arn: str | None
     created: datetime | None
     problem: str | None
@@ -120,14 +122,15 @@ def meaning_of(
 
 def _ami(value: str, image: ImageTypeDef | None, pipeline: Pipeline, region: str) -> Output:
     if not is_ami(value):
-        return Output(arn=None, created=None, problem=f"{value!r} is not the ID of an AMI")
+        return Output(exists=False, arn=None, created=None, problem=f"{value!r} is not the ID of an AMI")
     if image is None:
         place = f"account {pipeline.account} and {region}"
         problem = f"{value} is not in {place}: it was deregistered, or belongs to another account or region"
-        return Output(arn=None, created=None, problem=problem)
+        return Output(exists=False, arn=None, created=None, problem=problem)
     arn = build_of(image)
     own = arn is not None and pipeline.is_of(arn)
     return Output(
+        exists=True,
         arn=arn if own else None,
         created=_time(image.get("CreationDate", "")),
         problem=_fault(value, image, pipeline, arn=arn),
@@ -142,11 +145,12 @@ def _fault(value: str, image: ImageTypeDef, pipeline: Pipeline, *, arn: str | No
     state = image.get("State", "available")
     if owner != pipeline.account:
         return f"{value} ({name}) belongs to account {owner}, and is not a build of this image"
-    if arn and not pipeline.is_of(arn):
+    is_accepted = isinstance(pipeline.image, AmiImage) and value in pipeline.image.accept
+    if arn and not pipeline.is_of(arn) and not is_accepted:
         return f"{value} ({name}) is build {version_of(arn)} of {_image_in(arn)}, not of this image"
-    if not name.startswith(pipeline.declared.names.ami_prefix):
+    if not name.startswith(pipeline.declared.names.ami_prefix) and not is_accepted:
         return f"{value} ({name}) is not a build of this image"
-    if not arn:
+    if not arn and not is_accepted:
         return f"{value} ({name}) is not a build of this image: it has no tag {BUILD_TAG}, which every build has"
     wanted = pipeline.image.architecture
     if architecture.removesuffix("_mac") != wanted:  # a Mac's are x86_64_mac and arm64_mac
@@ -164,11 +168,12 @@ def _container(value: str, pipeline: Pipeline, *, aws: Aws, region: str) -> Outp
     name, _, digest = value.partition("@")
     registry, _, repository = name.partition("/")
     if not re.fullmatch(r"sha256:[0-9a-f]{64}", digest) or ".dkr.ecr." not in registry:
-        return Output(arn=None, created=None, problem=f"{value!r} is not the URI of a container image by digest")
+        problem = f"{value!r} is not the URI of a container image by digest"
+        return Output(exists=False, arn=None, created=None, problem=problem)
     own = f"{pipeline.account}.dkr.ecr.{region}."
     if repository != pipeline.repository or not registry.startswith(own):
         problem = f"{value} is not in repository {pipeline.repository} of account {pipeline.account} and {region}"
-        return Output(arn=None, created=None, problem=problem)
+        return Output(exists=False, arn=None, created=None, problem=problem)
     try:
         answer = aws.ecr(region).describe_images(repositoryName=repository, imageIds=[{"imageDigest": digest}])
         details = answer["imageDetails"]
@@ -177,14 +182,15 @@ def _container(value: str, pipeline: Pipeline, *, aws: Aws, region: str) -> Outp
             raise
         details = []
     if not details:
-        return Output(arn=None, created=None, problem=f"{value} does not exist: it was deleted from the repository")
+        problem = f"{value} does not exist: it was deleted from the repository"
+        return Output(exists=False, arn=None, created=None, problem=problem)
     tags = [tag for detail in details for tag in detail.get("imageTags", ())]
     version = next((tag for tag in tags if re.fullmatch(r"\d+\.\d+\.\d+-\d+", tag)), None)
     created = details[0].get("imagePushedAt")
     if version is None:
         problem = f"{value} is not a build of this image: it has no tag such as 1.0.7-1, which every build has"
-        return Output(arn=None, created=created, problem=problem)
-    return Output(arn=pipeline.build_arn("/".join(version.rsplit("-", 1))), created=created, problem=None)
+        return Output(exists=True, arn=None, created=created, problem=problem)
+    return Output(exists=True, arn=pipeline.build_arn("/".join(version.rsplit("-", 1))), created=created, problem=None)
 
 
 def _time(text: str) -> datetime | None:

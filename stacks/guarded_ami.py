@@ -11,6 +11,7 @@ A destroy and a refresh evaluate all of this, too. They continue when a conditio
 stops them. So each condition and each message must have a value whatever is missing.
 """
 
+import json
 from dataclasses import dataclass
 
 from cdktf import TerraformLocal, TerraformResourceLifecycle, TerraformStack
@@ -219,17 +220,19 @@ def _identity_guards(subject: str, declared: EstateImage[AmiImage]) -> tuple[_Gu
     prefix, architecture = declared.names.ami_prefix, declared.image.ami_architecture
     tag = f'tags["{names.BUILD_TAG}"]'
     is_build = f'can(regex("^{declared.names.build_pattern}", the_ami.{tag}))'
+    named = f'startswith(the_ami.name, "{prefix}")'
+    accepted = f"contains({json.dumps(declared.image.accept)}, the_ami.id) || " if declared.image.accept else ""
     return (
         _Guard(
             "name",
-            f'startswith(the_ami.name, "{prefix}")',
+            f"{accepted}{named}",
             f"{subject} points to {_of_ami('id')}, which is not a build of this image: its name, {_of_ami('name')}, "
             f"does not start with '{prefix}'. Move the channel to a build of the image.",
         ),
         _Guard(
             "maker",
             # anybody can give an AMI such a name; the guard before refuses other names
-            f'startswith(the_ami.name, "{prefix}") ? {is_build} : true',
+            f"{accepted}({named} ? {is_build} : true)" if accepted else f"{named} ? {is_build} : true",
             f"{subject} points to {_of_ami('id')}, which is not a build of this image, though its name starts like "
             f"one: its tag {names.BUILD_TAG}, which Image Builder sets to the build's ARN, is "
             f"{_of_ami(tag, 'missing')}. Move the channel to a build of the image.",

@@ -34,6 +34,7 @@ from estate.models.schedule import Schedule
 from estate.models.types import (
     FROZEN,
     AccountId,
+    AmiId,
     Distinct,
     MajorMinor,
     Matching,
@@ -46,6 +47,8 @@ from estate.models.types import (
 from estate.models.workflows import Workflows
 from estate.names import ImageNames
 from estate.problems import Key, RuleError, did_you_mean, nearest, shown
+
+MOST_ACCEPTED = 100
 
 ComponentName = Annotated[
     Text,
@@ -267,6 +270,10 @@ class AmiImage(ImageBase):
     """Whether fleets of other estates may run the image, in the accounts, organizations and units of
     `launch_permission` and the accounts of `target_accounts`: these may then assume the role that reads its channels,
     builds and findings. Needs `account`. Default: disabled; they can launch or copy the AMIs, but not read channels."""
+    accept: Annotated[tuple[AmiId, ...], Field(max_length=MOST_ACCEPTED), Distinct()] = ()
+    """AMIs of the image's account that Image Builder did not make, and that fleets may run: those to which
+    `goldsmith promote --ami` points an empty channel, one for each region. They must have the image's architecture.
+    Default: fleets run builds of the image only."""
     export: Export | None = None
     """A disk image of each build, for machines on premises. Default: none."""
 

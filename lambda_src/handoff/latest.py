@@ -37,6 +37,12 @@ def choose_latest(run: Run, known: KnownBuilds) -> Decision | None:
     return Decision(channel=LATEST, how=MOVED_BACK if why else NEW_BUILD, why=why, outputs=outputs)
 
 
+def was_latest(run: Run) -> set[str]:
+    """The ARNs of the builds that `latest` points to or pointed to in any region: the gate has let them pass."""
+    channels = (region.channels.get(LATEST) for region in run.regions)
+    return {version.build for channel in channels if channel for version in channel.versions}
+
+
 def _acceptable(run: Run, good: Sequence[Build]) -> list[Build]:
     """Those of the good builds, newest first, that the gate lets pass.
 
@@ -46,12 +52,7 @@ def _acceptable(run: Run, good: Sequence[Build]) -> list[Build]:
     gate = run.image.gate
     if gate is None:
         return list(good)
-    passed = {
-        version.build
-        for region in run.regions
-        if LATEST in region.channels
-        for version in region.channels[LATEST].versions
-    }
+    passed = was_latest(run)
     accepted: list[Build] = []
     judging = True
     for build in good:

@@ -14,17 +14,9 @@ from cdktf_cdktf_provider_aws.sns_topic_subscription import SnsTopicSubscription
 
 from estate import names
 from estate.estate import EstateImage
-from estate.models.channels import channels_of
 from estate.models.images import Image
-from lambda_src.handoff.configuration import (
-    EMAILS_TOPIC,
-    FILE,
-    PIPELINE_ARN,
-    ChannelRule,
-    Configuration,
-    Gate,
-    history_bucket,
-)
+from estate.recipes.handoff import handoff_of
+from lambda_src.handoff.configuration import EMAILS_TOPIC, FILE, PIPELINE_ARN, history_bucket
 from stacks.function import Function, add_function
 from stacks.image.scope import ImageScope
 from stacks.policy import Statement, any_of, only_in
@@ -67,7 +59,7 @@ def add_handoff(
         role_name=scope.role_name("handoff"),
         description=f"Moves the channels of image {scope.names.label} to its good builds",
         account=scope.account,
-        configuration=(FILE, _configuration(scope).to_json()),
+        configuration=(FILE, handoff_of(scope.declared).to_json()),
         environment={PIPELINE_ARN: pipeline.arn, **({EMAILS_TOPIC: emails.arn} if emails else {})},
         statements=[*_statements(scope, pipeline), *_notify(scope, emails)],
         iam=scope.settings.iam,
@@ -102,35 +94,6 @@ def add_handoff(
             function=function,
         )
     return function
-
-
-def _configuration(scope: ImageScope) -> Configuration:
-    """The configuration of the function, as far as it is known at synthesis."""
-    image = scope.image
-    overdue = image.notifications.no_new_image_for
-    return Configuration(
-        namespace=scope.names.namespace,
-        image=image.name,
-        regions=tuple(image.regions),
-        channels={
-            name: ChannelRule(source=channel.from_, soak_minutes=channel.soak.count("minute") if channel.soak else 0)
-            for name, channel in channels_of(image.channels).items()
-        },
-        gate=_gate(image),
-        tags=scope.declared.tags,
-        topics=image.notifications.topic_arns,
-        keep_newest=image.retention.newest if image.retention else 0,
-        overdue_after_days=overdue.count("day") if overdue else 0,
-        **scope.kind.good_output,
-    )
-
-
-def _gate(image: Image) -> Gate | None:
-    gate = image.gate
-    if gate is None:
-        return None
-    exempt = {each.cve: each.until.isoformat() for each in gate.except_}
-    return Gate(max_severity=gate.max_severity, exempt=exempt)
 
 
 def _moves_of_channels(scope: ImageScope) -> str:

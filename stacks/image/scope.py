@@ -97,10 +97,6 @@ class ImageKind(Protocol):
     def recipe(self) -> Recipe | ContainerRecipe:
         """The recipe, computed once."""
 
-    @property
-    def good_output(self) -> dict[str, str]:
-        """The member of the hand-off's configuration by which it checks outputs."""
-
     def add_contents(self, stack: TerraformStack, scope: ImageScope) -> Contents:
         """Adds the recipe and the distribution configuration, and what they need."""
 

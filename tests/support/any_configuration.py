@@ -120,6 +120,7 @@ images:
       organizational_units: ["arn:aws:organizations::123456789012:ou/o-a1b2c3d4e5/ou-ab12-cd34ef56"]
     target_accounts: ["111122223333"]
     external_fleets: true
+    accept: [ami-0123456789abcdef0]
     tags: {tier: web}
   desktop:
     os: windows-server-2022-full

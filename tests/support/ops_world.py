@@ -63,9 +63,16 @@ class Shell:
     ops: Callable[..., Answer]
     """Runs a command in this process."""
 
-    def declare(self, *images: str, settings: str = "", regions: str = "us-east-1, eu-west-1") -> None:
-        """Write the configuration again, with these images."""
-        fields = f"os: amazon-linux-2023, build: ['{_MANAGED}'], regions: [{regions}], channels: [prod]"
+    def declare(
+        self,
+        *images: str,
+        settings: str = "",
+        regions: str = "us-east-1, eu-west-1",
+        channels: str = "[prod]",
+        more: str = "",
+    ) -> None:
+        """Write the configuration again, with these images; `more` are further fields, each after a comma."""
+        fields = f"os: amazon-linux-2023, build: ['{_MANAGED}'], regions: [{regions}], channels: {channels}{more}"
         lines = ["settings:", "  namespace: acme", settings, "images:", *(f"  {name}: {{{fields}}}" for name in images)]
         self.config.write_text("\n".join(lines))
 

@@ -42,11 +42,6 @@ class AmiKind:
         """The recipe, computed once."""
         return ami_recipe_of(self.declared)
 
-    @property
-    def good_output(self) -> dict[str, str]:
-        """An AMI with this architecture."""
-        return {"architecture": self.declared.image.architecture}
-
     def add_contents(self, stack: TerraformStack, scope: ImageScope) -> Contents:
         """The image recipe, the AMI of a parent disk image, the distribution, the export of disk images, and what
         fleets of other accounts need."""

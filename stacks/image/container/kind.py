@@ -36,11 +36,6 @@ class ContainerKind:
         """The recipe, computed once."""
         return container_recipe_of(self.declared)
 
-    @property
-    def good_output(self) -> dict[str, str]:
-        """A container image in this repository."""
-        return {"repository": self.recipe.repository}
-
     def add_contents(self, stack: TerraformStack, scope: ImageScope) -> Contents:
         """The repositories, the container recipe, and the distribution of container images."""
         repositories = add_repositories(stack, scope, image=self.declared.image, name=self.recipe.repository)
