@@ -89,16 +89,17 @@ class S3:
                 code="InvalidBucketOwnerAWSAccountID",
                 message=f"The value of the expected bucket owner parameter must be an AWS Account ID... [{expected}]",
             )
-        # without the headers of the request's body, which a list of buckets does not have
+        # without the headers of the request's body, which these requests do not have
         headers = [
             (name, value) for name, value in scope["headers"] if name in (b"authorization", b"host", b"x-amz-date")
         ]
-        buckets = {**scope, "method": "GET", "path": "/", "raw_path": b"/", "query_string": b"", "headers": headers}
+        plain = {**scope, "headers": headers, "query_string": b""}
+        buckets = {**plain, "method": "GET", "path": "/", "raw_path": b"/"}
         listed = parsed(await answer_of(self._app, signed(buckets, account=expected), with_body(b"")))
         if _bucket(scope) not in {name.text for name in listed.iterfind("{*}Buckets/{*}Bucket/{*}Name")}:
             # a bucket that does not exist is another refusal, which is ministack's
-            bucket = {**scope, "method": "HEAD", "path": f"/{_bucket(scope)}", "query_string": b""}
-            bucket["raw_path"] = bucket["path"].encode()
+            path = f"/{_bucket(scope)}"
+            bucket = {**plain, "method": "HEAD", "path": path, "raw_path": path.encode()}
             if (await answer_of(self._app, bucket, with_body(b""))).status != 404:
                 raise AwsError(code="AccessDenied", message="Access Denied")
 

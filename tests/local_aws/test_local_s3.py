@@ -188,6 +188,7 @@ def test_bucket_of_another_owner_than_expected_is_refused(local_aws: LocalAws, s
 def test_owner_is_an_account_and_the_bucket_exists(s3: Any, bucket: str) -> None:
     asked = {"Key": KEY, "ExpectedBucketOwner": OTHER}
     assert refusal(s3.get_object, Bucket="never-made", **asked).startswith("NoSuchBucket: ")
+    assert refusal(s3.put_object, Bucket="never-made", Body=b"a move", **asked).startswith("NoSuchBucket: ")
     assert refusal(s3.get_object, Bucket=bucket, Key=KEY, ExpectedBucketOwner="acme").startswith(
         "InvalidBucketOwnerAWSAccountID: "
     )
