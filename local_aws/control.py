@@ -1,6 +1,13 @@
 """Steers the local AWS itself, on its one port, under paths that AWS does not use.
 
     POST /_local_aws/next-build      {"fail": "BUILDING" | "TESTING", "reason": "…"}   the next build fails
+    POST /_local_aws/next-scan       {"pipeline": "arn:…", "status": "COMPLETED", "reason": "…",
+                                      "findings": [{"severity": "CRITICAL", "vulnerability": "CVE-…", "package": "…",
+                                                    "version": "…", "fixed": "…"}]}
+                                     how the scan of the pipeline's next build goes; without findings, they follow from
+                                     the build's packages
+    POST /_local_aws/scan            {"build": "arn:…", "status": "COMPLETED", "reason": "…"}
+                                     change the status of a build's scan
     POST /_local_aws/state-seconds   {"seconds": 0.5}                  how long builds stay in each state
     POST /_local_aws/ami-date        {"ami": "ami-…", "date": "…"}     change when an AMI was created
     POST /_local_aws/ami-launched    {"ami": "ami-…", "date": "…"}     change when an AMI was launched last
@@ -31,6 +38,8 @@ from local_aws.clients import Clients
 from local_aws.errors import AwsError
 from local_aws.image_builder.builds import Builds, Failure, failure_reason
 from local_aws.image_builder.operations import ImageBuilder
+from local_aws.image_builder.scans import Scan
+from local_aws.image_builder.vulnerabilities import Finding
 from local_aws.ministack.amis import Amis
 from local_aws.ministack.auto_scaling import AutoScaling, End
 from local_aws.ministack.s3 import S3
@@ -72,6 +81,11 @@ class Control:
                     raise ValueError(f"a build fails at BUILDING or TESTING, got {options['fail']!r}")
                 reason = options.get("reason") or failure_reason(options["fail"])
                 self.builds.next_failure = Failure(state=options["fail"], reason=reason)
+            case "POST next-scan":
+                self.builds.next_scans[options["pipeline"]] = _scan(options)
+            case "POST scan":
+                scan = _scan(options)
+                self.image_builder.change_scan(options["build"], scan.status, reason=scan.reason)
             case "POST state-seconds":
                 self.builds.state_seconds = float(options["seconds"])
             case "POST ami-date":
@@ -114,3 +128,12 @@ class Control:
         except iam.exceptions.EntityAlreadyExistsException:
             iam.update_assume_role_policy(RoleName=name, PolicyDocument=policy)
         return str(iam.get_role(RoleName=name)["Role"]["Arn"])
+
+
+def _scan(options: dict[str, Any]) -> Scan:
+    findings = options.get("findings")
+    return Scan(
+        status=options["status"],
+        reason=options.get("reason", ""),
+        findings=None if findings is None else [Finding(**finding) for finding in findings],
+    )

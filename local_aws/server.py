@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -125,6 +125,26 @@ class LocalAws:
         A build without tests has no state TESTING, and does not fail there.
         """
         self._control("next-build", {"fail": at, "reason": reason})
+
+    def scan_next_build(
+        self,
+        pipeline: str,
+        *,
+        findings: Sequence[Mapping[str, str]] | None = None,
+        status: str = "COMPLETED",
+        reason: str = "",
+    ) -> None:
+        """Choose how the scan of the next build of a pipeline, by its ARN, goes; the pipeline must scan its builds.
+
+        A finding has a `severity`, and may have `vulnerability`, `package`, `version` and `fixed`. Default: what
+        follows from the packages of the build (`image_builder.packages`). In the status PENDING, SCANNING or COLLECTING
+        the scan stays, also when the build has become AVAILABLE, until `change_scan`.
+        """
+        self._control("next-scan", {"pipeline": pipeline, "findings": findings, "status": status, "reason": reason})
+
+    def change_scan(self, build: str, *, status: str = "COMPLETED", reason: str = "") -> None:
+        """Change the status of the scan of a build, by its ARN; its findings are listed when it is COMPLETED."""
+        self._control("scan", {"build": build, "status": status, "reason": reason})
 
     def set_state_seconds(self, seconds: float) -> None:
         """Change how long image builds stay in each state, also those that are running."""

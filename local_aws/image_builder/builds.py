@@ -1,9 +1,10 @@
 """Builds: from StartImagePipelineExecution to an image that is AVAILABLE or FAILED.
 
 Each build is a thread that passes through the states of the service model's ImageStatus and stays `state_seconds` in
-each. In CREATING it looks the parent up, in BUILDING it checks that EC2 could start an instance, in DISTRIBUTING it
-registers the AMIs or pushes the container images; at the end it publishes to the topic of the infrastructure
-configuration. A pipeline can run several builds at once, each with the next build version of its recipe's version.
+each. In CREATING it looks the parent up, in BUILDING it checks that EC2 could start an instance, in TESTING Inspector
+scans what was built, in DISTRIBUTING it registers the AMIs or pushes the container images; at the end it publishes to
+the topic of the infrastructure configuration. A pipeline can run several builds at once, each with the next build
+version of its recipe's version.
 """
 
 import copy
@@ -18,12 +19,15 @@ from botocore.exceptions import ClientError
 
 from local_aws.dates import api_date
 from local_aws.errors import AwsError
+from local_aws.image_builder import scans
 from local_aws.image_builder.arns import arn_of
 from local_aws.image_builder.build_instances import launch_failure
 from local_aws.image_builder.deliveries import DistributionError
 from local_aws.image_builder.distribution import distribute, distribute_containers, with_names
 from local_aws.image_builder.messages import sns_message
+from local_aws.image_builder.packages import packages_of
 from local_aws.image_builder.parent_images import ParentImage, ParentUnknown, find_managed, resolve_parent
+from local_aws.image_builder.scans import Scan
 from local_aws.image_builder.store import RegionStore
 
 _STATES = ("PENDING", "CREATING", "BUILDING", "TESTING", "DISTRIBUTING", "INTEGRATING")
@@ -47,6 +51,8 @@ class Builds:
         self.state_seconds = state_seconds
         self.next_failure: Failure | None = None
         """How the next build that starts fails; it is used once."""
+        self.next_scans: dict[str, Scan] = {}
+        """How the scan of the next build of a pipeline goes, by the pipeline's ARN; each is used once."""
         self.messages: list[str] = []
         """All published messages, oldest first."""
         self._stop = threading.Event()  # replaced by a new one at each reset
@@ -57,7 +63,8 @@ class Builds:
         store.resources[image["arn"]] = image
         pipeline["dateLastRun"] = image["dateCreated"]
         failure, self.next_failure = self.next_failure, None
-        build = _Build(builds=self, store=store, image=image, failure=failure, stop=self._stop)
+        scan = self.next_scans.pop(pipeline["arn"], Scan())
+        build = _Build(builds=self, store=store, image=image, failure=failure, scan=scan, stop=self._stop)
         threading.Thread(target=build.run, name=image["arn"], daemon=True).start()
         return image
 
@@ -66,14 +73,16 @@ class Builds:
         if has_ended(image):
             return False
         image["state"] = {"status": "CANCELLED"}
+        scans.abandon(image)
         return True
 
     def reset(self) -> None:
-        """Stop all builds, and forget messages and the next failure."""
+        """Stop all builds, and forget messages and what the next builds were to do."""
         self._stop.set()
         self._stop = threading.Event()
         self.messages = []
         self.next_failure = None
+        self.next_scans = {}
 
 
 class _BuildFailed(Exception):
@@ -83,8 +92,8 @@ class _BuildFailed(Exception):
 class _Build:
     """One running build."""
 
-    _parent: ParentImage
-    """Set in CREATING: a parameter is read then, and not again."""
+    _parent: ParentImage | None = None
+    """Set in CREATING: a parameter is read then, and not again. Container images have none here."""
 
     def __init__(
         self,
@@ -93,12 +102,15 @@ class _Build:
         store: RegionStore,
         image: dict[str, Any],
         failure: Failure | None,
+        scan: Scan,
         stop: threading.Event,
     ) -> None:
         self._builds = builds
         self._store = store
         self._image = image
         self._failure = failure
+        self._scan = scan
+        self._collects = scans.collects_findings(image, store)
         self._stop = stop
 
     def run(self) -> None:
@@ -119,18 +131,26 @@ class _Build:
 
     def _work(self, state: str) -> None:
         """Do the work of a state. Raises `_BuildFailed`."""
+        if state == "TESTING" and self._collects:
+            with self._builds.lock:
+                scans.end(self._image, self._scan)
         if self._failure and self._failure.state == state:
             raise _BuildFailed(self._failure.reason)
         if state == "DISTRIBUTING":
             self._distribute()
-        elif self._image["type"] == "DOCKER":  # its parent is in a registry, and can be built on any host
-            return
-        elif state == "CREATING":
+        elif state == "CREATING" and self._image["type"] == "AMI":
             self._find_parent()
         elif state == "BUILDING":
-            reason = launch_failure(self._parent, infrastructure=self._image["infrastructureConfiguration"])
-            if reason:
-                raise _BuildFailed(reason)
+            self._build()
+
+    def _build(self) -> None:
+        # the parent of a container image is in a registry, and can be built on any host
+        if self._parent and (
+            reason := launch_failure(self._parent, infrastructure=self._image["infrastructureConfiguration"])
+        ):
+            raise _BuildFailed(reason)
+        with self._builds.lock:
+            self._image["packages"] = packages_of(self._store, self._image, parent=self._parent)
 
     def _find_parent(self) -> None:
         reference, platform = self._image["imageRecipe"]["parentImage"], self._image["platform"]
@@ -146,10 +166,10 @@ class _Build:
     def _distribute(self) -> None:
         outputs: dict[str, Any]
         try:
-            if self._image["type"] == "DOCKER":
-                outputs = {"containers": distribute_containers(self._store, self._image)}
-            else:
+            if self._parent:
                 outputs = {"amis": distribute(self._store, self._image, parent=self._parent)}
+            else:
+                outputs = {"containers": distribute_containers(self._store, self._image)}
         except DistributionError as error:
             raise _BuildFailed(f"Not all distribution jobs are completed. 1) {error}") from None
         except (ClientError, AwsError) as error:
@@ -163,6 +183,10 @@ class _Build:
             if has_ended(self._image) or self._stop.is_set():
                 return False
             self._image["state"] = state
+            if state["status"] == "TESTING" and self._collects:
+                scans.start(self._image, self._scan)
+            elif has_ended(self._image) and not (state["status"] == "AVAILABLE" and self._scan.stays):
+                scans.abandon(self._image)
             pipeline = self._store.resources.get(self._image["sourcePipelineArn"])
             if pipeline is not None:  # a pipeline can be deleted while it builds
                 pipeline["lastRunStatus"] = state["status"]
@@ -216,6 +240,7 @@ def _new_image(store: RegionStore, *, pipeline: Mapping[str, Any], tags: Mapping
         "distributionConfiguration": with_names(distribution, image_name=recipe["name"], build=build),
         "imageTestsConfiguration": pipeline["imageTestsConfiguration"],
         **_how(pipeline, store),
+        **scans.first_state(pipeline),
         "sourcePipelineArn": pipeline["arn"],
         "dateCreated": api_date(),
         "outputResources": {"containers" if is_container else "amis": []},

@@ -15,8 +15,9 @@ from local_aws.image_builder.component_documents import read_document
 from local_aws.image_builder.lifecycle_policies import check_policy
 from local_aws.image_builder.recipes import container_recipe, image_recipe
 from local_aws.image_builder.refusals import invalid, missing
+from local_aws.image_builder.scans import check_scanning
 from local_aws.image_builder.store import Fields, RegionStore
-from local_aws.image_builder.workflow_documents import check_scanning, check_workflows, read_workflow
+from local_aws.image_builder.workflow_documents import check_workflows, read_workflow
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ def _image_pipeline(params: Fields, region: RegionStore) -> dict[str, Any]:
             raise missing(arn)
     recipe = region.find(params.get("imageRecipeArn") or params["containerRecipeArn"]) or {}
     check_workflows(params, [region.find(entry["workflowArn"]) for entry in params.get("workflows", ())])
-    check_scanning(params)
+    check_scanning(params, region)
     role = params.get("executionRole")
     if role and not region.neighbours.can_assume(role, region=region.name):
         raise invalid("executionRole", f"Image Builder cannot assume the role '{role}'.")

@@ -1,4 +1,4 @@
-"""The other services that Image Builder itself uses: EC2, ECR, IAM, S3, SNS and Systems Manager.
+"""The other services that Image Builder itself uses: EC2, ECR, IAM, Inspector, S3, SNS and Systems Manager.
 
 Image Builder reaches them as any client does, through boto3, and does not rely on the insides of ministack.
 """
@@ -84,6 +84,11 @@ class Neighbours:
     def instance_profile_exists(self, *, region: str, name: str) -> bool:
         """Whether the IAM instance profile exists."""
         return succeeds(self._client("iam", region).get_instance_profile, InstanceProfileName=name)
+
+    def is_scanned(self, kind: str, *, region: str) -> bool:
+        """Whether Inspector scans a kind of resources of the account, `ec2` or `ecr`."""
+        (account,) = self._client("inspector2", region).batch_get_account_status()["accounts"]
+        return bool(account["resourceState"][kind]["status"] == "ENABLED")
 
     def repository_exists(self, *, region: str, name: str) -> bool:
         """Whether the ECR repository exists."""

@@ -18,9 +18,12 @@ from local_aws.image_builder.kinds import KINDS, Kind
 from local_aws.image_builder.lifecycle_executions import lifecycle_operations
 from local_aws.image_builder.lifecycle_policies import run_policy
 from local_aws.image_builder.neighbours import Neighbours
+from local_aws.image_builder.pages import page_of
 from local_aws.image_builder.parent_images import find_managed, managed_image
+from local_aws.image_builder.scans import change_status, scan_operations
 from local_aws.image_builder.service_model import NOT_IMPLEMENTED
 from local_aws.image_builder.store import Fields, RegionStore
+from local_aws.image_builder.tags import tag_resource, untag_resource
 
 _NOT_KEPT = ("clientToken", "dryRun", "semanticVersion", "uri", "dockerfileTemplateUri", "platformOverride")
 _NOT_UPDATED = ("arn", "name", "dateCreated", "tags", "dateLastRun", "lastRunStatus")
@@ -66,6 +69,12 @@ class ImageBuilder:
             store = self._store(account=account, region=region)
             return run_policy(store, store.get(arn), at=at)
 
+    def change_scan(self, arn: str, status: str, *, reason: str) -> None:
+        """Change the status of a build's scan. Raises ValueError if the build is not scanned."""
+        with self._lock:
+            region, account = arn.split(":")[3:5]
+            change_status(self._store(account=account, region=region).get(arn), status, reason=reason)
+
     def reset(self) -> None:
         """Forget everything, and stop all builds."""
         with self._lock:
@@ -88,8 +97,9 @@ class ImageBuilder:
             "ListComponentBuildVersions": _list_component_builds,
             "ListWorkflowBuildVersions": _list_workflow_builds,
             **lifecycle_operations(),
-            "TagResource": _tag,
-            "UntagResource": _untag,
+            **scan_operations(),
+            "TagResource": tag_resource,
+            "UntagResource": untag_resource,
             "ListTagsForResource": lambda store, p: {"tags": store.get(p["resourceArn"]).get("tags", {})},
         }
         for kind in KINDS:
@@ -262,20 +272,7 @@ def _list(resources: list[dict[str, Any]], params: Fields, *, member: str) -> di
         )
     found = [r for r in resources if all(_passes(r, item) for item in params.get("filters", ()))]
     found.sort(key=lambda resource: hashlib.sha256(resource["arn"].encode()).digest())
-    start = _page_start(params.get("nextToken"))
-    end = start + int(params.get("maxResults", 25))
-    page: dict[str, Any] = {member: found[start:end]}
-    if end < len(found):
-        page["nextToken"] = str(end)
-    return page
-
-
-def _page_start(token: str | None) -> int:
-    if token is None:
-        return 0
-    if not token.isdecimal():
-        raise AwsError(code="InvalidPaginationTokenException", message=f"The token '{token}' is not valid.")
-    return int(token)
+    return page_of(found, params, member=member)
 
 
 def _passes(resource: Mapping[str, Any], item: Fields) -> bool:
@@ -286,19 +283,6 @@ def _versions(builds: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """One entry for each version, from its last build."""
     last = {version_arn(build["arn"]): build for build in builds}
     return [{**build, "arn": arn} for arn, build in last.items()]
-
-
-def _tag(store: RegionStore, params: Fields) -> dict[str, Any]:
-    resource = store.get(params["resourceArn"])
-    resource["tags"] = {**resource.get("tags", {}), **params["tags"]}
-    return {}
-
-
-def _untag(store: RegionStore, params: Fields) -> dict[str, Any]:
-    resource = store.get(params["resourceArn"])
-    tags = resource.get("tags", {})
-    resource["tags"] = {key: value for key, value in tags.items() if key not in params["tagKeys"]}
-    return {}
 
 
 def _kept(params: Fields) -> dict[str, Any]:

@@ -33,6 +33,8 @@ class ParentImage:
     architecture: str
     """As EC2 names it: x86_64, arm64, x86_64_mac, arm64_mac."""
     root_device_name: str
+    is_supported: bool
+    """Whether its publisher still releases newer ones; also true for an AMI that is not a copy of a public one."""
 
 
 class ParentUnknown(Exception):
@@ -109,12 +111,15 @@ def _of_ami(ami: str, region: RegionStore) -> ParentImage:
     described = region.neighbours.ami(region=region.name, ami=ami)
     if described is None:
         raise ParentUnknown(f"The AMI '{ami}' does not exist in {region.name}.")
+    public = _public_origin(described, region)
     return ParentImage(
         ami=ami,
         platform=_platform(described),
-        os_version=_os_version(described, region),
+        # AWS finds it on the build instance; here it is that of the public AMI from which all copies come
+        os_version=public.os_version if public else None,
         architecture=described["Architecture"],
         root_device_name=described["RootDeviceName"],
+        is_supported=public is None or public.supported,
     )
 
 
@@ -125,8 +130,7 @@ def _platform(described: Mapping[str, Any]) -> str:
     return "macOS" if described["Architecture"].endswith("_mac") else "Linux"
 
 
-def _os_version(described: Mapping[str, Any], region: RegionStore) -> str | None:
-    """AWS finds it on the build instance; here it is that of the public AMI from which all copies come."""
+def _public_origin(described: Mapping[str, Any], region: RegionStore) -> PublicImage | None:
     ami, where, neighbours = described["ImageId"], region.name, region.neighbours
     while (public := by_ami(ami, region=where)) is None:
         source = neighbours.ami(region=where, ami=ami) or {}
@@ -134,4 +138,4 @@ def _os_version(described: Mapping[str, Any], region: RegionStore) -> str | None
             return None
         ami, where = source["SourceImageId"], source["SourceImageRegion"]
         neighbours = neighbours.of(source["OwnerId"])
-    return public.os_version
+    return public

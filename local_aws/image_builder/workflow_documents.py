@@ -87,13 +87,6 @@ def check_workflows(params: Mapping[str, Any], found: Sequence[Mapping[str, Any]
             _check_values(entry, workflow)
 
 
-def check_scanning(params: Mapping[str, Any]) -> None:
-    """Refuse image scanning without tests: the test instance is what is scanned."""
-    scans = params.get("imageScanningConfiguration", {}).get("imageScanningEnabled")
-    if scans and not params.get("imageTestsConfiguration", {}).get("imageTestsEnabled", True):
-        raise invalid("imageScanningConfiguration", "Image tests must be enabled.")
-
-
 def _check_step(step: Any, type: str, names: set[str]) -> None:
     if not isinstance(step, dict) or not isinstance(step.get("name"), str) or "action" not in step:
         raise invalid("data", "Each step must have a name and an action.")

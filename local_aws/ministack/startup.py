@@ -5,7 +5,7 @@ from importlib import import_module
 
 _SERVICES = (
     # those that stacks, function, commands and tests use, and apigateway, which sees every request without signature
-    *("apigateway", "autoscaling", "ec2", "ecr", "events", "iam", "kms", "lambda", "logs", "monitoring"),
+    *("apigateway", "autoscaling", "ec2", "ecr", "events", "iam", "inspector2", "kms", "lambda", "logs", "monitoring"),
     *("s3", "sns", "sqs", "ssm", "sts", "tagging"),
 )
 

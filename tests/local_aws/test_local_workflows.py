@@ -144,7 +144,10 @@ def test_pipeline_refuses_workflows_that_do_not_fit(
     assert "cannot assume the role" in refused({"workflowArn": managed}, executionRole=f"{role}s")
 
 
-def test_scans_need_the_instance_that_is_scanned(image_builder: Any, pipeline: dict[str, str]) -> None:
+def test_scans_need_the_instance_that_is_scanned(
+    local_aws: LocalAws, image_builder: Any, pipeline: dict[str, str]
+) -> None:
+    local_aws.client("inspector2", region=REGION).enable(resourceTypes=["EC2"])
     scanning = {"imageScanningEnabled": True}
     updated(image_builder, pipeline, imageScanningConfiguration=scanning)
     assert "Image tests must be enabled." in refusal(

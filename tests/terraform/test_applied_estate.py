@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from lambda_src.handoff.configuration import history_bucket
 from local_aws.server import LocalAws
 from scripts import terraform
 from tests.support.applied_estate import Applied, AppliedEstate, Seen
@@ -36,6 +37,7 @@ from tests.support.whole_estate import (
 def estate(
     local_aws: LocalAws, one_provider_environment: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> AppliedEstate:
+    local_aws.client("inspector2", region=HOME).enable(resourceTypes=["EC2"])
     s3 = local_aws.client("s3", region=HOME)
     s3.create_bucket(Bucket="disks-of-whole", CreateBucketConfiguration={"LocationConstraint": HOME})
     for disk in ("noble/1.vmdk", "noble/2.vmdk"):
@@ -110,6 +112,10 @@ def with_export(renamed: Applied, estate: AppliedEstate) -> str:
 
 @pytest.fixture(scope="module")
 def destroyed(with_export: str, estate: AppliedEstate) -> Seen:
+    s3 = estate.aws.client("s3", region=HOME)
+    history = history_bucket("whole", account=OWN, region=HOME)
+    for move in s3.list_objects_v2(Bucket=history).get("Contents", ()):  # otherwise it is kept
+        s3.delete_object(Bucket=history, Key=move["Key"])
     estate.terraform("destroy", "-auto-approve")
     return estate.look()
 

@@ -12,6 +12,7 @@ import pytest
 from local_aws.server import LocalAws
 from scripts import terraform
 from tests.support.estates import PROJECT, synthesize
+from tests.support.handoff_world import made_history
 
 HOME, ABROAD = "eu-west-1", "eu-central-1"
 NAMESPACE = "boxes"
@@ -108,6 +109,8 @@ def world_of(
     local_aws: LocalAws, terraform_environment: Mapping[str, str], tmp_path: Path
 ) -> Callable[..., DeployedStack]:
     """Synthesizes the estate with a template and other changes and gives the world of its stack."""
+    local_aws.client("inspector2", region=HOME).enable(resourceTypes=["ECR"])
+    made_history(local_aws, image="web", region=HOME, namespace=NAMESPACE)  # which another stack makes
 
     def synthesized(template: str = TEMPLATE, estate: str = ESTATE) -> DeployedStack:
         (tmp_path / "config").mkdir(exist_ok=True)
