@@ -5,16 +5,23 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from estate.estate import EstateImage
 from estate.models.images import Image
+from estate.recipes.handoff import handoff_of
 from lambda_src.handoff.builds import Build, list_builds, newest_good
-from lambda_src.handoff.channels import Channel, read_channels
+from lambda_src.handoff.channels import LATEST, Channel, read_folder
+from lambda_src.handoff.configuration import Gate
+from lambda_src.handoff.failures import Failures
+from lambda_src.handoff.gate import Verdict, judge
+from lambda_src.handoff.holds import Hold
 from ops.aws import Aws, asking
+from ops.channel_gaps import ChannelFacts, ChannelGap, channel_gaps
 from ops.ends import NO_FAILURE, UNFINISHED, Failure, failure_of
 from ops.errors import OpsError
+from ops.kept_builds import KeptBuild, kept_builds
 from ops.pipeline import Pipeline, deployed_recipe, version_of
 from ops.values import Meaning, Output, meaning_of, read_outputs
 
@@ -60,6 +67,9 @@ class ImageStatus:
     newest: BuildStatus | None
     newest_good: BuildStatus | None
     channels: tuple[ChannelStatus, ...]
+    gaps: tuple[ChannelGap, ...] = ()
+    kept: tuple[KeptBuild, ...] | None = None
+    """The builds that are kept, where they were asked for."""
     errors: tuple[str, ...]
 
     @property
@@ -83,6 +93,7 @@ class _Region:
     """One region: its channels, and what is known about their values; `error` if that could not be read."""
 
     channels: Mapping[str, Channel]
+    holds: Mapping[str, Hold]
     outputs: Mapping[str, Output]
     error: str | None = None
 
@@ -106,8 +117,9 @@ class ImageReading:
         """Why one of its builds made nothing. Raises `OpsError`."""
         return _failure(build, self._pipeline, self._aws) if build.status in UNFINISHED else NO_FAILURE
 
-    def status(self, channels: Collection[str] | None = None) -> ImageStatus:
-        """Waits until everything is read. What could not be read is in `errors`. Default: with all channels."""
+    def status(self, channels: Collection[str] | None = None, *, with_kept: bool = False) -> ImageStatus:
+        """Waits until everything is read. What could not be read is in `errors`. Default: with all channels, without
+        the builds that are kept."""
         pipeline = self._pipeline
         errors: list[str] = []
         read = _result(self._builds, errors)
@@ -123,6 +135,7 @@ class ImageReading:
                 ]
                 errors += [found.error] if found.error else []
         good = newest_good(builds)
+        gaps = self._gaps(builds, errors) if read else ()
         return ImageStatus(
             image=pipeline.image.name,
             account=pipeline.account,
@@ -131,8 +144,52 @@ class ImageReading:
             newest=_build_status(builds[0], read.failure) if read and builds else None,
             newest_good=_build_status(good) if good else None,
             channels=tuple(rows),
-            errors=tuple(errors),
+            gaps=tuple(gap for gap in gaps if channels is None or gap.channel in channels),
+            kept=self._kept(builds, errors) if read and with_kept else None,
+            errors=tuple(dict.fromkeys(errors)),
         )
+
+    def _gaps(self, builds: Sequence[Build], errors: list[str]) -> tuple[ChannelGap, ...]:
+        """Why channels are where they are; empty when the home region could not be read."""
+        pipeline, now = self._pipeline, datetime.now(UTC)
+        if (home := _result(self._regions[pipeline.image.home], errors)) is None:
+            return ()
+        configuration = handoff_of(pipeline.declared)
+        return channel_gaps(
+            ChannelFacts(
+                image=pipeline.image.name,
+                pipeline_arn=pipeline.arn,
+                region=pipeline.image.home,
+                channels=home.channels,
+                rules=configuration.channels,
+                holds=home.holds,
+                builds=builds,
+                verdict=self._verdict(configuration.gate, home, builds, errors, now=now),
+                now=now,
+            )
+        )
+
+    def _verdict(
+        self, gate: Gate | None, home: _Region, builds: Sequence[Build], errors: list[str], *, now: datetime
+    ) -> Verdict | None:
+        """What the gate says about the newest good build; None when `latest` pointed to it, or it cannot be judged."""
+        newest, latest = newest_good(builds), home.channels.get(LATEST)
+        if gate is None or newest is None or (latest and newest.arn in {version.build for version in latest.versions}):
+            return None
+        region = self._pipeline.image.home
+        try:
+            with asking(region):
+                return judge(self._aws.imagebuilder(region), newest, gate, now=now, failures=Failures())
+        except OpsError as error:
+            errors.append(str(error))
+            return None
+
+    def _kept(self, builds: Sequence[Build], errors: list[str]) -> tuple[KeptBuild, ...] | None:
+        try:
+            return tuple(kept_builds(self._pipeline, builds, aws=self._aws, now=datetime.now(UTC)))
+        except OpsError as error:
+            errors.append(str(error))
+            return None
 
     def _channel(self, name: str, found: _Region, *, region: str, builds: Sequence[Build]) -> ChannelStatus:
         newest = newest_good(build for build in builds if region in build.outputs)
@@ -197,12 +254,14 @@ def _failure(build: Build, pipeline: Pipeline, aws: Aws) -> Failure:
 
 def _read_region(pipeline: Pipeline, aws: Aws, region: str) -> _Region:
     with asking(region):
-        channels = read_channels(aws.ssm(region), path=pipeline.channels)
+        folder = read_folder(aws.ssm(region), path=pipeline.channels)
+    channels = folder.channels
+    holds = {channel: Hold.from_json(value) for channel, value in folder.holds.items()}
     try:
         outputs = read_outputs(pipeline, (channel.value for channel in channels.values()), aws=aws, region=region)
     except OpsError as error:
-        return _Region(channels=channels, outputs={}, error=str(error))
-    return _Region(channels=channels, outputs=outputs)
+        return _Region(channels=channels, holds=holds, outputs={}, error=str(error))
+    return _Region(channels=channels, holds=holds, outputs=outputs)
 
 
 def _result(future: Future[_T], errors: list[str]) -> _T | None:

@@ -26,6 +26,8 @@ class Selection:
     channels: dict[str, set[str]] = field(default_factory=dict)
     """Of an image of which only some channels are named, these; of other images, all are shown."""
     builds: list[BuildReference | AmiReference] = field(default_factory=list)
+    detailed: list[str] = field(default_factory=list)
+    """The images that are named themselves, of which more is shown."""
 
 
 def select(estate: Estate, texts: Sequence[str]) -> Selection:
@@ -120,5 +122,6 @@ def _selection(references: Sequence[Reference], estate: Estate) -> Selection:
             if whole & {name, fleet.image} or fleet.channel in channels.get(fleet.image, ())
         ],
         channels=channels,
+        detailed=[name for name in estate.images if name in whole],
         builds=[reference for reference in references if isinstance(reference, BuildReference | AmiReference)],
     )

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 
@@ -27,10 +27,15 @@ from ops.fleet_status import FleetStatus, fleet_status
 from ops.image_status import ImageReading, ImageStatus, unread_image
 from ops.screen import open_console
 from ops.selection import Selection
+from ops.status_csv import write_csv
 from ops.status_tables import print_fleets, print_images
 
 _AT_ONCE = 8
 """Requests at the same time; a client's pool has ten connections."""
+
+
+Form = Literal["tables", "json", "csv"]
+"""What is printed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,23 +53,26 @@ class Status:
         return [found for found in self.accounts.values() if isinstance(found, Unreachable)]
 
 
-def run_status(
-    estate: Estate, selection: Selection, *, as_json: bool, checks: bool, command: Callable[[str], str]
-) -> int:
+def run_status(estate: Estate, selection: Selection, *, form: Form, checks: bool, command: Callable[[str], str]) -> int:
     """Read and print; the exit status.
 
     `checks` is `--check`. `command` completes `build web` to a command line with the same configuration.
     """
-    console = open_console(to_stderr=as_json)
+    console = open_console(to_stderr=form != "tables")
     with console.status("Reading Image Builder, Parameter Store and Auto Scaling"):
         status = read_status(estate, selection)
-    if as_json:
+    if form == "csv":
+        write_csv(status.images, status.fleets)
+    elif form == "json":
         open_console().print(json.dumps(_members(status), indent=2, default=datetime.isoformat), soft_wrap=True)
     else:
         _print(status, console=console, command=command)
     unread = any([*(image.errors for image in status.images), *(fleet.errors for fleet in status.fleets)])
     unusable = any(image.problems for image in status.images)
-    gaps = checks and any(fleet.gaps for fleet in status.fleets)
+    gaps = checks and (
+        any(fleet.gaps for fleet in status.fleets)
+        or any(gap.needs_person for image in status.images for gap in image.gaps)
+    )
     return 1 if unread or unusable or gaps else 0
 
 
@@ -123,9 +131,7 @@ def read_status(estate: Estate, selection: Selection) -> Status:
             readings[name] = found if isinstance(found, Unreachable) else ImageReading(image, aws=found, pool=pool)
         # after the images, because each fleet waits for the builds of its image
         facts = [pool.submit(_read_fleet, fleet, accounts, readings[fleet.fleet.image]) for fleet in fleets]
-    image_statuses = {
-        name: _image_status(images[name], readings[name], channels=selection.channels.get(name)) for name in names
-    }
+    image_statuses = {name: _image_status(images[name], readings[name], selection=selection) for name in names}
     fleet_statuses = {
         fleet.fleet.name: fleet_status(fleet, future.result(), account=_account(fleet, accounts))
         for fleet, future in zip(fleets, facts, strict=True)
@@ -162,9 +168,12 @@ def _read(estate: Estate, selection: Selection) -> tuple[list[str], list[EstateF
 
 
 def _image_status(
-    image: EstateImage[Image], reading: ImageReading | Unreachable, *, channels: Collection[str] | None
+    image: EstateImage[Image], reading: ImageReading | Unreachable, *, selection: Selection
 ) -> ImageStatus:
-    return unread_image(image, reading) if isinstance(reading, Unreachable) else reading.status(channels)
+    if isinstance(reading, Unreachable):
+        return unread_image(image, reading)
+    name = image.image.name
+    return reading.status(selection.channels.get(name), with_kept=name in selection.detailed)
 
 
 def _account(fleet: EstateFleet, accounts: Mapping[Access, Aws | Unreachable]) -> str | None:

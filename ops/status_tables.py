@@ -15,7 +15,8 @@ from estate.names import LATEST
 from ops.ends import ENDED, GOOD, UNFINISHED
 from ops.fleet_status import FleetStatus
 from ops.image_status import ChannelStatus, ImageStatus
-from ops.screen import age, short
+from ops.kept_builds import read_prices
+from ops.screen import age, moment, short
 
 _COLUMNS_OF_FLEETS = ("WANTED", "TEMPLATE", "RUNNING", "LAST REFRESH")
 
@@ -36,6 +37,7 @@ def print_images(
     _print_channels(statuses, accounts=accounts, console=console)
     for status in statuses:
         _print_remarks(status, console=console, command=command)
+        _print_kept(status, console=console)
         _print_errors(status.image, status.errors, but=but)
 
 
@@ -136,9 +138,10 @@ def _print_remarks(status: ImageStatus, *, console: Console, command: Callable[[
     for row in status.problems:
         remedy = "" if row.channel == LATEST else "; point it to a build of the image"
         _remark(f"{row.channel} in {row.region}: {row.problem}{remedy}", status=status, console=console)
-    for newer, behind in _behind(status).items():
-        verb = "are" if len(behind) > 1 else "is"
-        _remark(f"{', '.join(behind)} {verb} behind {newer}", status=status, console=console)
+    for gap in status.gaps:
+        _remark(f"{gap.channel}: {gap.reason}", status=status, console=console)
+    for channel, regions in _elsewhere(status).items():
+        _remark(f"{channel} points to {regions}", status=status, console=console)
     newest = status.newest
     if newest and newest.status != GOOD:
         verb = "" if newest.status in ENDED else "is "
@@ -158,16 +161,41 @@ def _more(status: ImageStatus, command: Callable[[str], str]) -> str:
     return f"; follow it: {command(f'build {status.image} --attach {newest.build}')}"
 
 
-def _behind(status: ImageStatus) -> dict[str, list[str]]:
-    """The channels that could point to a newer build, by that build; without channels that an operator never set."""
-    regions: dict[tuple[str, str], list[str]] = {}
+def _elsewhere(status: ImageStatus) -> dict[str, str]:
+    """Channels that point to another build in some region than at home, each with these builds and regions."""
+    at_home = {row.channel: row.build for row in status.channels if row.region == status.region}
+    other: dict[str, list[str]] = {}
     for row in status.channels:
-        if row.newer_build and not row.problem and (row.value or row.channel == LATEST):
-            regions.setdefault((row.newer_build, row.channel), []).append(row.region)
-    behind: dict[str, list[str]] = {}
-    for (newer, channel), where in regions.items():
-        behind.setdefault(newer, []).append(f"{channel} in {' and '.join(where)}")
-    return behind
+        if row.value and not row.problem and row.build != (wanted := at_home.get(row.channel)):
+            other.setdefault(row.channel, []).append(
+                f"{row.build or 'unknown'} in {row.region}, not to {wanted or 'none'}"
+            )
+    return {channel: " and ".join(texts) for channel, texts in other.items()}
+
+
+def _print_kept(status: ImageStatus, *, console: Console) -> None:
+    """The builds that are kept, and what they cost."""
+    if not status.kept:
+        return
+    prices = read_prices()
+    table = _table("BUILD", "CREATED", "KEPT", "GB", "A MONTH")
+    for kept in status.kept:
+        created = moment(kept.created) if kept.created else "unknown"
+        table.add_row(
+            kept.build, created, kept.why or "until retention deletes it", f"{kept.gb:g}", _money(kept.monthly_cost)
+        )
+    gb, cost = sum(kept.gb for kept in status.kept), sum(kept.monthly_cost for kept in status.kept)
+    table.add_row(Text("together", "bold"), "", f"{len(status.kept)} builds", f"{gb:g}", _money(cost))
+    console.print(table)
+    console.print(
+        f"{status.image}: at most, by AWS's list prices of {prices.region} for what volumes can store",
+        style="dim",
+        soft_wrap=True,
+    )
+
+
+def _money(amount: float) -> str:
+    return f"{read_prices().currency}{amount:.2f}"
 
 
 def _remark(text: str, *, status: ImageStatus, console: Console) -> None:

@@ -24,8 +24,9 @@ from .run import Decision, Region, Run
 SOAKED = "soaked"
 MOVED_BACK = "moved back"
 
-_Order = tuple[datetime, int, str]
-_BEFORE_ALL: _Order = (datetime.min.replace(tzinfo=UTC), 0, "")
+BuildOrder = tuple[datetime, int, str]
+"""`Build.order`: greater for a newer build."""
+_BEFORE_ALL: BuildOrder = (datetime.min.replace(tzinfo=UTC), 0, "")
 
 
 def choose_soaked(run: Run, channel: str, rule: ChannelRule, known: KnownBuilds) -> Decision | None:
@@ -35,8 +36,7 @@ def choose_soaked(run: Run, channel: str, rule: ChannelRule, known: KnownBuilds)
         return None
     own, source = run.home.channels.get(channel), run.home.channels.get(rule.source)
     good = good_builds(known.builds, now=run.now)
-    orders = [_order(run, version, known) for version in own.versions] if own else []
-    newest = max(filter(None, orders), default=_BEFORE_ALL)
+    newest = newest_ever(own, known, pipeline_arn=run.image.pipeline_arn, region=run.home.name)
     soaked = [build for build in _soaked(run, source, rule, good, known) if build.order > newest]
     if outputs := _usable(run, soaked, run.working_regions):
         return Decision(channel=channel, how=SOAKED, why=f"was in {rule.source} long enough", outputs=outputs)
@@ -56,6 +56,13 @@ def soaking_since(source: Channel | None, known: KnownBuilds, *, region: str) ->
     return first
 
 
+def newest_ever(own: Channel | None, known: KnownBuilds, *, pipeline_arn: str, region: str) -> BuildOrder:
+    """The order of the newest build that a channel ever pointed to; before all others without such a build."""
+    versions = own.versions if own else ()
+    orders = (_order(version, known, pipeline_arn=pipeline_arn, region=region) for version in versions)
+    return max(filter(None, orders), default=_BEFORE_ALL)
+
+
 def _soaked(
     run: Run, source: Channel | None, rule: ChannelRule, good: Iterable[Build], known: KnownBuilds
 ) -> list[Build]:
@@ -65,12 +72,12 @@ def _soaked(
     return [build for build in good if build.arn in since and run.now - since[build.arn] >= soak]
 
 
-def _order(run: Run, version: Version, known: KnownBuilds) -> _Order | None:
+def _order(version: Version, known: KnownBuilds, *, pipeline_arn: str, region: str) -> BuildOrder | None:
     """The order of the build of a version, also of one that is gone; None for what is no build of the image."""
-    if build := known.of_version(version, region=run.home.name):
+    if build := known.of_version(version, region=region):
         return build.order
     created = time_in(version.record.get("created"))
-    if not created or not is_build_of(run.image.pipeline_arn, arn=version.build):
+    if not created or not is_build_of(pipeline_arn, arn=version.build):
         return None
     return created, int(version.build.rsplit("/", 1)[-1]), version.build
 
@@ -123,7 +130,7 @@ def _back(
 ) -> Decision | None:
     """To the newest good older build of the channel's history. In a region to which that build did not go, because
     the region is new, the channel stays."""
-    present = _order(run, own.present, known)
+    present = _order(own.present, known, pipeline_arn=run.image.pipeline_arn, region=run.home.name)
     in_history = {build.arn for version in own.versions if (build := known.of_version(version, region=run.home.name))}
     for build in good:
         if build.arn in in_history and present and build.order < present:

@@ -11,7 +11,8 @@ from ops.selection import select
 
 _EXAMPLES = """examples:
   goldsmith status                 all images and fleets
-  goldsmith status web --json      one image and its fleets, for programs
+  goldsmith status web             one image, the builds that are kept with their size and cost, and its fleets
+  goldsmith status --json          for programs; --csv for a table of channels and fleets
   goldsmith status web@stable      one channel, and the fleets that follow it
   goldsmith status web@6718/3      one build: how it ended, its AMIs, and which channels and fleets have it
   goldsmith status ami-0a1b2c3d    the build that made this AMI
@@ -19,9 +20,11 @@ _EXAMPLES = """examples:
   goldsmith status --check         for a nightly job: exit status 1 when a fleet needs a person
 
 Exit status 1 when something could not be read, such as an account that cannot be reached, or a channel holds a value
-that is not a usable build of its image. With --check also when a fleet differs from its channel or its launch template:
-it is not deployed, there is no build, a newer AMI was not applied, instances were not replaced. An instance refresh
-that is running (Pending, InProgress, Baking) is no difference: AWS ends one that makes no progress for an hour.
+that is not a usable build of its image. With --check also when a person is needed: a build does not pass the gate, a
+channel that people move points to a revoked build, the hand-off does not move a channel; a fleet is not deployed, there
+is no build, a newer AMI was not applied, instances were not replaced. A build that soaks, waits for its scan or for
+`goldsmith promote`, and a hold, need nobody. Nor does an instance refresh that is running (Pending, InProgress,
+Baking): AWS ends one that makes no progress for an hour.
 """
 _JSON = """--json writes one object; times are ISO 8601 with their offset, unknown values null:
   images            one object for each image, in the order of the configuration
@@ -41,6 +44,14 @@ _JSON = """--json writes one object; times are ISO 8601 with their offset, unkno
       by_hand       whether the parameter's description does not describe this value, because it was written by hand
       problem       what is wrong with the value: not an AMI, of another image or account, deregistered, disabled, …
       newer_build   the newest good build of the region when the channel does not point to it
+    gaps            why channels do not point to the newest build that they could, at most one object for each channel:
+      channel, reason
+      needs_person  whether it stays so until somebody does something
+    kept            the builds that are kept, if the image is named; otherwise null. One object for each:
+      build, arn, created
+      why           "in use", "one of the newest", both, "revoked", or ""
+      gb            how much it stores in all regions, for an AMI at most: the size of its volumes
+      monthly_cost  by the list prices in pages/prices.yaml
     errors          what could not be read, as messages; the rest of the image is shown anyway
   fleets            one object for each fleet, in the order of the configuration
     fleet, image, channel, account, region
@@ -81,7 +92,9 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         "(default: all images and fleets)",
     )
     command.add_argument("--check", action="store_true", help="exit status 1 when a fleet is not what it should be")
-    add_json(command)
+    formats = command.add_mutually_exclusive_group()
+    add_json(formats)
+    formats.add_argument("--csv", action="store_true", help="print channels and fleets as CSV, with a line of titles")
     add_configuration(command)
 
 
@@ -95,7 +108,7 @@ def run(arguments: argparse.Namespace) -> int:
     return run_status(
         estate,
         selection,
-        as_json=arguments.json,
+        form="json" if arguments.json else "csv" if arguments.csv else "tables",
         checks=arguments.check,
         command=same_configuration(arguments),
     )

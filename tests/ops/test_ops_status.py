@@ -20,7 +20,7 @@ def test_status_shows_each_channel_with_ami_age_and_build_and_which_are_behind(w
     world.web.change_recipe("1.0.912")
     new = world.web.amis(world.web.build())
     world.web.run()
-    answer = world.ops("status", world.name)
+    answer = world.ops("status")
 
     lines = answer.out.splitlines()
     assert [re.split("  +", line.strip()) for line in lines[:-1]] == [
@@ -30,7 +30,8 @@ def test_status_shows_each_channel_with_ami_age_and_build_and_which_are_behind(w
         [world.name, "eu-west-1", "latest", new["eu-west-1"], "seconds", "1.0.912/1"],
         [world.name, "eu-west-1", "prod", "not set", "-", "-"],
     ]
-    assert lines[-1] == f"{world.name}: prod in us-east-1 is behind 1.0.912/1"
+    promote = f"goldsmith promote {world.name} prod"
+    assert lines[-1] == f"{world.name}: prod: 1.0.912/1 waits for somebody to promote it: {promote}"
     assert (answer.err, answer.status) == ("", 0)
 
 
@@ -91,6 +92,10 @@ def test_json_of_status_has_iso_dates_the_newer_build_and_why_the_newest_failed(
             {"region": "us-east-1", "channel": "latest", **none},
             {"region": "us-east-1", "channel": "prod", **none},
         ],
+        "gaps": [
+            {"channel": "latest", "reason": "the hand-off has not moved it to 1.0.7/1 yet", "needs_person": False}
+        ],
+        "kept": None,
         "errors": [],
     }
 
