@@ -2,7 +2,7 @@
 
 The nearest value wins, field by field: the fleet's own, its environment's, `defaults`, then the default of the model. A
 value is taken whole; mappings and lists are not merged. An image that is built on another one has the operating system
-of its base, if it does not say another.
+of its base, if it does not say another. An image that names no account is in the only one of the settings.
 """
 
 import re
@@ -43,6 +43,7 @@ def take_fields(declared: Declarations) -> Checked[None]:
         model: type[BaseModel] = ContainerImage if isinstance(value, dict) and "kind" in value else AmiImage
         fields = _known(defaults.get("images"), _OF_IMAGES & model.model_fields.keys())
         images[name] = _with(value, fields, ("defaults", "images"), ("images", name), declared)
+    _take_account(declared)
     for name in images:
         _take_system(name, images, declared)
     for name, value in list(fleets.items()):
@@ -76,6 +77,18 @@ def _with(value: Any, fields: _Fields, place: Key, key: Key, declared: Declarati
     missing = {name: field for name, field in fields.items() if name not in value}
     declared.origins.update({(*key, name): (*place, name) for name in missing})
     return {**value, **missing}
+
+
+def _take_account(declared: Declarations) -> None:
+    """The only account of the settings, for all images that name none."""
+    accounts = _fields(_fields(declared.settings).get("accounts"))
+    if len(accounts) != 1:
+        return
+    (account,) = accounts
+    for name, image in declared.sections["images"].items():
+        if isinstance(image, dict) and "account" not in image:
+            declared.sections["images"][name] = {**image, "account": account}
+            declared.origins["images", name, "account"] = ("settings", "accounts", account)
 
 
 def _take_system(name: str, images: dict[str, Any], declared: Declarations) -> None:

@@ -16,7 +16,7 @@ from estate.models.ami_image import AmiImage
 from estate.models.fleet import Fleet
 from estate.models.images import Image, by_kind
 from estate.models.provider import Provider
-from estate.models.settings import Settings
+from estate.models.settings import Iam, Settings
 from estate.names import FleetNames, ImageNames
 from estate.workflow_documents.actions import Stage
 from estate.workflow_documents.document import WorkflowDocument
@@ -131,8 +131,13 @@ class EstateImage(Generic[Kind]):
 
     @property
     def provider(self) -> Provider:
-        """How Terraform works in its account."""
+        """The way into its account."""
         return self.settings.provider_of(self.image.account, region=self.image.home)
+
+    @property
+    def iam(self) -> Iam:
+        """What its roles have in common."""
+        return self.settings.iam_of(self.image.account, region=self.image.home)
 
     @property
     def fleets_elsewhere(self) -> "tuple[EstateFleet, ...]":
@@ -231,16 +236,13 @@ class EstateFleet:
 
     @property
     def provider(self) -> Provider:
-        """How Terraform works in its account: as `provider` of the fleet says, in the account that is named."""
-        own = self.settings.provider_of(self.account_name, region=self.fleet.region)
-        special = self.fleet.provider
-        if special is None or self.account is None:
-            return special or own
-        return Provider(
-            profile=special.profile or own.profile,
-            assume_role=special.assume_role or own.assume_role,
-            allowed_account_ids=own.allowed_account_ids,
-        )
+        """The way into its account."""
+        return self.settings.provider_of(self.account_name, region=self.fleet.region)
+
+    @property
+    def iam(self) -> Iam:
+        """What its roles have in common."""
+        return self.settings.iam_of(self.account_name, region=self.fleet.region)
 
     @property
     def image(self) -> EstateImage[AmiImage]:

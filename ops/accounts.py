@@ -1,8 +1,8 @@
 """The accounts of an estate, as the commands get into them.
 
 An image and a fleet are each in one account. If `settings.accounts` names it, the commands get in as Terraform does, by
-its role or profile. Otherwise they take the credentials of the environment, or of the profile in `provider`: the role
-there is for Terraform only. Nothing is done with credentials that belong to another account than the named one.
+its role or profile. Otherwise they take the credentials of the environment. Nothing is done with credentials that
+belong to another account than the named one.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ class Access:
     @property
     def account(self) -> str | None:
         """The ID of the account, if the settings name it."""
-        return self.provider.allowed_account_ids[0] if self.name else None
+        return self.provider.account
 
     @property
     def role(self) -> AssumeRole | None:
         """The role that the commands assume."""
-        return self.provider.assume_role if self.name else None
+        return self.provider.assume_role
 
     @property
     def label(self) -> str:
@@ -152,18 +152,9 @@ def lines_of(errors: Iterable[Unreachable]) -> list[str]:
 
 def _check_account(access: Access, account: str) -> None:
     """Raises `OpsError` when the credentials belong to another account than that of the images and fleets."""
-    provider = access.provider
-    if not provider.accounts or account in provider.accounts:
+    if access.account in (None, account):
         return
-    belong = f"these credentials belong to account {account}"
-    if access.name:
-        named = f"settings.accounts.{access.name}"
-        add = f"write its role or profile in {named}, or set AWS_PROFILE to a profile of account {access.account}"
-        remedy = f"correct the profile {provider.profile} or the settings" if provider.profile else add
-        raise OpsError(f"{belong}, and {named}.id is {access.account}: {remedy}")
-    if provider.assume_role:
-        (wanted,) = provider.accounts
-        remedy = f"set AWS_PROFILE to a profile of account {wanted}, or name the account in settings.accounts"
-        raise OpsError(f"{belong}, and Terraform's role is {provider.assume_role.role_arn}: {remedy}")
-    allowed = ", ".join(provider.allowed_account_ids)
-    raise OpsError(f"{belong}, and the settings allow only {allowed}: check AWS_PROFILE")
+    named, profile = f"settings.accounts.{access.name}", access.provider.profile
+    add = f"write its role or profile in {named}, or set AWS_PROFILE to a profile of account {access.account}"
+    remedy = f"correct the profile {profile} or the settings" if profile else add
+    raise OpsError(f"these credentials belong to account {account}, and {named}.id is {access.account}: {remedy}")

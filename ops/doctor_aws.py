@@ -9,10 +9,9 @@ from botocore.exceptions import ClientError
 
 from estate.estate import Estate, EstateFleet, EstateImage
 from estate.models.images import Image
-from estate.models.provider import AssumeRole
 from estate.names import AUTO_SCALING_ROLE
 from ops.accounts import Access, Accounts, Unreachable, access_to_fleet, access_to_image
-from ops.aws import Aws, asking, assume, open_session
+from ops.aws import Aws, asking
 from ops.errors import OpsError
 from ops.finding import MISSING, UNKNOWN, Finding
 from ops.permissions import check_ec2, check_policies, needs_of
@@ -53,19 +52,14 @@ def _parts(estate: Estate) -> Mapping[Access, _Part]:
 
 
 def _check_account(access: Access, part: _Part, *, accounts: Accounts, is_only: bool) -> Iterator[Finding]:
-    name = f"account {access.name}" if access.name else ""
-    place = "" if is_only else f" ({name or access.provider.profile or 'other provider'})"
-    subject = name or f"credentials{place}"
+    subject = f"account {access.name}" if access.name else "credentials"
+    place = "" if is_only else f" ({subject})"
     try:
         aws = accounts.reach(access)
-        yield Finding(subject=subject, text=f"{aws.caller} in account {aws.account}")
     except Unreachable as error:
-        aws = None
         yield Finding(subject=subject, state=MISSING, text=error.reason)
-    if access.provider.assume_role and not access.name:
-        yield _role_of_terraform(access, access.provider.assume_role, place)
-    if aws is None:
         return
+    yield Finding(subject=subject, text=f"{aws.caller} in account {aws.account}")
     needs = needs_of(part.images, part.fleets, account=aws.account)
     yield from check_policies(needs, aws=aws, home=access.region, place=place)
     yield check_ec2(part.regions, aws=aws, place=place)
@@ -90,17 +84,6 @@ def _role_of_auto_scaling(aws: Aws, region: str, place: str) -> Finding:
     remedy = "make it there: aws iam create-service-linked-role --aws-service-name autoscaling.amazonaws.com"
     text = f"{name} does not exist in account {aws.account}, and no grant on the key of the AMIs can name it"
     return Finding(subject=subject, state=MISSING, text=text, remedy=remedy)
-
-
-def _role_of_terraform(access: Access, role: AssumeRole, place: str) -> Finding:
-    """Whether the role that only Terraform assumes can be assumed."""
-    subject = f"role of Terraform{place}"
-    try:
-        with asking(access.region):
-            session = assume(role, source=open_session(profile=access.provider.profile), region=access.region)
-        return Finding(subject=subject, text=Aws(session, home=access.region).caller)
-    except OpsError as error:
-        return Finding(subject=subject, state=MISSING, text=str(error))
 
 
 def _reader_roles(fleets: Sequence[EstateFleet], accounts: Accounts) -> Iterator[Finding]:

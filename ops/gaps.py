@@ -119,7 +119,13 @@ def _remedy(declared: EstateFleet, facts: Facts) -> str:
     if facts.refresh and facts.refresh.status in ("Cancelling", "RollbackInProgress"):
         return "wait for its end"
     fleet, profile = declared.fleet, declared.provider.profile
-    preferences = {_camel(key): value for key, value in fleet.rollout.model_dump(exclude_none=True).items()}
+    rollout = fleet.rollout
+    preferences = {
+        "MinHealthyPercentage": rollout.min_healthy_percentage,
+        "MaxHealthyPercentage": rollout.max_healthy_percentage,
+        **({"InstanceWarmup": rollout.warmup.seconds} if rollout.warmup else {}),
+        "SkipMatching": rollout.skip_matching,
+    }
     command = [
         *("aws", "autoscaling", "start-instance-refresh", "--region", fleet.region),
         *(("--profile", profile) if profile else ()),
@@ -128,10 +134,6 @@ def _remedy(declared: EstateFleet, facts: Facts) -> str:
     ]
     role = access_to_fleet(declared).role
     return f"start one{f' as {role.role_arn}' if role else ''}: {shlex.join(command)}"
-
-
-def _camel(key: str) -> str:
-    return "".join(map(str.capitalize, key.split("_")))
 
 
 def _how_it_ended(refresh: Refresh) -> str:

@@ -45,7 +45,7 @@ def about_undeclared(estate: Estate, stack: str, *, out: Path, action: str) -> s
             f"{stack} is not declared any more: to {action} it, put its lines back. goldsmith destroy {stack} destroys "
             "its resources in AWS"
         )
-    if state := _left(estate, stack, states_of(estate.settings, beside=_beside(out))):
+    if state := _left(estate, stack, out=out):
         return (
             f"{stack} is not declared any more, and {state.place} still has {state.size}. To destroy them, put its "
             f"lines back, or check out a commit that has them, run goldsmith destroy {stack}, and delete the lines "
@@ -55,18 +55,22 @@ def about_undeclared(estate: Estate, stack: str, *, out: Path, action: str) -> s
     return f"unknown stack {stack!r}; {remedy}"
 
 
-def _left(estate: Estate, stack: str, states: States) -> State | None:
-    """The state of a stack that is not declared any more, if it can be read."""
+def _left(estate: Estate, stack: str, *, out: Path) -> State | None:
+    """The state of a stack that is not declared any more, if it can be read: in any of the accounts, or at a place from
+    before these were part of its key."""
     if not _may_be_a_stack(stack):
         return None
     namespace = estate.namespace
-    for prefix in (f"{namespace}/{stack}.", f"{stack}."):
-        try:
-            found = states.beginning_with(prefix)
-        except CannotLook:
-            continue
-        if ours := [state for state in found if state.namespace in (None, namespace)]:
-            return ours[0]
+    accounts = {name: [f"{namespace}/{account.id}/{stack}."] for name, account in estate.settings.accounts.items()}
+    for name, prefixes in (*accounts.items(), (None, [f"{namespace}/{stack}.", f"{stack}."])):
+        states = states_of(estate.settings, beside=_beside(out), account=name)
+        for prefix in prefixes:
+            try:
+                found = states.beginning_with(prefix)
+            except CannotLook:
+                continue
+            if ours := [state for state in found if state.namespace in (None, namespace)]:
+                return ours[0]
     return None
 
 
@@ -119,7 +123,9 @@ def has_to_move(estate: Estate, stack: str, *, out: Path, action: str) -> bool:
     """Whether a stack's state is at an old place only. Prints how to move it."""
     namespace, region = estate.namespace, estate.stacks[stack]
     states = states_of(estate.settings, beside=_beside(out), account=estate.account_of_stack(stack), region=region)
-    now, without_account = estate.state_of(stack), names.state(namespace, stack, region)
+    # the stack of a history had no account in its name either
+    before = names.history_stack(None, region) if stack in estate.histories else stack
+    now, without_account = estate.state_of(stack), names.state(namespace, before, region)
     old_places = {"the namespace": names.state_before_namespaces(stack, region)}
     if now != without_account:
         old_places["the account"] = without_account

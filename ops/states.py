@@ -58,14 +58,14 @@ class States(Protocol):
         """The states whose names begin with this. Raises `CannotLook`."""
 
 
-def states_of(settings: Settings, *, beside: Path, account: str | None = None, region: str = "") -> States:
+def states_of(settings: Settings, *, beside: Path, account: str | None, region: str | None = None) -> States:
     """The states of an estate; the folder of local ones is in the folder that `cdktf.out` is in.
 
-    Those in a bucket are read as Terraform reads them for a stack in a region of `account`. Those of other backends are
-    not read.
+    Those in a bucket are read as Terraform reads them for a stack of `account` in a region, by default the bucket's.
+    Those of other backends are not read.
     """
-    if settings.backend.s3:
-        return _InBucket(settings.backend.s3, settings.backend_access(account, region=region))
+    if s3 := settings.backend.s3:
+        return _InBucket(s3, settings.backend_access(account, region=region or s3.region))
     return _InFolder(settings.backend.local, beside) if settings.backend.local else _Elsewhere()
 
 

@@ -106,8 +106,9 @@ architecture of its base, if it does not say a system itself. A problem is repor
 `goldsmith check --explain web-prod` shows each field, its value, and where that is written; [values.md](values.md)
 shows it for two examples.
 
-Accounts are named in `settings.accounts`, and `account:` refers to them. Terraform works in an account under its role
-or profile, and in no other account. The state of a stack with an account is in a folder of that account's ID.
+Accounts are named in `settings.accounts`, and `account:` refers to them. Terraform and the commands work in an account
+under its role or profile, and in no other account. If there is only one, all images are in it. The state of a stack
+with an account is in a folder of that account's ID.
 """
 
 _CONTAINER = "images.NAME with kind: container"

@@ -206,8 +206,7 @@ def _look_up_id_elsewhere(stack: TerraformStack, declared: EstateFleet, subject:
 
 
 def _how_to_set(fleet: Fleet, images: ImageAccount | None) -> str:
-    # which account the provider reaches is not always known before a plan
-    where = " The fleet's provider must reach the account in which the image is made." if fleet.provider else ""
+    where = ""
     if images:
         where = f'${{{READS_IMAGES} ? "" : " The variable read_images is false, which is only for a destroy."}}'
     if fleet.channel == names.LATEST:

@@ -82,8 +82,8 @@ def add_provider(
         alias=alias,
         region=region,
         profile=provider.profile,
-        allowed_account_ids=list(provider.allowed_account_ids) or None,
-        assume_role=[AwsProviderAssumeRole(**role.model_dump(exclude_none=True))] if role else None,
+        allowed_account_ids=[provider.account] if provider.account else None,
+        assume_role=[AwsProviderAssumeRole(**role.arguments)] if role else None,
         default_tags=[AwsProviderDefaultTags(tags={**settings.tags, **tags})],
     )
 
@@ -102,7 +102,7 @@ def _add_backend(stack: TerraformStack, *, settings: Settings, region: str, acco
             encrypt=True,
             kms_key_id=s3.kms_key_id,
             profile=access.profile,
-            assume_role=S3BackendAssumeRoleConfig(**role.model_dump(exclude_none=True)) if role else None,
+            assume_role=S3BackendAssumeRoleConfig(**role.arguments) if role else None,
         )
         # missing in the bindings of cdktf 0.21
         stack.add_override("terraform.backend.s3.use_lockfile", s3.use_lockfile)

@@ -1,7 +1,7 @@
 """Rules of accounts: which one an image, its channels and the fleets that run it are in.
 
-They are checked as far as the configuration shows accounts: a profile or the credentials of the environment show none.
-Keys, topics, host resource groups and license configurations may be of another account, so they show nothing either.
+They are checked as far as the configuration shows accounts: the credentials of the environment show none. Keys, topics,
+host resource groups and license configurations may be of another account, so they show nothing either.
 """
 
 from collections.abc import Iterator
@@ -19,8 +19,12 @@ _Accounts = frozenset[str]
 
 
 def of_an_image(image: Image, context: Context) -> Iterator[Problem]:
-    """The `account` of an image is one of `settings.accounts`."""
+    """The `account` of an image is one of `settings.accounts`; it is required if there are any. In YAML an image is in
+    the only account if there is one."""
     yield from _known(image.account, context.settings, ("account",))
+    if image.account is None and context.settings.accounts:
+        names = " or ".join(context.settings.accounts)
+        yield Problem(("account",), "is required", remedy=f"write {names}, or one for all under defaults.images")
 
 
 def of_a_fleet(fleet: Fleet, context: Context) -> Iterator[Problem]:
@@ -34,44 +38,17 @@ def of_the_backend(settings: Settings, context: Context) -> Iterator[Problem]:
         yield from _known(settings.backend.s3.account, settings, ("backend", "s3", "account"))
 
 
-def ids(settings: Settings, context: Context) -> Iterator[Problem]:
-    """Each account has one name."""
-    names: dict[str, str] = {}
-    for name, account in settings.accounts.items():
-        if (other := names.setdefault(account.id, name)) != name:
-            rule, remedy = f"is account {other} already", "delete one, and use the name of the other"
-            yield Problem(("accounts", name, "id"), rule, shown(account.id), remedy)
-
-
-def image_of_a_fleet(fleet: Fleet, image: AmiImage, context: Context) -> Iterator[Problem]:
-    """If a fleet names its account, its image names one too: the fleet must be allowed to read the image's channels."""
-    if fleet.account and not image.account:
-        rule = f"image {image.name} names no account, so it is not known from where the fleet reads its channel"
-        remedy = f"write images.{image.name}.account"
-        yield Problem(("account",), rule, shown(fleet.account), remedy)
-
-
 def ways_into_two_accounts(fleet: Fleet, image: AmiImage, context: Context) -> Iterator[Problem]:
     """A fleet and its image are in two accounts only if a role or a profile leads into one of them: credentials of the
     environment belong to one account."""
     accounts = context.settings.accounts
     named = {name: accounts[name] for name in (fleet.account, image.account) if name in accounts}
-    if len(named) < 2 or fleet.provider or any(account.role or account.profile for account in named.values()):
+    is_one = len({account.id for account in named.values()}) < 2
+    if is_one or any(account.role or account.profile for account in named.values()):
         return
     remedy = f"write settings.accounts: {{{fleet.account}: {{id: …, role: …}}}}"
     rule = f"no role and no profile leads into this account, or into {image.account}, where the image is made"
     yield Problem(("account",), rule, shown(fleet.account), remedy)
-
-
-def provider_of_a_fleet(fleet: Fleet, image: AmiImage, context: Context) -> Iterator[Problem]:
-    """The `provider` of a fleet works in the fleet's account."""
-    account = _named(fleet.account or image.account, context.settings)
-    works = _of_provider(fleet)
-    if account and works and not account & works:
-        role = fleet.provider and fleet.provider.assume_role
-        field = ("assume_role", "role_arn") if role else ("allowed_account_ids",)
-        rule = f"must be of account {_either(account)}, which `account` names"
-        yield Problem(("provider", *field), rule, _either(works), "write another account, or delete it")
 
 
 def base(image: AmiImage, base: AmiImage, context: Context) -> Iterator[Problem]:
@@ -88,17 +65,36 @@ def dashboards(context: Context) -> Iterator[Problem]:
     first: dict[str, Image] = {}
     for image in context.images.values() if context.settings.dashboards else ():
         other = first.setdefault(image.home, image)
-        if image.account != other.account:
+        if image.account != other.account and image.account and other.account:
             rule = f"the dashboard of {image.home} is in the account of image {other.name}"
             key = ("images", image.name, "account")
-            yield Problem(key, rule, shown(image.account or "none"), "write the same account, or dashboards: false")
+            yield Problem(key, rule, shown(image.account), "write the same account, or dashboards: false")
+
+
+def names_of_one_account(context: Context) -> Iterator[Problem]:
+    """Images that are made in one account name it in the same way: they have one history of channels there."""
+    first: dict[str, Image] = {}
+    for image in context.images.values():
+        account = context.settings.accounts.get(image.account or "")
+        other = first.setdefault(account.id, image) if account else image
+        if image.account != other.account:
+            rule, key = f"is the account of image {other.name} by another name", ("images", image.name, "account")
+            yield Problem(key, rule, shown(image.account), f"write {other.account}")
 
 
 def permissions_boundary(settings: Settings, context: Context) -> Iterator[Problem]:
-    """The permissions boundary belongs to the account in which Terraform works."""
-    if arn := settings.iam.permissions_boundary:
-        place = ("iam", "permissions_boundary")
-        yield from _of_account(arn, settings.provider.accounts, place, "in which the roles are made")
+    """A permissions boundary that is an ARN belongs to each of `settings.accounts`; one that is a name needs them."""
+    boundary, place = settings.iam.permissions_boundary, ("iam", "permissions_boundary")
+    if boundary and not boundary.startswith("arn:"):
+        if not settings.accounts:
+            rule, remedy = "a name needs settings.accounts, in which the policy is", "write its ARN"
+            yield Problem(place, rule, shown(boundary), remedy)
+    elif owner := _of_arn(boundary):
+        others = [name for name, account in settings.accounts.items() if account.id not in owner]
+        if others:
+            rule = f"roles are made in {' and '.join(others)}, too, which needs a policy of its own"
+            remedy = "write its name, which it must have in each account"
+            yield Problem(place, rule, shown(boundary), remedy)
 
 
 def execution_role(image: Image, context: Context) -> Iterator[Problem]:
@@ -106,19 +102,6 @@ def execution_role(image: Image, context: Context) -> Iterator[Problem]:
     if arn := image.workflows.execution_role:
         place = ("workflows", "execution_role")
         yield from _of_account(arn, _of_roles(image, context.settings), place, "in which the image is made")
-
-
-def fleet(fleet: Fleet, image: AmiImage, context: Context) -> Iterator[Problem]:
-    """A fleet runs in the account in which its image is made, unless both name their accounts."""
-    if image.account:
-        return
-    made, runs = _of_image(image, context.settings), _of_provider(fleet)
-    if made and runs and not made & runs:
-        by_role = fleet.provider and fleet.provider.assume_role
-        field = ("assume_role", "role_arn") if by_role else ("allowed_account_ids",)
-        rule = f"a fleet runs in the account in which its image is made, {_either(made)}"
-        remedy = "name both accounts in settings.accounts, and write account: for the image and the fleet"
-        yield Problem(("provider", *field), rule, _either(runs), remedy)
 
 
 def instance_profile(fleet: Fleet, image: AmiImage, context: Context) -> Iterator[Problem]:
@@ -156,7 +139,8 @@ def _of_roles(image: Image, settings: Settings) -> _Accounts:
     """The account of the roles that are made: AWS takes only a boundary of the same one."""
     if image.account:
         return _named(image.account, settings)
-    return settings.provider.accounts or _of_arn(settings.iam.permissions_boundary)
+    boundary = settings.iam.permissions_boundary
+    return _of_arn(boundary if boundary and boundary.startswith("arn:") else None)
 
 
 def _of_image(image: AmiImage, settings: Settings) -> _Accounts:
@@ -165,14 +149,7 @@ def _of_image(image: AmiImage, settings: Settings) -> _Accounts:
 
 
 def _of_fleet(fleet: Fleet, image: AmiImage, settings: Settings) -> _Accounts:
-    if named := _named(fleet.account or image.account, settings):
-        return named
-    made, runs = _of_image(image, settings), _of_provider(fleet)
-    return runs & made or runs or made
-
-
-def _of_provider(fleet: Fleet) -> _Accounts:
-    return fleet.provider.accounts if fleet.provider else frozenset()
+    return _named(fleet.account or image.account, settings) or _of_image(image, settings)
 
 
 def _of_arn(arn: str | None) -> _Accounts:

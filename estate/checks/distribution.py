@@ -96,14 +96,14 @@ def shared_encryption(image: AmiImage, context: Context) -> Iterator[Problem]:
 
 
 def external_fleets(image: AmiImage, context: Context) -> Iterator[Problem]:
-    """`external_fleets` needs `account`, and `launch_permission` or `target_accounts`, which say whose fleets these
+    """`external_fleets` needs an account, and `launch_permission` or `target_accounts`, which say whose fleets these
     are; a public image cannot have it."""
     if not image.external_fleets:
         return
     key = ("external_fleets",)
-    if image.account is None:
-        rule = "needs account: other estates read the channels in an account that the settings name"
-        yield Problem(key, rule, remedy="write account: …, one of settings.accounts")
+    if not context.settings.accounts:
+        rule = "needs an account: other estates read the channels in an account that the settings name"
+        yield Problem(key, rule, remedy="write settings.accounts: {main: {id: …}}")
     if image.is_public:
         rule = "the channels of an image cannot be read by everybody, and launch_permission is public"
         yield Problem(key, rule, remedy="delete it, or name accounts or organizations in launch_permission")
@@ -184,17 +184,14 @@ def users_of_launch_templates(image: AmiImage, context: Context) -> Iterator[Pro
 
 def _account(image: AmiImage, settings: Settings) -> str | None:
     """The account of an image, if the configuration shows it."""
-    if image.account in settings.accounts:
-        return settings.accounts[image.account].id
-    allowed = settings.provider.allowed_account_ids
-    return allowed[0] if len(allowed) == 1 else None
+    return settings.accounts[image.account].id if image.account in settings.accounts else None
 
 
 def _accounts_of_fleets(image: AmiImage, context: Context) -> set[str]:
     """The IDs of the other accounts whose fleets run the image."""
     named = {fleet.account for fleet in context.fleets.values() if fleet.image == image.name and image.account}
     accounts = context.settings.accounts
-    return {accounts[name].id for name in named - {image.account} if name in accounts}
+    return {accounts[name].id for name in named if name in accounts} - {_account(image, context.settings)}
 
 
 def _own_account(accounts: tuple[str, ...], image: AmiImage, context: Context, key: Key) -> Iterator[Problem]:

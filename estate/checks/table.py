@@ -31,13 +31,12 @@ from estate.models.images import Image
 from estate.models.settings import Settings
 from estate.problems import Problem
 
-_ACCOUNT_OF_AN_IMAGE = ("image.account", "settings.provider", "settings.accounts")
+_ACCOUNT_OF_AN_IMAGE = ("image.account", "settings.accounts")
 """What shows the account of an image."""
 
 _OF_SETTINGS: tuple[Rule[Settings], ...] = (
     Rule(images.tokens, reads=("settings.*",)),
-    Rule(accounts.permissions_boundary, reads=("settings.iam", "settings.provider")),
-    Rule(accounts.ids, reads=("settings.accounts",)),
+    Rule(accounts.permissions_boundary, reads=("settings.iam", "settings.accounts")),
     Rule(accounts.of_the_backend, reads=("settings.backend", "settings.accounts")),
 )
 
@@ -72,7 +71,7 @@ _OF_IMAGES: tuple[Rule[Image], ...] = (
     Rule(accounts.of_an_image, reads=("image.account", "settings.accounts")),
     Rule(
         accounts.execution_role,
-        reads=("image.workflows", "image.account", "settings.provider", "settings.iam", "settings.accounts"),
+        reads=("image.workflows", "image.account", "settings.iam", "settings.accounts"),
     ),
     Rule(workflows.values, reads=("image.workflows",)),
     Rule(workflows.lengths_of_values, reads=("image.workflows",)),
@@ -120,7 +119,7 @@ _OF_AMIS: tuple[Rule[AmiImage], ...] = (
     ),
     Rule(
         distribution.external_fleets,
-        reads=("image.external_fleets", "image.account", "image.launch_permission", "image.target_accounts"),
+        reads=("image.external_fleets", "image.launch_permission", "image.target_accounts", "settings.accounts"),
     ),
     Rule(
         distribution.number_of_readers,
@@ -203,8 +202,8 @@ _OF_FLEETS: tuple[Rule[Fleet], ...] = (
 )
 
 _ACCOUNTS_OF_A_FLEET = (
-    *("fleet.provider", "fleet.account", "image.workflows", "image.account"),
-    *("settings.provider", "settings.accounts", "settings.iam"),
+    *("fleet.account", "image.workflows", "image.account"),
+    *("settings.accounts", "settings.iam"),
 )
 """What shows the account of a fleet."""
 
@@ -216,12 +215,7 @@ _OF_FLEETS_WITH_IMAGES: tuple[Rule[Fleet, AmiImage], ...] = (
     Rule(volumes.root_volume_of_a_fleet, reads=("fleet.root_volume", "image.root_volume")),
     Rule(volumes.names_of_a_fleet, reads=("fleet.volumes", "image.volumes", "image.os")),
     Rule(volumes.sizes_of_a_fleet, reads=("fleet.volumes", "image.volumes", "image.parent")),
-    Rule(accounts.image_of_a_fleet, reads=("fleet.account", "image.account")),
-    Rule(
-        accounts.ways_into_two_accounts, reads=("fleet.account", "fleet.provider", "image.account", "settings.accounts")
-    ),
-    Rule(accounts.provider_of_a_fleet, reads=_ACCOUNTS_OF_A_FLEET),
-    Rule(accounts.fleet, reads=_ACCOUNTS_OF_A_FLEET),
+    Rule(accounts.ways_into_two_accounts, reads=("fleet.account", "image.account", "settings.accounts")),
     Rule(accounts.instance_profile, reads=("fleet.instance_profile_arn", *_ACCOUNTS_OF_A_FLEET)),
     Rule(
         accounts.target_groups,
@@ -231,6 +225,7 @@ _OF_FLEETS_WITH_IMAGES: tuple[Rule[Fleet, AmiImage], ...] = (
 
 _ACROSS: tuple[Rule[()], ...] = (
     Rule(regions.settings, reads=("settings.kms_key_id", "settings.alarm_actions", "image.regions")),
+    Rule(accounts.names_of_one_account, reads=("image.account", "settings.accounts")),
     Rule(accounts.dashboards, reads=("settings.dashboards", "image.account", "image.regions")),
     Rule(bases.circles, reads=("image.parent",)),
     Rule(components.names_in_arns, reads=("image.build[]", "image.test[]")),

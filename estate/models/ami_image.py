@@ -149,8 +149,8 @@ class ImageBase(BaseModel):
     name: Annotated[SkipJsonSchema[Name], StandIn("stand-in")]
     """The key under `images:`."""
     account: Name | None = None
-    """The account in which the image is made, one of `settings.accounts`. Default: the account of
-    `settings.provider`."""
+    """The account in which the image is made, one of `settings.accounts`. Default: the only one of `settings.accounts`;
+    required if there are several. In Python it is written in either case."""
     version: MajorMinor = "1.0"
     """The recipe's major and minor version; the patch version follows from the content. Default: "1.0"."""
     description: Annotated[Text, DESCRIPTION] | None = None

@@ -2,19 +2,16 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
-    Discriminator,
     StrictBool,
-    Tag,
     model_validator,
 )
 
-from estate.models.provider import AssumeRole
 from estate.models.types import (
     FROZEN,
     BucketName,
@@ -25,26 +22,13 @@ from estate.models.types import (
     StateKey,
     exactly_one,
 )
-from estate.problems import UNSEEN, RuleError, did_you_mean, shown
+from estate.problems import RuleError, did_you_mean, shown
 
 STATE = "{state}"
 """Stands for the state of a stack in the arguments of a backend."""
 
 _OTHERS = ("azurerm", "consul", "cos", "gcs", "http", "kubernetes", "oci", "oss", "pg")
 """Terraform's other backends ("Backend block" in Terraform's documentation)."""
-
-
-def _role_or_none(value: Any) -> Any:
-    if value is None or value == "none" or isinstance(value, dict | AssumeRole):
-        return value
-    raise RuleError("must be a role to assume", got=shown(value), remedy="write {role_arn: arn:aws:iam::…}, or none")
-
-
-_RoleOrNone = Annotated[
-    Annotated[Literal["none"], Tag(f"{UNSEEN}none")] | Annotated[AssumeRole, Tag(f"{UNSEEN}role")],
-    Discriminator(lambda value: f"{UNSEEN}none" if isinstance(value, str) else f"{UNSEEN}role"),
-    BeforeValidator(_role_or_none, json_schema_input_type=Literal["none"] | AssumeRole),
-]
 
 
 class LocalBackend(BaseModel):
@@ -58,11 +42,7 @@ class LocalBackend(BaseModel):
 
 
 class S3Backend(BaseModel):
-    """Terraform's state in an existing S3 bucket, one object for each stack.
-
-    Terraform reaches the bucket with `profile` and `assume_role`, also for fleets that have a `provider` of their own:
-    that one is used for the fleet's resources, not for its state.
-    """
+    """Terraform's state in an existing S3 bucket, one object for each stack."""
 
     model_config = FROZEN
 
@@ -78,14 +58,8 @@ class S3Backend(BaseModel):
     kms_key_id: StateKey | None = None
     """The key that encrypts the state. Default: the bucket's default key."""
     account: Name | None = None
-    """The account of the bucket, one of `settings.accounts`. Default: Terraform reaches the bucket as it reaches the
-    account of the stack."""
-    profile: PlainText | None = None
-    """The profile of the shared configuration files with which Terraform reaches the bucket, or `none` for the
-    credentials of the environment. Default: the profile of `settings.provider`, if it has one."""
-    assume_role: _RoleOrNone | None = None
-    """The role with which Terraform reaches the bucket, or `none` for no role. Default: the role of
-    `settings.provider`, if it has one."""
+    """How Terraform reaches the bucket: as this one of `settings.accounts`. Default: as it reaches the account of the
+    stack."""
 
 
 class CloudBackend(BaseModel):

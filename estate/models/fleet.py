@@ -10,7 +10,6 @@ from estate.models.data_volumes import DeviceName, FleetVolume
 from estate.models.durations import Counted, Duration
 from estate.models.infrastructure import HopLimit, Placement
 from estate.models.notifications import FleetNotifications
-from estate.models.provider import Provider
 from estate.models.salvage import StandIn
 from estate.models.types import (
     FROZEN,
@@ -187,8 +186,6 @@ class Fleet(BaseModel):
     stack and a state of its own."""
     account: Name | None = None
     """The account in which the instances run, one of `settings.accounts`. Default: the account of the image."""
-    provider: Provider | None = None
-    """How Terraform reaches AWS for this fleet, in the account that owns its image. Default: as in the settings."""
     instance_type: Annotated[InstanceType, StandIn("t3.small")]
     """The instance type."""
     subnets: Annotated[

@@ -4,22 +4,35 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, StrictBool
 
+from estate.arns import Arn, partition
+from estate.limits import ARN
 from estate.models.accounts import Account
 from estate.models.backends import Backend, LocalBackend
 from estate.models.durations import Counted, Duration
-from estate.models.provider import AssumeRole, Provider
+from estate.models.provider import Provider
 from estate.models.providers import Providers
 from estate.models.salvage import StandIn
 from estate.models.types import (
     FROZEN,
     AnyArn,
     KmsKeyArn,
+    Matching,
     Name,
     Namespace,
-    PolicyArn,
     RolePath,
     Tags,
 )
+
+_POLICY = r"([A-Za-z0-9_+=,.@-]+/)*[A-Za-z0-9_+=,.@-]{1,128}"
+Boundary = Annotated[
+    str,
+    ARN,
+    Matching(
+        rf"(arn:aws[a-z-]*:iam::([0-9]{{12}}|aws):policy/)?{_POLICY}",
+        "must be a policy's name or ARN",
+        "write it as boundary, team/boundary or arn:aws:iam::123456789012:policy/boundary",
+    ),
+]
 
 
 class Iam(BaseModel):
@@ -29,8 +42,9 @@ class Iam(BaseModel):
 
     path: RolePath = "/"
     """The path of roles and instance profiles. Default: `/`."""
-    permissions_boundary: PolicyArn | None = None
-    """The permissions boundary of every role. Default: none."""
+    permissions_boundary: Boundary | None = None
+    """The permissions boundary of every role: the policy's ARN, or the name (with its path, if it has one) that the
+    policy has in each of `settings.accounts`. Default: none."""
 
 
 class Settings(BaseModel):
@@ -43,10 +57,8 @@ class Settings(BaseModel):
     backend: Backend = Backend(local=LocalBackend())
     """Where Terraform keeps its state. Default: the local folder `state`."""
     accounts: dict[Name, Account] = {}
-    """The accounts of the estate by the names that `account:` of images and fleets has. Default: everything is in the
-    account of `provider`."""
-    provider: Provider = Provider()
-    """How Terraform reaches AWS. Default: the credentials of the environment."""
+    """The accounts of the estate by the names that `account:` of images, fleets and the backend has. If there is only
+    one, all images are in it. Default: everything is in the account of the credentials of the environment."""
     providers: Providers = Providers()
     """The versions of Terraform's providers. Default: version 5.100 of AWS's provider or newer, including 6."""
     iam: Iam = Iam()
@@ -74,17 +86,18 @@ class Settings(BaseModel):
         return None if name is None else self.accounts[name]
 
     def provider_of(self, account: str | None, *, region: str) -> Provider:
-        """How Terraform works in a region of an account; without an account, as `provider` says."""
-        return self.provider if account is None else self.accounts[account].provider(region)
+        """The way into an account, for work in a region; without one, the credentials of the environment."""
+        return Provider() if account is None else self.accounts[account].provider(region)
+
+    def iam_of(self, account: str | None, *, region: str) -> Iam:
+        """What roles in an account have in common; the boundary by its ARN."""
+        boundary = self.iam.permissions_boundary
+        if account is None or boundary is None or boundary.startswith("arn:"):
+            return self.iam
+        arn = Arn(partition(region), "iam", "", self.accounts[account].id, f"policy/{boundary}")
+        return self.iam.model_copy(update={"permissions_boundary": str(arn)})
 
     def backend_access(self, account: str | None, *, region: str) -> Provider:
-        """How Terraform reaches the state of a stack in S3: as the backend says, otherwise as it reaches the account of
-        the stack."""
+        """The way to the state of a stack in S3: into the account of the backend, otherwise into that of the stack."""
         s3 = self.backend.s3
-        own = self.provider_of((s3 and s3.account) or account, region=region)
-        profile = (s3 and s3.profile) or own.profile
-        role = (s3 and s3.assume_role) or own.assume_role
-        return Provider(
-            profile=None if profile == "none" else profile,
-            assume_role=role if isinstance(role, AssumeRole) else None,
-        )
+        return self.provider_of((s3 and s3.account) or account, region=region)

@@ -210,9 +210,6 @@ AnyArn = Annotated[str, ARN, _arn("[a-z0-9-]+", "", "must be an ARN", "write it 
 RoleArn = Annotated[
     str, ARN, _arn("iam", "role/", "must be a role's ARN", "write it as arn:aws:iam::123456789012:role/…")
 ]
-PolicyArn = Annotated[
-    str, ARN, _arn("iam", "policy/", "must be a policy's ARN", "write it as arn:aws:iam::123456789012:policy/…")
-]
 InstanceProfileArn = Annotated[
     str,
     ARN,

@@ -40,7 +40,7 @@ def add_image_account(stack: TerraformStack, declared: EstateFleet) -> ImageAcco
     )
     own = declared.provider
     provider = AwsProvider(stack, "aws_images", alias="images", region=declared.fleet.region, profile=own.profile)
-    first = own.assume_role.model_dump(exclude_none=True) if own.assume_role else {}
+    first = own.assume_role.arguments if own.assume_role else {}
     fields = sorted({"role_arn", *first})
     # each role is assumed with the credentials of the one before
     reader = dict.fromkeys(fields) | {"role_arn": declared.image.reader_role}
@@ -52,6 +52,5 @@ def add_image_account(stack: TerraformStack, declared: EstateFleet) -> ImageAcco
             "content": {field: f"${{assume_role.value.{field}}}" for field in fields},
         },
     )
-    allowed = json.dumps(list(own.allowed_account_ids))
-    provider.add_override("allowed_account_ids", f'${{{READS_IMAGES} ? ["{account}"] : {allowed}}}')
+    provider.add_override("allowed_account_ids", f'${{{READS_IMAGES} ? ["{account}"] : ["{own.account}"]}}')
     return ImageAccount(account, provider)

@@ -76,5 +76,5 @@ def _instance_profile_arn(stack: TerraformStack, declared: EstateFleet) -> str:
     """The configured instance profile, or one whose role has the permissions for Systems Manager only."""
     if declared.fleet.instance_profile_arn:
         return declared.fleet.instance_profile_arn
-    name, iam = declared.names.role("fleet", declared.fleet.region), declared.settings.iam
+    name, iam = declared.names.role("fleet", declared.fleet.region), declared.iam
     return add_instance_profile(stack, name=name, statements=[MANAGED_BY_SYSTEMS_MANAGER], iam=iam).arn

@@ -62,7 +62,7 @@ def add_handoff(
         configuration=(FILE, handoff_of(scope.declared).to_json()),
         environment={PIPELINE_ARN: pipeline.arn, **({EMAILS_TOPIC: emails.arn} if emails else {})},
         statements=[*_statements(scope, pipeline), *_notify(scope, emails)],
-        iam=scope.settings.iam,
+        iam=scope.declared.iam,
         kms_key=scope.kms_key,
         dead_letters_from=[
             {

@@ -25,7 +25,7 @@ def add_infrastructure(stack: TerraformStack, scope: ImageScope) -> Imagebuilder
         stack,
         name=scope.role_name("build"),
         statements=_statements(scope),
-        iam=scope.settings.iam,
+        iam=scope.declared.iam,
     )
     infrastructure = scope.image.infrastructure
     return ImagebuilderInfrastructureConfiguration(

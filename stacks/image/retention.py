@@ -29,7 +29,7 @@ def add_retention(stack: TerraformStack, scope: ImageScope) -> None:
         name=scope.role_name("lifecycle"),
         service="imagebuilder.amazonaws.com",
         statements=_statements(scope, retention),
-        iam=scope.settings.iam,
+        iam=scope.declared.iam,
         trust_condition=for_account(scope.account),
     )
     ImagebuilderLifecyclePolicy(

@@ -87,6 +87,6 @@ def _add_role(stack: TerraformStack, scope: ImageScope, runs: Sequence[WorkflowR
         name=scope.role_name("execution"),
         service="imagebuilder.amazonaws.com",
         statements=execution_statements(runs, scope),
-        iam=scope.settings.iam,
+        iam=scope.declared.iam,
         trust_condition=for_account(scope.account),
     )

@@ -55,8 +55,10 @@ def test_is_refused_in_any_text_of_an_estate(where: str, field: str, key: str, t
 
 
 def test_is_refused_in_settings_and_where_a_number_is_expected(tmp_path: Path) -> None:
-    found = problems_in(written(tmp_path, smallest("settings", "provider: {profile: a-82e297}")))
-    assert found == f"{tmp_path}/estate.yaml:3 settings.provider.profile: {SAID}'-82e297'{REMEDY}"
+    found = problems_in(
+        written(tmp_path, smallest("settings", 'accounts: {main: {id: "111122223333", profile: a-82e297}}'))
+    )
+    assert found == f"{tmp_path}/estate.yaml:3 settings.accounts.main.profile: {SAID}'-82e297'{REMEDY}"
     for number in (
         NUMBER,
         "-188815458970875050000" + "0" * 269,

@@ -292,12 +292,6 @@ def test_a_fleet_that_can_read_its_image_is_well(
     assert lines(answer)["fleet web-dev reads image web"] == f"ok with {arn}"
 
 
-def test_the_role_that_only_terraform_assumes_is_checked_too(doctor: Callable[..., Answer], tmp_path: Path) -> None:
-    role = "provider: {assume_role: {role_arn: 'arn:aws:iam::000000000000:role/deploy'}}"
-    (tmp_path / "estate.yaml").write_text(ESTATE.replace("namespace: acme", f"namespace: acme, {role}"))
-    assert "role of Terraform" in lines(doctor())
-
-
 @pytest.mark.parametrize("options", [("--region", "eu-west-1"), ("--architecture", "arm64")])
 def test_options_of_parent_need_it(doctor: Callable[..., Answer], options: tuple[str, ...]) -> None:
     answer = doctor(*options)

@@ -67,21 +67,22 @@ def test_missing_credentials_are_one_line(shell: Shell, monkeypatch: pytest.Monk
 
 
 def test_a_profile_of_the_settings_is_used_and_named_when_it_is_not_there(shell: Shell) -> None:
-    shell.declare("web", settings="  provider: {profile: acme-dev}")
+    shell.declare("web", settings="  accounts: {dev: {id: '000000000000', profile: acme-dev}}")
     answer = shell.ops("status")
     assert answer.err == (
-        "The config profile (acme-dev) could not be found: check AWS_PROFILE and the profile in the settings, "
-        "or create it with aws configure\n"
+        "account dev (000000000000) cannot be reached: The config profile (acme-dev) could not be found: check "
+        "AWS_PROFILE and the profile in the settings, or create it with aws configure\n"
     )
     assert answer.status == 1
 
 
-def test_credentials_of_an_account_that_the_settings_do_not_allow_are_refused(shell: Shell) -> None:
-    shell.declare("web", settings='  provider: {allowed_account_ids: ["111122223333"]}')
+def test_credentials_of_another_account_than_that_of_the_settings_are_refused(shell: Shell) -> None:
+    shell.declare("web", settings="  accounts: {dev: {id: '111122223333'}}")
     answer = shell.ops("status")
     words = (
-        "these credentials belong to account 000000000000, and the settings allow only 111122223333: check "
-        "AWS_PROFILE\n"
+        "account dev (111122223333) cannot be reached: these credentials belong to account 000000000000, and "
+        "settings.accounts.dev.id is 111122223333: write its role or profile in settings.accounts.dev, or set "
+        "AWS_PROFILE to a profile of account 111122223333\n"
     )
     assert (answer.err, answer.status) == (words, 1)
 

@@ -89,6 +89,14 @@ def test_a_refresh_that_never_began_is_shown_with_the_command_that_starts_it(wor
     assert world.gaps() == []
 
 
+def test_the_command_that_starts_a_refresh_has_the_warmup(world: FleetWorld) -> None:
+    world.second_build()
+    world.declare(f"{FIELDS}\n    rollout: {{warmup: 2 minutes, skip_matching: false}}")
+    (gap,) = world.gaps()
+    preferences = '{"MinHealthyPercentage":90,"MaxHealthyPercentage":100,"InstanceWarmup":120,"SkipMatching":false}'
+    assert gap.endswith(f"--preferences '{preferences}'")
+
+
 def test_a_refresh_of_before_is_not_taken_for_one_of_the_new_version(world: FleetWorld) -> None:
     world.deploy()
     world.refresh()
@@ -188,21 +196,3 @@ def test_what_may_not_be_read_is_an_error_and_the_rest_is_shown(
     assert not [gap for gap in fleet["gaps"] if "not deployed" in gap or "no build" in gap], "which nobody knows"
     for line in answer.err.splitlines():
         assert line.startswith(f"fleet {world.fleet}: AWS ")
-
-
-def test_a_fleet_under_another_role_or_profile_says_what_cannot_be_read(world: FleetWorld) -> None:
-    role = "arn:aws:iam::111122223333:role/deploy"
-    world.declare(f"{FIELDS}\n    provider: {{profile: nowhere}}")
-    _, fleet = world.status()
-    assert fleet["errors"] == [
-        "The config profile (nowhere) could not be found: check AWS_PROFILE and the profile in the settings, or "
-        "create it with aws configure"
-    ]
-    fields = FIELDS.replace("000000000000", "111122223333")
-    world.declare(fields, settings=f"  provider: {{assume_role: {{role_arn: '{role}'}}}}")
-    answer = world.ops("status", world.fleet, "--check")
-    assert answer.err == (
-        f"these credentials belong to account 000000000000, and Terraform's role is {role}: set AWS_PROFILE to a "
-        "profile of account 111122223333, or name the account in settings.accounts\n"
-    )
-    assert (answer.out, answer.status) == ("", 1)

@@ -20,17 +20,8 @@ settings:
       use_lockfile: false
       kms_key_id: alias/state
       account: main
-      profile: state
-      assume_role: {role_arn: "arn:aws:iam::123456789012:role/state", external_id: acme, session_name: state}
   accounts:
-    main: {id: "123456789012", role: goldsmith, profile: main}
-  provider:
-    profile: tools
-    assume_role:
-      role_arn: arn:aws:iam::123456789012:role/terraform
-      external_id: acme
-      session_name: goldsmith
-    allowed_account_ids: ["123456789012"]
+    main: {id: "123456789012", role: goldsmith, profile: main, external_id: acme, session_name: goldsmith}
   iam:
     path: /goldsmith/
     permissions_boundary: arn:aws:iam::aws:policy/PowerUserAccess
@@ -180,7 +171,6 @@ fleets:
     account: main
     channel: prod
     region: us-east-1
-    provider: {profile: production}
     instance_type: c7g.large
     subnets: [subnet-0a, subnet-0b]
     security_group_ids: [sg-0a]

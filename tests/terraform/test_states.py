@@ -28,7 +28,6 @@ fleets:
     instance_type: t3.micro
     subnets: [subnet-0a1b2c3d]
     capacity: {min: 1, max: 1}
-    provider: {profile: workloads}
 """
 BUCKET = "{namespace: acme, backend: {s3: {bucket: states-to-move, region: eu-west-1}}}"
 HAS_TO_MOVE = """\
@@ -47,11 +46,12 @@ LEFT = (
     "image-web: plan uses {new}; {old}, from before the namespace was part of its key, still exists with 1 "
     "resource. If all of them are in the new state too, delete the old one\n"
 )
+OWN = 'id: "000000000000"'
 ROLE = "arn:aws:iam::000000000000:role/"
 
 
 def stacks_of(folder: Path, settings: str) -> dict[str, dict[str, Any]]:
-    """What an image and a fleet with a provider of its own become under these settings."""
+    """What an image and a fleet become under these settings."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "estate.yaml").write_text(f"settings: {settings}\n{IMAGE}{FLEET}")
     return synthesize(folder / "estate.yaml", folder / "cdktf.out")
@@ -97,27 +97,27 @@ def test_two_estates_of_one_backend_share_no_state(tmp_path: Path) -> None:
         assert keys - {None} == {
             f"{prefix}/{namespace}/{stack}.eu-west-1.tfstate"
             for namespace in ("acme", "shop")
-            for stack in ("image-web", "fleet-web-dev")
+            for stack in ("image-web", "fleet-web-dev", "history-eu-west-1")
         }
 
 
 @pytest.mark.parametrize(
-    ("backend", "provider", "expected"),
+    ("accounts", "account", "expected"),
     [
         ("", "", {}),
-        ("", f"profile: tools, assume_role: {{role_arn: {ROLE}tf}}", {"profile": "tools", "assume_role": "tf"}),
-        ("profile: states", "profile: tools", {"profile": "states"}),
-        (f"assume_role: {{role_arn: {ROLE}states}}", "profile: tools", {"profile": "tools", "assume_role": "states"}),
-        ("assume_role: none", f"profile: tools, assume_role: {{role_arn: {ROLE}tf}}", {"profile": "tools"}),
-        ("profile: none, assume_role: none", f"profile: tools, assume_role: {{role_arn: {ROLE}tf}}", {}),
+        (f"main: {{{OWN}, profile: tools, role: tf}}", "", {"profile": "tools", "assume_role": "tf"}),
+        (f"main: {{{OWN}, role: tf}}", "account: main", {"assume_role": "tf"}),
+        (f"main: {{{OWN}, role: tf}}, states: {{{OWN}, profile: states}}", "account: states", {"profile": "states"}),
+        (f"main: {{{OWN}, role: tf}}, states: {{{OWN}}}", "account: states", {}),
     ],
 )
-def test_the_bucket_is_reached_as_aws_is_unless_the_backend_says_otherwise(
-    backend: str, provider: str, expected: dict[str, str], tmp_path: Path
+def test_the_bucket_is_reached_as_the_account_of_the_stack_unless_the_backend_names_another(
+    accounts: str, account: str, expected: dict[str, str], tmp_path: Path
 ) -> None:
-    s3 = f"{{bucket: states, region: eu-west-1, {backend}}}"
-    settings = f"{{namespace: acme, backend: {{s3: {s3}}}, provider: {{{provider}}}}}"
-    for stack in stacks_of(tmp_path, settings).values():
+    s3 = f"{{bucket: states, region: eu-west-1, {account}}}"
+    settings = f"{{namespace: acme, backend: {{s3: {s3}}}, accounts: {{{accounts}}}}}\n"
+    image = "defaults: {images: {account: main}}\n" if accounts else ""
+    for stack in stacks_of(tmp_path, settings + image).values():
         found = stack["terraform"]["backend"]["s3"]
         role = found.get("assume_role", {}).get("role_arn", "").removeprefix(ROLE)
         access = {"profile": found.get("profile"), "assume_role": role}
@@ -130,9 +130,9 @@ def test_terraform_reaches_the_bucket_by_profile_and_role(
     s3 = local_aws.client("s3", region="eu-west-1")
     s3.create_bucket(Bucket="states-by-role", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     local_aws.make_role("states", account="000000000000", trusts=["000000000000"])
-    role = f"{{role_arn: {ROLE}states, external_id: acme, session_name: goldsmith}}"
-    backend = f"{{s3: {{bucket: states-by-role, region: eu-west-1, profile: states, assume_role: {role}}}}}"
-    folder = stateful(tmp_path, f"{{namespace: acme, backend: {backend}}}")
+    account = f"{{{OWN}, profile: states, role: states, external_id: acme, session_name: goldsmith}}"
+    backend = "{s3: {bucket: states-by-role, region: eu-west-1}}"
+    folder = stateful(tmp_path, f"{{namespace: acme, backend: {backend}, accounts: {{main: {account}}}}}")
     # no credentials but the profile's
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         environ.pop(name)
@@ -142,7 +142,7 @@ def test_terraform_reaches_the_bucket_by_profile_and_role(
     terraform.run("init", folder=folder, environ=environ)
     terraform.run("apply", "-auto-approve", folder=folder, environ=environ)
     (state,) = s3.list_objects_v2(Bucket="states-by-role")["Contents"]
-    assert state["Key"] == "goldsmith/acme/image-web.eu-west-1.tfstate"
+    assert state["Key"] == "goldsmith/acme/000000000000/image-web.eu-west-1.tfstate"
 
     # and so does who looks for a state at its old place
     old = "goldsmith/image-web.eu-west-1.tfstate"
@@ -266,6 +266,26 @@ def test_the_old_state_of_another_estate_is_left_to_it(environ: dict[str, str], 
         (tmp_path / "state" / "image-web.eu-west-1.tfstate").write_text(content)
         (tmp_path / "estate.yaml").write_text(f"settings: {{namespace: acme}}\n{IMAGE}")
         assert make_image(tmp_path, environ, "plan") == (0, "plan image-web\n", "")
+
+
+@pytest.mark.parametrize(
+    ("stack", "before"),
+    [("image-web", "image-web"), ("history-main-eu-west-1", "history-eu-west-1")],
+)
+def test_the_state_from_before_its_account_was_named_is_found(
+    stack: str, before: str, environ: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "estate.yaml").write_text(f"settings: {{namespace: acme, accounts: {{main: {{{OWN}}}}}}}\n{IMAGE}")
+    (tmp_path / "state" / "acme").mkdir(parents=True)
+    instance = {"attributes": {"id": "1"}}
+    state = {"version": 4, "resources": [{"mode": "managed", "type": "aws_x", "name": "x", "instances": [instance]}]}
+    (tmp_path / "state" / "acme" / f"{before}.eu-west-1.tfstate").write_text(json.dumps(state))
+    status, _, words = make_image(tmp_path, environ, "plan", stack=stack)
+    assert status == 1
+    assert "still at its place from before the account was part of its key" in words
+    place = "../../../state/acme"
+    assert f"-reconfigure -backend-config=path={place}/{before}.eu-west-1.tfstate\n" in words
+    assert words.endswith(f"-backend-config=path={place}/000000000000/{stack}.eu-west-1.tfstate\n")
 
 
 def test_a_stack_that_is_not_declared_any_more_and_still_has_a_state_is_named(

@@ -26,7 +26,7 @@ def add_reader_role(stack: TerraformStack, scope: ImageScope, *, image: AmiImage
         name=scope.role_name("reader"),
         description=f"Fleets of other accounts read the channels of image {scope.names.label}",
         path=scope.settings.iam.path,
-        permissions_boundary=scope.settings.iam.permissions_boundary,
+        permissions_boundary=scope.declared.iam.permissions_boundary,
         assume_role_policy=_trust(scope, image),
     )
     IamRolePolicy(stack, "reader_policy", name="reader", role=role.name, policy=policy(*_statements(scope, keys)))

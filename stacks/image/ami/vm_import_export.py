@@ -24,7 +24,7 @@ def add_service_role(
         name=scope.role_name(part),
         service="vmie.amazonaws.com",
         statements=[*statements, _snapshots(scope.image.home)],
-        iam=scope.settings.iam.model_copy(update={"path": "/"}),
+        iam=scope.declared.iam.model_copy(update={"path": "/"}),
         trust_condition={
             # the external ID is the same for all accounts; the other conditions exclude other accounts
             "StringEquals": {"sts:ExternalId": "vmimport", "aws:SourceAccount": scope.account},
