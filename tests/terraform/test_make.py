@@ -56,7 +56,7 @@ def test_cdktf_gets_the_stacks_and_the_options(tmp_path: Path) -> None:
 def test_an_unknown_stack_is_refused_with_the_near_ones(tmp_path: Path) -> None:
     words = "unknown stack 'image-wbe'; did you mean 'image-web'?\n"
     assert make(ESTATES["sample"], tmp_path, "plan", "image-wbe", "--") == (2, "", words)
-    words = "unknown stack '../x'; choose one of fleet-web-dev, image-web\n"
+    words = "unknown stack '../x'; choose one of fleet-web-dev, history-ap-northeast-1, image-web\n"
     assert make(ESTATES["sample"], tmp_path, "destroy", "../x", "--") == (2, "", words)
 
 
@@ -96,7 +96,11 @@ def test_a_stack_whose_lines_were_deleted_can_be_destroyed_and_does_not_stop_the
     status, printed, words = make(config, out, *planned, cdktf=cdktf, environ={**terraform_environment, "CI": "1"})
     assert (status, words) == (0, "")
     assert "2 to add, 0 to change, 0 to destroy" in printed
-    assert {folder.name for folder in (out / "stacks").iterdir()} == {"image-web", "overview-eu-west-1"}
+    assert {folder.name for folder in (out / "stacks").iterdir()} == {
+        "history-eu-west-1",
+        "image-web",
+        "overview-eu-west-1",
+    }
 
     destroyed = ("destroy", "overview-us-east-1", "--", "--auto-approve")
     status, printed, words = make(config, out, *destroyed, environ=terraform_environment)
