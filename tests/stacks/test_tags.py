@@ -101,6 +101,7 @@ def stacks() -> list[Stack]:
                 for each in estate.fleets.values()
             }
             | {f"overview-{region}": estate.settings.tags for region in estate.overviews}
+            | dict.fromkeys(estate.histories, estate.settings.tags)
         )
         made += [Stack(f"{name}/{stack}", synthesized, wanted[stack]) for stack, synthesized in reviewed(name).items()]
     return made
