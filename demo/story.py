@@ -166,6 +166,7 @@ def _destroy(world: World) -> Sequence[str]:
     world.together(partial(destroy, FLEET), partial(destroy, IMAGE))
     states = sorted((world.folder / "state" / "acme").glob("*.tfstate"))
     left = {state.name.partition(".")[0]: _resources(state) for state in states}
+    _check(bool(left.pop(HISTORY)), "the history was not kept")
     _check(left == {FLEET: [], IMAGE: []}, f"left in the states: {left}")
     pipelines = world.aws.client("imagebuilder", region=HOME).list_image_pipelines()["imagePipelineList"]
     _check(not pipelines, f"pipelines left: {pipelines}")
