@@ -146,6 +146,7 @@ class Aws:
 def open_session(*, profile: str | None = None) -> Session:
     """A session with the credentials of a profile. Default: those of the environment."""
     session = Session()
+    session.user_agent_extra = "goldsmith"  # so that CloudTrail, and tests, can tell these calls from others
     if profile:
         session.set_config_variable("profile", profile)
     return session

@@ -292,6 +292,16 @@ def test_a_fleet_that_can_read_its_image_is_well(
     assert lines(answer)["fleet web-dev reads image web"] == f"ok with {arn}"
 
 
+def test_calls_have_the_name_of_the_program_in_their_user_agent(
+    local_aws: LocalAws, doctor: Callable[..., Answer]
+) -> None:
+    local_aws.record_calls("goldsmith")
+    doctor()
+    called = {call.operation for call in local_aws.calls()}
+    local_aws.record_calls(None)
+    assert called >= {"DescribeImages", "GetCallerIdentity"}
+
+
 @pytest.mark.parametrize("options", [("--region", "eu-west-1"), ("--architecture", "arm64")])
 def test_options_of_parent_need_it(doctor: Callable[..., Answer], options: tuple[str, ...]) -> None:
     answer = doctor(*options)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from local_aws.server import LocalAws
-from scripts import terraform
 from tests.support.estates import synthesize
 from tests.support.modules import Stacks, write_modules
+from tests.support.permissions import Recorder
 
 _KINDS = {
     "component": "componentBuildVersionArn",
@@ -85,6 +85,7 @@ class AppliedEstate:
     folder: Path
     region: str
     prefix: str
+    recorder: Recorder
 
     def declare(self, estate: str, documents: Mapping[str, str]) -> Stacks:
         """Write the stacks of an estate with these documents, by their names."""
@@ -104,7 +105,7 @@ class AppliedEstate:
 
     def terraform(self, *arguments: str) -> str:
         """Standard output of Terraform."""
-        return terraform.run(*arguments, folder=self.folder / "modules", environ=self.environment)
+        return self.recorder.run(*arguments, folder=self.folder / "modules", environ=self.environment)
 
     def apply(self, *arguments: str) -> Applied:
         """Apply what is declared, and plan again."""

@@ -19,7 +19,7 @@ def write_modules(folder: Path, stacks: Stacks) -> None:
     """Write stacks below a folder as modules of a configuration whose root is there.
 
     A module has no backend. Providers move to the root; those that differ in tags only are one, with the tags of the
-    stack that comes first.
+    first stack that has most of them.
     """
     providers: dict[str, dict[str, Any]] = {}
     modules: dict[str, dict[str, Any]] = {}
@@ -28,7 +28,9 @@ def write_modules(folder: Path, stacks: Stacks) -> None:
         for provider in stack["provider"]["aws"]:
             inner = "aws" + (f".{provider['alias']}" if "alias" in provider else "")
             arguments = json.dumps({key: provider[key] for key in sorted(provider.keys() - {"alias", "default_tags"})})
-            providers.setdefault(arguments, {**provider, "alias": f"provider_{len(providers)}"})
+            kept = providers.setdefault(arguments, {**provider, "alias": f"provider_{len(providers)}"})
+            if len(_tags(provider)) > len(_tags(kept)):
+                kept["default_tags"] = provider["default_tags"]
             passed[inner] = f"aws.{providers[arguments]['alias']}"
         modules[name.replace("/", "_").replace(".", "_")] = {"source": f"./{name}", "providers": passed}
         _write(folder / name / "cdk.tf.json", _module(stack, aliases=sorted(passed.keys() - {"aws"})))
@@ -55,6 +57,12 @@ def validate(stacks: Stacks, *, folder: Path, environ: Mapping[str, str]) -> lis
         output = str(error)
     diagnostics: list[dict[str, Any]] = json.loads(output[output.index("{") :])["diagnostics"]
     return diagnostics
+
+
+def _tags(provider: Mapping[str, Any]) -> Mapping[str, str]:
+    (default,) = provider.get("default_tags", [{}])
+    tags: Mapping[str, str] = default.get("tags", {})
+    return tags
 
 
 def _module(stack: Mapping[str, Any], *, aliases: list[str]) -> dict[str, Any]:

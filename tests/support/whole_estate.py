@@ -14,6 +14,7 @@ MANAGED = f"arn:aws:imagebuilder:{HOME}:aws:workflow"
 BUILD, TEST = f"{MANAGED}/build/build-image/x.x.x", f"{MANAGED}/test/test-image/x.x.x"
 GROUP = f"arn:aws:resource-groups:{HOME}:{OWN}:group/hosts"
 CHAT = f"arn:aws:sns:{HOME}:{OWN}:chat"
+BOUNDARY = f"arn:aws:iam::{OWN}:policy/limits-of-roles"
 LETTERS = "letter for letter: ${HOME} and %{http_code}"
 COMPONENT = f"""\
 schemaVersion: 1.0
@@ -56,7 +57,12 @@ class Step:
         tags = ", ".join(f"tag{number}: value" for number in range(12))
         kms_key = f"arn:aws:kms:{HOME}:{OWN}:key/0a1b2c3d-0000-0000-0000-000000000000"
         text = f"""
-settings: {{namespace: {self.namespace}, dashboards: true, kms_key_id: "{kms_key}", tags: {{{tags}}}}}
+settings:
+  namespace: {self.namespace}
+  dashboards: true
+  kms_key_id: "{kms_key}"
+  iam: {{permissions_boundary: "{BOUNDARY}"}}
+  tags: {{{tags}}}
 images:
   desk:
     os: windows-server-2022-full
@@ -142,3 +148,48 @@ PLAIN = Step(
 {_LATER}
 """,
 )
+
+TO_CHANGED = {
+    'image-desk.aws_cloudwatch_event_target.disabled_pipeline_topic["CHAT"]'.replace("CHAT", CHAT): "deleted",
+    'image-desk.aws_cloudwatch_event_target.failed_builds_topic["CHAT"]'.replace("CHAT", CHAT): "deleted",
+    "image-desk.aws_iam_role_policy.execution_policy": "updated",
+    "image-desk.aws_iam_role_policy.function_policy": "updated",
+    "image-desk.aws_iam_role_policy.lifecycle_policy": "updated",
+    "image-desk.aws_imagebuilder_component.component_app": "created and deleted",
+    "image-desk.aws_imagebuilder_distribution_configuration.distribution": "updated",
+    "image-desk.aws_imagebuilder_image_pipeline.pipeline": "updated",
+    "image-desk.aws_imagebuilder_image_recipe.recipe": "created and deleted",
+    "image-desk.aws_imagebuilder_infrastructure_configuration.infrastructure": "updated",
+    "image-desk.aws_imagebuilder_lifecycle_policy.retention": "updated",
+    "image-desk.aws_imagebuilder_workflow.workflow_look": "created and deleted",
+    "image-desk.aws_s3_object.document_app": "created and deleted",
+    "image-desk.aws_lambda_function.function": "updated",
+    # whoever stays has no subscription to confirm again
+    'image-desk.aws_sns_topic_subscription.email["left@example.com"]': "deleted",
+    "image-kiosk.aws_iam_role.export_role": "created",
+    "image-kiosk.aws_iam_role_policy.export_policy": "created",
+    "image-kiosk.aws_imagebuilder_distribution_configuration.distribution": "updated",
+    "image-kiosk.aws_s3_bucket.exports": "created",
+    "image-kiosk.aws_s3_bucket_policy.exports_policy": "created",
+    "image-kiosk.aws_s3_bucket_public_access_block.exports_private": "created",
+    "image-kiosk.aws_s3_bucket_server_side_encryption_configuration.exports_encryption": "created",
+}
+"""What Terraform does from `FULL` to `CHANGED`, by address."""
+
+TO_PLAIN = {
+    "image-desk.aws_iam_role_policy.execution_policy": "updated",
+    "image-desk.aws_imagebuilder_component.component_app": "created and deleted",
+    "image-desk.aws_imagebuilder_image_pipeline.pipeline": "updated",
+    "image-desk.aws_imagebuilder_image_recipe.recipe": "created and deleted",
+    "image-desk.aws_imagebuilder_infrastructure_configuration.infrastructure": "updated",
+    "image-desk.aws_imagebuilder_workflow.workflow_long": "deleted",
+    "image-desk.aws_imagebuilder_workflow.workflow_look": "deleted",
+    "image-desk.aws_s3_object.document_app": "deleted",
+    "image-desk.aws_s3_object.workflow_document_long": "deleted",
+    "image-kiosk.aws_ami.parent_ami": "created and deleted",
+    "image-kiosk.aws_ebs_snapshot_import.parent_snapshot": "created and deleted",
+    "image-kiosk.aws_iam_role_policy.import_policy": "updated",
+    "image-kiosk.aws_imagebuilder_image_pipeline.pipeline": "updated",
+    "image-kiosk.aws_imagebuilder_image_recipe.recipe": "created and deleted",
+}
+"""What Terraform does from `CHANGED` to `PLAIN`, by address."""

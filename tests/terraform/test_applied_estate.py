@@ -14,11 +14,12 @@ from lambda_src.handoff.configuration import history_bucket
 from local_aws.server import LocalAws
 from scripts import terraform
 from tests.support.applied_estate import Applied, AppliedEstate, Seen
+from tests.support.permissions import Estate, Recorder, check_called
 from tests.support.whole_estate import (
     ABROAD,
+    BOUNDARY,
     BUILD,
     CHANGED,
-    CHAT,
     FULL,
     GROUP,
     HOME,
@@ -29,6 +30,8 @@ from tests.support.whole_estate import (
     PLAIN,
     STRANGER,
     TEST,
+    TO_CHANGED,
+    TO_PLAIN,
     WITHOUT_WORKFLOWS,
 )
 
@@ -43,7 +46,8 @@ def estate(
     for disk in ("noble/1.vmdk", "noble/2.vmdk"):
         s3.put_object(Bucket="disks-of-whole", Key=disk, Body=b"a disk image")
     folder = tmp_path_factory.mktemp("applied")
-    return AppliedEstate(local_aws, one_provider_environment, folder, region=HOME, prefix="whole")
+    recorder = Recorder(local_aws)
+    return AppliedEstate(local_aws, one_provider_environment, folder, region=HOME, prefix="whole", recorder=recorder)
 
 
 @pytest.fixture(scope="module")
@@ -126,45 +130,8 @@ def test_nothing_is_left_to_plan(full: Applied, changed: Applied, plain: Applied
 
 
 def test_nothing_changes_but_what_was_written_otherwise(changed: Applied, plain: Applied) -> None:
-    assert changed.actions == {
-        'image-desk.aws_cloudwatch_event_target.disabled_pipeline_topic["CHAT"]'.replace("CHAT", CHAT): "deleted",
-        'image-desk.aws_cloudwatch_event_target.failed_builds_topic["CHAT"]'.replace("CHAT", CHAT): "deleted",
-        "image-desk.aws_iam_role_policy.execution_policy": "updated",
-        "image-desk.aws_iam_role_policy.lifecycle_policy": "updated",
-        "image-desk.aws_imagebuilder_component.component_app": "created and deleted",
-        "image-desk.aws_imagebuilder_distribution_configuration.distribution": "updated",
-        "image-desk.aws_imagebuilder_image_pipeline.pipeline": "updated",
-        "image-desk.aws_imagebuilder_image_recipe.recipe": "created and deleted",
-        "image-desk.aws_imagebuilder_infrastructure_configuration.infrastructure": "updated",
-        "image-desk.aws_imagebuilder_lifecycle_policy.retention": "updated",
-        "image-desk.aws_imagebuilder_workflow.workflow_look": "created and deleted",
-        "image-desk.aws_s3_object.document_app": "created and deleted",
-        # whoever stays has no subscription to confirm again
-        'image-desk.aws_sns_topic_subscription.email["left@example.com"]': "deleted",
-        "image-kiosk.aws_iam_role.export_role": "created",
-        "image-kiosk.aws_iam_role_policy.export_policy": "created",
-        "image-kiosk.aws_imagebuilder_distribution_configuration.distribution": "updated",
-        "image-kiosk.aws_s3_bucket.exports": "created",
-        "image-kiosk.aws_s3_bucket_policy.exports_policy": "created",
-        "image-kiosk.aws_s3_bucket_public_access_block.exports_private": "created",
-        "image-kiosk.aws_s3_bucket_server_side_encryption_configuration.exports_encryption": "created",
-    }
-    assert plain.actions == {
-        "image-desk.aws_iam_role_policy.execution_policy": "updated",
-        "image-desk.aws_imagebuilder_component.component_app": "created and deleted",
-        "image-desk.aws_imagebuilder_image_pipeline.pipeline": "updated",
-        "image-desk.aws_imagebuilder_image_recipe.recipe": "created and deleted",
-        "image-desk.aws_imagebuilder_infrastructure_configuration.infrastructure": "updated",
-        "image-desk.aws_imagebuilder_workflow.workflow_long": "deleted",
-        "image-desk.aws_imagebuilder_workflow.workflow_look": "deleted",
-        "image-desk.aws_s3_object.document_app": "deleted",
-        "image-desk.aws_s3_object.workflow_document_long": "deleted",
-        "image-kiosk.aws_ami.parent_ami": "created and deleted",
-        "image-kiosk.aws_ebs_snapshot_import.parent_snapshot": "created and deleted",
-        "image-kiosk.aws_iam_role_policy.import_policy": "updated",
-        "image-kiosk.aws_imagebuilder_image_pipeline.pipeline": "updated",
-        "image-kiosk.aws_imagebuilder_image_recipe.recipe": "created and deleted",
-    }
+    assert changed.actions == TO_CHANGED
+    assert plain.actions == TO_PLAIN
 
 
 # --- Where builds run
@@ -401,3 +368,13 @@ def test_nothing_is_left_after_a_destroy(plain: Applied, destroyed: Seen, local_
     (parent,) = plain.seen.parents
     ours = [{"Name": "tag:Name", "Values": [parent["Name"]]}]
     assert local_aws.client("ec2", region=HOME).describe_snapshots(Filters=ours)["Snapshots"] == []
+
+
+# --- Permissions
+
+
+def test_policies_allow_what_was_called(destroyed: Seen, estate: AppliedEstate, request: pytest.FixtureRequest) -> None:
+    namespaces = "whole*"  # of which one step renames a resource
+    deployer = Estate(namespace=namespaces, account=OWN, boundary=BOUNDARY)
+    assert estate.recorder.refused(deployer, "images") == []
+    check_called("images-of-every-kind", estate.recorder.called(OWN), request)

@@ -13,6 +13,7 @@ from local_aws.server import LocalAws
 from scripts import terraform
 from tests.support.estates import PROJECT, synthesize
 from tests.support.handoff_world import made_history
+from tests.support.permissions import Estate, Recorder, check_called
 
 HOME, ABROAD = "eu-west-1", "eu-central-1"
 NAMESPACE = "boxes"
@@ -33,8 +34,10 @@ images:
     channels: [prod]
 """
 REPOSITORY = ", ecr_configuration: {repository_name: team/unscanned, container_tags: [web]}"
-CHANGED = ESTATE.replace("keep_newest: 20", "keep_newest: 20, image_tag_mutability: MUTABLE").replace(
-    "image_scanning_enabled: true", f"image_scanning_enabled: true{REPOSITORY}"
+CHANGED = (
+    ESTATE.replace("boxes", "boxes\n  tags: {team: web}", 1)
+    .replace("keep_newest: 20", "keep_newest: 20, image_tag_mutability: MUTABLE")
+    .replace("image_scanning_enabled: true", f"image_scanning_enabled: true{REPOSITORY}")
 )
 TEMPLATE = """\
 FROM {{{ imagebuilder:parentImage }}}
@@ -53,9 +56,10 @@ class DeployedStack:
     environment: Mapping[str, str]
     stack: Path
     synthesized: dict[str, Any]
+    recorder: Recorder
 
     def terraform(self, *arguments: str) -> str:
-        return terraform.run(*arguments, folder=self.stack, environ=self.environment)
+        return self.recorder.run(*arguments, folder=self.stack, environ=self.environment)
 
     def build(self) -> str:
         """Starts a build; gives the digest that the channel `latest` has in both regions once it is over."""
@@ -110,6 +114,7 @@ def world_of(
 ) -> Callable[..., DeployedStack]:
     """Synthesizes the estate with a template and other changes and gives the world of its stack."""
     local_aws.client("inspector2", region=HOME).enable(resourceTypes=["ECR"])
+    recorder = Recorder(local_aws)
     made_history(local_aws, image="web", region=HOME, namespace=NAMESPACE)  # which another stack makes
 
     def synthesized(template: str = TEMPLATE, estate: str = ESTATE) -> DeployedStack:
@@ -118,12 +123,14 @@ def world_of(
         (tmp_path / "config" / "Dockerfile").write_text(template)
         stacks = synthesize(tmp_path / "config", tmp_path / "cdktf.out")
         folder = tmp_path / "cdktf.out" / "stacks" / "image-web"
-        return DeployedStack(local_aws, terraform_environment, folder, stacks["image-web"])
+        return DeployedStack(local_aws, terraform_environment, folder, stacks["image-web"], recorder)
 
     return synthesized
 
 
-def test_container_image_is_created_changed_replaced_and_destroyed(world_of: Callable[..., DeployedStack]) -> None:
+def test_container_image_is_created_changed_replaced_and_destroyed(
+    world_of: Callable[..., DeployedStack], request: pytest.FixtureRequest
+) -> None:
     world = world_of()
     world.terraform("init")
     world.terraform("apply", "-auto-approve")
@@ -148,7 +155,7 @@ def test_container_image_is_created_changed_replaced_and_destroyed(world_of: Cal
     long = TEMPLATE + "#" * 20_000
     world = world_of(template=long, estate=CHANGED)
     changed = world.terraform("apply", "-auto-approve")
-    assert "Resources: 2 added, 4 changed, 1 destroyed." in changed, changed
+    assert "Resources: 2 added, 20 changed, 1 destroyed." in changed, changed
     assert {each["imageTagMutability"] for each in world.repositories().values()} == {"MUTABLE"}
     (now,) = world.recipes()
     assert now["dockerfileTemplateData"] == long, "through the bucket, letter for letter"
@@ -169,6 +176,10 @@ def test_container_image_is_created_changed_replaced_and_destroyed(world_of: Cal
     ) in " ".join(str(caught.value).split())
     world.terraform("destroy", "-auto-approve")
     assert (world.recipes(), world.repositories()) == ([], {})
+
+    account = "000000000000"
+    assert world.recorder.refused(Estate(namespace=NAMESPACE, account=account), "images") == []
+    check_called("images-of-containers", world.recorder.called(account), request)
 
 
 def check_page(world: DeployedStack, *, digest: str) -> None:

@@ -16,6 +16,7 @@ from local_aws.server import LocalAws
 from scripts import terraform
 from tests.support.estates import synthesize
 from tests.support.modules import Stacks, write_modules
+from tests.support.permissions import Estate, Recorder, check_called
 
 REGION = "eu-west-1"
 IMAGES, SHARED, COPIES = "210000000001", "210000000002", "210000000003"
@@ -44,7 +45,7 @@ fleets:
     instance_type: t3.micro
     subnets: {{tags: {{tier: elsewhere}}}}
     capacity: {{min: 1, max: 1}}
-  copied: {{<<: *fleet, account: copies}}
+  copied: {{<<: *fleet, account: copies, notifications: {{emails: [team@example.com]}}}}
   empty: {{<<: *fleet, channel: empty}}
   unshared: {{<<: *fleet, channel: old}}
   uncopied: {{<<: *fleet, channel: old, account: copies}}
@@ -62,19 +63,22 @@ class Accounts:
     folder: Path
     stacks: Stacks
     environment: Mapping[str, str]
+    recorder: Recorder
 
     def client(self, service: str, account: str) -> Any:
         return self.aws.client(service, region=REGION, account=account)
 
     def terraform_of_image(self, *arguments: str) -> str:
         folder = self.folder / "cdktf.out" / "stacks" / "image-web"
-        return terraform.run(*arguments, folder=folder, environ=self.environment)
+        return self.recorder.run(*arguments, folder=folder, environ=self.environment)
 
     def terraform(self, *arguments: str, **environment: str) -> str:
-        return terraform.run(*arguments, folder=self.folder / "fleets", environ={**self.environment, **environment})
+        environ = {**self.environment, **environment}
+        return self.recorder.run(*arguments, folder=self.folder / "fleets", environ=environ)
 
-    def declare(self, fleets: Sequence[str]) -> None:
-        write_modules(self.folder / "fleets", {fleet: self.stacks[f"fleet-{fleet}"] for fleet in fleets})
+    def declare(self, fleets: Sequence[str], *, stacks: Stacks | None = None) -> None:
+        stacks = stacks or self.stacks
+        write_modules(self.folder / "fleets", {fleet: stacks[f"fleet-{fleet}"] for fleet in fleets})
 
     def errors(self) -> list[str]:
         """The errors of a plan."""
@@ -132,9 +136,12 @@ def accounts(
     folder = tmp_path_factory.mktemp("accounts")
     (folder / "estate.yaml").write_text(ESTATE)
     stacks = synthesize(folder / "estate.yaml", folder / "cdktf.out")
-    accounts = Accounts(local_aws, folder, stacks, terraform_environment)
+    accounts = Accounts(local_aws, folder, stacks, terraform_environment, Recorder(local_aws))
     accounts.terraform_of_image("init")
-    accounts.terraform_of_image("apply", "-auto-approve", *(f"-target={address}" for address in NEEDED))
+    targets = [f"-target={address}" for address in NEEDED]
+    accounts.terraform_of_image("apply", "-auto-approve", *targets)
+    # exit status 0: nothing to do
+    accounts.terraform_of_image("plan", "-detailed-exitcode", *targets)
     return accounts
 
 
@@ -196,6 +203,17 @@ def test_fleets_run_the_shared_ami_and_the_copy(accounts: Accounts) -> None:
         for fleet in sorted(ACCEPTED)
     ]
     accounts.terraform("plan", "-destroy")
+    accounts.client("ec2", IMAGES).delete_tags(Resources=[amis[IMAGES]], Tags=[{"Key": "goldsmith:revoked"}])
+
+
+def test_fleets_get_other_tags_in_place(accounts: Accounts) -> None:
+    config = accounts.folder / "tagged.yaml"
+    config.write_text(ESTATE.replace("settings:", "settings:\n  tags: {team: web}"))
+    accounts.declare(ACCEPTED, stacks=synthesize(config, accounts.folder / "tagged.out"))
+    accounts.terraform("apply", "-auto-approve")
+    for account in (SHARED, COPIES):
+        (group,) = accounts.client("autoscaling", account).describe_auto_scaling_groups()["AutoScalingGroups"]
+        assert ("team", "web") in {(tag["Key"], tag["Value"]) for tag in group["Tags"]}
 
 
 def test_fleets_are_destroyed_although_the_stack_of_their_image_is_gone(accounts: Accounts) -> None:
@@ -204,3 +222,14 @@ def test_fleets_are_destroyed_although_the_stack_of_their_image_is_gone(accounts
         accounts.terraform("plan", "-destroy")
     accounts.terraform("destroy", "-auto-approve", TF_VAR_read_images="false")
     assert accounts.terraform("state", "list") == ""
+
+
+def test_policies_allow_what_was_called(accounts: Accounts, request: pytest.FixtureRequest) -> None:
+    recorder, role = accounts.recorder, "deployer"
+    images = Estate(namespace="elsewhere", account=IMAGES)
+    assert recorder.refused(images, "images", role=role) == []
+    check_called("images-for-other-accounts", recorder.called(IMAGES, role=role), request)
+    for account in (SHARED, COPIES):
+        fleets = Estate(namespace="elsewhere", account=account, images_account=IMAGES)
+        assert recorder.refused(fleets, "fleets", role=role) == []
+    check_called("fleets-of-other-accounts", recorder.called(SHARED, COPIES, role=role), request)

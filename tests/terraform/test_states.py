@@ -17,6 +17,7 @@ import pytest
 from local_aws.server import LocalAws
 from scripts import terraform
 from tests.support.estates import PROJECT, synthesize
+from tests.support.permissions import Estate, Recorder, check_called
 
 IMAGE = "images: {web: {os: amazon-linux-2023, build: [update-os], regions: [eu-west-1]}}\n"
 FLEET = """\
@@ -125,7 +126,7 @@ def test_the_bucket_is_reached_as_the_account_of_the_stack_unless_the_backend_na
 
 
 def test_terraform_reaches_the_bucket_by_profile_and_role(
-    local_aws: LocalAws, environ: dict[str, str], tmp_path: Path
+    local_aws: LocalAws, environ: dict[str, str], tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     s3 = local_aws.client("s3", region="eu-west-1")
     s3.create_bucket(Bucket="states-by-role", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
@@ -139,8 +140,9 @@ def test_terraform_reaches_the_bucket_by_profile_and_role(
     profiles = tmp_path / "profiles"
     profiles.write_text("[profile states]\naws_access_key_id = test\naws_secret_access_key = test\n")
     environ["AWS_CONFIG_FILE"] = str(profiles)
-    terraform.run("init", folder=folder, environ=environ)
-    terraform.run("apply", "-auto-approve", folder=folder, environ=environ)
+    recorder = Recorder(local_aws, agent="Terraform/")
+    for command in (["init"], ["apply", "-auto-approve"], ["plan", "-lock=false"]):
+        recorder.run(*command, folder=folder, environ=environ)
     (state,) = s3.list_objects_v2(Bucket="states-by-role")["Contents"]
     assert state["Key"] == "goldsmith/acme/000000000000/image-web.eu-west-1.tfstate"
 
@@ -151,6 +153,10 @@ def test_terraform_reaches_the_bucket_by_profile_and_role(
     assert make_image(tmp_path, environ, "plan")[2].startswith(
         f"image-web: its state, s3://states-by-role/{old} with 1"
     )
+
+    estate = Estate(namespace="acme", account="000000000000", state_bucket="states-by-role")
+    assert recorder.refused(estate, "states", role="states") == []
+    check_called("states", recorder.called(estate.account, role="states"), request)
 
 
 # --- Whose it is

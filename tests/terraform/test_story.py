@@ -7,6 +7,7 @@ import pytest
 from demo.story import STEPS
 from demo.world import StepFailed, World
 from local_aws.server import LocalAws
+from tests.support.permissions import Estate, Recorder
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +22,13 @@ def world(terraform_environment: Mapping[str, str], tmp_path_factory: pytest.Tem
 
 
 def test_the_story_runs_to_its_end(world: World) -> None:
-    for step in STEPS:
-        try:
-            assert step.run(world)
-        except StepFailed as error:
-            error.add_note(f"in the step: {step.title}")
-            raise
+    recorder = Recorder(world.aws)
+    with recorder.recording():
+        for step in STEPS:
+            try:
+                assert step.run(world)
+            except StepFailed as error:
+                error.add_note(f"in the step: {step.title}")
+                raise
+    # by the policies for images and fleets of one account together
+    assert recorder.refused(Estate(namespace="acme", account="000000000000"), "images", "fleets") == []
