@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from estate.account_names import take_ids
 from estate.checks.context import Context
 from estate.checks.table import problems_of
 from estate.declarations import Declarations, read_declarations
@@ -34,6 +35,7 @@ def load(path: Path) -> Estate:
     """
     folder = path if os.path.isdir(path) else path.parent
     declared, problems = collected(read_declarations(path, folder=folder))
+    take_ids(declared)
     _, elsewhere = collected(take_fields(declared))
     estate, more = collected(_read(declared, folder))
     # what is wrong with a default is said where it is written, not again for each image or fleet that takes it

@@ -33,7 +33,7 @@ from estate.models.salvage import Guess, StandIn
 from estate.models.schedule import Schedule
 from estate.models.types import (
     FROZEN,
-    AccountId,
+    AccountReference,
     AmiId,
     Distinct,
     MajorMinor,
@@ -261,7 +261,7 @@ class AmiImage(ImageBase):
     launch_permission: Permission | None = None
     """Who may launch the AMIs, in addition to the account that owns the image and the accounts of the fleets that run
     it: accounts, organizations and organizational units, or `public` for everybody. Default: nobody else."""
-    target_accounts: Annotated[tuple[AccountId, ...], Field(max_length=1535), Distinct()] = ()
+    target_accounts: Annotated[tuple[AccountReference, ...], Field(max_length=1535), Distinct()] = ()
     """Accounts that get copies of their own in every region; they own them and pay for them. Each needs the role
     `EC2ImageBuilderDistributionCrossAccountRole`, which trusts the image's account, has AWS's policy
     `Ec2ImageBuilderCrossAccountDistributionAccess` and may use the keys of the regions ("Set up cross-account AMI

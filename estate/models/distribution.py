@@ -19,7 +19,7 @@ from pydantic import BaseModel, BeforeValidator, Discriminator, Field, StrictBoo
 from estate.models.types import (
     FROZEN,
     LARGEST_INTEGER,
-    AccountId,
+    AccountReference,
     Distinct,
     KmsKeyArn,
     LaunchTemplateId,
@@ -81,7 +81,7 @@ class LaunchTemplate(BaseModel):
 
     launch_template_id: LaunchTemplateId
     """The launch template, in the region of the distribution."""
-    account_id: AccountId | None = None
+    account_id: AccountReference | None = None
     """The account that owns it: one with which the AMI is shared, or one that gets a copy. That account needs the role
     `EC2ImageBuilderDistributionCrossAccountRole` with permission to change the template, which AWS's policy for that
     role does not give. Default: the image's account."""
@@ -167,7 +167,7 @@ class LaunchPermission(BaseModel):
 
     model_config = FROZEN
 
-    accounts: Annotated[tuple[AccountId, ...], Field(max_length=1536), Distinct()] = ()
+    accounts: Annotated[tuple[AccountReference, ...], Field(max_length=1536), Distinct()] = ()
     """Accounts. Default: none."""
     organizations: Annotated[tuple[OrganizationArn, ...], Field(max_length=25), Distinct()] = ()
     """Organizations, with all their accounts. Default: none."""

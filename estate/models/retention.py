@@ -14,7 +14,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BaseModel, Field, StrictInt, model_validator
 
 from estate.models.durations import Age, Duration, ShortAge
-from estate.models.types import FROZEN, AccountId, Distinct, Region, Tags
+from estate.models.types import FROZEN, AccountReference, Distinct, Region, Tags
 from estate.problems import RuleError, shown
 
 KEEP_NEWEST = 3
@@ -47,7 +47,7 @@ class ExclusionRules(BaseModel):
     days."""
     tag_map: Annotated[Tags, AfterValidator(_plain)] = {"keep": "true"}
     """AMIs and image builds with any of these tags are kept, whoever tagged them. Default: `keep` = `true`."""
-    shared_accounts: Annotated[tuple[AccountId, ...], Field(max_length=1536), Distinct()] | None = None
+    shared_accounts: Annotated[tuple[AccountReference, ...], Field(max_length=1536), Distinct()] | None = None
     """AMIs that are shared with any of these accounts are kept; write `[]` for none. Default: the accounts of the
     image's `launch_permission`, so AMIs that the image shares with accounts are kept."""
     regions: Annotated[tuple[Region, ...], Distinct()] = ()

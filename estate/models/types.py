@@ -151,6 +151,19 @@ MajorMinor = Annotated[
     ),
 ]
 AccountId = Annotated[str, Matching(r"[0-9]{12}", "must be an account ID", "write twelve digits in quotes")]
+AccountReference = Annotated[
+    str,
+    Matching(
+        r"[0-9]{12}",
+        "must be an account ID, or a name in settings.accounts",
+        "write twelve digits in quotes, or add the account to settings.accounts",
+    ),
+    BeforeValidator(
+        lambda value: value,
+        json_schema_input_type=AccountId | Annotated[str, Matching(NAME, "must be a name in `settings.accounts`")],
+    ),
+]
+"""An account by its ID. In YAML also by its name, which `estate.account_names` has replaced before."""
 AmiId = Annotated[str, Matching(r"ami-[0-9a-f]{8,17}", "must be the ID of an AMI", "write it as ami-0a1b2c3d")]
 SubnetId = Annotated[str, Matching(r"subnet-[0-9a-f]+", "must be a subnet ID", "write it as subnet-…")]
 SecurityGroupId = Annotated[str, Matching(r"sg-[0-9a-f]+", "must be a security group ID", "write it as sg-…")]
