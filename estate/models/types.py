@@ -29,6 +29,8 @@ class Matching:
     pattern: str
     rule: str
     remedy: str = ""
+    in_yaml: str = ""
+    """The pattern in YAML, if what is written there is replaced before it gets here."""
 
     def _check(self, value: str) -> str:
         if not re.fullmatch(self.pattern, value):
@@ -39,7 +41,11 @@ class Matching:
         return core_schema.no_info_after_validator_function(self._check, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return {**handler(schema), "pattern": f"^({self.pattern})$", "$comment": self.rule.removeprefix("must be ")}
+        return {
+            **handler(schema),
+            "pattern": f"^({self.in_yaml or self.pattern})$",
+            "$comment": self.rule.removeprefix("must be "),
+        }
 
 
 @dataclass(frozen=True)
@@ -157,10 +163,7 @@ AccountReference = Annotated[
         r"[0-9]{12}",
         "must be an account ID, or a name in settings.accounts",
         "write twelve digits in quotes, or add the account to settings.accounts",
-    ),
-    BeforeValidator(
-        lambda value: value,
-        json_schema_input_type=AccountId | Annotated[str, Matching(NAME, "must be a name in `settings.accounts`")],
+        in_yaml=f"[0-9]{{12}}|{NAME}",
     ),
 ]
 """An account by its ID. In YAML also by its name, which `estate.account_names` has replaced before."""
