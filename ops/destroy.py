@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cdktf_out
@@ -16,6 +16,7 @@ from ops.errors import Interrupted, OpsError, UsageError
 from ops.precautions import about_undeclared, has_to_move, kept, report, uses
 from ops.programs import Ended, run_program
 from ops.question import check_terminal, confirm
+from ops.reader_role import variables_of_destroy
 from ops.states import CannotLook, states_of
 from scripts.terraform import cached, missing_terraform
 
@@ -30,16 +31,17 @@ def run_destroy(configuration: Configuration, stack: str, *, asks: bool, again: 
     Raises `OpsError`: when nobody confirms it, nothing is changed.
     """
     folder, is_declared = _prepare(configuration, stack, asks=asks)
+    environ = {**os.environ, **variables_of_destroy(stack, folder, environ=os.environ)}
     with tempfile.TemporaryDirectory(prefix="goldsmith-destroy-") as temporary:
         plan = str(Path(temporary) / "plan")
         try:
-            is_needed = _plan(stack, folder, plan)
+            is_needed = _plan(stack, folder, plan, environ=environ)
             if is_needed and asks:
                 confirm("Destroy all of this? It cannot be undone.", otherwise=f"{stack}: nothing was destroyed")
         except KeyboardInterrupt:
             raise Interrupted(f"{stack}: nothing was destroyed") from None
         if is_needed:
-            _apply(stack, folder, plan, again=again)
+            _apply(stack, folder, plan, environ=environ, again=again)
     if not is_declared:
         shutil.rmtree(folder)
     if not is_needed:
@@ -97,9 +99,9 @@ def _synthesize(configuration: Configuration, stack: str) -> None:
         raise OpsError(f"{stack}: nothing was destroyed, because its Terraform could not be written")
 
 
-def _plan(stack: str, folder: Path, plan: str) -> bool:
+def _plan(stack: str, folder: Path, plan: str, *, environ: Mapping[str, str]) -> bool:
     """Show Terraform's plan, and write it into a file; whether anything is to be destroyed."""
-    ended = _terraform(folder, "init", "-input=false", shows=False)
+    ended = _terraform(folder, "init", "-input=false", environ=environ, shows=False)
     _stop(ended, stack)
     if ended.status != 0:
         raise OpsError(f"{ended.output.strip()}\n{stack}: nothing was destroyed, because terraform init failed")
@@ -111,6 +113,7 @@ def _plan(stack: str, folder: Path, plan: str) -> bool:
         "-compact-warnings",
         "-detailed-exitcode",
         f"-out={plan}",
+        environ=environ,
         shows=True,
     )
     _stop(ended, stack)
@@ -119,8 +122,8 @@ def _plan(stack: str, folder: Path, plan: str) -> bool:
     return ended.status == _CHANGES
 
 
-def _apply(stack: str, folder: Path, plan: str, *, again: str) -> None:
-    ended = _terraform(folder, "apply", "-input=false", plan, shows=True)
+def _apply(stack: str, folder: Path, plan: str, *, environ: Mapping[str, str], again: str) -> None:
+    ended = _terraform(folder, "apply", "-input=false", plan, environ=environ, shows=True)
     if ended.status == 0:
         return
     rest = f"{stack} may be destroyed in part; its state has what is left: {again}"
@@ -133,8 +136,7 @@ def _stop(ended: Ended, stack: str) -> None:
         raise Interrupted(f"{stack}: nothing was destroyed")
 
 
-def _terraform(folder: Path, command: str, *arguments: str, shows: bool) -> Ended:
+def _terraform(folder: Path, command: str, *arguments: str, environ: Mapping[str, str], shows: bool) -> Ended:
     colour = () if sys.stdout.isatty() else ("-no-color",)
-    environ = {**cached(os.environ), "TF_IN_AUTOMATION": "1"}
     line: Sequence[str] = ["terraform", f"-chdir={folder}", command, *colour, *arguments]
-    return run_program(line, environ=environ, shows=shows)
+    return run_program(line, environ={**cached(environ), "TF_IN_AUTOMATION": "1"}, shows=shows)

@@ -1,7 +1,8 @@
 """`make plan`, `make deploy` and `make destroy`: checks, and then cdktf.
 
 They stop when the result would be a surprise: for a stack that is not declared, and for one whose state is still at its
-place from before namespaces were part of its key. A destroy lists what uses the stack.
+place from before namespaces were part of its key. A destroy lists what uses the stack. After a failure of a fleet whose
+image is in another account, it is said whether that account can be read, which Terraform cannot explain.
 """
 
 from __future__ import annotations
@@ -15,15 +16,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import cdktf_out
+from estate.estate import EstateFleet
+from ops.accounts import Accounts
 from ops.configuration import load_estate
 from ops.errors import OpsError, UsageError
 from ops.precautions import about_undeclared, has_to_move, kept, report, uses
+from ops.programs import run_program
+from ops.reader_role import variables_of_destroy, why_not_assumed
 
 
 def main(arguments: Sequence[str]) -> int:
     """`CDKTF plan|deploy|destroy STACK... -- OPTION...`; CDKTF is the path of the command.
 
-    The exit status, unless cdktf replaces this process.
+    The exit status, unless cdktf replaces this process. It does, unless a fleet reads another account than its own.
     """
     try:
         return _run(*arguments)
@@ -53,15 +58,40 @@ def _run(cdktf: str, action: str, *rest: str) -> int:
     to_move = [stack for stack in stacks if has_to_move(estate, stack, out=out, action=action)]
     if to_move:
         return 1
-    os.execv(cdktf, [cdktf, action, *patterns, *options])
+    command = [cdktf, action, *patterns, *options]
+    elsewhere = [
+        fleet for fleet in map(estate.fleet, estate.fleets) if fleet.is_elsewhere and fleet.names.stack in stacks
+    ]
+    if not elsewhere:
+        os.execv(cdktf, command)
+    ended = run_program(command, environ=os.environ, shows=True)
+    if ended.status != 0 and not ended.interrupted:
+        _explain(elsewhere, action=action)
+    return ended.status if ended.status >= 0 else 128 - ended.status  # killed by a signal, as shells say it
+
+
+def _explain(fleets: Sequence[EstateFleet], *, action: str) -> None:
+    """After Terraform's output, which of these fleets cannot read the account of their image, and what to do."""
+    accounts = Accounts()
+    for fleet in fleets:
+        stack = fleet.names.stack
+        try:
+            refusal = why_not_assumed(fleet, accounts=accounts)
+        except OpsError as error:
+            report(f"{stack}: {error}")
+            continue
+        if refusal:
+            other = f". goldsmith destroy {stack} does not need it" if action == "destroy" else ""
+            report(f"{stack}: {refusal.reason}, which reads the image's account: {refusal.remedy}{other}")
 
 
 def _destroy_kept(stack: str, folder: Path, options: Sequence[str]) -> int:
     """`terraform destroy` in the folder with the stack's Terraform, which is deleted after success; the exit status."""
     report(f"{stack} is not declared any more: destroying its resources in AWS with the Terraform in {folder}")
     signal.signal(signal.SIGINT, lambda *_: None)  # Terraform gets Ctrl-C too, and ends properly
+    environ = {**os.environ, **variables_of_destroy(stack, folder, environ=os.environ)}
     for command in (["init", "-input=false"], ["destroy", *options]):
-        if subprocess.call(["terraform", f"-chdir={folder}", *command]) != 0:
+        if subprocess.call(["terraform", f"-chdir={folder}", *command], env=environ) != 0:
             return 1
     shutil.rmtree(folder)
     return 0

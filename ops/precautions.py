@@ -13,7 +13,7 @@ from pathlib import Path
 
 import cdktf_out
 from estate import names
-from estate.estate import Estate, EstateImage
+from estate.estate import Estate, EstateFleet, EstateImage
 from estate.models.ami_image import AmiImage
 from estate.models.images import Image
 from estate.problems import did_you_mean
@@ -87,12 +87,17 @@ def uses(estate: Estate, stacks: Sequence[str]) -> Iterator[str]:
         stack = image.names.stack
         if stack not in stacks:
             continue
-        fleets = [fleet.name for fleet in estate.fleets.values() if fleet.image == image.image.name]
+        fleets = [fleet for fleet in map(estate.fleet, estate.fleets) if fleet.fleet.image == image.image.name]
         children = [child.name for child in image.children]
         if fleets:
             yield (
-                f"{stack}: in use by {_counted('fleet', fleets)}. Instances, AMIs and channels stay, but there will be "
-                "no new builds and no hand-off"
+                f"{stack}: in use by {_counted('fleet', [_named(fleet) for fleet in fleets])}. Instances, AMIs and "
+                "channels stay, but there will be no new builds and no hand-off"
+            )
+        if elsewhere := [fleet.fleet.name for fleet in image.fleets_elsewhere]:
+            yield (
+                f"{stack}: the plans of {_counted('fleet', elsewhere)} read its channels by a role of this stack, and "
+                "fail until the stack is deployed again"
             )
         if children:
             yield (
@@ -105,6 +110,10 @@ def uses(estate: Estate, stacks: Sequence[str]) -> Iterator[str]:
                 "be launched from these AMIs then. To keep the keys, remove the fleets of other accounts from the "
                 f"configuration and apply {stack} first"
             )
+
+
+def _named(fleet: EstateFleet) -> str:
+    return f"{fleet.fleet.name} (account {fleet.account_name})" if fleet.is_elsewhere else fleet.fleet.name
 
 
 def _makes_keys(image: EstateImage[Image]) -> bool:

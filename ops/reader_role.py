@@ -7,14 +7,23 @@ from __future__ import annotations
 
 import fnmatch
 import json
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from botocore.exceptions import ClientError
 
 from estate.estate import EstateFleet
+from estate.models.provider import AssumeRole
 from ops.accounts import Accounts
-from ops.aws import DENIED, Aws, asking
+from ops.aws import DENIED, Aws, asking, assume, open_session
 from ops.errors import OpsError
+from ops.precautions import report
+
+_VARIABLE = "TF_VAR_read_images"
+"""Whether the stack of a fleet reads the account of its image."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +58,44 @@ def why_not_assumed(fleet: EstateFleet, *, accounts: Accounts) -> Refusal | None
     return Refusal(reason=f"{who} cannot assume {role}", remedy=_remedy(fleet, who, accounts=accounts))
 
 
+def variables_of_destroy(stack: str, folder: Path, *, environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables with which Terraform destroys a stack in its folder, and reports why.
+
+    A fleet whose reader role cannot be assumed is destroyed without it. It is found out with the providers in the
+    folder, because the stack may not be declared any more.
+    """
+    role, own = _providers_in(folder)
+    if role is None or _VARIABLE in environ:
+        return {}
+    try:
+        with asking(region := own["region"]):
+            session = open_session(profile=own.get("profile"))
+            for each in own.get("assume_role", ()):
+                session = assume(AssumeRole(**each), source=session, region=region)
+        aws = Aws(session, home=region)
+        if may_assume(role, aws=aws, region=region):
+            return {}
+    except OpsError:
+        return {}  # Terraform says what is wrong
+    report(
+        f"{stack}: {aws.caller} cannot assume {role}, so the image's account is not read ({_VARIABLE}=false). The "
+        "fleet can be destroyed without it"
+    )
+    return {_VARIABLE: "false"}
+
+
+def _providers_in(folder: Path) -> tuple[str | None, dict[str, Any]]:
+    """The reader role that a stack assumes, if it does, and its own provider; see `stacks.fleet.image_account`."""
+    try:
+        stack = json.loads((folder / "cdk.tf.json").read_text())
+        providers = {each.get("alias"): each for each in stack["provider"]["aws"]}
+        roles = providers["images"]["dynamic"]["assume_role"]["for_each"]
+        reader = re.search(r"var\.read_images \? (\[.*?\]) : \[\]", roles)
+        return (json.loads(reader[1])[0]["role_arn"], providers[None]) if reader else (None, {})
+    except (OSError, ValueError, LookupError, TypeError):
+        return None, {}
+
+
 def _remedy(fleet: EstateFleet, who: str, *, accounts: Accounts) -> str:
     """What is missing, as far as the image's account shows it."""
     image = fleet.image
@@ -66,7 +113,6 @@ def _remedy(fleet: EstateFleet, who: str, *, accounts: Accounts) -> str:
 def _is_trusted(fleet: EstateFleet, *, aws: Aws, region: str) -> bool | None:
     """Whether the trust policy of the role, as the image's stack writes it, names the fleet's account and role; None if
     the role does not exist. Raises `OpsError`."""
-    named = fleet.provider.assume_role
     with asking(region):
         try:
             role = aws.iam(region).get_role(RoleName=fleet.image.reader_role.rpartition("/")[2])["Role"]
@@ -74,10 +120,14 @@ def _is_trusted(fleet: EstateFleet, *, aws: Aws, region: str) -> bool | None:
             if error.response["Error"].get("Code") == "NoSuchEntity":
                 return None
             raise
-        (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
-        if f":{fleet.account}:root" not in json.dumps(statement["Principal"]):
-            return False
-        if named is None or "Condition" not in statement:
-            return True
-        roles = statement["Condition"]["ArnLike"]["aws:PrincipalArn"]
-        return any(fnmatch.fnmatchcase(named.role_arn, each) for each in ([roles] if isinstance(roles, str) else roles))
+        return any(_trusts(each, fleet) for each in role["AssumeRolePolicyDocument"]["Statement"])
+
+
+def _trusts(statement: Mapping[str, Any], fleet: EstateFleet) -> bool:
+    """Whether a statement, of those that the image's stack writes, names the account of a fleet, and its role."""
+    if f":{fleet.account}:root" not in json.dumps(statement["Principal"]):
+        return False
+    named, roles = fleet.provider.assume_role, statement.get("Condition", {}).get("ArnLike", {}).get("aws:PrincipalArn")
+    if named is None or roles is None:
+        return True
+    return any(fnmatch.fnmatchcase(named.role_arn, each) for each in ([roles] if isinstance(roles, str) else roles))

@@ -17,6 +17,8 @@ is applied, with the credentials and the role that Terraform uses. AMIs, snapsho
 that running fleets keep their image. Ctrl-C before the answer changes nothing; after it, Terraform ends the step that
 it is in and writes its state, and the same command destroys the rest.
 
+A fleet that cannot read the account of its image any more is destroyed without it (TF_VAR_read_images=false).
+
 A stack whose lines were deleted is destroyed with its last Terraform, which a synthesis keeps in cdktf.out/removed.
 """
 

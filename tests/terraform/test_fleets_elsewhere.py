@@ -5,6 +5,7 @@ Of the image's stack only what they need is applied; the hand-off is tested else
 
 import json
 import re
+import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 from local_aws.server import LocalAws
 from scripts import terraform
-from tests.support.estates import synthesize
+from tests.support.estates import PROJECT, synthesize
 from tests.support.modules import Stacks, write_modules
 from tests.support.permissions import Estate, Recorder, check_called
 
@@ -233,3 +234,28 @@ def test_policies_allow_what_was_called(accounts: Accounts, request: pytest.Fixt
         fleets = Estate(namespace="elsewhere", account=account, images_account=IMAGES)
         assert recorder.refused(fleets, "fleets", role=role) == []
     check_called("fleets-of-other-accounts", recorder.called(SHARED, COPIES, role=role), request)
+
+
+def test_goldsmith_finds_out_that_it_has_to_destroy_a_fleet_without_its_image(accounts: Accounts) -> None:
+    """After the tests before, which destroyed the stack of the image."""
+    folder = accounts.folder / "cdktf.out" / "stacks" / "fleet-gone"
+    terraform.run("init", folder=folder, environ=accounts.environment)
+    # what needs no AWS is enough for a state
+    terraform.run(
+        "apply", "-auto-approve", "-target=terraform_data.estate", folder=folder, environ=accounts.environment
+    )
+    done = subprocess.run(
+        [str(PROJECT / "goldsmith"), "destroy", "fleet-gone", "--yes", "--config", "estate.yaml"],
+        cwd=accounts.folder,
+        env=accounts.environment,
+        capture_output=True,
+        text=True,
+    )
+    assert (
+        "/elsewhere_web_reader_eu-west-1, so the image's account is not read (TF_VAR_read_images=false)" in done.stderr
+    )
+    assert "Plan: 0 to add, 0 to change, 1 to destroy." in done.stdout
+    assert (done.stdout.splitlines()[-1], done.returncode) == (
+        "fleet-gone is destroyed; delete its lines, or the next deploy makes it again",
+        0,
+    )
