@@ -66,7 +66,7 @@ def run_status(estate: Estate, selection: Selection, *, form: Form, checks: bool
     elif form == "json":
         open_console().print(json.dumps(_members(status), indent=2, default=datetime.isoformat), soft_wrap=True)
     else:
-        _print(status, console=console, command=command)
+        _print(status, estate, console=console, command=command)
     unread = any([*(image.errors for image in status.images), *(fleet.errors for fleet in status.fleets)])
     unusable = any(image.problems for image in status.images)
     gaps = checks and (
@@ -92,10 +92,12 @@ def _members(status: Status) -> dict[str, Any]:
     }
 
 
-def _print(status: Status, *, console: Console, command: Callable[[str], str]) -> None:
+def _print(status: Status, estate: Estate, *, console: Console, command: Callable[[str], str]) -> None:
     """The tables and remarks, and once for each account, why it could not be reached."""
-    labels = {_id(access, found): access.name or "" for access, found in status.accounts.items()}
-    accounts = labels if len(set(labels.values())) > 1 else {}
+    accounts: dict[str, str] = {}
+    if len(status.accounts) > 1:
+        accounts |= {name: image.account or "" for name, image in estate.images.items()}
+        accounts |= {name: estate.fleet(name).account_name or "" for name in estate.fleets}
     elsewhere = {str(error) for error in status.unreachable}
     print_images(status.images, accounts=accounts, console=console, command=command, but=elsewhere)
     print_fleets(status.fleets, accounts=accounts, console=console, but=elsewhere)

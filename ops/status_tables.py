@@ -24,15 +24,15 @@ _COLUMNS_OF_FLEETS = ("WANTED", "TEMPLATE", "RUNNING", "LAST REFRESH")
 def print_images(
     statuses: Sequence[ImageStatus],
     *,
-    accounts: Mapping[str | None, str],
+    accounts: Mapping[str, str],
     console: Console,
     command: Callable[[str], str],
     but: Collection[str],
 ) -> None:
     """The channels of images, and remarks. `command` completes `build web` to a command line with the configuration.
 
-    `accounts` are the names of accounts by their IDs, for a column; without any there is none. Errors in `but` are not
-    printed.
+    `accounts` are the names of accounts by image and fleet, for a column; without any there is none. Errors in
+    `but` are not printed.
     """
     _print_channels(statuses, accounts=accounts, console=console)
     for status in statuses:
@@ -42,13 +42,13 @@ def print_images(
 
 
 def print_fleets(
-    statuses: Sequence[FleetStatus], *, accounts: Mapping[str | None, str], console: Console, but: Collection[str]
+    statuses: Sequence[FleetStatus], *, accounts: Mapping[str, str], console: Console, but: Collection[str]
 ) -> None:
     """What fleets should run and what they run, and one line for each gap; `accounts` and `but` as for images."""
     table = _table("FLEET", *_account_title(accounts), "REGION", "CHANNEL", *_COLUMNS_OF_FLEETS)
     for status in statuses:
         behind = "yellow" if status.gaps else ""
-        account = [accounts[status.account]] if accounts else []
+        account = [accounts[status.fleet]] if accounts else []
         where = [*account, status.region, f"{status.image}@{status.channel}"]
         table.add_row(Text(status.fleet, "bold"), *where, *(Text(cell, behind) for cell in _fleet_cells(status)))
     if table.row_count:
@@ -67,7 +67,7 @@ def _print_errors(subject: str, errors: Sequence[str], *, but: Collection[str]) 
             print(f"{subject}: {error}", file=sys.stderr)
 
 
-def _account_title(accounts: Mapping[str | None, str]) -> tuple[str, ...]:
+def _account_title(accounts: Mapping[str, str]) -> tuple[str, ...]:
     return ("ACCOUNT",) if accounts else ()
 
 
@@ -97,7 +97,7 @@ def _table(*titles: str) -> Table:
     return table
 
 
-def _print_channels(statuses: Sequence[ImageStatus], *, accounts: Mapping[str | None, str], console: Console) -> None:
+def _print_channels(statuses: Sequence[ImageStatus], *, accounts: Mapping[str, str], console: Console) -> None:
     """On a terminal, image, account and region are shown once. In a pipe, every line has all cells."""
     table = _table("IMAGE", *_account_title(accounts), "REGION", "CHANNEL", "VALUE", "AGE", "BUILD")
     now = datetime.now(UTC)
@@ -105,7 +105,7 @@ def _print_channels(statuses: Sequence[ImageStatus], *, accounts: Mapping[str | 
         above: tuple[str, str] = "", ""
         for row in status.channels:
             image, region = status.image, row.region
-            account = [accounts[status.account]] if accounts else []
+            account = [accounts[status.image]] if accounts else []
             if console.is_terminal:
                 account = [""] * len(account) if image == above[0] else account
                 image, region = ("" if image == above[0] else image), ("" if region == above[1] else region)
