@@ -93,12 +93,13 @@ class Estate:
         """What these policies together do not allow of these calls, as lines."""
         statements = [each for name in policies for each in json.loads(self.policy(name))["Statement"]]
         policy = json.dumps({"Statement": [{**statement, "Principal": "*"} for statement in statements]})
-        needed = {(need.action, need.resource): (need, call) for call in calls for need in needs_of(call)}
-        return sorted(
+        needed = {f"{need}": (need, call) for call in calls for need in needs_of(call)}
+        lines = {
             f"{need.action} on {need.resource} ({call.service} {call.operation})"
             for need, call in needed.values()
             if not allows(policy, self._request(need, call))
-        )
+        }
+        return sorted(lines)
 
     def _request(self, need: Need, call: Call) -> Request:
         account = call.caller.split(":")[4]
