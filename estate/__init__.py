@@ -10,6 +10,7 @@ from estate.load import assemble, load
 from estate.models.ami_image import AmiImage, ComponentUse
 from estate.models.container_image import ContainerImage
 from estate.models.durations import Duration
+from estate.models.external_image import External, ExternalImage
 from estate.models.fleet import Capacity, Fleet, Subnets
 from estate.models.settings import Settings
 from estate.problems import EstateError, Problem
@@ -22,6 +23,8 @@ __all__ = [
     "Duration",
     "Estate",
     "EstateError",
+    "External",
+    "ExternalImage",
     "Fleet",
     "Problem",
     "Settings",

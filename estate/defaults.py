@@ -40,6 +40,8 @@ def take_fields(declared: Declarations) -> Checked[None]:
             declared.sections[section].clear()
             declared.is_complete = False
     for name, value in images.items():
+        if isinstance(value, dict) and "external" in value:
+            continue  # nothing is made for it
         model: type[BaseModel] = ContainerImage if isinstance(value, dict) and "kind" in value else AmiImage
         fields = _known(defaults.get("images"), _OF_IMAGES & model.model_fields.keys())
         images[name] = _with(value, fields, ("defaults", "images"), ("images", name), declared)
@@ -86,7 +88,9 @@ def _take_account(declared: Declarations) -> None:
         return
     (account,) = accounts
     for name, image in declared.sections["images"].items():
-        if isinstance(image, dict) and "account" not in image:
+        if isinstance(image, dict) and isinstance(external := image.get("external"), dict):
+            declared.sections["images"][name] = {**image, "external": {"account": account, **external}}
+        elif isinstance(image, dict) and "account" not in image and "external" not in image:
             declared.sections["images"][name] = {**image, "account": account}
             declared.origins["images", name, "account"] = ("settings", "accounts", account)
 

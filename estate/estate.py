@@ -13,8 +13,9 @@ from estate.arns import arn_in
 from estate.catalogue.operating_systems import Platform
 from estate.component_documents.document import Document
 from estate.models.ami_image import AmiImage
+from estate.models.external_image import ExternalImage
 from estate.models.fleet import Fleet
-from estate.models.images import Image, by_kind
+from estate.models.images import FleetImage, Image, by_kind
 from estate.models.provider import Provider
 from estate.models.settings import Iam, Settings
 from estate.names import FleetNames, ImageNames
@@ -22,6 +23,7 @@ from estate.workflow_documents.actions import Stage
 from estate.workflow_documents.document import WorkflowDocument
 
 Kind = TypeVar("Kind", bound=Image, covariant=True)
+AnyKind = TypeVar("AnyKind", bound=Image | ExternalImage, covariant=True)
 
 
 class Estate(BaseModel):
@@ -35,7 +37,9 @@ class Estate(BaseModel):
     settings: Settings
     """Settings of the whole estate."""
     images: dict[str, Image] = {}
-    """Golden images by name."""
+    """The golden images that the estate makes, by name."""
+    external_images: dict[str, ExternalImage] = {}
+    """Images of other estates, by name."""
     fleets: dict[str, Fleet] = {}
     """Fleets by name."""
     documents: SkipJsonSchema[Mapping[tuple[str, Platform], Document]] = Field(default={}, exclude=True)
@@ -55,8 +59,13 @@ class Estate(BaseModel):
         """The images that are AMIs."""
         return by_kind(self.images)[0]
 
+    @cached_property
+    def fleet_images(self) -> dict[str, FleetImage]:
+        """The images that fleets can run, those of other estates included."""
+        return {**self.amis, **self.external_images}
+
     def image(self, name: str) -> "EstateImage[Image]":
-        """An image by its name. Raises `KeyError`."""
+        """An image that the estate makes, by its name. Raises `KeyError`."""
         return EstateImage(self, self.images[name])
 
     def fleet(self, name: str) -> "EstateFleet":
@@ -107,16 +116,24 @@ class Estate(BaseModel):
 
 
 @dataclass(frozen=True)
-class EstateImage(Generic[Kind]):
-    """An image in its estate: what follows from both, such as its names, tags and parameters."""
+class NamedImage(Generic[AnyKind]):
+    """An image that the estate makes or knows: what follows from its names in AWS."""
 
     estate: Estate
-    image: Kind
+    image: AnyKind
+
+    @property
+    def is_external(self) -> bool:
+        """Whether another estate makes it."""
+        return isinstance(self.image, ExternalImage)
 
     @cached_property
     def names(self) -> ImageNames:
         """The names of what belongs to it."""
-        return ImageNames(self.estate.namespace, self.image.name)
+        external = self.image.external if isinstance(self.image, ExternalImage) else None
+        if external is None:
+            return ImageNames(self.estate.namespace, self.image.name)
+        return ImageNames(external.namespace, external.name or self.image.name)
 
     @property
     def settings(self) -> Settings:
@@ -128,6 +145,44 @@ class EstateImage(Generic[Kind]):
         """The ID of the account in which it is made; None where `account:` does not name one."""
         account = self.settings.account(self.image.account)
         return account.id if account else None
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The SSM parameter of each channel."""
+        return {channel: self.names.parameter(channel) for channel in (names.LATEST, *self.image.channels)}
+
+    @property
+    def repository(self) -> str | None:
+        """The ECR repository that a container image is pushed to; None for an AMI."""
+        if isinstance(self.image, ExternalImage):
+            return None
+        return self.image.repository_name(namespace=self.estate.namespace)
+
+    @property
+    def reader_role(self) -> str:
+        """The ARN of the role with which fleets of other accounts read its channels."""
+        external = self.image.external if isinstance(self.image, ExternalImage) else None
+        path, name = (
+            external.iam_path if external else self.settings.iam.path,
+            self.names.role("reader", self.image.home),
+        )
+        return self.arn("iam", f"role{path}{name}", account=self.account or "", region="")
+
+    def arn(self, service: str, resource: str, *, account: str = "", region: str | None = None) -> str:
+        """An ARN in the image's partition; of the home region, unless another one, or none, is given."""
+        return arn_in(self.image.home, service, resource, account=account, region=region)
+
+    def image_builder_arn(self, kind: str, *, account: str, name: str | None = None) -> str:
+        """The ARN, without a version, of a resource of Image Builder: `image-pipeline`, `image`, `component`.
+
+        By default the resource has the image's own name.
+        """
+        return self.arn("imagebuilder", f"{kind}/{names.in_arn(name or self.names.image_builder)}", account=account)
+
+
+@dataclass(frozen=True)
+class EstateImage(NamedImage[Kind]):
+    """An image in its estate, which makes it: what follows from both, such as its tags and who runs it."""
 
     @property
     def provider(self) -> Provider:
@@ -158,42 +213,19 @@ class EstateImage(Generic[Kind]):
         return {**self.settings.tags, **self.image.tags, **self.names.owner_tag}
 
     @property
-    def parameters(self) -> dict[str, str]:
-        """The SSM parameter of each channel."""
-        return {channel: self.names.parameter(channel) for channel in (names.LATEST, *self.image.channels)}
-
-    @property
     def parent(self) -> str | None:
         """The parent image as Image Builder takes it."""
+        base = self.image.base if isinstance(self.image, AmiImage) else None
+        if base and base.image in self.estate.external_images:
+            names_there = NamedImage(self.estate, self.estate.external_images[base.image]).names
+            return f"ssm:{names_there.parameter(base.channel)}"
         return self.image.parent_reference(namespace=self.estate.namespace)
-
-    @property
-    def repository(self) -> str | None:
-        """The ECR repository that a container image is pushed to; None for an AMI."""
-        return self.image.repository_name(namespace=self.estate.namespace)
 
     @property
     def children(self) -> tuple[Image, ...]:
         """The images that are built on this one."""
         images = (self.estate.image(name) for name in self.estate.images)
         return tuple(each.image for each in images if (each.parent or "").startswith(f"ssm:{self.names.path}/"))
-
-    @property
-    def reader_role(self) -> str:
-        """The ARN of the role with which fleets of other accounts read its channels."""
-        name = self.names.role("reader", self.image.home)
-        return self.arn("iam", f"role{self.settings.iam.path}{name}", account=self.account or "", region="")
-
-    def arn(self, service: str, resource: str, *, account: str = "", region: str | None = None) -> str:
-        """An ARN in the image's partition; of the home region, unless another one, or none, is given."""
-        return arn_in(self.image.home, service, resource, account=account, region=region)
-
-    def image_builder_arn(self, kind: str, *, account: str, name: str | None = None) -> str:
-        """The ARN, without a version, of a resource of Image Builder: `image-pipeline`, `image`, `component`.
-
-        By default the resource has the image's own name.
-        """
-        return self.arn("imagebuilder", f"{kind}/{names.in_arn(name or self.names.image_builder)}", account=account)
 
 
 @dataclass(frozen=True)
@@ -245,9 +277,9 @@ class EstateFleet:
         return self.settings.iam_of(self.account_name, region=self.fleet.region)
 
     @property
-    def image(self) -> EstateImage[AmiImage]:
+    def image(self) -> NamedImage[FleetImage]:
         """The image that it runs."""
-        return EstateImage(self.estate, self.estate.amis[self.fleet.image])
+        return NamedImage(self.estate, self.estate.fleet_images[self.fleet.image])
 
     @cached_property
     def tags(self) -> dict[str, str]:

@@ -17,6 +17,7 @@ from estate.estate import Estate
 from estate.files import read_named
 from estate.models.ami_image import AmiImage
 from estate.models.container_image import ContainerImage
+from estate.models.external_image import ExternalImage
 from estate.models.fleet import Fleet
 from estate.models.images import Image
 from estate.models.salvage import model_of
@@ -25,7 +26,7 @@ from estate.problems import Checked, EstateError, Key, Problem, Words, collected
 from estate.yaml import as_text
 
 _Kind = Callable[[Any, Key], type[BaseModel] | Problem]
-_Named = TypeVar("_Named", AmiImage | ContainerImage, Fleet)
+_Named = TypeVar("_Named", Image | ExternalImage, Fleet)
 
 
 def load(path: Path) -> Estate:
@@ -66,10 +67,11 @@ def explain(path: Path, name: str) -> list[WrittenField]:
     estate = load(path)
     declared, _ = collected(read_declarations(path, folder=folder))
     collected(take_fields(declared))
-    section = "images" if name in estate.images else "fleets"
-    model: Image | Fleet | None = estate.images.get(name) or estate.fleets.get(name)
+    images = {**estate.images, **estate.external_images}
+    section = "images" if name in images else "fleets"
+    model: Image | ExternalImage | Fleet | None = images.get(name) or estate.fleets.get(name)
     if model is None:
-        known = [*estate.images, *estate.fleets]
+        known = [*images, *estate.fleets]
         raise EstateError([Problem((), "no image or fleet has this name", shown(name), did_you_mean(name, known))])
     values = model.model_dump(mode="json", by_alias=True, exclude={"name"})
     fields = []
@@ -83,7 +85,11 @@ def explain(path: Path, name: str) -> list[WrittenField]:
 
 
 def assemble(
-    *, settings: Settings, images: Iterable[Image] = (), fleets: Iterable[Fleet] = (), folder: Path = Path()
+    *,
+    settings: Settings,
+    images: Iterable[Image | ExternalImage] = (),
+    fleets: Iterable[Fleet] = (),
+    folder: Path = Path(),
 ) -> Estate:
     """The same estate from models made in Python; paths of documents start at `folder`.
 
@@ -104,7 +110,9 @@ def _read(declared: Declarations, folder: Path) -> Checked[Estate]:
     return (yield from _checked(settings, images, fleets, names, folder, broken))
 
 
-def _assembled(settings: Settings, images: Iterable[Image], fleets: Iterable[Fleet], folder: Path) -> Checked[Estate]:
+def _assembled(
+    settings: Settings, images: Iterable[Image | ExternalImage], fleets: Iterable[Fleet], folder: Path
+) -> Checked[Estate]:
     images_by_name = yield from _by_name("images", images)
     fleets_by_name = yield from _by_name("fleets", fleets)
     names = Words(images_by_name)
@@ -113,18 +121,21 @@ def _assembled(settings: Settings, images: Iterable[Image], fleets: Iterable[Fle
 
 def _checked(
     settings: Settings,
-    images: Mapping[str, Image],
+    every: Mapping[str, Image | ExternalImage],
     fleets: Mapping[str, Fleet],
     names: Words | None,
     folder: Path,
     broken: Set[Key] = frozenset(),
 ) -> Checked[Estate]:
-    """The estate, whose rules are checked; with stand-ins in the fields that are `broken`."""
+    """The estate, whose rules are checked; with stand-ins in the fields that are `broken`. `every` are all images."""
+    images = {name: image for name, image in every.items() if not isinstance(image, ExternalImage)}
+    external_images = {name: image for name, image in every.items() if isinstance(image, ExternalImage)}
     files = yield from read_named(images.values(), folder=folder, broken=broken)
-    yield from problems_of(Context(settings, images, fleets, files, names, broken))
+    yield from problems_of(Context(settings, images, external_images, fleets, files, names, broken))
     return Estate(
         settings=settings,
-        images=dict(images),
+        images=images,
+        external_images=external_images,
         fleets=dict(fleets),
         documents=files.documents,
         dockerfiles=files.dockerfiles,
@@ -165,6 +176,8 @@ def _models(section: str, kind: _Kind, declared: Declarations) -> Checked[tuple[
 
 
 def _kind_of_image(value: Any, key: Key) -> type[BaseModel] | Problem:
+    if isinstance(value, dict) and "external" in value:
+        return ExternalImage
     if not isinstance(value, dict) or "kind" not in value:
         return AmiImage
     if (kind := value["kind"]) == "container":

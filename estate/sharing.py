@@ -1,7 +1,8 @@
 """Which other accounts use an image's AMIs, and the KMS keys that let them."""
 
-from estate.estate import EstateImage
+from estate.estate import EstateFleet, EstateImage, NamedImage
 from estate.models.ami_image import AmiImage
+from estate.models.images import FleetImage
 
 
 def launch_accounts(declared: EstateImage[AmiImage], region: str) -> tuple[str, ...]:
@@ -37,8 +38,19 @@ def key_of(declared: EstateImage[AmiImage], region: str) -> str | None:
     configured = declared.image.distribution_in(region).kms_key_id
     if configured or not key_users(declared, region):
         return configured
-    alias = f"alias/{declared.names.ami_key_alias}"
-    return declared.arn("kms", alias, account=declared.account or "", region=region)
+    return _alias(declared, region)
+
+
+def key_for(fleet: EstateFleet) -> str | None:
+    """The ARN of the key on which a fleet needs a grant, or the alias of the one that the stack of its image makes.
+
+    None for a fleet of the image's account, where Auto Scaling may use the key by its policy, and for an image that is
+    not encrypted.
+    """
+    image, region = fleet.image, fleet.fleet.region
+    if not fleet.is_elsewhere or not _is_encrypted(image.image, region):
+        return None
+    return image.image.distribution_in(region).kms_key_id or _alias(image, region)
 
 
 def key_users(declared: EstateImage[AmiImage], region: str) -> tuple[str, ...]:
@@ -53,6 +65,10 @@ def key_users(declared: EstateImage[AmiImage], region: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*fleets, *launch_accounts(declared, region), *image.target_accounts)))
 
 
-def is_encrypted(image: AmiImage, region: str) -> bool:
-    """Whether the AMIs of a region are encrypted."""
+def _alias(declared: NamedImage[FleetImage], region: str) -> str:
+    alias = f"alias/{declared.names.ami_key_alias}"
+    return declared.arn("kms", alias, account=declared.account or "", region=region)
+
+
+def _is_encrypted(image: FleetImage, region: str) -> bool:
     return image.root_volume.encrypted or image.distribution_in(region).kms_key_id is not None

@@ -31,6 +31,8 @@ class Access:
     """How Terraform gets in."""
     region: str = field(compare=False)
     """Where it is asked who the credentials belong to."""
+    through: Access | None = None
+    """The account whose credentials assume the role. Default: those of the profile or the environment do."""
 
     @property
     def account(self) -> str | None:
@@ -96,7 +98,8 @@ class Accounts:
     def _enter(self, access: Access) -> Aws | Unreachable:
         try:
             with asking(access.region):
-                session = self._source(access.provider.profile)
+                through = self.reach(access.through) if access.through else None
+                session = through.session if through else self._source(access.provider.profile)
                 if access.role:
                     session = assume(access.role, source=session, region=access.region)
             aws = Aws(session, home=access.region)
@@ -129,6 +132,21 @@ def access_to_image(declared: EstateImage[Image]) -> Access:
 def access_to_fleet(declared: EstateFleet) -> Access:
     """The way into the account of a fleet."""
     return Access(name=declared.account_name, provider=declared.provider, region=declared.fleet.region)
+
+
+def access_to_image_of(fleet: EstateFleet) -> Access:
+    """The way into the account of the image of a fleet.
+
+    If another estate makes the image, it is the fleet's own way and then the reader role, where that is needed.
+    """
+    name, own, image = fleet.fleet.image, access_to_fleet(fleet), fleet.image
+    if not image.is_external:
+        return access_to_image(fleet.estate.image(name))
+    if not fleet.is_elsewhere:
+        return own
+    role = AssumeRole(role_arn=image.reader_role)
+    provider = Provider(profile=own.provider.profile, assume_role=role, account=image.account)
+    return Access(name=image.image.account, provider=provider, region=own.region, through=own)
 
 
 def usable(found: Aws | Unreachable) -> Aws:

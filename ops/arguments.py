@@ -6,9 +6,13 @@ import argparse
 import shlex
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from estate.problems import did_you_mean
 from ops.errors import UsageError
+
+if TYPE_CHECKING:  # with pydantic, which the help does not need
+    from estate.estate import Estate
 
 Commands = argparse._SubParsersAction  # argparse has no public name for it
 
@@ -116,6 +120,18 @@ def same_configuration(arguments: argparse.Namespace) -> Callable[[str], str]:
     """Completes `build web` to a command line with the same configuration."""
     config = f" --config {shlex.quote(str(arguments.config))}" if arguments.config else ""
     return lambda text: f"goldsmith {text}{config}"
+
+
+def check_image(name: str, estate: Estate) -> None:
+    """Raises `UsageError` for a name that is not one of the images that the estate makes."""
+    if image := estate.external_images.get(name):
+        external = image.external
+        where = f", in account {external.account}" if external.account else ""
+        raise UsageError(
+            f"{name} is image {external.name or name} of the estate {external.namespace}{where}, which builds it and "
+            "moves its channels: use the configuration of that estate"
+        )
+    check_names([name], estate.images, kind="image")
 
 
 def check_names(names: Sequence[str], known: Collection[str], *, kind: str) -> None:

@@ -81,6 +81,11 @@ class Aws:
         self._home = home
         self._clients: dict[tuple[str, str], Any] = {}
 
+    @property
+    def session(self) -> Session:
+        """The session, for the credentials of a role that it assumes."""
+        return self._session
+
     @cached_property
     def caller(self) -> str:
         """The ARN of the user or of the role's session that the credentials belong to. Raises `OpsError`."""

@@ -156,7 +156,8 @@ def _read_ami_elsewhere(facts: Facts, declared: EstateFleet, *, here: Aws, image
     assert facts.channel
     shared, region = facts.channel.value, declared.fleet.region
     place, stack = f"account {here.account} and {region}", declared.image.names.stack
-    remedy = f"apply {stack}, build the image, and move the channel"
+    estate = f"the estate {declared.image.names.namespace} has to " if declared.image.is_external else ""
+    remedy = f"{estate}apply {stack}, build the image, and move the channel"
     facts.ami = None
     if not declared.runs_copy:
         if shared in read_amis([shared], aws=here, region=region):

@@ -103,7 +103,7 @@ class ImageReading:
 
     def __init__(self, image: EstateImage[Image], *, aws: Aws, pool: Executor) -> None:
         """Raises `OpsError` when AWS does not accept the credentials."""
-        self._aws = aws
+        self._declared, self._aws = image, aws
         self._pipeline = pipeline = Pipeline(declared=image, account=aws.account)
         self._builds = pool.submit(_read_builds, pipeline, aws)
         self._regions = {region: pool.submit(_read_region, pipeline, aws, region) for region in image.image.regions}
@@ -154,7 +154,7 @@ class ImageReading:
         pipeline, now = self._pipeline, datetime.now(UTC)
         if (home := _result(self._regions[pipeline.image.home], errors)) is None:
             return ()
-        configuration = handoff_of(pipeline.declared)
+        configuration = handoff_of(self._declared)
         return channel_gaps(
             ChannelFacts(
                 image=pipeline.image.name,

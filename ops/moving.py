@@ -111,6 +111,7 @@ class Outcome:
 class Mover:
     """Looks at one image and moves its channels, with credentials of its account."""
 
+    declared: EstateImage[Image]
     pipeline: Pipeline
     aws: Aws
 
@@ -118,11 +119,11 @@ class Mover:
     def of(declared: EstateImage[Image], accounts: Accounts) -> Mover:
         """For an image, in its account. Raises `Unreachable`."""
         aws = accounts.of_image(declared)
-        return Mover(pipeline=Pipeline(declared=declared, account=aws.account), aws=aws)
+        return Mover(declared=declared, pipeline=Pipeline(declared=declared, account=aws.account), aws=aws)
 
     def open_run(self) -> Run:
         """A run that has not read anything yet. Raises `OpsError`."""
-        declared, aws = self.pipeline.declared, self.aws
+        declared, aws = self.declared, self.aws
         home, regions = declared.image.home, declared.image.regions
         bucket = history_bucket(declared.names.namespace, account=self.pipeline.account, region=home)
         targets = (Target(region, self.pipeline.outputs(region, aws=aws), aws.ssm(region)) for region in regions)

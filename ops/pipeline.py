@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 
 from botocore.exceptions import ClientError
 
-from estate.estate import EstateImage
+from estate.estate import NamedImage
+from estate.models.external_image import ExternalImage
 from estate.models.images import Image
 from lambda_src.handoff.outputs import Amis, Containers, Outputs
 from ops.aws import Aws, asking
@@ -18,13 +19,13 @@ from ops.errors import OpsError
 
 @dataclass(frozen=True, kw_only=True)
 class Pipeline:
-    """The pipeline of an image of the estate, deployed or not."""
+    """The pipeline of an image of this estate or of another one, deployed or not."""
 
-    declared: EstateImage[Image]
+    declared: NamedImage[Image | ExternalImage]
     account: str
 
     @property
-    def image(self) -> Image:
+    def image(self) -> Image | ExternalImage:
         """The image as it is configured."""
         return self.declared.image
 
@@ -76,7 +77,7 @@ class Pipeline:
         return f"{self.declared.image_builder_arn('image', account=self.account)}/{build}"
 
 
-def is_build_of(image: EstateImage[Image], build_arn: str) -> bool:
+def is_build_of(image: NamedImage[Image | ExternalImage], build_arn: str) -> bool:
     """Whether a build is a build of an image, in any account and region."""
     return re.fullmatch(f"{image.names.build_pattern}[0-9./]+", build_arn) is not None
 

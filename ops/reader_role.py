@@ -99,10 +99,16 @@ def _providers_in(folder: Path) -> tuple[str | None, dict[str, Any]]:
 def _remedy(fleet: EstateFleet, who: str, *, accounts: Accounts) -> str:
     """What is missing, as far as the image's account shows it."""
     image = fleet.image
+    if image.is_external:
+        return (
+            f"the estate {image.names.namespace} has to write external_fleets: true for image {image.names.image}, and "
+            f"account {fleet.account} in its launch_permission or target_accounts; {who} needs sts:AssumeRole on it"
+        )
     allow = f"allow sts:AssumeRole on it in the policies of {who}"
     deploy = f"run make deploy STACK={image.names.stack}"
     try:
-        trusted = _is_trusted(fleet, aws=accounts.of_image(image), region=image.image.home)
+        own = fleet.estate.image(fleet.fleet.image)
+        trusted = _is_trusted(fleet, aws=accounts.of_image(own), region=image.image.home)
     except OpsError:
         return f"{deploy}, which makes the role and lets {who} assume it, and {allow}"
     if trusted is None:

@@ -10,7 +10,7 @@ from estate.models.images import Image
 from estate.names import LATEST
 from estate.problems import RuleError
 from estate.references import AmiReference, BuildReference, ChannelReference, Named, Reference, parse
-from ops.arguments import check_names
+from ops.arguments import check_image, check_names
 from ops.errors import UsageError
 
 OfImage = Named | ChannelReference | BuildReference
@@ -64,10 +64,8 @@ def of_image(text: str, estate: Estate) -> OfImage:
     if reference is None or isinstance(reference, AmiReference):
         rule = "must name an image, or a channel or build of one"
         raise UsageError(f"argument REF: {rule}, got {text!r}; write web, web@stable or web@6718/3")
-    if isinstance(reference, Named):
-        check_names([reference.name], estate.images, kind="image")
-    else:
-        _check(reference, estate)
+    check_image(reference.name if isinstance(reference, Named) else reference.image, estate)
+    _check(reference, estate)
     return reference
 
 
@@ -95,7 +93,7 @@ def regions_to_move(text: str | None, image: Image) -> tuple[str, ...]:
 
 def _check(reference: Reference, estate: Estate) -> None:
     """Raises `UsageError` for a name that the estate does not have."""
-    images = estate.images
+    images = {**estate.images, **estate.external_images}
     match reference:
         case Named(name):
             kind = "image or fleet" if estate.fleets else "image"
@@ -104,7 +102,7 @@ def _check(reference: Reference, estate: Estate) -> None:
             check_names([image], images, kind="image")
             check_names([channel], [LATEST, *images[image].channels], kind=f"channel of {image}")
         case BuildReference(image=image):
-            check_names([image], images, kind="image")
+            check_image(image, estate)
 
 
 def _selection(references: Sequence[Reference], estate: Estate) -> Selection:

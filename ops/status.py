@@ -18,7 +18,7 @@ from rich.console import Console
 from estate.estate import Estate, EstateFleet, EstateImage
 from estate.models.images import Image
 from estate.references import BuildReference
-from ops.accounts import Access, Accounts, Unreachable, access_to_fleet, access_to_image, lines_of
+from ops.accounts import Access, Accounts, Unreachable, access_to_fleet, access_to_image, access_to_image_of, lines_of
 from ops.aws import Aws
 from ops.build_status import BuildReport, print_build, report
 from ops.errors import OpsError
@@ -119,12 +119,14 @@ def read_status(estate: Estate, selection: Selection) -> Status:
     in the `errors` of that image or fleet.
     """
     names, fleets = _read(estate, selection)
-    images: dict[str, EstateImage[Image]] = {name: estate.image(name) for name in names}
-    images |= {fleet.fleet.image: fleet.image for fleet in fleets}
-    if not images:
+    # of images of other estates, only the channels of fleets are read
+    wanted = [*names, *(fleet.fleet.image for fleet in fleets if not fleet.image.is_external)]
+    images: dict[str, EstateImage[Image]] = {name: estate.image(name) for name in wanted}
+    if not images and not fleets:
         return Status(images=(), fleets=(), builds=(), accounts={})
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         accesses = [*map(access_to_image, images.values()), *map(access_to_fleet, fleets)]
+        accesses += map(access_to_image_of, fleets)
         accounts = Accounts().reach_all(accesses, pool=pool)
         _check_any(accounts)
         readings: dict[str, ImageReading | Unreachable] = {}
@@ -132,7 +134,7 @@ def read_status(estate: Estate, selection: Selection) -> Status:
             found = accounts[access_to_image(image)]
             readings[name] = found if isinstance(found, Unreachable) else ImageReading(image, aws=found, pool=pool)
         # after the images, because each fleet waits for the builds of its image
-        facts = [pool.submit(_read_fleet, fleet, accounts, readings[fleet.fleet.image]) for fleet in fleets]
+        facts = [pool.submit(_read_fleet, fleet, accounts, readings.get(fleet.fleet.image)) for fleet in fleets]
     image_statuses = {name: _image_status(images[name], readings[name], selection=selection) for name in names}
     fleet_statuses = {
         fleet.fleet.name: fleet_status(fleet, future.result(), account=_account(fleet, accounts))
@@ -184,11 +186,11 @@ def _account(fleet: EstateFleet, accounts: Mapping[Access, Aws | Unreachable]) -
 
 
 def _read_fleet(
-    fleet: EstateFleet, accounts: Mapping[Access, Aws | Unreachable], image: ImageReading | Unreachable
+    fleet: EstateFleet, accounts: Mapping[Access, Aws | Unreachable], image: ImageReading | Unreachable | None
 ) -> Facts:
     return read_fleet(
         fleet,
         aws=accounts[access_to_fleet(fleet)],
-        images=accounts[access_to_image(fleet.image)],
-        builds=() if isinstance(image, Unreachable) else image.builds,
+        images=accounts[access_to_image_of(fleet)],
+        builds=image.builds if isinstance(image, ImageReading) else (),
     )

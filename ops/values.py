@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from estate.models.ami_image import AmiImage
+from estate.models.container_image import ContainerImage
 from estate.names import BUILD_TAG
 from lambda_src.handoff.builds import Build
 from lambda_src.handoff.channels import Channel
@@ -145,7 +145,7 @@ def _fault(value: str, image: ImageTypeDef, pipeline: Pipeline, *, arn: str | No
     state = image.get("State", "available")
     if owner != pipeline.account:
         return f"{value} ({name}) belongs to account {owner}, and is not a build of this image"
-    is_accepted = isinstance(pipeline.image, AmiImage) and value in pipeline.image.accept
+    is_accepted = not isinstance(pipeline.image, ContainerImage) and value in pipeline.image.accept
     if arn and not pipeline.is_of(arn) and not is_accepted:
         return f"{value} ({name}) is build {version_of(arn)} of {_image_in(arn)}, not of this image"
     if not name.startswith(pipeline.declared.names.ami_prefix) and not is_accepted:

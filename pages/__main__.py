@@ -19,6 +19,7 @@ from pydantic.json_schema import models_json_schema
 
 from estate.models.ami_image import AmiImage
 from estate.models.container_image import ContainerImage
+from estate.models.external_image import ExternalImage
 from estate.models.fleet import Fleet
 from estate.models.settings import Settings
 from estate.models.types import Name, Region
@@ -100,22 +101,26 @@ fleets:
 ```
 
 The nearest value wins, field by field: the fleet's own, that of its environment, that of `defaults.fleets`, then the
-default of the model. An image takes the fields of `defaults.images` that its kind has. A value is taken whole: mappings
-and lists are not merged. An image that is built on another one of the estate has the operating system and the
-architecture of its base, if it does not say a system itself. A problem is reported where its value is written, once.
+default of the model. An image takes the fields of `defaults.images` that its kind has; one of another estate, with
+`external`, takes none. A value is taken whole: mappings and lists are not merged. An image that is built on another one
+of the estate has the operating system and the architecture of its base, if it does not say a system itself. A problem
+is reported where its value is written, once.
 `goldsmith check --explain web-prod` shows each field, its value, and where that is written; [values.md](values.md)
 shows it for two examples.
 
 Accounts are named in `settings.accounts`, and `account:` refers to them. Terraform and the commands work in an account
 under its role or profile, and in no other account. If there is only one, all images are in it. The state of a stack
 with an account is in a folder of that account's ID.
+[accounts.md](accounts.md) says how fleets run images of other accounts and of other estates.
 """
 
 _CONTAINER = "images.NAME with kind: container"
+_EXTERNAL = "images.NAME with external"
 _MODELS: Mapping[str, type[BaseModel]] = {
     "settings": Settings,
     "images.NAME": AmiImage,
     _CONTAINER: ContainerImage,
+    _EXTERNAL: ExternalImage,
     "fleets.NAME": Fleet,
 }
 _Schema = dict[str, Any]
@@ -171,7 +176,7 @@ def estate_schema() -> _Schema:
         },
         "properties": {
             "settings": parts["settings"],
-            "images": _by_name("Golden images by name.", _by_kind(parts["images.NAME"], parts[_CONTAINER])),
+            "images": _by_name("Golden images by name.", _by_kind(parts)),
             "fleets": _by_name("Fleets by name.", parts["fleets.NAME"]),
         },
         "$defs": {name: _tidied(definition) for name, definition in definitions["$defs"].items()},
@@ -182,7 +187,7 @@ def _of_a_file(schema: _Schema) -> _Schema:
     """The schema in which images and fleets lack what `defaults` and `environments` have, in whatever file they are."""
     properties, definitions = schema["properties"], dict(schema["$defs"])
     images, fleets = (properties[section]["additionalProperties"] for section in ("images", "fleets"))
-    ami, container, fleet = (next(_models(part)) for part in (images["else"], images["then"], fleets))
+    ami, container, fleet = (next(_models(part)) for part in (*_made_here(images), fleets))
     for name in (ami, container, fleet):
         definitions[name] = {key: value for key, value in definitions[name].items() if key != "required"}
     of_images, of_fleets = _fields(definitions, ami, container), _fields(definitions, fleet)
@@ -220,9 +225,15 @@ def _by_name(description: str, each: _Schema) -> _Schema:
     }
 
 
-def _by_kind(ami: _Schema, container: _Schema) -> _Schema:
-    """One or the other, so that an editor checks against the kind that is meant."""
-    return {"if": {"required": ["kind"]}, "then": container, "else": ami}
+def _by_kind(parts: Mapping[str, _Schema]) -> _Schema:
+    """One of the kinds of images, so that an editor checks against the one that is meant."""
+    made_here = {"if": {"required": ["kind"]}, "then": parts[_CONTAINER], "else": parts["images.NAME"]}
+    return {"if": {"required": ["external"]}, "then": parts[_EXTERNAL], "else": made_here}
+
+
+def _made_here(images: _Schema) -> tuple[_Schema, _Schema]:
+    """AMIs and container images, in what `_by_kind` returns."""
+    return images["else"]["else"], images["else"]["then"]
 
 
 def _tidied(node: Any) -> Any:
@@ -268,7 +279,7 @@ def _paths(schema: _Schema) -> Iterator[tuple[str, str]]:
     """Every model that the schema refers to, with its place, in the order of the page."""
     properties = schema["properties"]
     images, fleets = (properties[each]["additionalProperties"] for each in ("images", "fleets"))
-    tops = [properties["settings"], images["else"], images["then"], fleets]
+    tops = [properties["settings"], *_made_here(images), images["then"], fleets]
     seen: set[str] = set()
     for path, top in zip(_MODELS, tops, strict=True):
         waiting = [(name, path) for name in _models(top)]

@@ -20,10 +20,9 @@ from cdktf_cdktf_provider_aws.data_aws_ami_ids import DataAwsAmiIds, DataAwsAmiI
 from cdktf_cdktf_provider_aws.data_aws_ssm_parameters_by_path import DataAwsSsmParametersByPath
 
 from estate import names
-from estate.estate import EstateFleet, EstateImage
-from estate.models.ami_image import AmiImage
+from estate.estate import EstateFleet, NamedImage
 from estate.models.channels import channels_of
-from estate.models.fleet import Fleet
+from estate.models.images import FleetImage
 from stacks.fleet.image_account import READS_IMAGES, ImageAccount
 from stacks.terraform import stopping
 
@@ -76,7 +75,7 @@ def add_guarded_ami(stack: TerraformStack, declared: EstateFleet, *, images: Ima
         owner = _look_up_id_elsewhere(stack, declared, subject, images)
     else:
         owner = "self"
-        _look_up_id(stack, fleet, subject)
+        _look_up_id(stack, declared, subject)
     ami = DataAwsAmi(
         stack,
         "ami",
@@ -94,7 +93,7 @@ def add_guarded_ami(stack: TerraformStack, declared: EstateFleet, *, images: Ima
     later = _revoked_later(subject, declared)
     for guard in (*refused, later) if fleet.guards == "warn" else (later,):
         _warn(stack, guard, ami=_BUILD if images else _AMI)
-    for guard in _age_guards(subject, fleet):
+    for guard in _age_guards(subject, declared):
         _warn(stack, guard, ami=_AMI)
     return GuardedAmi()
 
@@ -106,7 +105,7 @@ def _look_up_channel(stack: TerraformStack, declared: EstateFleet, subject: str,
     is_set = _Guard(
         "is_set",
         f'contains(nonsensitive(self.names), "{parameter}")',
-        f"{subject} has no build in {fleet.region} yet. {_how_to_set(fleet, images)}",
+        f"{subject} has no build in {fleet.region} yet. {_how_to_set(declared, images)}",
     )
     DataAwsSsmParametersByPath(
         stack,
@@ -122,13 +121,14 @@ def _look_up_channel(stack: TerraformStack, declared: EstateFleet, subject: str,
     TerraformLocal(stack, "ami_id", f'${{lookup({values}, "{parameter}", "")}}')
 
 
-def _look_up_id(stack: TerraformStack, fleet: Fleet, subject: str) -> None:
+def _look_up_id(stack: TerraformStack, declared: EstateFleet, subject: str) -> None:
     """The list of the one AMI with this ID, or an empty one."""
     exists = _Guard(
         "exists",
         'local.ami_id == "" || length(self.ids) == 1',
-        f"{subject} points to ${{local.ami_id}}, which does not exist in this account and {fleet.region}: "
-        "it was deregistered or disabled, or belongs to another account. Move the channel to a build that exists.",
+        f"{subject} points to ${{local.ami_id}}, which does not exist in this account and {declared.fleet.region}: "
+        "it was deregistered or disabled, or belongs to another account. "
+        + _remedy(declared.image, "move the channel to a build that exists"),
     )
     DataAwsAmiIds(
         stack,
@@ -153,7 +153,8 @@ def _look_up_build(
         "exists",
         'local.ami_id == "" || length(self.ids) == 1',
         f"{subject} points to ${{local.ami_id}}, which does not exist in account {images.id} and "
-        f"{declared.fleet.region}: it was deregistered or disabled. Move the channel to a build that exists.",
+        f"{declared.fleet.region}: it was deregistered or disabled. "
+        + _remedy(declared.image, "move the channel to a build that exists"),
     )
     DataAwsAmiIds(
         stack,
@@ -179,20 +180,23 @@ def _look_up_build(
 def _look_up_id_elsewhere(stack: TerraformStack, declared: EstateFleet, subject: str, images: ImageAccount) -> str:
     """The list of the one AMI in the fleet's account, or an empty one; gives the AMI's owner."""
     stack_of_image, account, region = declared.image.names.stack, declared.account, declared.fleet.region
+    sharing = f"accounts whose fleets ran the image when {stack_of_image} was applied"
+    steps = f"apply {stack_of_image}, build the image, and move the channel"
+    if declared.image.is_external:
+        sharing = f"accounts and organizations that launch_permission had when {stack_of_image} was applied"
+        steps = f"the estate {declared.image.names.namespace} has to add the account, {steps}"
     if declared.runs_copy:
         owner, named = "self", DataAwsAmiIdsFilter(name="name", values=[f'${{try({_BUILD}[0].name, "none")}}'])
         message = (
             f'{subject} points to ${{local.ami_id}}, whose copy, ${{try({_BUILD}[0].name, "?")}}, does not exist in '
             f"account {account} and {region}. Image Builder copies a build before it is in a channel, and only into "
-            f"accounts that were in target_accounts then: apply {stack_of_image}, build the image, and move the "
-            "channel; or the copy was deregistered or disabled."
+            f"accounts that were in target_accounts then: {steps}; or the copy was deregistered or disabled."
         )
     else:
         owner, named = images.id, DataAwsAmiIdsFilter(name="image-id", values=[_ONLY_AN_ID])
         message = (
             f"{subject} points to ${{local.ami_id}}, which account {images.id} does not share with account {account} "
-            f"in {region}. A build is shared with the accounts whose fleets ran the image when {stack_of_image} was "
-            f"applied: apply {stack_of_image}, build the image, and move the channel."
+            f"in {region}. A build is shared with the {sharing}: {steps}."
         )
     DataAwsAmiIds(
         stack,
@@ -205,16 +209,26 @@ def _look_up_id_elsewhere(stack: TerraformStack, declared: EstateFleet, subject:
     return owner
 
 
-def _how_to_set(fleet: Fleet, images: ImageAccount | None) -> str:
+def _how_to_set(declared: EstateFleet, images: ImageAccount | None) -> str:
+    fleet, image = declared.fleet, declared.image
     where = ""
     if images:
         where = f'${{{READS_IMAGES} ? "" : " The variable read_images is false, which is only for a destroy."}}'
+    if image.is_external:
+        return _remedy(image, "build the image and move the channel first") + where
     if fleet.channel == names.LATEST:
         return f"Build the image first: goldsmith build {fleet.image}{'.' if where else ''}{where}"
     return f"Move the channel to a build first; {names.LATEST} is the only one that moves by itself.{where}"
 
 
-def _identity_guards(subject: str, declared: EstateImage[AmiImage]) -> tuple[_Guard, ...]:
+def _remedy(image: NamedImage[FleetImage], what: str) -> str:
+    """What to do with the image, and who has to do it if it is not this estate."""
+    if image.is_external:
+        return f"The estate {image.names.namespace} has to {what}."
+    return f"{what[0].upper()}{what[1:]}."
+
+
+def _identity_guards(subject: str, declared: NamedImage[FleetImage]) -> tuple[_Guard, ...]:
     """Whether the AMI is a build of the image, for its architecture."""
     prefix, architecture = declared.names.ami_prefix, declared.image.ami_architecture
     tag = f'tags["{names.BUILD_TAG}"]'
@@ -226,7 +240,7 @@ def _identity_guards(subject: str, declared: EstateImage[AmiImage]) -> tuple[_Gu
             "name",
             f"{accepted}{named}",
             f"{subject} points to {_of_ami('id')}, which is not a build of this image: its name, {_of_ami('name')}, "
-            f"does not start with '{prefix}'. Move the channel to a build of the image.",
+            f"does not start with '{prefix}'. {_remedy(declared, 'move the channel to a build of the image')}",
         ),
         _Guard(
             "maker",
@@ -234,13 +248,13 @@ def _identity_guards(subject: str, declared: EstateImage[AmiImage]) -> tuple[_Gu
             f"{accepted}({named} ? {is_build} : true)" if accepted else f"{named} ? {is_build} : true",
             f"{subject} points to {_of_ami('id')}, which is not a build of this image, though its name starts like "
             f"one: its tag {names.BUILD_TAG}, which Image Builder sets to the build's ARN, is "
-            f"{_of_ami(tag, 'missing')}. Move the channel to a build of the image.",
+            f"{_of_ami(tag, 'missing')}. {_remedy(declared, 'move the channel to a build of the image')}",
         ),
         _Guard(
             "architecture",
             f'the_ami.architecture == "{architecture}"',
             f"{subject} points to {_of_ami('id')}, which is built for {_of_ami('architecture')}, not "
-            f"{architecture}. Move the channel to a build of the right architecture.",
+            f"{architecture}. {_remedy(declared, 'move the channel to a build of the right architecture')}",
         ),
     )
 
@@ -272,27 +286,30 @@ def _revoked_later(subject: str, declared: EstateFleet) -> _Guard:
 
 def _how_to_leave(declared: EstateFleet) -> str:
     """How a channel gets away from a revoked build."""
-    fleet = declared.fleet
+    fleet, image = declared.fleet, declared.image
+    if image.is_external:
+        return _remedy(image, "move the channel to a good build")
     if fleet.channel == names.LATEST:
         return (
             f"{names.LATEST} moves to another good build by itself within the hour. If there is none: "
             f"goldsmith build {fleet.image}"
         )
     back = f"goldsmith rollback {fleet.image}@{fleet.channel}"
-    if channels_of(declared.image.image.channels)[fleet.channel].soak:
+    if channels_of(image.image.channels)[fleet.channel].soak:
         return f"The channel moves back to a good build by itself within the hour. If it does not: {back}"
     return f"Move the channel to a good build: {back}"
 
 
-def _age_guards(subject: str, fleet: Fleet) -> tuple[_Guard, ...]:
+def _age_guards(subject: str, declared: EstateFleet) -> tuple[_Guard, ...]:
     """Whether the AMI is too old or deprecated. An AMI without a date is neither."""
+    fleet = declared.fleet
     limit = f"{fleet.max_age.count('hour')}h"
     return (
         _Guard(
             "age",
             f'try(timecmp(timeadd(the_ami.creation_date, "{limit}"), plantimestamp()) > 0, true)',
             f"{subject} points to {_of_ami('id')}, which was built on {_of_ami('creation_date')}: more than "
-            f"{fleet.max_age} ago. Build the image again.",
+            f"{fleet.max_age} ago. {_remedy(declared.image, 'build the image again')}",
         ),
         _Guard(
             "deprecation",

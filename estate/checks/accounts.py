@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from estate.arns import Arn
 from estate.checks.context import Context
 from estate.models.ami_image import AmiImage
+from estate.models.external_image import ExternalImage
 from estate.models.fleet import Fleet
-from estate.models.images import Image
+from estate.models.images import FleetImage, Image
 from estate.models.settings import Settings
 from estate.problems import Key, Problem, did_you_mean, shown
 
@@ -27,6 +28,15 @@ def of_an_image(image: Image, context: Context) -> Iterator[Problem]:
         yield Problem(("account",), "is required", remedy=f"write {names}, or one for all under defaults.images")
 
 
+def of_an_external_image(image: ExternalImage, context: Context) -> Iterator[Problem]:
+    """The `account` of an external image is one of `settings.accounts`; it is required if there are any. In YAML an
+    image is in the only account if there is one."""
+    yield from _known(image.account, context.settings, ("external", "account"))
+    if image.account is None and context.settings.accounts:
+        names = " or ".join(context.settings.accounts)
+        yield Problem(("external", "account"), "is required", remedy=f"write {names}")
+
+
 def of_a_fleet(fleet: Fleet, context: Context) -> Iterator[Problem]:
     """The `account` of a fleet is one of `settings.accounts`."""
     yield from _known(fleet.account, context.settings, ("account",))
@@ -38,9 +48,11 @@ def of_the_backend(settings: Settings, context: Context) -> Iterator[Problem]:
         yield from _known(settings.backend.s3.account, settings, ("backend", "s3", "account"))
 
 
-def ways_into_two_accounts(fleet: Fleet, image: AmiImage, context: Context) -> Iterator[Problem]:
-    """A fleet and its image are in two accounts only if a role or a profile leads into one of them: credentials of the
-    environment belong to one account."""
+def ways_into_two_accounts(fleet: Fleet, image: FleetImage, context: Context) -> Iterator[Problem]:
+    """A fleet and an image of this estate are in two accounts only if a role or a profile leads into one of them:
+    credentials of the environment belong to one account."""
+    if isinstance(image, ExternalImage):
+        return  # nothing is made in its account
     accounts = context.settings.accounts
     named = {name: accounts[name] for name in (fleet.account, image.account) if name in accounts}
     is_one = len({account.id for account in named.values()}) < 2
@@ -51,9 +63,14 @@ def ways_into_two_accounts(fleet: Fleet, image: AmiImage, context: Context) -> I
     yield Problem(("account",), rule, shown(fleet.account), remedy)
 
 
-def base(image: AmiImage, base: AmiImage, context: Context) -> Iterator[Problem]:
+def base(image: AmiImage, base: FleetImage, context: Context) -> Iterator[Problem]:
     """An image is made in the account of its base: Image Builder reads the base's channel there."""
-    if image.account != base.account:
+    accounts = {_named(each.account, context.settings) for each in (image, base)}
+    if isinstance(base, ExternalImage) and len(accounts) > 1:
+        rule = f"image {base.name} is made in another account, where Image Builder cannot read its channels"
+        remedy = "write the ID of an AMI that is shared with the account of this image"
+        yield Problem(("parent",), rule, shown(base.name), remedy)
+    elif not isinstance(base, ExternalImage) and image.account != base.account:
         rule = f"image {base.name} is made in another account"
         remedy = f"write the account of images.{base.name}: {base.account}" if base.account else "delete account"
         key = ("account",) if image.account else ("parent",)
@@ -83,14 +100,18 @@ def names_of_one_account(context: Context) -> Iterator[Problem]:
 
 
 def permissions_boundary(settings: Settings, context: Context) -> Iterator[Problem]:
-    """A permissions boundary that is an ARN belongs to each of `settings.accounts`; one that is a name needs them."""
+    """A permissions boundary that is an ARN belongs to each of `settings.accounts` in which something is made; one that
+    is a name needs them."""
     boundary, place = settings.iam.permissions_boundary, ("iam", "permissions_boundary")
     if boundary and not boundary.startswith("arn:"):
         if not settings.accounts:
             rule, remedy = "a name needs settings.accounts, in which the policy is", "write its ARN"
             yield Problem(place, rule, shown(boundary), remedy)
     elif owner := _of_arn(boundary):
-        others = [name for name, account in settings.accounts.items() if account.id not in owner]
+        used = {each.account for each in (*context.images.values(), *context.fleets.values())}
+        only_read = {image.account for image in context.external_images.values()} - used
+        made = settings.accounts.keys() - only_read
+        others = [name for name, account in settings.accounts.items() if name in made and account.id not in owner]
         if others:
             rule = f"roles are made in {' and '.join(others)}, too, which needs a policy of its own"
             remedy = "write its name, which it must have in each account"
@@ -104,14 +125,14 @@ def execution_role(image: Image, context: Context) -> Iterator[Problem]:
         yield from _of_account(arn, _of_roles(image, context.settings), place, "in which the image is made")
 
 
-def instance_profile(fleet: Fleet, image: AmiImage, context: Context) -> Iterator[Problem]:
+def instance_profile(fleet: Fleet, image: FleetImage, context: Context) -> Iterator[Problem]:
     """An instance profile belongs to the account in which the fleet runs."""
     if arn := fleet.instance_profile_arn:
         runs = _of_fleet(fleet, image, context.settings)
         yield from _of_account(arn, runs, ("instance_profile_arn",), "in which the fleet runs")
 
 
-def target_groups(fleet: Fleet, image: AmiImage, context: Context) -> Iterator[Problem]:
+def target_groups(fleet: Fleet, image: FleetImage, context: Context) -> Iterator[Problem]:
     """Target groups belong to the account in which the fleet runs.
 
     "The load balancer and its target group must be in the same AWS account, VPC, and Region as your Auto Scaling group"
@@ -135,7 +156,7 @@ def _named(account: str | None, settings: Settings) -> _Accounts:
     return frozenset({found.id} if found else ())
 
 
-def _of_roles(image: Image, settings: Settings) -> _Accounts:
+def _of_roles(image: Image | ExternalImage, settings: Settings) -> _Accounts:
     """The account of the roles that are made: AWS takes only a boundary of the same one."""
     if image.account:
         return _named(image.account, settings)
@@ -143,12 +164,14 @@ def _of_roles(image: Image, settings: Settings) -> _Accounts:
     return _of_arn(boundary if boundary and boundary.startswith("arn:") else None)
 
 
-def _of_image(image: AmiImage, settings: Settings) -> _Accounts:
+def _of_image(image: FleetImage, settings: Settings) -> _Accounts:
     """The account of an image: AWS takes only an execution role of the same one."""
+    if isinstance(image, ExternalImage):
+        return _of_roles(image, settings)
     return _of_roles(image, settings) or _of_arn(image.workflows.execution_role)
 
 
-def _of_fleet(fleet: Fleet, image: AmiImage, settings: Settings) -> _Accounts:
+def _of_fleet(fleet: Fleet, image: FleetImage, settings: Settings) -> _Accounts:
     return _named(fleet.account or image.account, settings) or _of_image(image, settings)
 
 

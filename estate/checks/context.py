@@ -9,8 +9,9 @@ from estate.files import NamedFiles
 from estate.models.ami_image import AmiImage, ComponentUse
 from estate.models.container_image import ContainerImage
 from estate.models.data_volumes import ImageVolume
+from estate.models.external_image import ExternalImage
 from estate.models.fleet import Fleet
-from estate.models.images import Image, by_kind
+from estate.models.images import FleetImage, Image, by_kind
 from estate.models.settings import Settings
 from estate.problems import Key, Words
 
@@ -23,6 +24,8 @@ class Context:
     settings: Settings
     """Where there are none, all of their fields are broken."""
     images: Mapping[str, Image]
+    external_images: Mapping[str, ExternalImage]
+    """Images of other estates."""
     fleets: Mapping[str, Fleet]
     files: NamedFiles
     image_names: Words | None
@@ -35,6 +38,11 @@ class Context:
     def amis(self) -> Mapping[str, AmiImage]:
         """The images that are AMIs: fleets run them, and other images are built from them."""
         return by_kind(self.images)[0]
+
+    @cached_property
+    def fleet_images(self) -> Mapping[str, FleetImage]:
+        """The AMIs of this estate and of others."""
+        return {**self.amis, **self.external_images}
 
     @cached_property
     def containers(self) -> Mapping[str, ContainerImage]:
@@ -67,17 +75,19 @@ class Context:
             for name, image in self.images.items()
         }
 
-    def volumes_of(self, image: AmiImage) -> Mapping[str, ImageVolume] | None:
+    def volumes_of(self, image: FleetImage) -> Mapping[str, ImageVolume] | None:
         """The volumes of an image and of the images from which it is built; None if not all of them are known, or if
         it is built from itself."""
-        chain: list[AmiImage] = []
-        current: AmiImage | None = image
+        chain: list[FleetImage] = []
+        current: FleetImage | None = image
         while current and current.name not in self._volumes:
             chain.append(current)
             self._volumes[current.name] = None
-            current = self.amis.get(current.base.image) if current.base else None
+            base = current.base if isinstance(current, AmiImage) else None
+            current = self.fleet_images.get(base.image) if base else None
         for each in reversed(chain):
-            inherited = self._volumes.get(each.base.image) if each.base else {}
+            base = each.base if isinstance(each, AmiImage) else None
+            inherited = self._volumes.get(base.image) if base else {}
             broken = self.broken_fields(image=("images", each.name)) & {"image.volumes", "image.parent"}
             if inherited is not None and not broken:
                 self._volumes[each.name] = {**inherited, **each.volumes}
@@ -111,7 +121,12 @@ class Context:
             for name, fleet in self.fleets.items()
             if self.broken_fields(fleet=("fleets", name)).isdisjoint(reads)
         }
-        return replace(self, images=images, fleets=fleets)
+        external_images = {
+            name: image
+            for name, image in self.external_images.items()
+            if self.broken_fields(image=("images", name)).isdisjoint(reads)
+        }
+        return replace(self, images=images, fleets=fleets, external_images=external_images)
 
     @cached_property
     def _broken_fields(self) -> Mapping[Key, frozenset[str]]:

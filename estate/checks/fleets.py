@@ -4,13 +4,14 @@ from collections.abc import Iterator
 
 from estate import names
 from estate.checks.context import Context
-from estate.models.ami_image import AmiImage
+from estate.models.external_image import ExternalImage
 from estate.models.fleet import Fleet
+from estate.models.images import FleetImage
 from estate.problems import Problem, did_you_mean, shown
 
 
 def image(fleet: Fleet, context: Context) -> Iterator[Problem]:
-    """A fleet runs an AMI of this estate."""
+    """A fleet runs an AMI of this estate, or one of another estate that is declared with `external`."""
     if fleet.image in context.containers:
         rule = "a fleet runs an AMI, and this is a container image"
         remedy = "read its channel in ECS or EKS"
@@ -22,7 +23,7 @@ def image(fleet: Fleet, context: Context) -> Iterator[Problem]:
 
 def name(fleet: Fleet, context: Context) -> Iterator[Problem]:
     """No fleet has the name of an image: a reference such as `web` names one of them."""
-    if fleet.name in context.images:
+    if fleet.name in context.images or fleet.name in context.external_images:
         rule, remedy = "an image has this name", f"rename the fleet, for example to {fleet.name}-dev"
         yield Problem((), rule, shown(fleet.name), remedy)
 
@@ -34,15 +35,17 @@ def load_balancer(fleet: Fleet, context: Context) -> Iterator[Problem]:
         yield Problem(("target_group_arns",), rule, remedy="write security_group_ids that allow its traffic")
 
 
-def channel(fleet: Fleet, image: AmiImage, context: Context) -> Iterator[Problem]:
-    """The image has the fleet's channel."""
+def channel(fleet: Fleet, image: FleetImage, context: Context) -> Iterator[Problem]:
+    """The image has the fleet's channel; of an image of another estate, it is written."""
     channels = (names.LATEST, *image.channels)
     if fleet.channel not in channels:
         rule, remedy = f"image {image.name} has no such channel", did_you_mean(fleet.channel, channels)
+        if isinstance(image, ExternalImage):
+            remedy = f"add it to images.{image.name}.channels, or {remedy}"
         yield Problem(("channel",), rule, shown(fleet.channel), remedy)
 
 
-def region(fleet: Fleet, image: AmiImage, context: Context) -> Iterator[Problem]:
+def region(fleet: Fleet, image: FleetImage, context: Context) -> Iterator[Problem]:
     """The image is distributed to the fleet's region."""
     if fleet.region not in image.regions:
         rule = f"image {image.name} is not distributed to this region"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from estate.cdktf_tokens import tokens_in_model
 from estate.checks.context import Context
 from estate.models.ami_image import AmiImage
+from estate.models.external_image import ExternalImage
 from estate.models.fleet import Fleet
 from estate.models.images import Image
 from estate.models.settings import Settings
@@ -15,7 +16,7 @@ MOST_ALARM_ACTIONS = 5
 """Of one alarm (botocore's service model of CloudWatch, PutMetricAlarm)."""
 
 
-def tokens(model: Settings | Image | Fleet, context: Context) -> Iterator[Problem]:
+def tokens(model: Settings | Image | ExternalImage | Fleet, context: Context) -> Iterator[Problem]:
     """No text and no number looks like one of cdktf's own references, because cdktf would replace it."""
     yield from tokens_in_model(model, ())
 

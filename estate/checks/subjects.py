@@ -7,8 +7,9 @@ from typing import Generic, TypeVarTuple
 from estate.checks.context import Context
 from estate.models.ami_image import AmiImage
 from estate.models.container_image import ContainerImage
+from estate.models.external_image import ExternalImage
 from estate.models.fleet import Fleet
-from estate.models.images import Image
+from estate.models.images import FleetImage, Image
 from estate.models.settings import Settings
 from estate.problems import Key
 
@@ -53,10 +54,16 @@ def containers(context: Context) -> Iterator[Subject[ContainerImage]]:
         yield Subject(("images", name), (image,), {"image": ("images", name)})
 
 
-def images_with_bases(context: Context) -> Iterator[Subject[AmiImage, AmiImage]]:
+def external_images(context: Context) -> Iterator[Subject[ExternalImage]]:
+    """Every image of another estate."""
+    for name, image in context.external_images.items():
+        yield Subject(("images", name), (image,), {"image": ("images", name)})
+
+
+def images_with_bases(context: Context) -> Iterator[Subject[AmiImage, FleetImage]]:
     """Every image that is built from another one, and that one."""
     for name, image in context.amis.items():
-        if image.base and (base := context.amis.get(image.base.image)):
+        if image.base and (base := context.fleet_images.get(image.base.image)):
             yield Subject(("images", name), (image, base), {"image": ("images", name), "base": ("images", base.name)})
 
 
@@ -66,10 +73,10 @@ def fleets(context: Context) -> Iterator[Subject[Fleet]]:
         yield Subject(("fleets", name), (fleet,), {"fleet": ("fleets", name)})
 
 
-def fleets_with_images(context: Context) -> Iterator[Subject[Fleet, AmiImage]]:
-    """Every fleet that runs an AMI of the estate, and that AMI."""
+def fleets_with_images(context: Context) -> Iterator[Subject[Fleet, FleetImage]]:
+    """Every fleet that runs an AMI of this estate or of another one, and that AMI."""
     for name, fleet in context.fleets.items():
-        if image := context.amis.get(fleet.image):
+        if image := context.fleet_images.get(fleet.image):
             yield Subject(
                 ("fleets", name), (fleet, image), {"fleet": ("fleets", name), "image": ("images", image.name)}
             )

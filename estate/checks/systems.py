@@ -8,7 +8,7 @@ from estate.catalogue.operating_systems import instance_types
 from estate.checks.context import Context
 from estate.models.ami_image import AmiImage
 from estate.models.fleet import Fleet
-from estate.models.images import Image
+from estate.models.images import FleetImage, Image
 from estate.problems import Key, Problem, shown
 
 _PLATFORMS = {"linux": "Linux", "windows": "Windows", "macos": "macOS"}
@@ -49,7 +49,7 @@ def build_instances(image: Image, context: Context) -> Iterator[Problem]:
         yield from _instance_type(instance_type, image, ("infrastructure", "instance_types", index))
 
 
-def fleet_instances(fleet: Fleet, image: AmiImage, context: Context) -> Iterator[Problem]:
+def fleet_instances(fleet: Fleet, image: FleetImage, context: Context) -> Iterator[Problem]:
     """The instance type has the image's architecture; it is a Mac for macOS, and only for macOS."""
     yield from _instance_type(fleet.instance_type, image, ("instance_type",))
 
@@ -62,7 +62,7 @@ def build_hosts(image: AmiImage, context: Context) -> Iterator[Problem]:
         yield Problem(("infrastructure", "placement"), "macOS runs only on dedicated hosts", remedy=remedy)
 
 
-def fleet_hosts(fleet: Fleet, image: AmiImage, context: Context) -> Iterator[Problem]:
+def fleet_hosts(fleet: Fleet, image: FleetImage, context: Context) -> Iterator[Problem]:
     """A fleet of macOS names a host resource group."""
     if image.platform == "macOS" and not (fleet.placement and fleet.placement.host_resource_group_arn):
         rule = "macOS runs only on dedicated hosts, and a fleet takes them from a group"
@@ -70,7 +70,7 @@ def fleet_hosts(fleet: Fleet, image: AmiImage, context: Context) -> Iterator[Pro
         yield Problem(("placement",), rule, remedy=remedy)
 
 
-def _instance_type(instance_type: str, image: Image, key: Key) -> Iterator[Problem]:
+def _instance_type(instance_type: str, image: Image | FleetImage, key: Key) -> Iterator[Problem]:
     examples = " or ".join(instance_types(image.platform, image.architecture))
     got, remedy = shown(instance_type), f"write for example {examples}"
     if (image.platform == "macOS") != is_mac(instance_type):

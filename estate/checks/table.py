@@ -12,6 +12,7 @@ from estate.checks import (
     containers,
     distribution,
     export,
+    external_images,
     fleets,
     images,
     regions,
@@ -26,8 +27,9 @@ from estate.checks.context import Context
 from estate.checks.rules import Rule, Rules, RulesAcross
 from estate.models.ami_image import AmiImage
 from estate.models.container_image import ContainerImage
+from estate.models.external_image import ExternalImage
 from estate.models.fleet import Fleet
-from estate.models.images import Image
+from estate.models.images import FleetImage, Image
 from estate.models.settings import Settings
 from estate.problems import Problem
 
@@ -152,12 +154,23 @@ _OF_AMIS: tuple[Rule[AmiImage], ...] = (
     Rule(retention.shared_with_organizations, reads=("image.retention", "image.launch_permission")),
 )
 
-_OF_IMAGES_WITH_BASES: tuple[Rule[AmiImage, AmiImage], ...] = (
-    Rule(accounts.base, reads=("image.account", "base.account")),
+_OF_EXTERNAL_IMAGES: tuple[Rule[ExternalImage], ...] = (
+    Rule(images.tokens, reads=("image.*",)),
+    Rule(accounts.of_an_external_image, reads=("image.external", "settings.accounts")),
+    Rule(external_images.regions, reads=("image.distribution", "image.regions")),
+    Rule(external_images.encryption, reads=("image.distribution", "image.regions", "image.root_volume")),
+    Rule(volumes.names, reads=("image.volumes", "image.platform")),
+)
+
+_OF_IMAGES_WITH_BASES: tuple[Rule[AmiImage, FleetImage], ...] = (
+    Rule(accounts.base, reads=("image.account", "base.account", "base.external", "settings.accounts")),
     Rule(bases.channel, reads=("base.channels",)),
     Rule(bases.region, reads=("image.regions", "base.regions")),
-    Rule(bases.system, reads=("image.os", "base.os")),
-    Rule(bases.architecture, reads=("image.os", "image.architecture", "base.os", "base.architecture")),
+    Rule(bases.system, reads=("image.os", "base.os", "base.platform")),
+    Rule(
+        bases.architecture,
+        reads=("image.os", "image.architecture", "base.os", "base.platform", "base.architecture"),
+    ),
     Rule(
         bases.encryption,
         reads=("image.root_volume", "image.regions", "base.root_volume", "base.distribution"),
@@ -202,18 +215,18 @@ _OF_FLEETS: tuple[Rule[Fleet], ...] = (
 )
 
 _ACCOUNTS_OF_A_FLEET = (
-    *("fleet.account", "image.workflows", "image.account"),
+    *("fleet.account", "image.workflows", "image.account", "image.external"),
     *("settings.accounts", "settings.iam"),
 )
 """What shows the account of a fleet."""
 
-_OF_FLEETS_WITH_IMAGES: tuple[Rule[Fleet, AmiImage], ...] = (
+_OF_FLEETS_WITH_IMAGES: tuple[Rule[Fleet, FleetImage], ...] = (
     Rule(fleets.channel, reads=("fleet.channel", "image.channels")),
     Rule(fleets.region, reads=("fleet.region", "image.regions")),
-    Rule(systems.fleet_instances, reads=("fleet.instance_type", "image.os", "image.architecture")),
-    Rule(systems.fleet_hosts, reads=("fleet.placement", "image.os")),
+    Rule(systems.fleet_instances, reads=("fleet.instance_type", "image.os", "image.platform", "image.architecture")),
+    Rule(systems.fleet_hosts, reads=("fleet.placement", "image.os", "image.platform")),
     Rule(volumes.root_volume_of_a_fleet, reads=("fleet.root_volume", "image.root_volume")),
-    Rule(volumes.names_of_a_fleet, reads=("fleet.volumes", "image.volumes", "image.os")),
+    Rule(volumes.names_of_a_fleet, reads=("fleet.volumes", "image.volumes", "image.os", "image.platform")),
     Rule(volumes.sizes_of_a_fleet, reads=("fleet.volumes", "image.volumes", "image.parent")),
     Rule(accounts.ways_into_two_accounts, reads=("fleet.account", "image.account", "settings.accounts")),
     Rule(accounts.instance_profile, reads=("fleet.instance_profile_arn", *_ACCOUNTS_OF_A_FLEET)),
@@ -227,6 +240,10 @@ _ACROSS: tuple[Rule[()], ...] = (
     Rule(regions.settings, reads=("settings.kms_key_id", "settings.alarm_actions", "image.regions")),
     Rule(accounts.names_of_one_account, reads=("image.account", "settings.accounts")),
     Rule(accounts.dashboards, reads=("settings.dashboards", "image.account", "image.regions")),
+    Rule(
+        external_images.namespaces,
+        reads=("settings.namespace", "settings.accounts", "image.external", "image.account", "fleet.account"),
+    ),
     Rule(bases.circles, reads=("image.parent",)),
     Rule(components.names_in_arns, reads=("image.build[]", "image.test[]")),
     Rule(workflows.names_in_arns, reads=("image.workflows",)),
@@ -237,6 +254,7 @@ RULES: tuple[Rules[*tuple[Any, ...]] | RulesAcross, ...] = (
     Rules("Settings", subjects.settings, _OF_SETTINGS),
     Rules("Every image", subjects.images, _OF_IMAGES),
     Rules("AMIs", subjects.amis, _OF_AMIS),
+    Rules("Images of other estates", subjects.external_images, _OF_EXTERNAL_IMAGES),
     Rules("An image and its base", subjects.images_with_bases, _OF_IMAGES_WITH_BASES, reads=("image.parent",)),
     Rules("Container images", subjects.containers, _OF_CONTAINERS),
     Rules("Fleets", subjects.fleets, _OF_FLEETS),

@@ -7,6 +7,7 @@ from estate.checks.context import Context
 from estate.models.ami_image import AmiImage
 from estate.models.data_volumes import FleetVolume, ImageVolume, same_device
 from estate.models.fleet import Fleet
+from estate.models.images import FleetImage
 from estate.models.volumes import IOPS_OF_AN_AMI
 from estate.problems import Key, Problem, shown
 
@@ -22,12 +23,12 @@ def speed(image: AmiImage, context: Context) -> Iterator[Problem]:
         yield from _speed(volume.iops, context, ("volumes", name))
 
 
-def names(image: AmiImage, context: Context) -> Iterator[Problem]:
+def names(image: FleetImage, context: Context) -> Iterator[Problem]:
     """Volumes have device names of the image's platform, and no two names mean the same device."""
     yield from _names(image.volumes, image.platform, of=image.volumes.keys())
 
 
-def names_of_a_fleet(fleet: Fleet, image: AmiImage, context: Context) -> Iterator[Problem]:
+def names_of_a_fleet(fleet: Fleet, image: FleetImage, context: Context) -> Iterator[Problem]:
     """Volumes have device names of the image's platform, and no two names of fleet and image mean the same device."""
     yield from _names({**image.volumes, **fleet.volumes}, image.platform, of=fleet.volumes.keys())
 
@@ -39,18 +40,18 @@ def sizes(image: AmiImage, context: Context) -> Iterator[Problem]:
             yield from _size(volume, None, "", ("volumes", name))
 
 
-def sizes_on_a_base(image: AmiImage, base: AmiImage, context: Context) -> Iterator[Problem]:
+def sizes_on_a_base(image: AmiImage, base: FleetImage, context: Context) -> Iterator[Problem]:
     """A volume has a size or a snapshot unless the base has the same volume, and it is not smaller than the base's."""
     yield from _sizes(image.volumes, base, context)
 
 
-def sizes_of_a_fleet(fleet: Fleet, image: AmiImage, context: Context) -> Iterator[Problem]:
+def sizes_of_a_fleet(fleet: Fleet, image: FleetImage, context: Context) -> Iterator[Problem]:
     """A volume has a size or a snapshot unless the image has the same volume, and it is not smaller than the
     image's."""
     yield from _sizes(fleet.volumes, image, context)
 
 
-def root_volume_of_a_fleet(fleet: Fleet, image: AmiImage, context: Context) -> Iterator[Problem]:
+def root_volume_of_a_fleet(fleet: Fleet, image: FleetImage, context: Context) -> Iterator[Problem]:
     """The root volume is not smaller than the image's."""
     size, least = fleet.root_volume.volume_size, image.root_volume.volume_size
     if size and least and size < least:
@@ -82,7 +83,7 @@ def _names(volumes: Mapping[str, object], platform: Platform, *, of: Set[str]) -
 
 
 def _sizes(
-    volumes: Mapping[str, ImageVolume] | Mapping[str, FleetVolume], base: AmiImage, context: Context
+    volumes: Mapping[str, ImageVolume] | Mapping[str, FleetVolume], base: FleetImage, context: Context
 ) -> Iterator[Problem]:
     """Problems of volumes against those of the image from which their AMI is built, or which their fleet runs."""
     if not volumes or (known := context.volumes_of(base)) is None:

@@ -124,6 +124,16 @@ def _together(regions: tuple[str, ...]) -> tuple[str, ...]:
     return regions
 
 
+Regions = Annotated[
+    tuple[Region, ...],
+    Field(min_length=1, max_length=40),
+    Distinct(),
+    AfterValidator(_together),
+    StandIn(["us-east-1"]),
+]
+"""Regions of one partition."""
+
+
 class ImageTests(BaseModel):
     """Whether finished images are tested, and for how long. Tests run on an instance of their own."""
 
@@ -161,13 +171,7 @@ class ImageBase(BaseModel):
     """Components that test the image, in order, after those of `build`. Default: none; the image is only started."""
     schedule: Schedule | None = None
     """When the pipeline builds automatically. Default: never; somebody starts each build."""
-    regions: Annotated[
-        tuple[Region, ...],
-        Field(min_length=1, max_length=40),
-        Distinct(),
-        AfterValidator(_together),
-        StandIn(["us-east-1"]),
-    ]
+    regions: Regions
     """The regions to which the image is distributed. The first is the home region, which has the stack with its
     pipeline and its function. To move the image to another home region, destroy the stack first: each home region has a
     stack and a state of its own."""

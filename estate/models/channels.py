@@ -43,7 +43,8 @@ def _written(value: Any) -> Any:
     return {name: {} if channel is None else channel for name, channel in value.items()}
 
 
-def _without_latest(channels: tuple[str, ...]) -> tuple[str, ...]:
+def without_latest(channels: tuple[str, ...]) -> tuple[str, ...]:
+    """The names, of which none may be `latest`. Raises `RuleError`."""
     if names.LATEST in channels:
         index = channels.index(names.LATEST)
         raise RuleError("every image has this channel", got=shown(names.LATEST), remedy="delete it", key=(index,))
@@ -82,7 +83,7 @@ Channels = Annotated[
         tuple[Name, ...],
         Field(max_length=MOST_CHANNELS),
         Distinct(),
-        AfterValidator(_without_latest),
+        AfterValidator(without_latest),
         Tag(f"{UNSEEN}list"),
     ]
     | Annotated[

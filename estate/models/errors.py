@@ -70,6 +70,8 @@ def _problem(
         where, written = location[:-1], str(details["loc"][-1])
         if where not in known:
             known[where] = frozenset(_fields(model, where, value))
+        if not where and written in (refused := getattr(model, "refused", {})):
+            return Problem(place, "is for an image that this estate makes", shown(written), refused[written])
         remedy = instead_of(written, details["input"], known[where]) or did_you_mean(written, known[where])
         return Problem(place, "unknown key", shown(written), remedy)
     if isinstance(context.get("error"), RuleError):

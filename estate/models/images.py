@@ -1,13 +1,16 @@
-"""Every kind of image that `images:` may have, distinguished by `kind`."""
+"""Every kind of image that `images:` may have, distinguished by `kind` and `external`."""
 
 from collections.abc import Mapping
 
 from estate.models.ami_image import AmiImage
 from estate.models.container_image import ContainerImage
 from estate.models.data_volumes import ImageVolume
+from estate.models.external_image import ExternalImage
 
 Image = AmiImage | ContainerImage
-"""An AMI, or a container image."""
+"""An image that this estate makes: an AMI, or a container image."""
+FleetImage = AmiImage | ExternalImage
+"""An image that fleets can run: an AMI of this estate or of another one."""
 
 
 def by_kind(images: Mapping[str, Image]) -> tuple[dict[str, AmiImage], dict[str, ContainerImage]]:
@@ -22,11 +25,11 @@ def by_kind(images: Mapping[str, Image]) -> tuple[dict[str, AmiImage], dict[str,
     return amis, containers
 
 
-def volumes_of(image: AmiImage, images: Mapping[str, AmiImage]) -> dict[str, ImageVolume]:
+def volumes_of(image: FleetImage, images: Mapping[str, FleetImage]) -> dict[str, ImageVolume]:
     """The volumes that the AMIs of an image have in addition to the root volume, as far as the estate declares them:
     its own and those of the images from which it is built."""
     found, seen = dict(image.volumes), {image.name}
-    while image.base and image.base.image in images and image.base.image not in seen:
+    while isinstance(image, AmiImage) and image.base and image.base.image in images and image.base.image not in seen:
         image = images[image.base.image]
         seen.add(image.name)
         found = {**image.volumes, **found}

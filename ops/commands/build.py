@@ -7,7 +7,7 @@ import argparse
 import entry
 from estate.problems import RuleError
 from estate.references import BuildReference, parse
-from ops.arguments import Commands, add_command, add_configuration, add_json, check_names, same_configuration
+from ops.arguments import Commands, add_command, add_configuration, add_json, check_image, same_configuration
 from ops.configuration import find_configuration
 from ops.errors import UsageError
 
@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Start or attach; the exit status."""
     configuration = find_configuration(arguments.config)
     estate = configuration.load()
-    check_names([arguments.image], estate.images, kind="image")
+    check_image(arguments.image, estate)
     image = estate.image(arguments.image)
     from ops.build import Options, attach, start
 

@@ -11,7 +11,7 @@ from cdktf_cdktf_provider_aws.kms_grant import KmsGrant
 
 from estate.estate import EstateFleet
 from estate.names import AUTO_SCALING_ROLE
-from estate.sharing import is_encrypted, key_of
+from estate.sharing import key_for
 from stacks.fleet.image_account import ImageAccount
 from stacks.guarded_ami import GuardedAmi
 from stacks.terraform import stopping
@@ -31,11 +31,10 @@ def add_key_grant(
     stack: TerraformStack, declared: EstateFleet, *, ami: GuardedAmi, images: ImageAccount | None
 ) -> KmsGrant | None:
     """The grant; None for a fleet of the image's account, and for an image that is not encrypted."""
-    region, image = declared.fleet.region, declared.image
-    key = key_of(image, region)
-    if images is None or key is None or not is_encrypted(image.image, region):
+    key = key_for(declared)
+    if images is None or key is None:
         return None
-    configured = image.image.distribution_in(region).kms_key_id
+    configured = declared.image.image.distribution_in(declared.fleet.region).kms_key_id
     return KmsGrant(
         stack,
         "key_grant",

@@ -52,7 +52,7 @@ def _data_volumes(declared: EstateFleet) -> Mapping[str, FleetVolume]:
     Volumes with a throughput come first, so that a new one moves no other to the position of one with a throughput.
     """
     image = declared.image.image
-    of_image = {} if image.root_volume.encrypted else volumes_of(image, declared.estate.amis)
+    of_image = {} if image.root_volume.encrypted else volumes_of(image, declared.estate.fleet_images)
     inherited = {
         name: FleetVolume(**volume.model_dump(exclude={"volume_size", "snapshot_id"}))
         for name, volume in of_image.items()

@@ -16,6 +16,7 @@ FOLDERS = ("bindings", "demo", "estate", "lambda_src", "local_aws", "ops", "page
 PUBLIC = {
     *("load", "assemble", "Estate", "EstateError", "Problem"),
     *("Settings", "AmiImage", "ContainerImage", "ComponentUse", "Duration", "Fleet", "Capacity", "Subnets"),
+    *("External", "ExternalImage"),
 }
 
 

@@ -106,12 +106,16 @@ CHANGES: dict[str, tuple[str, set[str]]] = {
     "root_volume": ("root_volume: {volume_size: 20}", {"recipe"}),
     "volumes": ("volumes: {/dev/sdf: {volume_size: 20}}", {"recipe"}),
     "distribution": ("distribution: {eu-west-1: {ami_tags: {tier: web}}}", set()),
-    # these three need something else, which the recipe has
+    # these four need something else, which the recipe has
     "launch_permission": (
         "launch_permission: {accounts: ['444455556666']}\nroot_volume: {encrypted: false}",
         {"recipe"},
     ),
     "target_accounts": ("target_accounts: ['444455556666']\nroot_volume: {encrypted: false}", {"recipe"}),
+    "external_fleets": (
+        "external_fleets: true\naccount: images\nlaunch_permission: {accounts: ['444455556666']}",
+        {"recipe"},
+    ),
     "export": ("export: {disk_image_format: RAW}\nroot_volume: {encrypted: false}", {"recipe"}),
     "regions": ("regions: [eu-west-1, us-east-1]", set()),
     "account": ("account: images", set()),
@@ -140,7 +144,7 @@ def test_each_field_of_an_image_changes_what_it_must_and_nothing_else(field: str
     estate_file = smallest("image", kept + text)
     if field == "architecture":
         estate_file = estate_file.replace("t3.small", "t4g.small")
-    if field == "account":
+    if field in ("account", "external_fleets"):
         account = "  accounts: {images: {id: '111111111111'}}\n"
         estate_file = estate_file.replace("settings:\n", f"settings:\n{account}")
     before = versions(recipe(tmp_path))

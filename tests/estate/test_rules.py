@@ -15,6 +15,7 @@ from estate.files import NamedFiles
 from estate.load import load
 from estate.models.ami_image import AmiImage
 from estate.models.container_image import ContainerImage
+from estate.models.external_image import ExternalImage
 from estate.models.fleet import Fleet
 from estate.models.images import Image
 from estate.models.salvage import StandIn
@@ -26,8 +27,8 @@ from tests.support.estates import ESTATES
 
 MODELS: Mapping[str, tuple[type[BaseModel], ...]] = {
     "settings": (Settings,),
-    "image": (AmiImage, ContainerImage),
-    "base": (AmiImage,),
+    "image": (AmiImage, ContainerImage, ExternalImage),
+    "base": (AmiImage, ExternalImage),
     "fleet": (Fleet,),
 }
 
@@ -60,6 +61,9 @@ def context_of(estate: Estate, readings: Readings) -> Context:
     images: dict[str, Image] = {
         name: readings.watched(image, ("images", name)) for name, image in estate.images.items()
     }
+    external_images = {
+        name: readings.watched(image, ("images", name)) for name, image in estate.external_images.items()
+    }
     fleets = {name: readings.watched(fleet, ("fleets", name)) for name, fleet in estate.fleets.items()}
     files = NamedFiles(
         documents=estate.documents,
@@ -67,7 +71,7 @@ def context_of(estate: Estate, readings: Readings) -> Context:
         workflow_documents=estate.workflow_documents,
     )
     settings = readings.watched(estate.settings, ("settings",))
-    context = Context(settings, images, fleets, files, Words(images))
+    context = Context(settings, images, external_images, fleets, files, Words([*images, *external_images]))
     for image in images.values():
         # gives what is not broken: no rule has to say that it reads it
         context.component_documents_of(image)
@@ -87,7 +91,7 @@ def test_each_rule_reads_only_what_the_table_says(
             arguments: list[tuple[Any, ...]] = [(*subject.values, context) for subject in subjects]
         else:
             keys: dict[Key, str] = {("settings",): "settings"}
-            keys |= {("images", name): "image" for name in estate.images}
+            keys |= {("images", name): "image" for name in (*estate.images, *estate.external_images)}
             keys |= {("fleets", name): "fleet" for name in estate.fleets}
             arguments = [(context,)]
             owners = [{f"{owner} {index}": key for index, (key, owner) in enumerate(keys.items())}]

@@ -96,7 +96,7 @@ def stacks() -> list[Stack]:
                 f"fleet-{each.name}": {
                     **estate.settings.tags,
                     **each.tags,
-                    "goldsmith:image": f"{estate.namespace}/{each.image}",
+                    "goldsmith:image": estate.fleet(each.name).image.names.label,
                 }
                 for each in estate.fleets.values()
             }

@@ -164,6 +164,17 @@ images:
       root_volume: {volume_size: 50, iops: 4000, throughput: 250}
     build: [update-os]
     regions: [eu-west-1]
+  golden:
+    external: {namespace: platform, account: main, name: base, iam_path: /platform/}
+    platform: Linux
+    architecture: arm64
+    regions: [eu-west-1, us-east-1]
+    channels: [stable]
+    root_volume: {encrypted: true, volume_size: 20}
+    volumes: {/dev/sdf: {volume_size: 20}}
+    distribution: {eu-west-1: {kms_key_id: "arn:aws:kms:eu-west-1:123456789012:key/1f2e"}}
+    target_accounts: ["111122223333"]
+    accept: [ami-0123456789abcdef0]
 fleets:
   web-prod:
     image: web
