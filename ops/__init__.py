@@ -9,6 +9,7 @@
     build          starts and follows builds, and prints the result
     follow         a build from its first status until `latest` points to its outputs
     promote        points a channel to a build (promotion_rules says what is wrong with it), or to AMIs of elsewhere
+    revoke         lets nothing use a build any more (revocation does it, affected and ancestry say what that means)
     confirmed_move shows a move, asks, makes it, and shows what became of it
     moving         moves channels by the hand-off's own code
     sight          what a look at an image has found
@@ -40,6 +41,7 @@
     programs       runs programs that must end properly after Ctrl-C
     question       asks before something is changed
     errors         what stops a command, each with its exit status
+    times          times on the command line
     screen         the look of output on a terminal and in a pipe
 
 Exit status 0 after success; 1 when something failed or needs a person; 2 when the configuration or the command line has

@@ -61,7 +61,7 @@ _NO_LOGIN = (
 _GARBLED = (AttributeError, GarbledAnswer, LookupError, ResponseParserError, TypeError, UnicodeDecodeError)
 """Raised by parsers, or by code that reads an answer, when the answer is cut off or lacks what AWS always sends."""
 
-_Service = Literal["autoscaling", "ec2", "iam", "imagebuilder", "s3", "service-quotas", "ssm", "sts"]
+_Service = Literal["autoscaling", "ec2", "iam", "imagebuilder", "lambda", "s3", "service-quotas", "ssm", "sts"]
 
 _LONGEST_MESSAGE = 500
 """In characters; a proxy may answer with a whole page."""
@@ -114,6 +114,10 @@ class Aws:
         with asking(region):
             client: ECRClient = _new_client(self._session, "ecr", region=region)
             return client
+
+    def functions(self, region: str) -> Any:
+        """Lambda in a region."""
+        return self._client("lambda", region)
 
     def iam(self, region: str) -> Any:
         """IAM, in the partition of a region."""

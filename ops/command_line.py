@@ -7,11 +7,11 @@ import sys
 from collections.abc import Sequence
 
 from ops.arguments import EXIT_STATUS
-from ops.commands import build, check, demo, destroy, doctor, promote, status, synth
+from ops.commands import build, check, demo, destroy, doctor, promote, revoke, status, synth
 from ops.errors import OpsError
 from ops.renamed import check_name
 
-_COMMANDS = (status, build, promote, check, synth, destroy, doctor, demo)
+_COMMANDS = (status, build, promote, revoke, check, synth, destroy, doctor, demo)
 """In the order of the help."""
 
 _CONFIGURATION = """configuration:

@@ -156,6 +156,19 @@ class Mover:
             raise _undecidable(run)
         return Sight(run, known)
 
+    def look_as_far_as_possible(self) -> Sight:
+        """Read the builds, and of channels, holds and moves what can be read. Raises `OpsError`."""
+        run = self.open_run()
+        if cached := read_cache(run.history, run.failures):
+            run.cache.take(cached)
+        look(run)
+        known = KnownBuilds((), frozenset(), {})
+        with run.failures.collected("Image Builder") as attempt:
+            known = read_builds(run)
+        if attempt.failed:
+            raise OpsError("\n".join(reasons(run, [each for each in run.failures.collection if each.error])))
+        return Sight(run, known)
+
     def move(self, decide: Callable[[Sight], Plan]) -> Outcome:
         """Look, decide and move, in as many rounds as it takes, and look again.
 

@@ -27,6 +27,9 @@ _BUILD_ARN = re.compile(f"arn:aws[^:]*:imagebuilder:[^:]+:[^:]+:image/[a-z0-9_-]
 
 REVOKED_TAG = "goldsmith:revoked"
 """The tag of a build that nothing may use: since when (RFC 3339 in UTC), a space, and the reason."""
+LONGEST_WHY = 200
+"""Characters of the reason in the tag."""
+_NOT_IN_A_TAG = re.compile(r"[^\w\s+\-=.:/@]")
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,20 @@ class Revocation:
     since: datetime
     """May be in the future."""
     why: str
+
+    @property
+    def is_since_ever(self) -> bool:
+        """Whether the tag has no time that can be read."""
+        return self.since == datetime.min.replace(tzinfo=UTC)
+
+    @property
+    def tag(self) -> str:
+        """The tag's value. Of the reason it has what every AWS service takes in a tag (letters, digits, spaces and
+        +-=._:/@), at most 200 characters."""
+        why = " ".join(_NOT_IN_A_TAG.sub(" ", self.why.replace("'", "")).split())
+        if len(why) > LONGEST_WHY:
+            why = f"{why[: LONGEST_WHY - 3].rstrip()}..."
+        return f"{self.since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ} {why}".rstrip()
 
     @staticmethod
     def from_tag(value: str) -> Revocation:
