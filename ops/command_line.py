@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence
 
+from estate.problems import did_you_mean
 from ops.arguments import EXIT_STATUS
 from ops.commands import build, check, demo, destroy, doctor, promote, revoke, status, synth
-from ops.errors import OpsError
+from ops.errors import OpsError, UsageError
 from ops.renamed import check_name
 
 _COMMANDS = (status, build, promote, revoke, check, synth, destroy, doctor, demo)
@@ -25,12 +27,26 @@ def main(command: Sequence[str] | None = None) -> int:
     command = sys.argv[1:] if command is None else command
     try:
         check_name(command)
-        arguments = _parser().parse_args(command)
+        arguments = _read(command)
         exit_status: int = arguments.run(arguments)
     except OpsError as error:
         print(error, file=sys.stderr)
         return error.exit_status
     return exit_status
+
+
+def _read(command: Sequence[str]) -> argparse.Namespace:
+    """The arguments of a command line. Raises `UsageError`; exits after `--help`, and at an argument that is wrong."""
+    parser, names = _parser(), [each.__name__.rpartition(".")[2] for each in _COMMANDS]
+    if not command:
+        raise UsageError(f"{parser.format_help()}\ngoldsmith needs a command, one of those above")
+    name = command[0]
+    if name not in (*names, "-h", "--help"):
+        raise UsageError(f"goldsmith has no command {name!r}; {did_you_mean(name, names)}")
+    arguments, others = parser.parse_known_args(command)
+    if others:
+        raise UsageError(f"goldsmith {name} does not take {shlex.join(others)}; see goldsmith {name} --help")
+    return arguments
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.ops_world import OpsWorld, Shell, refusing
+from tests.support.ops_world import OpsWorld, Shell, refusing, run_ops
 
 # --- messages of errors
 
@@ -40,6 +40,9 @@ def test_a_broken_configuration_is_reported_as_in_synthesis(shell: Shell) -> Non
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (("statu",), "goldsmith has no command 'statu'; did you mean 'status'?\n"),
+        (("--yes",), "goldsmith has no command '--yes'; choose one of build, check, "),
+        (("check", "web", "a b"), "goldsmith check does not take web 'a b'; see goldsmith check --help\n"),
         (("build",), "the following arguments are required: IMAGE"),
         (
             ("build", "web", "--attach", "newest"),
@@ -55,6 +58,13 @@ def test_a_wrong_command_line_is_refused_with_a_message(shell: Shell, arguments:
     answer = shell.ops(*arguments)
     assert words in answer.err
     assert answer.status == 2
+
+
+def test_without_a_command_there_is_a_list_of_them(capsys: pytest.CaptureFixture[str]) -> None:
+    answer = run_ops([], capsys)
+    assert "  build     build an image, and follow the build\n" in answer.err
+    assert answer.err.endswith("goldsmith needs a command, one of those above\n")
+    assert (answer.out, answer.status) == ("", 2)
 
 
 @pytest.mark.parametrize("command", ["build", "status"])
