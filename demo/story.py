@@ -52,9 +52,14 @@ def _first_deploy(world: World) -> Sequence[str]:
         lambda: world.cdktf("deploy", HISTORY, IMAGE, "--auto-approve", "--skip-synth"),
         lambda: world.cdktf("plan", FLEET, "--skip-synth", fails=True),
     )
-    added = _found(r"Apply complete! Resources: (\d+) added", deployed)
+    _found("(Apply complete!)", deployed)
+    made = [
+        each
+        for each in _resources(world.folder / "state" / "acme" / f"{IMAGE}.{HOME}.tfstate")
+        if each["mode"] == "managed"
+    ]
     return [
-        f"{IMAGE}: {added} resources; the components' scripts arrived unchanged: {_arrived(world)}",
+        f"{IMAGE}: {len(made)} resources; the components' scripts arrived unchanged: {_arrived(world)}",
         f"{FLEET}: no plan yet: {_found(r'(Fleet web-dev: [^│{]*? no build .*? build web)', _joined(refused))}",
     ]
 
@@ -176,7 +181,10 @@ def _destroy(world: World) -> Sequence[str]:
 
 STEPS = (
     Step("An AWS on this machine", _network),
-    Step("cdktf deploy image-web; the fleet's plan refuses an image that was never built", _first_deploy),
+    Step(
+        "cdktf deploy image-web and the history of channels; the fleet's plan refuses an image that was never built",
+        _first_deploy,
+    ),
     Step("goldsmith build web", _build),
     Step("SNS → Lambda → SSM: the hand-off has set latest in both regions", _handed_off),
     Step("cdktf deploy fleet-web-dev; meanwhile a component changes: cdktf deploy image-web", _fleet_and_change),
