@@ -17,7 +17,7 @@ from pathlib import Path
 
 import cdktf_out
 from estate.estate import EstateFleet
-from ops.accounts import Accounts
+from ops.accounts import Accounts, Unreachable, lines_of
 from ops.configuration import load_estate
 from ops.errors import OpsError, UsageError
 from ops.precautions import about_undeclared, has_to_move, kept, report, uses
@@ -72,17 +72,22 @@ def _run(cdktf: str, action: str, *rest: str) -> int:
 
 def _explain(fleets: Sequence[EstateFleet], *, action: str) -> None:
     """After Terraform's output, which of these fleets cannot read the account of their image, and what to do."""
-    accounts = Accounts()
+    accounts, unreachable = Accounts(), dict[Unreachable, None]()
     for fleet in fleets:
         stack = fleet.names.stack
         try:
             refusal = why_not_assumed(fleet, accounts=accounts)
+        except Unreachable as error:
+            unreachable[error] = None
+            continue
         except OpsError as error:
             report(f"{stack}: {error}")
             continue
         if refusal:
             other = f". goldsmith destroy {stack} does not need it" if action == "destroy" else ""
             report(f"{stack}: {refusal.reason}, which reads the image's account: {refusal.remedy}{other}")
+    for line in lines_of(unreachable):
+        report(line)
 
 
 def _destroy_kept(stack: str, folder: Path, options: Sequence[str]) -> int:

@@ -29,6 +29,8 @@ the end of a build, --attach shows how it ended, and why it failed.
 
 A build is tagged goldsmith:commit with the commit of the configuration's git repository, if everything there is
 committed, and if the deployed recipe is the declared one.
+
+The image's account is entered by its role or profile in settings.accounts. A role is assumed again when it expires.
 """
 _JSON = """--json writes one object at the end, and the progress is written to standard error:
   image      its name in the configuration

@@ -14,7 +14,7 @@ import pytest
 from local_aws.clients import ACCOUNT
 from local_aws.server import LocalAws
 from tests.support.fleet_world import FIELDS, REGION, FleetWorld
-from tests.support.handoff_world import ImageWorld
+from tests.support.handoff_world import ContainerImageWorld, ImageWorld
 from tests.support.ops_world import Answer, only, refusing, run_ops, serving
 
 PEOPLE, PROD, OTHER = "700000000001", "700000000002", "700000000003"
@@ -248,6 +248,21 @@ def test_an_image_is_built_in_its_account_by_a_role_that_a_profile_assumes(
     answer = team.world.ops("build", team.name, "--no-wait", "--json")
     arn = f"arn:aws:imagebuilder:us-east-1:{ACCOUNT}:image/acme-{team.name}/1.0.7/1"
     assert (answer.status, json.loads(answer.out)["arn"]) == (0, arn)
+
+
+def test_a_container_image_is_built_and_read_in_its_account(team: Team) -> None:
+    web = ContainerImageWorld(team.aws)
+    fields = f"kind: container, parent: 'amazonlinux:2023', build: [update-os], regions: [us-east-1, {REGION}]"
+    account = f"images: {{id: '{ACCOUNT}', role: operator}}"
+    settings, images = f"{{namespace: acme, accounts: {{{account}}}}}", f"{{{web.name}: {{{fields}}}}}"
+    team.world.config.write_text(f"settings: {settings}\nimages: {images}\n")
+    build = json.loads(team.world.ops("build", web.name, "--no-wait", "--json").out)
+    assert build["arn"].startswith(f"arn:aws:imagebuilder:us-east-1:{ACCOUNT}:image/")
+    web.build()
+    web.run()
+    (image,) = json.loads(team.world.ops("status", "--json").out)["images"]
+    assert {(each["build"], each["problem"]) for each in image["channels"]} == {("1.0.7/2", None)}
+    assert image["channels"][0]["value"].startswith(f"{ACCOUNT}.dkr.ecr.us-east-1.")
 
 
 def test_a_role_is_assumed_again_before_its_credentials_expire(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
