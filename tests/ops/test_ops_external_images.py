@@ -12,6 +12,7 @@ from tests.support.handoff_world import ImageWorld
 from tests.support.ops_world import Shell, impatient_shell
 
 REGION = "eu-west-1"
+PLATFORM, OWN = "000000000000", "240000000001"
 ESTATE = """
 settings: {{namespace: team}}
 images:
@@ -51,6 +52,31 @@ def test_status_shows_fleets_of_an_image_of_another_estate_in_the_same_account(s
         assert fleet["wanted"] == {"ami": web.latest()[REGION], "build": "1.0.7/1"}
         assert fleet["gaps"] == ["fleet-shop is not deployed: run make deploy STACK=fleet-shop"]
     assert json.loads(shell.ops("status", "golden@prod", "--json").out)["fleets"] == []
+
+
+def test_status_reads_the_channel_in_another_account_with_the_reader_role(
+    shell: Shell, web: ImageWorld, local_aws: LocalAws
+) -> None:
+    web.build()
+    web.run()
+    ami = web.latest()[REGION]
+    local_aws.make_role("deployer", account=OWN, trusts=[PLATFORM])
+    local_aws.make_role(f"acme_{web.name}_reader_us-east-1", account=PLATFORM, trusts=[OWN])
+    accounts = f'{{platform: {{id: "{PLATFORM}"}}, own: {{id: "{OWN}", role: deployer}}}}'
+    text = shell.config.read_text().replace("{namespace: team}", f"{{namespace: team, accounts: {accounts}}}")
+    text = text.replace("namespace: acme,", "namespace: acme, account: platform,").replace(
+        "image: golden", "image: golden\n    account: own"
+    )
+    shell.config.write_text(text)
+    (fleet,) = json.loads(shell.ops("status", "--json").out)["fleets"]
+    assert fleet["gaps"][1] == (
+        f"channel latest of image golden: {ami} is not shared with account {OWN} and {REGION}: the estate acme has to "
+        f"apply image-{web.name}, build the image, and move the channel"
+    )
+    web.abroad("ec2").modify_image_attribute(ImageId=ami, LaunchPermission={"Add": [{"UserId": OWN}]})
+    answer = shell.ops("status", "--json")
+    (fleet,) = json.loads(answer.out)["fleets"]
+    assert (fleet["wanted"], answer.status) == ({"ami": ami, "build": "1.0.7/1"}, 0)
 
 
 def test_what_only_the_other_estate_can_do_is_refused(shell: Shell, web: ImageWorld) -> None:
