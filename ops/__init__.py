@@ -10,6 +10,8 @@
     follow         a build from its first status until `latest` points to its outputs
     promote        points a channel to a build (promotion_rules says what is wrong with it), or to AMIs of elsewhere
     revoke         lets nothing use a build any more (revocation does it, affected and ancestry say what that means)
+    hold           lets nothing move an image's channels for a while
+    handoff_start  lets the hand-off function run now
     confirmed_move shows a move, asks, makes it, and shows what became of it
     moving         moves channels by the hand-off's own code
     sight          what a look at an image has found

@@ -13,14 +13,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
-from botocore.exceptions import ClientError
-
 from estate.estate import Estate, EstateImage
 from estate.models.channels import channels_of
 from estate.models.images import Image
 from estate.references import BuildReference
 from lambda_src.handoff.builds import REVOKED_TAG, Build, Revocation, good_builds
-from lambda_src.handoff.failures import code_of
 from ops.accounts import Accounts
 from ops.affected import Affected, read_affected
 from ops.ancestry import Children, find_children, read_others
@@ -32,8 +29,6 @@ from ops.pipeline import version_of
 from ops.sight import Sight, reasons
 
 _READ_BACK_SECONDS = 5.0
-_NO_FUNCTION = "ResourceNotFoundException"
-_NOT_ALLOWED = "AccessDeniedException"
 
 State = Literal["to write", "unchanged", "written", "failed"]
 
@@ -93,17 +88,6 @@ class Revoking:
     def images(self) -> list[EstateImage[Image]]:
         """The images whose builds are meant."""
         return list({change.image.image.name: change.image for change in self.changes}.values())
-
-
-@dataclass(frozen=True, kw_only=True)
-class Started:
-    """Whether the hand-off function of an image was started."""
-
-    image: str
-    started: bool
-    reason: str | None = None
-    failed: bool = False
-    """Whether that is an error: without the permission the function does the same within the hour."""
 
 
 def prepare(wish: Wish, *, accounts: Accounts, pool: Executor) -> Revoking:
@@ -225,22 +209,6 @@ def _write(change: Change, accounts: Accounts) -> None:
                 raise OpsError(f"{change.label}: the tag {REVOKED_TAG} was written, and Image Builder does not show it")
             time.sleep(wait)
             wait *= 2
-
-
-def start_handoff(image: EstateImage[Image], accounts: Accounts) -> Started:
-    """Let the hand-off function of an image run now, without waiting for it. It runs each hour anyway."""
-    name, home = image.image.name, image.image.home
-    try:
-        aws = accounts.of_image(image)
-        with asking(home):
-            aws.functions(home).invoke(FunctionName=image.names.handoff, InvocationType="Event", Payload=b"{}")
-    except OpsError as error:
-        cause = error.__cause__
-        code = code_of(cause) if isinstance(cause, ClientError) else ""
-        if code == _NO_FUNCTION:
-            return Started(image=name, started=False, reason=f"apply {image.names.stack}: it has no function yet")
-        return Started(image=name, started=False, reason=str(error), failed=code != _NOT_ALLOWED)
-    return Started(image=name, started=True)
 
 
 def comes_back(revoking: Revoking) -> Iterator[str]:

@@ -21,9 +21,10 @@ from lambda_src.handoff.builds import REVOKED_TAG, Revocation
 from ops.accounts import Accounts
 from ops.affected import AffectedChannel
 from ops.errors import Interrupted, OpsError
+from ops.handoff_start import HandoffStart, start_handoff
 from ops.pipeline import version_of
 from ops.question import check_terminal, confirm
-from ops.revocation import Change, Revoking, Started, Wish, carry_out, comes_back, prepare, start_handoff
+from ops.revocation import Change, Revoking, Wish, carry_out, comes_back, prepare
 from ops.screen import build_label, moment, open_console
 
 _AT_ONCE = 8
@@ -56,7 +57,7 @@ def run_revoke(wish: Wish, *, as_json: bool, asks: bool, command: Callable[[str]
         open_console().print(json.dumps(_members(revoking, changes, started), indent=2), soft_wrap=True)
     _report(revoking, changes, started, wish, console=console)
     failures = [f"{change.label}: {change.reason}" for change in changes if change.state == "failed"]
-    failures += [_handoff(each) for each in started if each.failed]
+    failures += [each.text for each in started if each.failed]
     if failures:
         raise OpsError("\n".join(failures))
     return 1 if wish.children and revoking.errors else 0
@@ -181,7 +182,7 @@ def _channels(revoking: Revoking) -> list[AffectedChannel]:
 
 
 def _report(
-    revoking: Revoking, changes: Sequence[Change], started: Sequence[Started], wish: Wish, *, console: Console
+    revoking: Revoking, changes: Sequence[Change], started: Sequence[HandoffStart], wish: Wish, *, console: Console
 ) -> None:
     for change in changes:
         if change.state == "failed":
@@ -193,7 +194,7 @@ def _report(
             console.print(text, style="green", soft_wrap=True)
     for each in started:
         if not each.failed:
-            console.print(_handoff(each), soft_wrap=True)
+            console.print(each.text, soft_wrap=True)
     if not wish.undo:
         for channel in _channels(revoking):
             if not channel.moves_by_itself:
@@ -202,14 +203,7 @@ def _report(
                 console.print(f"{text}{channel.reference}", style="yellow", soft_wrap=True)
 
 
-def _handoff(started: Started) -> str:
-    image = started.image
-    if started.started:
-        return f"the hand-off function of {image} was started: it tags the AMIs, which guards read, and moves channels"
-    return f"the hand-off function of {image} was not started, and does the rest within the hour: {started.reason}"
-
-
-def _members(revoking: Revoking, changes: Sequence[Change], started: Sequence[Started]) -> dict[str, Any]:
+def _members(revoking: Revoking, changes: Sequence[Change], started: Sequence[HandoffStart]) -> dict[str, Any]:
     return {
         "builds": [
             {

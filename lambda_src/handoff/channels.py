@@ -187,12 +187,30 @@ def read_folder(
         name = member(parameter, "Name", str)
         channel = name.rsplit("/", 1)[-1]
         if channel.startswith(_NO_CHANNEL):
-            if channel == HOLD or channel.startswith(f"{HOLD}-"):
-                folder.holds[channel.removeprefix(HOLD).removeprefix("-")] = member(parameter, "Value", str)
+            folder.holds.update(_hold(channel, parameter))
             continue
         before = (known or {}).get(channel)
         folder.channels[channel] = _channel(ssm, name, parameter, before, most_versions)
     return folder
+
+
+def read_holds(ssm: SSMClient, *, path: str) -> dict[str, str]:
+    """The values of the parameters that hold channels of an image, as in `Folder`. Raises what `read_folder` raises."""
+    holds: dict[str, str] = {}
+    for parameter in _entries(ssm, "get_parameters_by_path", Path=path):
+        holds.update(_hold(member(parameter, "Name", str).rsplit("/", 1)[-1], parameter))
+    return holds
+
+
+def hold_parameter(channel: str) -> str:
+    """The last part of the name of the parameter that holds a channel; `""` is for all channels."""
+    return f"{HOLD}-{channel}" if channel else HOLD
+
+
+def _hold(name: str, parameter: Mapping[str, Any]) -> dict[str, str]:
+    """The value of a hold's parameter by its channel; empty for another parameter."""
+    channel = name.removeprefix(HOLD).removeprefix("-")
+    return {channel: member(parameter, "Value", str)} if name == hold_parameter(channel) else {}
 
 
 def _channel(

@@ -28,9 +28,15 @@ class Hold:
         end = time_in(self.until)
         return self.held and (end is None or time < end)
 
+    @property
+    def text(self) -> str:
+        """Why, who and until when, for the log."""
+        by, until = (f", by {self.by}" if self.by else ""), (f", until {self.until}" if self.until else "")
+        return f"{self.why}{by}{until}"
+
     def to_json(self) -> str:
         """The parameter's value."""
-        return json.dumps(asdict(self))
+        return json.dumps(asdict(self), ensure_ascii=False)
 
     @staticmethod
     def from_json(written: str) -> Hold:

@@ -66,7 +66,7 @@ def _move(run: Run, known: KnownBuilds) -> bool:
     again = False
     for channel, choose in _rules(run, known):
         if hold := run.hold_of(channel):
-            run.report.held[channel] = hold.why
+            run.report.held[channel] = hold.text
         elif decision := choose():
             again = True
             if not make_move(run, decision):

@@ -106,7 +106,7 @@ def test_hold_and_its_end(web: ImageWorld, inbox: Inbox, channel: str, named: st
     _write(web, channel, hold)
     web.build()
     assert inbox.run() == [f"{named} is held by alice until 5 Jan 00:00 UTC: year end."]
-    assert inbox.ended.line["held"] == {"latest": "year end"}
+    assert inbox.ended.line["held"] == {"latest": f"year end, by {user}, until 2099-01-05T00:00:00+00:00"}
     assert inbox.run() == []
     _write(web, channel, replace(hold, held=False))
     first, second = inbox.run()
