@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,8 +20,11 @@ from estate import names
 from estate.estate import EstateImage
 from estate.models.images import Image
 from estate.recipes import recipe_of
+from estate.recipes.handoff import handoff_of
 from estate.references import BuildReference
-from lambda_src.handoff.builds import list_builds
+from lambda_src.handoff.builds import get_build, list_builds
+from lambda_src.handoff.failures import Failures
+from lambda_src.handoff.gate import PASSES, judge
 from ops.accounts import Accounts
 from ops.aws import Aws, asking
 from ops.commit import COMMIT_TAG, Commit, commit_of
@@ -48,16 +53,49 @@ class Options:
         return self.command(f"build {image} --attach {version_of(arn)}")
 
 
+class NoBuild(OpsError):
+    """The pipeline does not have the build."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunningBuild:
+    """A build that was started, by this command or before."""
+
+    declared: EstateImage[Image]
+    pipeline: Pipeline
+    aws: Aws
+    arn: str
+    commit: Commit | None = None
+    """The commit that this command has tagged it with; None for a build that was started before."""
+
+    @property
+    def label(self) -> str:
+        """`web 1.0.912/3`."""
+        return f"{self.pipeline.image.name} {version_of(self.arn)}"
+
+
 def start(image: EstateImage[Image], *, follows: bool, options: Options) -> int:
-    """Start a build of the image's pipeline, and follow it if `follows`; the exit status.
+    """Start a build of the image's pipeline, and follow it if `follows`; the exit status."""
+    console = open_console(to_stderr=options.as_json)
+    build = start_build(image, aws=Accounts().of_image(image), console=console, options=options)
+    if follows:
+        return _follow(build, console=console, options=options)
+    if options.as_json:
+        _print_json(build, commit=build.commit or Commit(), outcome=None)
+    else:
+        console.print(build.arn, style="dim", soft_wrap=True)
+        console.print(f"follow it with: {options.attach_command(image.image.name, build.arn)}", soft_wrap=True)
+    return 0
+
+
+def start_build(image: EstateImage[Image], *, aws: Aws, console: Console, options: Options) -> RunningBuild:
+    """Start a build, and say so. Raises `OpsError`.
 
     A build that is running already may lack the latest changes. So it is shown, and a new one is started anyway.
     """
     name, home = image.names.image, image.image.home
-    aws = Accounts().of_image(image)
     pipeline = Pipeline(declared=image, account=aws.account)
     deployed, declared = check_deployed(pipeline, aws=aws), recipe_of(image).version
-    console = open_console(to_stderr=options.as_json)
     if deployed != declared:
         deploy = f"make deploy STACK={image.names.stack}"
         difference = f"{name} is deployed as {deployed} and declared as {declared}"
@@ -73,20 +111,13 @@ def start(image: EstateImage[Image], *, follows: bool, options: Options) -> int:
         started = imagebuilder.start_image_pipeline_execution(
             imagePipelineArn=pipeline.arn, clientToken=str(uuid4()), **tags
         )
-        arn = started["imageBuildVersionArn"]
-    for build in others:
-        console.print(f"{name} {version_of(build.arn)} is {build.status} and continues in parallel", style="dim")
-    console.print(f"{name} {version_of(arn)} started in {home}")
+    build = RunningBuild(declared=image, pipeline=pipeline, aws=aws, arn=started["imageBuildVersionArn"], commit=commit)
+    for other in others:
+        console.print(f"{name} {version_of(other.arn)} is {other.status} and continues in parallel", style="dim")
+    console.print(f"{build.label} started in {home}")
     tag = f"tagged {COMMIT_TAG}={commit.sha}" if commit.sha else f"not tagged with {COMMIT_TAG}: {commit.lack}"
     console.print(tag, style="dim", soft_wrap=True)
-    if follows:
-        return _follow(pipeline, arn=arn, aws=aws, console=console, commit=commit, options=options)
-    if options.as_json:
-        _print_json(pipeline, arn=arn, commit=commit, outcome=None)
-    else:
-        console.print(arn, style="dim", soft_wrap=True)
-        console.print(f"follow it with: {options.attach_command(name, arn)}", soft_wrap=True)
-    return 0
+    return build
 
 
 def attach(image: EstateImage[Image], *, build: BuildReference | None, options: Options) -> int:
@@ -94,8 +125,18 @@ def attach(image: EstateImage[Image], *, build: BuildReference | None, options: 
 
     `build` is None for the newest build.
     """
+    running = find_running(image, build=build, aws=Accounts().of_image(image), options=options)
+    console = open_console(to_stderr=options.as_json)
+    if console.is_interactive:
+        console.print(f"{running.label} in {image.image.home}")
+    return _follow(running, console=console, options=options)
+
+
+def find_running(
+    image: EstateImage[Image], *, build: BuildReference | None, aws: Aws, options: Options
+) -> RunningBuild:
+    """A build that was started before; `build` is None for the newest one. Raises `OpsError`."""
     name, home = image.names.image, image.image.home
-    aws = Accounts().of_image(image)
     pipeline = Pipeline(declared=image, account=aws.account)
     check_deployed(pipeline, aws=aws)
     if build and build.is_whole:
@@ -106,43 +147,51 @@ def attach(image: EstateImage[Image], *, build: BuildReference | None, options: 
         if not builds:
             raise OpsError(f"{name} has no build yet: {options.command(f'build {name}')}")
         arn = (find_build(build, builds) if build else builds[0]).arn
-    console = open_console(to_stderr=options.as_json)
-    if console.is_interactive:
-        console.print(f"{name} {version_of(arn)} in {home}")
-    return _follow(pipeline, arn=arn, aws=aws, console=console, commit=None, options=options)
+    return RunningBuild(declared=image, pipeline=pipeline, aws=aws, arn=arn)
 
 
-def _follow(
-    pipeline: Pipeline, *, arn: str, aws: Aws, console: Console, commit: Commit | None, options: Options
-) -> int:
-    """Follow a build; `commit` is None for a build that was started before."""
-    again = options.attach_command(pipeline.image.name, arn)
-    label = f"{pipeline.image.name} {version_of(arn)}"
+def follow_build(
+    build: RunningBuild, *, console: Console, options: Options, pause: Callable[[float], object] = time.sleep
+) -> Outcome:
+    """Follow a build to its end, and until `latest` has moved. Raises `OpsError` when that cannot be seen.
+
+    `pause` waits for some seconds between two looks.
+    """
+    outcome = follow(
+        build.pipeline,
+        arn=build.arn,
+        aws=build.aws,
+        console=console,
+        just_started=build.commit is not None,
+        handoff_timeout=options.handoff_timeout,
+        pause=pause,
+    )
+    if outcome is None:
+        raise NoBuild(f"{build.pipeline.image.name} has no build {version_of(build.arn)}")
+    return outcome
+
+
+def _follow(build: RunningBuild, *, console: Console, options: Options) -> int:
+    label, again = build.label, options.attach_command(build.pipeline.image.name, build.arn)
     try:
-        outcome = follow(
-            pipeline,
-            arn=arn,
-            aws=aws,
-            console=console,
-            just_started=commit is not None,
-            handoff_timeout=options.handoff_timeout,
-        )
+        outcome = follow_build(build, console=console, options=options)
     except KeyboardInterrupt:
         raise Interrupted(f"\n{label} continues; follow it again with: {again}") from None
+    except NoBuild:
+        raise
     except OpsError as error:
         raise OpsError(f"{error}\n{label} may still be running; follow it again with: {again}") from None
-    if outcome is None:
-        raise OpsError(f"{pipeline.image.name} has no build {version_of(arn)}")
     if options.as_json:
-        _print_json(pipeline, arn=arn, commit=commit or Commit(sha=outcome.commit), outcome=outcome)
+        _print_json(build, commit=build.commit or Commit(sha=outcome.commit), outcome=outcome)
     else:
-        _print_arrivals(outcome.arrivals, noun=pipeline.noun, console=console)
-    _check(outcome, pipeline=pipeline, label=label, options=options)
+        _print_arrivals(outcome.arrivals, noun=build.pipeline.noun, console=console)
+    check_outcome(outcome, build=build, options=options)
     return 0
 
 
-def _check(outcome: Outcome, *, pipeline: Pipeline, label: str, options: Options) -> None:
+def check_outcome(outcome: Outcome, *, build: RunningBuild, options: Options) -> None:
     """Raises `OpsError` when a person has to do something."""
+    pipeline, label = build.pipeline, build.label
     if not outcome.is_good and outcome.status not in UNFINISHED:
         raise OpsError(f"{label} {outcome.status}: it was built, and withdrawn later")
     if not outcome.is_good:
@@ -158,12 +207,29 @@ def _check(outcome: Outcome, *, pipeline: Pipeline, label: str, options: Options
             f"{label} has no {pipeline.noun} in {', '.join(absent)}: run make deploy STACK={stack}, so that the "
             "pipeline distributes there, and build again"
         )
+    if behind and (refusal := _gated(build)):
+        raise OpsError(f"{label} {refusal}")
     if behind:
         raise OpsError(
             f"latest did not move to {label} in {', '.join(behind)} within {duration(options.handoff_timeout)}: "
             f"look at the function's log {names.function_log(pipeline.handoff)} and at the dead letters in the queue "
             f"{names.dead_letters(pipeline.handoff)}, both in {pipeline.image.home}"
         )
+
+
+def _gated(build: RunningBuild) -> str:
+    """Why the gate does not let a good build become `latest`; empty when it does."""
+    pipeline, home = build.pipeline, build.declared.image.home
+    gate = handoff_of(build.declared).gate
+    if gate is None:
+        return ""
+    with asking(home):
+        imagebuilder = build.aws.imagebuilder(home)
+        found = get_build(imagebuilder, arn=build.arn, pipeline_arn=pipeline.arn)
+        verdict = judge(imagebuilder, found, gate, now=datetime.now(UTC), failures=Failures()) if found else PASSES
+    if verdict.passes:
+        return ""
+    return f"{'is not latest yet' if verdict.waits else 'does not become latest'}: gate: {verdict.reason}"
 
 
 def _print_arrivals(arrivals: tuple[Arrival, ...], *, noun: str, console: Console) -> None:
@@ -187,7 +253,8 @@ def _position(arrival: Arrival) -> str:
     return f"latest points to a newer build, {shown}" if arrival.handed_off else f"latest still points to {shown}"
 
 
-def _print_json(pipeline: Pipeline, *, arn: str, commit: Commit, outcome: Outcome | None) -> None:
+def _print_json(build: RunningBuild, *, commit: Commit, outcome: Outcome | None) -> None:
+    pipeline, arn = build.pipeline, build.arn
     answer = {
         "image": pipeline.image.name,
         "region": pipeline.image.home,

@@ -54,7 +54,7 @@ def run_move(mover: Mover, decide: Callable[[Sight], Plan], *, channel: str, opt
         raise
     if options.as_json:
         _print_json(mover, channel, _members(outcome))
-    _report(outcome, target=target, console=console, again=options.again(plan))
+    report_move(outcome, target=target, console=console, again=options.again(plan))
     return 0
 
 
@@ -86,7 +86,7 @@ def _previous(step: Step, sight: Sight) -> str:
     return build_label(version_of(arn), build.created if build else None) if arn else step.previous
 
 
-def _report(outcome: Outcome, *, target: str, console: Console, again: str) -> None:
+def report_move(outcome: Outcome, *, target: str, console: Console, again: str) -> None:
     """Say where the channel points. Raises `OpsError` when a region failed."""
     verb = "points" if outcome.number else "already points"
     right = [step.region for step in outcome.steps if step.state != "failed"]

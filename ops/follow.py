@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -16,6 +17,9 @@ from ops.ends import ENDED, GOOD, NO_FAILURE, Failure, failure_of
 from ops.pipeline import Pipeline, version_of
 from ops.progress import Progress
 from ops.screen import duration
+
+_Pause = Callable[[float], object]
+"""Waits for some seconds."""
 
 APPEARS_WITHIN_SECONDS = 30
 """How long GetImage may not find a build that has just been started."""
@@ -56,38 +60,46 @@ class Outcome:
 
 
 def follow(
-    pipeline: Pipeline, *, arn: str, aws: Aws, console: Console, just_started: bool, handoff_timeout: float
+    pipeline: Pipeline,
+    *,
+    arn: str,
+    aws: Aws,
+    console: Console,
+    just_started: bool,
+    handoff_timeout: float,
+    pause: _Pause = time.sleep,
 ) -> Outcome | None:
     """Show the build until it has ended; after a good build, until `latest` points to it or to a newer build in every
     region, `handoff_timeout` seconds at most. None when the pipeline does not have the build.
 
+    `pause` waits for some seconds between two looks; what it raises ends the following.
+
     Raises `OpsError` when AWS refuses.
     """
-    build = _first_look(pipeline, arn=arn, aws=aws, patient=just_started)
+    build = _first_look(pipeline, arn=arn, aws=aws, patient=just_started, pause=pause)
     if build is None:
         return None
     age = 0.0 if build.created is None else (datetime.now(UTC) - build.created).total_seconds()
     label = f"{pipeline.image.name} {version_of(arn)}"
     with Progress(console, build=label, age_in_seconds=None if just_started else age) as progress:
-        outcome = _walk(pipeline, arn=arn, aws=aws, progress=progress)
+        outcome = _walk(pipeline, arn=arn, aws=aws, progress=progress, pause=pause)
         progress.end(outcome.status, good=outcome.is_good)
         if not outcome.is_good:
             return outcome
         build = _build(pipeline, arn=arn, aws=aws)
         if build is None:
             return None
-        return replace(
-            outcome, arrivals=_hand_off(pipeline, build, aws=aws, progress=progress, timeout=handoff_timeout)
-        )
+        arrivals = _hand_off(pipeline, build, aws=aws, progress=progress, timeout=handoff_timeout, pause=pause)
+        return replace(outcome, arrivals=arrivals)
 
 
-def _first_look(pipeline: Pipeline, *, arn: str, aws: Aws, patient: bool) -> Build | None:
+def _first_look(pipeline: Pipeline, *, arn: str, aws: Aws, patient: bool, pause: _Pause) -> Build | None:
     until = time.monotonic() + (APPEARS_WITHIN_SECONDS if patient else 0.0)
     while True:
         build = _build(pipeline, arn=arn, aws=aws)
         if build or time.monotonic() >= until:
             return build
-        time.sleep(1.0)
+        pause(1.0)
 
 
 def _build(pipeline: Pipeline, *, arn: str, aws: Aws) -> Build | None:
@@ -95,7 +107,7 @@ def _build(pipeline: Pipeline, *, arn: str, aws: Aws) -> Build | None:
         return get_build(aws.imagebuilder(pipeline.image.home), arn=arn, pipeline_arn=pipeline.arn)
 
 
-def _walk(pipeline: Pipeline, *, arn: str, aws: Aws, progress: Progress) -> Outcome:
+def _walk(pipeline: Pipeline, *, arn: str, aws: Aws, progress: Progress, pause: _Pause) -> Outcome:
     """Show each status until the last one."""
     imagebuilder = aws.imagebuilder(pipeline.image.home)
     state: str | None = None
@@ -108,14 +120,16 @@ def _walk(pipeline: Pipeline, *, arn: str, aws: Aws, progress: Progress) -> Outc
         state = status
         progress.step(status)
         # a status that lasts long needs few calls, and each is shown late by at most a tenth of its duration
-        time.sleep(min(max(0.25, progress.step_seconds / 10), 10.0))
+        pause(min(max(0.25, progress.step_seconds / 10), 10.0))
     if status == GOOD:
         return Outcome(status=status, commit=commit)
     with asking(pipeline.image.home):
         return Outcome(status=status, failed_in=state, failure=failure_of(image), commit=commit)
 
 
-def _hand_off(pipeline: Pipeline, build: Build, *, aws: Aws, progress: Progress, timeout: float) -> tuple[Arrival, ...]:
+def _hand_off(
+    pipeline: Pipeline, build: Build, *, aws: Aws, progress: Progress, timeout: float, pause: _Pause
+) -> tuple[Arrival, ...]:
     """Wait until `latest` has moved in every region that has an output of the build, or until the timeout."""
     until: float | None = None
     while True:
@@ -127,7 +141,7 @@ def _hand_off(pipeline: Pipeline, build: Build, *, aws: Aws, progress: Progress,
             progress.end_step(good=not waiting)
             return arrivals
         progress.step("hand-off", line=f"hand-off, which may take {duration(timeout)}")
-        time.sleep(min(max(0.25, progress.step_seconds / 10), 5.0, max(0.0, until - time.monotonic())))
+        pause(min(max(0.25, progress.step_seconds / 10), 5.0, max(0.0, until - time.monotonic())))
 
 
 def _arrival(pipeline: Pipeline, build: Build, *, region: str, aws: Aws) -> Arrival:

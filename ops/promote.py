@@ -9,6 +9,8 @@ import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from rich.console import Console
+
 from estate.models.ami_image import AmiImage
 from estate.models.channels import channels_of
 from estate.names import LATEST
@@ -17,7 +19,7 @@ from lambda_src.handoff.builds import Build
 from lambda_src.handoff.history import GATE, SOAK
 from lambda_src.handoff.outputs import Usable
 from ops.aws import Aws
-from ops.confirmed_move import Options, run_move
+from ops.confirmed_move import Options, report_move, run_move
 from ops.moving import Mover, Plan, Refused
 from ops.named_build import find_build
 from ops.pipeline import Pipeline, version_of
@@ -72,6 +74,16 @@ def run_promote(mover: Mover, wish: Promotion, *, as_json: bool, asks: bool, com
 
     options = Options(as_json=as_json, asks=asks, again=again)
     return run_move(mover, decide, channel=wish.channel, options=options)
+
+
+def promote_build(mover: Mover, wish: Promotion, arn: str, *, console: Console, command: Callable[[str], str]) -> None:
+    """Move to a build, after a person has agreed to it. Raises `OpsError`."""
+    outcome = mover.move(lambda sight: plan_promotion(wish, arn, sight))
+    for line in outcome.plan.loud:
+        console.print(line, style="bold red", soft_wrap=True)
+    build = f"{wish.pipeline.image.name}@{version_of(arn)}"
+    again = command(shlex.join(["promote", build, wish.channel, *_options(wish)]))
+    report_move(outcome, target=wish.target, console=console, again=again)
 
 
 def _options(wish: Promotion) -> Iterator[str]:

@@ -14,15 +14,15 @@ class _Console(Console):
         raise
 
 
-def open_console(*, to_stderr: bool = False) -> Console:
+def open_console(*, to_stderr: bool = False, is_live: bool = True) -> Console:
     """A console for standard output or error. In a pipe it writes no colours and no control characters, whatever the
-    environment variables say, and does not break lines."""
+    environment variables say, and does not break lines. Without `is_live`, lines that are written are never changed."""
     stream = sys.stderr if to_stderr else sys.stdout
     terminal = stream.isatty()
     return _Console(
         file=stream,
         force_terminal=terminal,
-        force_interactive=None if terminal else False,
+        force_interactive=None if terminal and is_live else False,
         width=None if terminal else _WIDER_THAN_ANY_LINE,
         # square brackets in AWS's messages are not markup
         markup=False,

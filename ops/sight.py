@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from botocore.exceptions import ClientError
 
 from lambda_src.handoff.builds import Build, get_build, time_in
 from lambda_src.handoff.failures import Failure, Failures, code_of
+from lambda_src.handoff.holds import Hold
 from lambda_src.handoff.known_builds import KnownBuilds
 from lambda_src.handoff.outputs import Usable
 from lambda_src.handoff.run import Region, Run
@@ -80,13 +82,18 @@ class Sight:
 
     def holds_of(self, channel: str) -> Iterator[str]:
         """What holds a channel, as messages with the command that ends it."""
-        run, image = self.run, self.run.image.image
-        for key, place in (("", image), (channel, f"{image}@{channel}")):
-            hold = run.holds.get(key)
-            if hold and hold.holds_at(run.now):
-                end = time_in(hold.until)
-                until, by = (f" until {moment(end)}" if end else ""), (f" by {hold.by}" if hold.by else "")
-                yield f"{place}: must not be held, and is held{until}{by}: {hold.why}; goldsmith hold {place} --undo"
+        return holds_of(self.run.image.image, channel, self.run.holds, now=self.run.now)
+
+
+def holds_of(image: str, channel: str, holds: Mapping[str, Hold], *, now: datetime) -> Iterator[str]:
+    """What holds a channel of an image, as messages with the command that ends it. `holds` are by channel, and of the
+    image by the empty text."""
+    for key, place in (("", image), (channel, f"{image}@{channel}")):
+        hold = holds.get(key)
+        if hold and hold.holds_at(now):
+            end = time_in(hold.until)
+            until, by = (f" until {moment(end)}" if end else ""), (f" by {hold.by}" if hold.by else "")
+            yield f"{place}: must not be held, and is held{until}{by}: {hold.why}; goldsmith hold {place} --undo"
 
 
 def reasons(run: Run, failures: Sequence[Failure]) -> list[str]:

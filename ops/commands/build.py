@@ -7,7 +7,17 @@ import argparse
 import entry
 from estate.problems import RuleError
 from estate.references import BuildReference, parse
-from ops.arguments import Commands, add_command, add_configuration, add_json, check_image, same_configuration
+from ops.arguments import (
+    Commands,
+    add_command,
+    add_configuration,
+    add_json,
+    add_why,
+    add_yes,
+    check_image,
+    check_json_without_question,
+    same_configuration,
+)
 from ops.configuration import find_configuration
 from ops.errors import UsageError
 
@@ -22,6 +32,8 @@ _EXAMPLES = """examples:
   goldsmith build web --no-wait              start it only
   goldsmith build web --attach               follow the newest build
   goldsmith build web --attach 1.0.912/3     follow this build, as `build` and `status` name it; 912 is enough
+  goldsmith build base --children            build it, and then all images that are built on it
+  goldsmith build base --children --skip-soak --why 'CVE-2026-1234 is exploited'
 
 Without --attach this always starts a new build, because a build that is running already may lack the latest changes. Of
 several good builds, `latest` takes the one that was started last. Ctrl-C stops following; the build continues. After
@@ -29,6 +41,12 @@ the end of a build, --attach shows how it ended, and why it failed.
 
 A build is tagged goldsmith:commit with the commit of the configuration's git repository, if everything there is
 committed, and if the deployed recipe is the declared one.
+
+--children builds the image, points the channels that its children name as their parent to the new build, as promote
+does, and then builds the children at the same time, and after them their own children. It shows first what it will do,
+and asks. A channel with a soak time needs --skip-soak. Pipelines that are not deployed and holds are found before the
+first build. What fails stops its own children only; the message has the command that goes on. After Ctrl-C, builds
+continue, and nothing else is started.
 
 The image's account is entered by its role or profile in settings.accounts. A role is assumed again when it expires.
 """
@@ -45,6 +63,13 @@ _JSON = """--json writes one object at the end, and the progress is written to s
   logs       "s3://bucket/prefix" with the log of a build that failed, or null
   regions    for a good build, one object for each region: region, value, latest, latest_build, handed_off; `value` is
              what `latest` holds when it points to this build: an AMI ID, or the URI of a container image with digest
+
+With --children, which then needs --yes, the object has other members:
+  image      the name of the base
+  why        the reason that was given, or null
+  images     one object for each image, parents first: image, parent ("base@stable", null for the base), build, arn,
+             state (done, failed, running, "not started"), channels (those that point to the build when it is done),
+             reason (why it failed), next (the command line that goes on, or null)
 """
 
 
@@ -70,6 +95,12 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
         metavar="DURATION",
         help="how long to wait for `latest` after a good build (default: %(default)s)",
     )
+    command.add_argument("--children", action="store_true", help="build the images that are built on it, too")
+    command.add_argument(
+        "--skip-soak", action="store_true", help="for emergencies, with --children: although channels have a soak time"
+    )
+    add_why(command, "with --children: the reason, for the history; required with --skip-soak")
+    add_yes(command)
     add_json(command)
     add_configuration(command)
 
@@ -80,6 +111,7 @@ def run(arguments: argparse.Namespace) -> int:
     estate = configuration.load()
     check_image(arguments.image, estate)
     image = estate.image(arguments.image)
+    _check_options(arguments)
     from ops.build import Options, attach, start
 
     entry.raise_on_interrupt()  # the message says that the build continues
@@ -89,10 +121,36 @@ def run(arguments: argparse.Namespace) -> int:
         configuration=configuration.path,
         command=same_configuration(arguments),
     )
+    if arguments.children:
+        from ops.children import Wish, build_with_children
+
+        wish = Wish(
+            attached=None if arguments.attach is None else _reference(arguments),
+            skips_soak=arguments.skip_soak,
+            why=arguments.why or "",
+            asks=not arguments.yes,
+        )
+        return build_with_children(image, wish, options)
     if arguments.attach is not None:
         build = None if arguments.attach is _NEWEST else _reference(arguments)
         return attach(image, build=build, options=options)
     return start(image, follows=not arguments.no_wait, options=options)
+
+
+def _check_options(arguments: argparse.Namespace) -> None:
+    """Raises `UsageError`."""
+    if not arguments.children:
+        for option, value in (("skip-soak", arguments.skip_soak), ("why", arguments.why), ("yes", arguments.yes)):
+            if value:
+                raise UsageError(f"argument --{option}: must come with --children")
+        return
+    if arguments.no_wait:
+        raise UsageError("argument --no-wait: must not come with --children, which waits for each build")
+    if arguments.attach is _NEWEST:
+        raise UsageError("argument --attach: needs a build with --children, got none; write --attach 1.0.912/3")
+    if arguments.skip_soak and not arguments.why:
+        raise UsageError("argument --skip-soak: needs --why, the reason, which the history keeps")
+    check_json_without_question(arguments)
 
 
 def _reference(arguments: argparse.Namespace) -> BuildReference:
