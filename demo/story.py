@@ -1,7 +1,8 @@
 """What Goldsmith is for, as a list of steps that check their own results.
 
 An image is built, its AMI is handed off, and a fleet runs it. Then a component changes, a second build is made, the
-fleet's plan shows its AMI, and the fleet is rolled out. At last everything is destroyed. `make demo` shows the steps,
+fleet's plan shows its AMI, and the fleet is rolled out. The first build has soaked meanwhile and is promoted, and the
+second one is revoked. At last everything is destroyed. `make demo` shows the steps,
 and the end-to-end test runs them. They use what a team uses, the `cdktf` command and `goldsmith`, against the local
 AWS and in a temporary folder: the project and its `state/` are not changed.
 """
@@ -9,6 +10,7 @@ AWS and in a temporary folder: the project and its `state/` are not changed.
 import json
 import re
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +20,11 @@ from typing import Any
 from demo.world import HOME, PROJECT, StepFailed, World, last_lines
 
 SECOND = "us-east-1"
+FUNCTION = "acme_web_handoff"
+SOAK, SHORT_SOAK = "soak: 1 day", "soak: 1 minute"
 HISTORY, IMAGE, FLEET = f"history-{HOME}", "image-web", "fleet-web-dev"
+_LONGEST_SOAK, _LONGEST_HANDOFF = 120.0, 60.0
+"""Seconds."""
 _WALK = ("BUILDING", "TESTING", "DISTRIBUTING", "AVAILABLE")
 
 
@@ -46,6 +52,9 @@ def _network(world: World) -> Sequence[str]:
 
 
 def _first_deploy(world: World) -> Sequence[str]:
+    config = world.folder / "config" / "web.yaml"
+    _check(SOAK in config.read_text(), f"the sample has no {SOAK}")
+    config.write_text(config.read_text().replace(SOAK, SHORT_SOAK))
     world.run([sys.executable, "main.py"])
     # at the same time, because the deploy waits a minute for the queue and the bucket
     deployed, refused = world.together(
@@ -166,6 +175,47 @@ def _nothing_left_to_do(world: World) -> Sequence[str]:
     return ["both plans are empty"]
 
 
+def _promote(world: World) -> Sequence[str]:
+    """The first build was in latest first, so it has soaked first."""
+    first = world.amis[0]
+    function, ssm = world.aws.client("lambda", region=HOME), world.aws.client("ssm", region=HOME)
+    until = time.monotonic() + _LONGEST_SOAK
+    while _value(ssm, "staging") != first[HOME]:
+        _check(time.monotonic() < until, "staging has not taken the first build over")
+        time.sleep(1)
+        function.invoke(FunctionName=FUNCTION, Payload=b"{}")
+    output = world.goldsmith("promote", "web", "prod", "--why", "the demo works", "--yes")
+    for region, ami in first.items():
+        value = _value(world.aws.client("ssm", region=region), "prod")
+        _check(value == ami, f"prod in {region} is {value}, not {ami}", output)
+    return [f"staging and prod in {region}: {ami}" for region, ami in first.items()]
+
+
+def _revoke(world: World) -> Sequence[str]:
+    first, second = (amis[HOME] for amis in world.amis)
+    (build,) = {
+        channel["build"]
+        for channel in json.loads(world.goldsmith("status", "web@latest", "--json"))["images"][0]["channels"]
+    }
+    world.goldsmith("revoke", f"web@{build}", "--why", "the demo revokes it", "--yes")
+    ssm, until = world.aws.client("ssm", region=HOME), time.monotonic() + _LONGEST_HANDOFF
+    while _value(ssm, "latest") != first:
+        _check(time.monotonic() < until, "latest still points to the revoked build")
+        time.sleep(1)
+    status = world.goldsmith("status")
+    plan = world.cdktf("plan", FLEET, "--skip-synth")
+    gap = next((line for line in status.splitlines() if line.startswith("fleet web-dev:")), "")
+    _check(bool(gap), "status does not say that the fleet runs another build", status)
+    shown = _found(rf'(image_id += "{second}" -> "{first}")', plan)
+    return [f"web@{build} is revoked, and latest is {first} again", gap, shown]
+
+
+def _value(ssm: Any, channel: str) -> str:
+    """What a channel points to; empty before its first build."""
+    parameters = ssm.get_parameters(Names=[f"/imagebuilder/acme/web/{channel}"])["Parameters"]
+    return "".join(parameter["Value"] for parameter in parameters)
+
+
 def _destroy(world: World) -> Sequence[str]:
     destroy = partial(world.cdktf, "destroy", "--auto-approve", "--skip-synth")
     world.together(partial(destroy, FLEET), partial(destroy, IMAGE))
@@ -192,6 +242,8 @@ STEPS = (
     Step("cdktf plan fleet-web-dev shows it", _plan_shows_it),
     Step("cdktf deploy fleet-web-dev starts the instance refresh", _roll_out),
     Step("cdktf plan, of both stacks", _nothing_left_to_do),
+    Step("The first build has soaked a minute in latest: staging takes it, goldsmith promote web prod", _promote),
+    Step("goldsmith revoke: latest moves back, and the fleet's plan and goldsmith status show it", _revoke),
     Step("cdktf destroy, of both stacks", _destroy),
 )
 """In this order: each needs those before it."""
