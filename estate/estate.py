@@ -9,14 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from estate import names
-from estate.arns import arn_in
+from estate.arns import Arn, arn_in
 from estate.catalogue.operating_systems import Platform
 from estate.component_documents.document import Document
 from estate.models.ami_image import AmiImage
 from estate.models.external_image import ExternalImage
 from estate.models.fleet import Fleet
 from estate.models.images import FleetImage, Image, by_kind
-from estate.models.provider import Provider
+from estate.models.provider import AssumeRole, Provider
 from estate.models.settings import Iam, Settings
 from estate.names import FleetNames, ImageNames
 from estate.workflow_documents.actions import Stage
@@ -268,8 +268,13 @@ class EstateFleet:
 
     @property
     def provider(self) -> Provider:
-        """The way into its account."""
-        return self.settings.provider_of(self.account_name, region=self.fleet.region)
+        """The way into its account: what its own `provider` says, otherwise as into the account."""
+        own, special = self.settings.provider_of(self.account_name, region=self.fleet.region), self.fleet.provider
+        if special is None:
+            return own
+        role = AssumeRole(**special.assume_role.model_dump()) if special.assume_role else own.assume_role
+        account = own.account or (Arn.parse(role.role_arn).account if role else None)
+        return Provider(profile=special.profile or own.profile, assume_role=role, account=account)
 
     @property
     def iam(self) -> Iam:

@@ -56,11 +56,21 @@ def ways_into_two_accounts(fleet: Fleet, image: FleetImage, context: Context) ->
     accounts = context.settings.accounts
     named = {name: accounts[name] for name in (fleet.account, image.account) if name in accounts}
     is_one = len({account.id for account in named.values()}) < 2
-    if is_one or any(account.role or account.profile for account in named.values()):
+    if is_one or fleet.provider or any(account.role or account.profile for account in named.values()):
         return
     remedy = f"write settings.accounts: {{{fleet.account}: {{id: …, role: …}}}}"
     rule = f"no role and no profile leads into this account, or into {image.account}, where the image is made"
     yield Problem(("account",), rule, shown(fleet.account), remedy)
+
+
+def provider_of_a_fleet(fleet: Fleet, image: FleetImage, context: Context) -> Iterator[Problem]:
+    """The role in the `provider` of a fleet is of the fleet's account."""
+    account = context.settings.accounts.get(fleet.account or image.account or "")
+    role = fleet.provider and fleet.provider.assume_role
+    if account and role and Arn.parse(role.role_arn).account != account.id:
+        rule = f"must be a role of account {account.id}, which `account` names"
+        remedy = "write a role of that account, or another account"
+        yield Problem(("provider", "assume_role", "role_arn"), rule, shown(role.role_arn), remedy)
 
 
 def base(image: AmiImage, base: FleetImage, context: Context) -> Iterator[Problem]:

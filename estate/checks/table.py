@@ -228,7 +228,11 @@ _OF_FLEETS_WITH_IMAGES: tuple[Rule[Fleet, FleetImage], ...] = (
     Rule(volumes.root_volume_of_a_fleet, reads=("fleet.root_volume", "image.root_volume")),
     Rule(volumes.names_of_a_fleet, reads=("fleet.volumes", "image.volumes", "image.os", "image.platform")),
     Rule(volumes.sizes_of_a_fleet, reads=("fleet.volumes", "image.volumes", "image.parent")),
-    Rule(accounts.ways_into_two_accounts, reads=("fleet.account", "image.account", "settings.accounts")),
+    Rule(
+        accounts.ways_into_two_accounts,
+        reads=("fleet.account", "fleet.provider", "image.account", "settings.accounts"),
+    ),
+    Rule(accounts.provider_of_a_fleet, reads=("fleet.account", "fleet.provider", "image.account", "settings.accounts")),
     Rule(accounts.instance_profile, reads=("fleet.instance_profile_arn", *_ACCOUNTS_OF_A_FLEET)),
     Rule(
         accounts.target_groups,

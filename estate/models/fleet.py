@@ -10,6 +10,7 @@ from estate.models.data_volumes import DeviceName, FleetVolume
 from estate.models.durations import Counted, Duration
 from estate.models.infrastructure import HopLimit, Placement
 from estate.models.notifications import FleetNotifications
+from estate.models.provider import FleetProvider
 from estate.models.salvage import StandIn
 from estate.models.types import (
     FROZEN,
@@ -186,6 +187,8 @@ class Fleet(BaseModel):
     stack and a state of its own."""
     account: Name | None = None
     """The account in which the instances run, one of `settings.accounts`. Default: the account of the image."""
+    provider: FleetProvider | None = None
+    """What is special in how this fleet's account is entered. Default: as `settings.accounts` says."""
     instance_type: Annotated[InstanceType, StandIn("t3.small")]
     """The instance type."""
     subnets: Annotated[

@@ -1,7 +1,11 @@
-"""How Terraform and the commands get into AWS, as it follows from `settings.accounts`."""
+"""How Terraform and the commands get into AWS: by `settings.accounts`, and what is special for a fleet."""
 
 from dataclasses import dataclass
 from typing import Any
+
+from pydantic import BaseModel
+
+from estate.models.types import FROZEN, ExternalId, PlainText, RoleArn, SessionName
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,3 +32,27 @@ class Provider:
     assume_role: AssumeRole | None = None
     account: str | None = None
     """The ID of the account, the only one in which anything may be done."""
+
+
+class FleetRole(BaseModel):
+    """A role that is assumed for one fleet."""
+
+    model_config = FROZEN
+
+    role_arn: RoleArn
+    """The role, in the fleet's account."""
+    external_id: ExternalId | None = None
+    """The external ID that the role's trust policy requires. Default: none is sent."""
+    session_name: SessionName | None = None
+    """The name of the session, as CloudTrail shows it. Default: Terraform chooses one."""
+
+
+class FleetProvider(BaseModel):
+    """What is special in how Terraform and the commands get into the account of one fleet."""
+
+    model_config = FROZEN
+
+    profile: PlainText | None = None
+    """A profile of the shared configuration files. Default: that of the account."""
+    assume_role: FleetRole | None = None
+    """A role to assume. Default: that of the account."""

@@ -40,7 +40,7 @@ def instead_of(key: str, value: Any, known: Collection[str]) -> str | None:
         return f'write providers: {{aws: "{constraint}"}}'
     if key == "provider" and "accounts" in known:
         return f"write accounts: {{main: {_account(value)}}}"
-    if (key == "provider" and "instance_type" in known) or (key in _OF_THE_BACKEND and "use_lockfile" in known):
+    if key in _OF_THE_BACKEND and "use_lockfile" in known:
         return "write account: NAME, one of settings.accounts"
     if (name := _NAMES.get(key, "")) in known:
         return f"write {_with_new_names(key, value)}"

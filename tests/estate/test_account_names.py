@@ -111,6 +111,19 @@ def test_the_role_and_its_session_lead_into_an_account(tmp_path: Path) -> None:
     }
 
 
+def test_what_is_special_for_a_fleet_goes_before_its_account(tmp_path: Path) -> None:
+    special = (
+        f"provider: {{profile: ops, assume_role: {{role_arn: 'arn:aws:iam::{PROD}:role/special', external_id: x7}}}}"
+    )
+    estate = ESTATE.replace("    image: jobs\n", f"    image: jobs\n    {special}\n")
+    provider = loaded(tmp_path, estate).fleet("jobs-prod").provider
+    assert (provider.profile, provider.account) == ("ops", PROD)
+    assert provider.assume_role and provider.assume_role.arguments == {
+        "role_arn": f"arn:aws:iam::{PROD}:role/special",
+        "external_id": "x7",
+    }
+
+
 def test_a_boundary_has_its_name_in_each_account(tmp_path: Path) -> None:
     estate = loaded(tmp_path)
     assert estate.image("web").iam.permissions_boundary == f"arn:aws:iam::{IMAGES}:policy/team/boundary"

@@ -180,6 +180,9 @@ fleets:
     image: web
     environment: prod
     account: main
+    provider:
+      profile: fleets
+      assume_role: {role_arn: "arn:aws:iam::123456789012:role/fleets", external_id: acme, session_name: fleets}
     channel: prod
     region: us-east-1
     instance_type: c7g.large
