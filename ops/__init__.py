@@ -12,6 +12,8 @@
     revoke         lets nothing use a build any more (revocation does it, affected and ancestry say what that means)
     hold           lets nothing move an image's channels for a while
     handoff_start  lets the hand-off function run now
+    rollback       points a channel to where it was before; rollback_without_home while the home region does not answer
+    past_moves     reads the history bucket
     confirmed_move shows a move, asks, makes it, and shows what became of it
     moving         moves channels by the hand-off's own code
     sight          what a look at an image has found

@@ -89,11 +89,9 @@ def add_yes(command: argparse.ArgumentParser) -> None:
     command.add_argument("--yes", action="store_true", help="do not ask")
 
 
-def add_regions(command: argparse.ArgumentParser) -> None:
+def add_regions(command: argparse.ArgumentParser, *, otherwise: str) -> None:
     """`--regions`, for `ops.selection.regions_to_move`."""
-    command.add_argument(
-        "--regions", metavar="REGION,…", help="move it in these regions only (default: all of the image)"
-    )
+    command.add_argument("--regions", metavar="REGION,…", help=f"move it in these regions only (default: {otherwise})")
 
 
 def check_json_without_question(arguments: argparse.Namespace) -> None:

@@ -43,7 +43,7 @@ def run_move(mover: Mover, decide: Callable[[Sight], Plan], *, channel: str, opt
         if all(step.state == "unchanged" for step in steps):
             outcome = Outcome(plan=plan, number=None, steps=tuple(steps))
         else:
-            _show(plan, steps, sight=sight, target=target, console=console)
+            show_plan(plan, steps, sight=sight, target=target, console=console)
             if options.asks:
                 check_terminal(target)
                 confirm(f"Move {target}?", otherwise=f"{target}: nothing was moved")
@@ -52,13 +52,12 @@ def run_move(mover: Mover, decide: Callable[[Sight], Plan], *, channel: str, opt
         if options.as_json:
             _print_json(mover, channel, {"refused": refused.lines})
         raise
-    if options.as_json:
-        _print_json(mover, channel, _members(outcome))
-    report_move(outcome, target=target, console=console, again=options.again(plan))
+    finish_move(mover, outcome, console=console, options=options)
     return 0
 
 
-def _show(plan: Plan, steps: Sequence[Step], *, sight: Sight, target: str, console: Console) -> None:
+def show_plan(plan: Plan, steps: Sequence[Step], *, sight: Sight, target: str, console: Console) -> None:
+    """What is moved, and what a person should know about it."""
     console.print(Text(f"{target}: {plan.how}", "bold").append(f", {plan.why}" if plan.why else "", "not bold"))
     table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0), pad_edge=False)
     for title in ("REGION", "FROM", "TO", "VALUE"):
@@ -86,18 +85,24 @@ def _previous(step: Step, sight: Sight) -> str:
     return build_label(version_of(arn), build.created if build else None) if arn else step.previous
 
 
+def finish_move(mover: Mover, outcome: Outcome, *, console: Console, options: Options) -> None:
+    """Print what became of a plan. Raises `OpsError` when a region failed."""
+    if options.as_json:
+        _print_json(mover, outcome.plan.channel, _members(outcome))
+    target = f"{mover.pipeline.image.name}@{outcome.plan.channel}"
+    report_move(outcome, target=target, console=console, again=options.again(outcome.plan))
+
+
 def report_move(outcome: Outcome, *, target: str, console: Console, again: str) -> None:
     """Say where the channel points. Raises `OpsError` when a region failed."""
-    verb = "points" if outcome.number else "already points"
-    right = [step.region for step in outcome.steps if step.state != "failed"]
-    if right:
+    verb = "already points" if all(step.state == "unchanged" for step in outcome.steps) else "points"
+    if right := [step.region for step in outcome.steps if step.state != "failed"]:
         where = ", ".join(right)
         console.print(f"{target} {verb} to {label_of(outcome.plan)} in {where}", style="green", soft_wrap=True)
     if outcome.failed:
         lines = [f"{step.region}: {step.reason}" for step in outcome.failed]
         where = ", ".join(step.region for step in outcome.failed)
-        lines.append(f"{target} was not moved in {where}; finish it with: {again}")
-        raise OpsError("\n".join(lines))
+        raise OpsError("\n".join([*lines, f"{target} was not moved in {where}; finish it with: {again}"]))
 
 
 def _members(outcome: Outcome) -> dict[str, Any]:

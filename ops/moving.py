@@ -29,7 +29,7 @@ from lambda_src.handoff.look import is_pending, look
 from lambda_src.handoff.moves import complete_moves, make_move, note_moves_by_hand
 from lambda_src.handoff.outputs import Usable
 from lambda_src.handoff.run import Decision, Region, Report, Run, Target
-from ops.accounts import Accounts
+from ops.accounts import Accounts, access_to_image
 from ops.aws import EXPIRED, Aws
 from ops.errors import Interrupted, OpsError
 from ops.pipeline import Pipeline
@@ -116,9 +116,11 @@ class Mover:
     aws: Aws
 
     @staticmethod
-    def of(declared: EstateImage[Image], accounts: Accounts) -> Mover:
-        """For an image, in its account. Raises `Unreachable`."""
-        aws = accounts.of_image(declared)
+    def of(declared: EstateImage[Image], accounts: Accounts, *, region: str | None = None) -> Mover:
+        """For an image, in its account. `region` is where it is asked who the credentials belong to; by default the
+        home region. Raises `Unreachable`."""
+        access = access_to_image(declared)
+        aws = accounts.reach(replace(access, region=region or access.region))
         return Mover(declared=declared, pipeline=Pipeline(declared=declared, account=aws.account), aws=aws)
 
     def open_run(self) -> Run:
@@ -184,7 +186,7 @@ class Mover:
             try:
                 is_done, lines = _make(sight, plan, steps)
                 if is_done:
-                    return _outcome(sight, plan, steps)
+                    return outcome_of(plan, steps, run=sight.run)
             except KeyboardInterrupt:
                 rest = "the same command, or the hand-off function, does what is left"
                 raise Interrupted(f"\n{name}@{plan.channel} may be moved in some regions only: {rest}") from None
@@ -248,8 +250,8 @@ def _make(sight: Sight, plan: Plan, steps: Sequence[Step]) -> tuple[bool, list[s
     return False, lines
 
 
-def _outcome(sight: Sight, plan: Plan, steps: Sequence[Step]) -> Outcome:
-    run = sight.run
+def outcome_of(plan: Plan, steps: Sequence[Step], *, run: Run) -> Outcome:
+    """What became of a plan, by the last look of the run."""
     regions = {region.name: region for region in run.regions}
     after = tuple(_after(regions[step.region], step, plan, run) for step in steps)
     changed = [regions[step.region] for step in steps if step.state != "unchanged"]

@@ -97,6 +97,9 @@ def _is_usable(candidate: Candidate) -> Iterator[Refusal]:
     remedy = f"build again, or promote it elsewhere only: --regions {rest}" if rest else "build again"
     for region, fault in candidate.usability.faults.items():
         yield Refusal(f"{region}: must be able to use {candidate.label}, and is not: {fault}; {remedy}")
+    for region, reason in candidate.usability.unread.items():
+        only = f", or move it elsewhere only: --regions {rest}" if rest else ""
+        yield Refusal(f"{region}: must be readable, and is not: {reason}; try again{only}")
 
 
 def _is_not_held(candidate: Candidate) -> Iterator[Refusal]:

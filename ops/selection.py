@@ -58,12 +58,12 @@ def reference_in(text: str) -> Reference | None:
         return None
 
 
-def of_image(text: str, estate: Estate) -> OfImage:
+def of_image(text: str, estate: Estate, *, argument: str = "REF") -> OfImage:
     """The image, channel or build that a text names. Raises `UsageError` for anything else."""
     reference = reference_in(text)
     if reference is None or isinstance(reference, AmiReference):
         rule = "must name an image, or a channel or build of one"
-        raise UsageError(f"argument REF: {rule}, got {text!r}; write web, web@stable or web@6718/3")
+        raise UsageError(f"argument {argument}: {rule}, got {text!r}; write web, web@stable or web@6718/3")
     check_image(reference.name if isinstance(reference, Named) else reference.image, estate)
     _check(reference, estate)
     return reference

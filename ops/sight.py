@@ -26,6 +26,8 @@ class Usability:
     """By region."""
     faults: Mapping[str, str]
     """By region, why it cannot be used there."""
+    unread: Mapping[str, str]
+    """By region, why that is not known."""
 
 
 @dataclass(frozen=True)
@@ -64,21 +66,24 @@ class Sight:
         """Where a build can be used, of these regions: each is asked. `noun` is what builds of the image make."""
         usable: dict[str, Usable] = {}
         faults: dict[str, str] = {}
+        unread: dict[str, str] = {}
         for region in self.run.regions:
             if region.name not in regions:
                 continue
             if region.failed:
-                faults[region.name] = f"the region could not be read: {reason_in(region, self.run)}"
+                unread[region.name] = reason_in(region, self.run)
                 continue
             failures = Failures()
-            with failures.collected(region.name):
+            with failures.collected(region.name) as attempt:
                 if found := region.target.outputs.newest_usable([build], failures=failures):
                     usable[region.name] = found
-            if region.name not in usable:
-                texts = (_without_place(line, region) for line in reasons(self.run, failures.collection))
-                fault = "; ".join(text.removeprefix(f"{build.arn} cannot be used: ") for text in texts)
+            texts = (_without_place(line, region) for line in reasons(self.run, failures.collection))
+            fault = "; ".join(text.removeprefix(f"{build.arn} cannot be used: ") for text in texts)
+            if attempt.failed:
+                unread[region.name] = fault
+            elif region.name not in usable:
                 faults[region.name] = fault or f"it has no {noun} in this region"
-        return Usability(usable, faults)
+        return Usability(usable, faults, unread)
 
     def holds_of(self, channel: str) -> Iterator[str]:
         """What holds a channel, as messages with the command that ends it."""

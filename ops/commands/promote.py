@@ -51,7 +51,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     command.add_argument("reference", metavar="REF", help="an image, channel or build: web, web@staging, web@6718/3")
     command.add_argument("channel", metavar="CHANNEL", help="the channel of the same image that is moved")
     add_why(command, "the reason, for the history; required with --skip-soak, --despite-gate and --ami")
-    add_regions(command)
+    add_regions(command, otherwise="all of the image")
     command.add_argument(
         "--skip-soak",
         action="store_true",

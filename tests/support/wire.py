@@ -61,6 +61,8 @@ class Wire:
     """What was asked for, in order."""
     faults: dict[str, Fault] = field(default_factory=dict)
     """By operation. It is met after AWS has done what was asked, unless AWS would refuse before."""
+    down: set[str] = field(default_factory=set)
+    """Regions that close every connection, before anything is done there."""
 
 
 @contextmanager
@@ -72,6 +74,9 @@ def wire_to(aws: str) -> Iterator[Wire]:
         def answer(self) -> None:
             asked = _asked(self)
             wire.operations.append(asked.operation)
+            if asked.region in wire.down:
+                self.close_connection = True
+                return
             status, body, headers = _passed_on(aws, asked)
             if fault := wire.faults.get(asked.operation):
                 changed = fault(asked, (status, body))
