@@ -70,6 +70,8 @@ class Part:
     channel: str = ""
     """The channel of the parent that it is built on."""
     children: list[Part] = field(default_factory=list)
+    deployed: str | None = None
+    """The version of the recipe that its pipeline builds; None as long as it is not known."""
     build: RunningBuild | None = None
     state: State = "not started"
     reason: str | None = None
@@ -162,7 +164,8 @@ def _refusals(base: Part, wish: Wish, *, aws: Aws) -> Iterator[str]:
             rule = f"must be made in the account of {base.name}, got {image.account}"
             yield f"{part.name}: {rule}; goldsmith build {part.name}"
             continue
-        if deployed_recipe(pipeline, aws=aws) is None:
+        part.deployed = deployed_recipe(pipeline, aws=aws)
+        if part.deployed is None:
             yield pipeline.not_deployed
         with asking(image.home):
             folder = read_folder(aws.ssm(image.home), path=pipeline.channels)
@@ -207,12 +210,17 @@ def _show(base: Part, wish: Wish, *, console: Console) -> None:
     level, step = [base], 1
     while level:
         for part in level:
-            what = f"follows {part.version}" if part.build else recipe_of(part.declared).version
+            what = f"follows {part.version}" if part.build else part.deployed
             on = f"{part.parent.name}@{part.channel}" if part.parent else "its parent"
             moves = ", ".join(f"{part.name}@{channel}" for channel in part.channels)
             table.add_row(str(step), part.name, what, on, moves or "nothing")
         level, step = [child for part in level for child in part.children], step + 1
     console.print(table)
+    for part in _all(base):
+        if part.deployed != (declared := recipe_of(part.declared).version):
+            deploy = f"make deploy STACK={part.declared.names.stack}"
+            text = f"{part.name} is declared as {declared}: to build that, run {deploy} first"
+            console.print(text, style="yellow", soft_wrap=True)
     if soaks := [place for part in _all(base) for place, _ in _soaks(part)]:
         console.print(f"SKIPS the soak time of {', '.join(soaks)}: {wish.why}", style="bold red", soft_wrap=True)
 
