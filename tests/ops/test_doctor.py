@@ -307,3 +307,20 @@ def test_options_of_parent_need_it(doctor: Callable[..., Answer], options: tuple
     answer = doctor(*options)
     words = "--region and --architecture are for --parent; without it, the configuration decides\n"
     assert (answer.out, answer.err, answer.status) == ("", words, 2)
+
+
+def test_what_another_estate_has_to_allow_is_said(
+    local_aws: LocalAws, doctor: Callable[..., Answer], tmp_path: Path
+) -> None:
+    local_aws.make_role("doctor", account=PROD, trusts=["000000000000"])
+    image = "{external: {namespace: platform, account: tools, name: base}"
+    own = "{os: amazon-linux-2023, build: [update-os], account: tools"
+    (tmp_path / "estate.yaml").write_text(ELSEWHERE.replace(own, image))
+    answer = doctor()
+    found = lines(answer)
+    role = f"arn:aws:iam::{TOOLS}:role/platform_base_reader_us-east-1"
+    assert found["fleet web-dev reads image web"] == (
+        f"missing {ROLE} cannot assume {role}; the estate platform has to write external_fleets: true for image base, "
+        f"and account {PROD} in its launch_permission or target_accounts; {ROLE} needs sts:AssumeRole on it"
+    )
+    assert "account tools" not in found, "nothing is made there"
