@@ -132,6 +132,8 @@ CHANGES: dict[str, tuple[str, set[str]]] = {
     "log_retention": ("log_retention: 1 day", set()),
     "retention": ("retention: {keep_newest: 5}", set()),
     "notifications": ("notifications: {emails: [team@example.com]}", set()),
+    "gate": ("gate: {max_severity: high}\nimage_scanning: {image_scanning_enabled: true}", set()),
+    "accept": ("accept: [ami-0123456789abcdef0]", set()),
     "tags": ("tags: {team: web}", set()),
 }
 
