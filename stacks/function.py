@@ -8,7 +8,7 @@ from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 
-from cdktf import App, TerraformStack
+from cdktf import TerraformStack
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
 from cdktf_cdktf_provider_aws.lambda_function import (
     LambdaFunction,
@@ -21,6 +21,7 @@ from estate import names
 from estate.models.settings import Iam
 from stacks.policy import Statement, for_account, only_over_tls, policy
 from stacks.role import add_role
+from stacks.terraform import folder_of
 
 SOURCES = Path(__file__).parent.parent / "lambda_src"
 RUNTIME = "python3.13"
@@ -140,7 +141,5 @@ def archive(folder: Path, *, files: Mapping[str, str]) -> bytes:
 def _write_archive(stack: TerraformStack, source: str, *, configuration: tuple[str, str]) -> tuple[str, str]:
     """Writes the archive into the folder of the stack's JSON; its path from there, and its hash in Lambda's form."""
     zipped = archive(SOURCES / source, files=dict([configuration]))
-    folder = Path(App.of(stack).outdir) / "stacks" / stack.node.id
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{source}.zip").write_bytes(zipped)
+    (folder_of(stack) / f"{source}.zip").write_bytes(zipped)
     return f"{source}.zip", b64encode(sha256(zipped).digest()).decode()

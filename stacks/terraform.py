@@ -1,10 +1,12 @@
 """What every stack has: versions, provider, backend, owner of the state; and how text is escaped for Terraform."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from cdktf import CloudBackend as TerraformCloud
 from cdktf import (
+    App,
     LocalBackend,
     NamedCloudWorkspace,
     Postcondition,
@@ -14,6 +16,7 @@ from cdktf import (
     TerraformResourceLifecycle,
     TerraformStack,
 )
+from cdktf import CloudBackend as TerraformCloud
 from cdktf_cdktf_provider_aws.provider import AwsProvider, AwsProviderAssumeRole, AwsProviderDefaultTags
 
 from estate import names
@@ -155,3 +158,24 @@ def _add_marker(stack: TerraformStack, *, namespace: str) -> None:
         ),
     )
     marker.add_override("input", namespace)
+
+
+def forget(stack: TerraformStack, addresses: Sequence[str]) -> None:
+    """Lets Terraform take resources out of the state without destroying them.
+
+    cdktf has no class for these blocks, and checkov reads no file that has one. So they are in a file of their own
+    beside the stack's JSON, `removed.tf.json`.
+    """
+    file = folder_of(stack) / "removed.tf.json"
+    if not addresses:
+        file.unlink(missing_ok=True)
+        return
+    blocks = [{"from": address, "lifecycle": {"destroy": False}} for address in addresses]
+    file.write_text(json.dumps({"removed": blocks}, indent=2) + "\n")
+
+
+def folder_of(stack: TerraformStack) -> Path:
+    """The folder of the stack's JSON, in which Terraform runs."""
+    folder = Path(App.of(stack).outdir) / "stacks" / stack.node.id
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -65,6 +65,8 @@ def test_every_snapshot_has_its_estate() -> None:
 
 def _reviewed_text(stack: dict[str, Any], folder: Path) -> str:
     made = _reviewable(stack)
+    if (folder / "removed.tf.json").exists():
+        made = dict(sorted({**made, **json.loads((folder / "removed.tf.json").read_text())}.items()))
     if known := configuration(folder):
         made["resource"]["aws_lambda_function"]["function"]["source_code_hash"] = {
             "(hash of the archive, with this configuration.json)": json.loads(known.to_json())

@@ -53,7 +53,9 @@ class Keys:
         config = self.folder / "estate.yaml"
         config.write_text(ESTATE + (f"fleets:\n{fleets}" if fleets else ""))
         stack = synthesize(config, self.folder / "cdktf.out")["image-web"]
-        needed: dict[str, Any] = {key: stack[key] for key in ("data", "provider", "removed") if key in stack}
+        needed: dict[str, Any] = {key: stack[key] for key in ("data", "provider") if key in stack}
+        removed = self.folder / "cdktf.out" / "stacks" / "image-web" / "removed.tf.json"
+        needed |= json.loads(removed.read_text()) if removed.exists() else {}
         needed["terraform"] = {"required_providers": stack["terraform"]["required_providers"]}
         resources = {
             kind: {name: each for name, each in stack["resource"].get(kind, {}).items() if name.startswith("ami_key")}

@@ -16,7 +16,7 @@ from estate.names import AUTO_SCALING_ROLE
 from estate.sharing import fleet_accounts, key_users, launch_accounts
 from stacks.image.scope import ImageScope
 from stacks.policy import Statement, own_account, policy
-from stacks.terraform import add_provider
+from stacks.terraform import add_provider, forget
 
 _USE = ["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncrypt*"]
 """What EC2 does with the key of a snapshot ("Permissions for IAM users" of EBS encryption in its user guide)."""
@@ -61,9 +61,7 @@ def add_keys(stack: TerraformStack, scope: ImageScope, *, declared: EstateImage[
         )
         arns.append(key.arn)
         aliases.append(alias)
-    if forgotten:
-        # cdktf has no class for it; it changes nothing where the state has no such key
-        stack.add_override("removed", [{"from": key, "lifecycle": {"destroy": False}} for key in forgotten])
+    forget(stack, forgotten)  # which changes nothing where the state has no such key
     return AmiKeys(tuple(arns), tuple(aliases))
 
 
