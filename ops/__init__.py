@@ -9,7 +9,8 @@
     build          starts and follows builds, and prints the result
     follow         a build from its first status until `latest` points to its outputs
     promote        points a channel to a build (promotion_rules says what is wrong with it), or to AMIs of elsewhere
-    revoke         lets nothing use a build any more (revocation does it, affected and ancestry say what that means)
+    revoke         lets nothing use a build any more (revocation does it, affected and ancestry say what that means,
+                   moves_away rolls channels back)
     hold           lets nothing move an image's channels for a while
     handoff_start  lets the hand-off function run now
     rollback       points a channel to where it was before; rollback_without_home while the home region does not answer

@@ -45,6 +45,8 @@ class Wish:
     children: bool = False
     """Whether the builds of other images that were made on it are meant, too."""
     undo: bool = False
+    rolls_back: bool = False
+    """Whether channels that people move are rolled back, too."""
 
 
 @dataclass(frozen=True, kw_only=True)

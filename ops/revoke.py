@@ -22,6 +22,7 @@ from ops.accounts import Accounts
 from ops.affected import AffectedChannel
 from ops.errors import Interrupted, OpsError
 from ops.handoff_start import HandoffStart, start_handoff
+from ops.moves_away import MovedAway, move_away
 from ops.pipeline import version_of
 from ops.question import check_terminal, confirm
 from ops.revocation import Change, Revoking, Wish, carry_out, comes_back, prepare
@@ -48,19 +49,31 @@ def run_revoke(wish: Wish, *, as_json: bool, asks: bool, command: Callable[[str]
             verb = "Undo the revocation of" if wish.undo else "Revoke"
             confirm(f"{verb} {_counted(revoking.changes)}?", otherwise=f"{label}: nothing was changed")
         changes: list[Change] = []
+        moved: list[MovedAway] = []
         try:
             changes += carry_out(revoking, accounts)
             started = list(pool.map(lambda image: start_handoff(image, accounts), revoking.images))
+            if wish.rolls_back:
+                moved += move_away(_channels(revoking), _reason(wish, label), estate=wish.estate, accounts=accounts)
         except KeyboardInterrupt:
             raise Interrupted(f"\n{label}: not everything may be written; the same command does the rest") from None
     if as_json:
-        open_console().print(json.dumps(_members(revoking, changes, started), indent=2), soft_wrap=True)
+        open_console().print(json.dumps(_members(revoking, changes, started, moved), indent=2), soft_wrap=True)
     _report(revoking, changes, started, wish, console=console)
+    for each in moved:
+        if each.reason is None:
+            console.print(each.text, style="green", soft_wrap=True)
     failures = [f"{change.label}: {change.reason}" for change in changes if change.state == "failed"]
     failures += [each.text for each in started if each.failed]
+    failures += [each.text for each in moved if each.reason]
     if failures:
         raise OpsError("\n".join(failures))
     return 1 if wish.children and revoking.errors else 0
+
+
+def _reason(wish: Wish, label: str) -> str:
+    """Why channels are rolled back."""
+    return f"{label} is revoked: {wish.why}"
 
 
 def _counted(changes: Sequence[Change]) -> str:
@@ -109,14 +122,16 @@ def _show_channels(revoking: Revoking, wish: Wish, *, console: Console) -> None:
         return
     table = _table("CHANNEL", "BUILD", "REGIONS", "" if wish.undo else "WHAT HAPPENS")
     for channel in channels:
-        what = "" if wish.undo else _what_happens(channel)
+        what = "" if wish.undo else _what_happens(channel, wish)
         table.add_row(channel.reference, channel.build, ", ".join(channel.regions), what)
     console.print(table)
 
 
-def _what_happens(channel: AffectedChannel) -> str:
+def _what_happens(channel: AffectedChannel, wish: Wish) -> str:
     if channel.held:
         return "stays as long as it is held"
+    if wish.rolls_back and not channel.moves_by_itself:
+        return "is rolled back by this command"
     if channel.moves_by_itself:
         return f"moves to another good build by itself{'' if channel.channel == LATEST else ', of its history'}"
     return f"stays: goldsmith rollback {channel.reference}"
@@ -195,7 +210,7 @@ def _report(
     for each in started:
         if not each.failed:
             console.print(each.text, soft_wrap=True)
-    if not wish.undo:
+    if not (wish.undo or wish.rolls_back):
         for channel in _channels(revoking):
             if not channel.moves_by_itself:
                 where = ", ".join(channel.regions)
@@ -203,7 +218,9 @@ def _report(
                 console.print(f"{text}{channel.reference}", style="yellow", soft_wrap=True)
 
 
-def _members(revoking: Revoking, changes: Sequence[Change], started: Sequence[HandoffStart]) -> dict[str, Any]:
+def _members(
+    revoking: Revoking, changes: Sequence[Change], started: Sequence[HandoffStart], moved: Sequence[MovedAway]
+) -> dict[str, Any]:
     return {
         "builds": [
             {
@@ -226,5 +243,6 @@ def _members(revoking: Revoking, changes: Sequence[Change], started: Sequence[Ha
             for region, count in affected.others.items()
         ],
         "handoff": [{"image": each.image, "started": each.started, "reason": each.reason} for each in started],
+        "rolled_back": [asdict(each) for each in moved],
         "errors": [*revoking.errors, *(error for affected in revoking.affected for error in affected.errors)],
     }

@@ -25,14 +25,16 @@ from ops.times import WHEN, time_from
 _EXAMPLES = """examples:
   goldsmith revoke web@6718/3 --why 'CVE-2026-1234 in openssl'
   goldsmith revoke base@912 --why 'CVE-2026-1234' --children     and what was made on it, of every image
+  goldsmith revoke web@6718/3 --why 'it does not boot' --rollback
   goldsmith revoke web@6718/3 --why 'end of support' --at '30 days'
   goldsmith revoke web@6718/3 --undo
 
 It shows first which channels, fleets, running instances and builds of other images are affected, and asks. Then it
 writes the tag goldsmith:revoked of the build in Image Builder, and starts the hand-off function, which copies the tag
 to the AMIs and moves `latest` and channels with a soak time to a good build. From then on guards stop every plan that
-would launch the AMI, in every account. Other channels stay: the command names the goldsmith rollback to run. Instances
-stay until their fleet is rolled out. Without lambda:InvokeFunction the function does the same within the hour.
+would launch the AMI, in every account. Other channels stay, and the command names the goldsmith rollback to run; with
+--rollback it does that itself. Instances stay until their fleet is rolled out. Without lambda:InvokeFunction the
+function does the same within the hour.
 
 The tag has the time, and of the reason what every AWS service takes: letters, digits, spaces and +-=._:/@, at most 200
 characters. --at is a duration from now, or a time with its offset; until then plans only warn.
@@ -51,6 +53,8 @@ _JSON = """--json writes one object at the end, needs --yes, and everything else
                    points to one of the builds), instances (how many run one)
   other_instances  one object for each region with instances of no fleet: image, region, instances
   handoff          one object for each image: image, started, reason
+  rolled_back      with --rollback, one object for each channel that people move: image, channel, regions, build (where
+                   it points now, or null), reason (why it was not moved)
   errors           what could not be read, as messages
 """
 
@@ -67,6 +71,9 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     command.add_argument("--at", metavar="WHEN", help=f"since when, {WHEN} (default: now)")
     command.add_argument("--undo", action="store_true", help="take the revocation back")
+    command.add_argument(
+        "--rollback", action="store_true", help="also roll back the channels that people move and that point to it"
+    )
     add_yes(command)
     add_json(command)
     add_configuration(command)
@@ -90,6 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
         at=at,
         children=arguments.children,
         undo=arguments.undo,
+        rolls_back=arguments.rollback,
     )
     command = same_configuration(arguments)
     return run_revoke(wish, as_json=arguments.json, asks=not arguments.yes, command=command)
@@ -100,6 +108,8 @@ def _check_options(arguments: argparse.Namespace) -> datetime | None:
     for option, value in (("why", arguments.why), ("at", arguments.at)):
         if arguments.undo and value:
             raise UsageError(f"argument --{option}: must not come with --undo, which deletes the tag that has it")
+    if arguments.undo and arguments.rollback:
+        raise UsageError("argument --rollback: must not come with --undo; goldsmith promote moves channels forward")
     if not (arguments.undo or arguments.why):
         raise UsageError("argument --why: must give the reason, got none; the tag, guards and e-mails have it")
     check_json_without_question(arguments)

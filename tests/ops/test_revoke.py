@@ -111,6 +111,37 @@ def test_channels_that_people_move_are_named_with_the_rollback_to_run(two: OpsWo
     assert build["after"] == tag(two.web, two.arn("1.0.7/2"))
 
 
+def test_channels_that_people_move_are_rolled_back_if_wanted(two: OpsWorld) -> None:
+    two.declare(two.name, channels="[prod, staging, only]")
+    for build in ("1.0.7/1", "1.0.7/2"):
+        for channel in ("prod", "staging"):
+            assert two.ops("promote", f"{two.name}@{build}", channel, "--yes").status == 0
+    assert two.ops("promote", f"{two.name}@1.0.7/2", "only", "--yes").status == 0
+    assert two.ops("hold", f"{two.name}@staging", "--why", "audit", "--yes").status == 0
+
+    answer = revoke(two, "7/2", *WHY, "--rollback")
+    assert "us-east-1, eu-west-1  is rolled back by this command" in answer.out
+    assert f"{two.name}@prod points to 1.0.7/1 in us-east-1, eu-west-1" in answer.out
+    staging, only = answer.err.splitlines()
+    assert staging.startswith(
+        f"{two.name}@staging was not rolled back: {two.name}@staging: must not be held, and is held"
+    )
+    assert only.startswith(f"{two.name}@only was not rolled back: {two.name}@only: must have been at a build before")
+    assert answer.status == 1
+    move = list(two.web.other_history.moves())[-1]
+    assert (move.channel, move.how, move.why) == (
+        "prod",
+        "rolled back",
+        f"{two.name}@1.0.7/2 is revoked: {WHY[1]}",
+    )
+    two.ops("hold", f"{two.name}@staging", "--undo", "--yes")
+    done = json.loads(revoke(two, "7/2", *WHY, "--rollback", "--json").out)
+    assert [(each["channel"], each["build"]) for each in done["rolled_back"]] == [
+        ("staging", "1.0.7/1"),
+        ("only", None),
+    ]
+
+
 def test_second_run_changes_nothing_and_another_reason_keeps_the_time(two: OpsWorld) -> None:
     assert revoke(two, "7/1", *WHY).status == 0
     first = tag(two.web, two.arn("1.0.7/1"))
@@ -176,6 +207,10 @@ def test_nothing_is_written_without_an_answer(two: OpsWorld) -> None:
         (["web@7/2", *WHY, "--at", "2026-12-01T09:00"], "argument --at: must have an offset, got '2026-12-01T09:00'; "),
         (["web@7/2", *WHY, "--at", "900000000 years"], "argument --at: must be a time, got '900000000 years'; "),
         (["web@7/2", *WHY, "--undo"], "argument --why: must not come with --undo, which deletes the tag that has it"),
+        (
+            ["web@7/2", "--undo", "--rollback"],
+            "argument --rollback: must not come with --undo; goldsmith promote moves",
+        ),
         (["web@7/2", *WHY, "--json"], "argument --json: needs --yes, because a program cannot answer a question"),
     ],
 )
