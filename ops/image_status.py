@@ -38,6 +38,8 @@ class BuildStatus:
     created: datetime | None
     reason: str | None = None
     logs: str | None = None
+    revoked: str | None = None
+    """Why nothing may use it, or will not be allowed to."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -280,4 +282,5 @@ def _build_status(build: Build, failure: Failure = NO_FAILURE) -> BuildStatus:
         created=build.created,
         reason=failure.reason,
         logs=failure.logs,
+        revoked=build.revocation.why if build.revocation else None,
     )

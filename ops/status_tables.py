@@ -143,6 +143,8 @@ def _print_remarks(status: ImageStatus, *, console: Console, command: Callable[[
     for channel, regions in _elsewhere(status).items():
         _remark(f"{channel} points to {regions}", status=status, console=console)
     newest = status.newest
+    if newest and newest.revoked is not None:
+        _remark(f"{newest.build}, the newest build, is revoked: {newest.revoked}", status=status, console=console)
     if newest and newest.status != GOOD:
         verb = "" if newest.status in ENDED else "is "
         since = f", started {age(datetime.now(UTC) - newest.created)} ago" if newest.created else ""

@@ -33,7 +33,7 @@ _JSON = """--json writes one object; times are ISO 8601 with their offset, unkno
     region          its home, where the pipeline is
     deployed        whether the pipeline exists
     newest          the newest build in any status: build ("1.0.912/3"), arn, status, created, and if it failed, reason
-                    and logs ("s3://bucket/prefix")
+                    and logs ("s3://bucket/prefix"); revoked, the reason, if it is revoked
     newest_good     the newest AVAILABLE build, with the same members
     channels        one object for each region and channel:
       region, channel

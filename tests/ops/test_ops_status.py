@@ -86,8 +86,8 @@ def test_json_of_status_has_iso_dates_the_newer_build_and_why_the_newest_failed(
         "account": "000000000000",
         "region": "us-east-1",
         "deployed": True,
-        "newest": {**newest, "reason": "nginx did not answer", "logs": None},
-        "newest_good": {**good, "reason": None, "logs": None},
+        "newest": {**newest, "reason": "nginx did not answer", "logs": None, "revoked": None},
+        "newest_good": {**good, "reason": None, "logs": None, "revoked": None},
         "channels": [
             {"region": "us-east-1", "channel": "latest", **none},
             {"region": "us-east-1", "channel": "prod", **none},
