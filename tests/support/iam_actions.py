@@ -11,6 +11,7 @@ from local_aws.calls import Call
 from local_aws.policies import Keys
 
 OTHER_NAMES = {
+    "lambda Invoke": "lambda:InvokeFunction",
     "s3 DeleteBucketEncryption": "s3:PutEncryptionConfiguration",
     "s3 DeleteBucketLifecycle": "s3:PutLifecycleConfiguration",
     "s3 DeleteBucketTagging": "s3:PutBucketTagging",
@@ -49,6 +50,7 @@ RESOURCES = (
     ("ec2 CreateLaunchTemplate", "launch-template/*"),
     ("ec2 *LaunchTemplate*", "{LaunchTemplateId}"),
     ("ec2 CreateSecurityGroup", "security-group/* {VpcId}"),
+    ("ec2 GetImageAncestry", "*"),
     ("ec2 DeleteSecurityGroup", "{GroupId}"),
     ("ec2 *Tags", "{ResourceId}"),
     ("ec2 ImportSnapshot", "import-snapshot-task/* snapshot/*"),
@@ -76,6 +78,10 @@ RESOURCES = (
     ("imagebuilder CreateInfrastructureConfiguration", "infrastructure-configuration/{name}"),
     ("imagebuilder CreateLifecyclePolicy", "lifecycle-policy/{name}"),
     ("imagebuilder CreateWorkflow", "workflow/{type}/{name}/{semanticVersion}/1"),
+    ("imagebuilder GetImage", "{imageBuildVersionArn}"),
+    ("imagebuilder ListImagePipelineImages", "{imagePipelineArn}"),
+    ("imagebuilder ListImageScanFinding*", "*"),
+    ("imagebuilder StartImagePipelineExecution", "{imagePipelineArn}"),
     ("imagebuilder *Component", "{componentBuildVersionArn}"),
     ("imagebuilder *ContainerRecipe", "{containerRecipeArn}"),
     ("imagebuilder *DistributionConfiguration", "{distributionConfigurationArn}"),
@@ -105,6 +111,7 @@ RESOURCES = (
     ("s3 *Object", "{Bucket}/{Key}"),
     ("s3 *ObjectTagging", "{Bucket}/{Key}"),
     ("s3 *", "{Bucket}"),
+    ("servicequotas *", "*"),
     ("sns CreateTopic", "{Name}"),
     ("sns *Subscri*Attributes", "*"),
     ("sns Unsubscribe", "*"),
@@ -112,7 +119,9 @@ RESOURCES = (
     ("sns *", "{TopicArn}"),
     ("sqs CreateQueue", "{QueueName}"),
     ("sqs *", "{QueueUrl}"),
+    ("ssm AddTagsToResource", "parameter{ResourceId}"),
     ("ssm GetParametersByPath", "parameter{Path}"),
+    ("ssm *", "parameter{Name}"),
     ("sts AssumeRole", "{RoleArn}"),
 )
 """The resource of each operation; the first pattern that fits counts. `*` for an action without resource types."""
@@ -153,7 +162,10 @@ def further_needs(call: Call) -> Iterator[tuple[str, str, Keys]]:
             yield "kms:PutKeyPolicy", "*", {}
         case "lambda CreateFunction":
             yield _pass_role(given["Role"], "lambda")
-        case "s3 PutObject":  # in a bucket with a key of KMS
+        case "imagebuilder StartImagePipelineExecution" if given.get("tags"):
+            builds = given["imagePipelineArn"].replace(":image-pipeline/", ":image/") + "/*"
+            yield "imagebuilder:TagResource", builds, {}
+        case "s3 PutObject" if "-goldsmith-history-" not in given["Bucket"]:  # in a bucket with a key of KMS
             yield "kms:GenerateDataKey", _ANY_KEY, {_CONTEXT: f"arn:aws:s3:::{given['Bucket']}"}
 
 

@@ -39,6 +39,12 @@ TO_DEPLOY: Mapping[Stacks, list[str]] = {
     "states": ["deploy-state"],
 }
 """The policies of who plans and deploys stacks; a deployer has those to plan, too, and one for roles."""
+TO_OPERATE = {
+    "viewer": ["viewer"],
+    "releaser": ["viewer", "releaser"],
+    "emergency": ["viewer", "releaser", "emergency"],
+}
+"""The policies of who runs commands, by role."""
 _TAG = "goldsmith:image"
 
 
@@ -91,18 +97,26 @@ class Estate:
 
     def refused(self, calls: Iterable[Call], *, policies: Sequence[str]) -> list[str]:
         """What these policies together do not allow of these calls, as lines."""
-        statements = [each for name in policies for each in json.loads(self.policy(name))["Statement"]]
-        policy = json.dumps({"Statement": [{**statement, "Principal": "*"} for statement in statements]})
         needed = {f"{need}": (need, call) for call in calls for need in needs_of(call)}
+        policy = self._together(policies)
         lines = {
             f"{need.action} on {need.resource} ({call.service} {call.operation})"
             for need, call in needed.values()
-            if not allows(policy, self._request(need, call))
+            if not allows(policy, self._request(need, call.caller))
         }
         return sorted(lines)
 
-    def _request(self, need: Need, call: Call) -> Request:
-        account = call.caller.split(":")[4]
+    def denied(self, needs: Iterable[Need], *, account: str, policies: Sequence[str]) -> list[Need]:
+        """What these policies together do not allow to somebody in an account."""
+        policy, who = self._together(policies), f"arn:aws:iam::{account}:user/somebody"
+        return [need for need in needs if not allows(policy, self._request(need, who))]
+
+    def _together(self, policies: Sequence[str]) -> str:
+        statements = [each for name in policies for each in json.loads(self.policy(name))["Statement"]]
+        return json.dumps({"Statement": [{**statement, "Principal": "*"} for statement in statements]})
+
+    def _request(self, need: Need, who: str) -> Request:
+        account = who.split(":")[4]
         assumed: Keys = {
             f"aws:requesttag/{_TAG}": None,
             f"aws:resourcetag/{_TAG}": f"{self.namespace}/assumed",
@@ -110,12 +124,19 @@ class Estate:
             "iam:permissionsboundary": self.boundary or None,
             **dict.fromkeys(_KEYS),
         }
-        caller = Caller(account=account, arn=call.caller, principal=call.caller)
+        caller = Caller(account=account, arn=who, principal=who)
         return Request(action=need.action, resource=need.resource, caller=caller, keys={**assumed, **need.keys})
 
 
 _KEYS = (
-    *("ec2:createaction", "ec2:launchtemplate", "iam:awsservicename", "iam:passedtoservice", "iam:policyarn"),
+    *(
+        "aws:tagkeys",
+        "ec2:createaction",
+        "ec2:launchtemplate",
+        "iam:awsservicename",
+        "iam:passedtoservice",
+        "iam:policyarn",
+    ),
     *("kms:encryptioncontext:aws:s3:arn", "kms:granteeprincipal", "lambda:principal", "s3:prefix"),
 )
 """The condition keys of the policies that a call may lack."""
@@ -218,7 +239,10 @@ def _keys_of(call: Call) -> Keys:
     found = {key: call.parameters.get(name) for key, name in named.items() if name in call.parameters}
     if call.operation == "CreateRole":  # the boundary of a role that exists is assumed
         found["iam:permissionsboundary"] = call.parameters.get("PermissionsBoundary")
-    return {**found, f"aws:requesttag/{_TAG}": _tags(call.parameters).get(_TAG)}
+    tags = _tags(call.parameters)
+    if keys := [*tags] or call.parameters.get("tagKeys"):  # of a request that tags, or takes tags away
+        found["aws:tagkeys"] = keys
+    return {**found, f"aws:requesttag/{_TAG}": tags.get(_TAG)}
 
 
 def _tags(parameters: Mapping[str, Any]) -> dict[str, str]:
@@ -245,9 +269,12 @@ def _tagging(call: Call, prefix: str, keys: Keys) -> Iterator[Need]:
             yield Need("ec2:CreateTags", resource, {**keys, "ec2:createaction": call.operation})
     elif call.operation.startswith(("Create", "Put")) and call.service != "s3" and _tags(call.parameters):
         made = call.operation.removeprefix("Create")
-        action = {"iam": f"Tag{made}", "sqs": "TagQueue", "autoscaling": "CreateOrUpdateTags"}.get(
-            prefix, "TagResource"
-        )
+        action = {
+            "iam": f"Tag{made}",
+            "sqs": "TagQueue",
+            "autoscaling": "CreateOrUpdateTags",
+            "ssm": "AddTagsToResource",
+        }.get(prefix, "TagResource")
         for resource in _resources(call, f"{call.service} {call.operation}"):
             yield Need(f"{prefix}:{action}", resource, keys)
 
