@@ -161,7 +161,7 @@ def test_a_base_that_the_gate_refuses_is_the_end(family: Family) -> None:
     assert (answer.status, builds(family.web)) == (1, [])
 
 
-def test_ctrl_c_leaves_builds_running_and_names_the_command_that_goes_on(family: Family) -> None:
+def test_ctrl_c_leaves_builds_running_and_names_the_command_that_goes_on(family: Family, local_aws: LocalAws) -> None:
     family.declare(stable="{soak: 1 day}")
     base, web, app = family.base.name, family.web.name, family.app.name
     with family.running("--skip-soak", "--why", "zero day") as process:
@@ -181,13 +181,17 @@ def test_ctrl_c_leaves_builds_running_and_names_the_command_that_goes_on(family:
     assert (process.returncode, builds(family.web)) == (130, [])
 
     family.base.run()
+    api = ImageWorld(local_aws, parent=f"ssm:{family.base.path}/latest")
+    family.declare(stable="{soak: 1 day}", child=api.name)
     with family.running("--attach", "7/1", "--skip-soak", "--why", "zero day") as process:
-        for image in (family.web, family.app):
+        for image in (family.web, api):  # one does not wait for the other
+            await_build(image)
+        for image in (family.web, api, family.app):
             await_build(image)
             image.run()
         out, err = process.communicate(timeout=30)
     assert (process.returncode, err, builds(family.base)) == (0, "", ["1.0.7/1"])
-    assert f"done: {base} 1.0.7/1, {web} 1.0.7/1, {app} 1.0.7/1\n" in out
+    assert f"done: {base} 1.0.7/1, {web} 1.0.7/1, {api.name} 1.0.7/1, {app} 1.0.7/1\n" in out
     assert "SKIPPED soak: " in out
 
 
