@@ -14,7 +14,7 @@
     hold           lets nothing move an image's channels for a while
     handoff_start  lets the hand-off function run now
     rollback       points a channel to where it was before; rollback_without_home while the home region does not answer
-    past_moves     reads the history bucket
+    history        who moved which channel, when and why (history_tables prints it); past_moves reads the bucket
     confirmed_move shows a move, asks, makes it, and shows what became of it
     moving         moves channels by the hand-off's own code
     sight          what a look at an image has found

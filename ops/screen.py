@@ -57,6 +57,18 @@ def build_label(version: str, created: datetime | None) -> str:
     return f"{moment(created)}, {version}" if created else version
 
 
+def who(arn: str) -> str:
+    """Who an ARN means: `anna`, `anna (role admin)`, `the hand-off function`; a service or a text that is no ARN as it
+    is."""
+    kind, _, rest = arn.rpartition(":")[2].partition("/")
+    if ":function:" in arn:
+        return "the hand-off function"
+    if kind == "assumed-role" and "/" in rest:
+        role, _, session = rest.rpartition("/")
+        return f"{session} (role {role})"
+    return rest.rpartition("/")[2] if kind == "user" else kind or arn
+
+
 def short(value: str, *, console: Console) -> str:
     """A channel's value on a terminal: the URI of a container image is shown without its registry and most of its
     digest.
