@@ -109,19 +109,18 @@ def names_of_one_account(context: Context) -> Iterator[Problem]:
             yield Problem(key, rule, shown(image.account), f"write {other.account}")
 
 
-def permissions_boundary(settings: Settings, context: Context) -> Iterator[Problem]:
-    """A permissions boundary that is an ARN belongs to each of `settings.accounts` in which something is made; one that
-    is a name needs them."""
-    boundary, place = settings.iam.permissions_boundary, ("iam", "permissions_boundary")
+def permissions_boundary(context: Context) -> Iterator[Problem]:
+    """A permissions boundary that is an ARN belongs to the accounts of all images and fleets; one that is a name needs
+    `settings.accounts`."""
+    settings, place = context.settings, ("settings", "iam", "permissions_boundary")
+    boundary = settings.iam.permissions_boundary
     if boundary and not boundary.startswith("arn:"):
         if not settings.accounts:
             rule, remedy = "a name needs settings.accounts, in which the policy is", "write its ARN"
             yield Problem(place, rule, shown(boundary), remedy)
     elif owner := _of_arn(boundary):
         used = {each.account for each in (*context.images.values(), *context.fleets.values())}
-        only_read = {image.account for image in context.external_images.values()} - used
-        made = settings.accounts.keys() - only_read
-        others = [name for name, account in settings.accounts.items() if name in made and account.id not in owner]
+        others = [name for name, account in settings.accounts.items() if name in used and account.id not in owner]
         if others:
             rule = f"roles are made in {' and '.join(others)}, too, which needs a policy of its own"
             remedy = "write its name, which it must have in each account"

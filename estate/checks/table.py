@@ -38,7 +38,6 @@ _ACCOUNT_OF_AN_IMAGE = ("image.account", "settings.accounts")
 
 _OF_SETTINGS: tuple[Rule[Settings], ...] = (
     Rule(images.tokens, reads=("settings.*",)),
-    Rule(accounts.permissions_boundary, reads=("settings.iam", "settings.accounts")),
     Rule(accounts.of_the_backend, reads=("settings.backend", "settings.accounts")),
 )
 
@@ -242,6 +241,7 @@ _OF_FLEETS_WITH_IMAGES: tuple[Rule[Fleet, FleetImage], ...] = (
 
 _ACROSS: tuple[Rule[()], ...] = (
     Rule(regions.settings, reads=("settings.kms_key_id", "settings.alarm_actions", "image.regions")),
+    Rule(accounts.permissions_boundary, reads=("settings.iam", "settings.accounts", "image.account", "fleet.account")),
     Rule(accounts.names_of_one_account, reads=("image.account", "settings.accounts")),
     Rule(accounts.dashboards, reads=("settings.dashboards", "image.account", "image.regions")),
     Rule(

@@ -193,7 +193,7 @@ LARGEST = {
 
 def test_the_largest_policy_is_not_too_large_for_aws(tmp_path: Path) -> None:
     (tmp_path / "estate.yaml").write_text(json.dumps(LARGEST))
-    (stack,) = synthesize(tmp_path / "estate.yaml", tmp_path / "cdktf.out").values()
+    stack = synthesize(tmp_path / "estate.yaml", tmp_path / "cdktf.out")["image-windows-with-everything"]
     policy = stack["resource"]["aws_iam_role_policy"]["execution_policy"]["policy"]
     account = "${data.aws_caller_identity.account.account_id}"
     # IAM counts no blanks, and takes 10,240 characters of all inline policies of a role

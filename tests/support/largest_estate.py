@@ -138,7 +138,7 @@ def _estate(components: list[str]) -> dict[str, Any]:
             "namespace": NAMESPACE,
             "iam": {
                 "path": f"/{'p' * 510}/",
-                "permissions_boundary": f"arn:aws-us-gov:iam::{ACCOUNT}:policy/{'b' * 128}",
+                "permissions_boundary": "b" * 128,
             },
             "tags": _tags("settings", 14),
             "alarm_actions": [f"arn:aws-us-gov:sns:{HOME}:{ACCOUNT}:{'a' * 255}{number}" for number in range(4)],
