@@ -23,7 +23,7 @@ A field of a fleet is taken from the first of these places that has it:
 
 A field of an image is taken from the image itself, then from `defaults.images`, then from the default of the field. An
 image that is built on another one of the estate and names no operating system has the operating system of its base, and
-its architecture too.
+its architecture too. An image that names no account is in the only one of `settings.accounts`, if there is only one.
 
 A value is taken whole: if a fleet has `tags`, it has none of those of its environment.
 `goldsmith check --explain NAME` shows the same for each image and fleet of your configuration, with file and line. A
