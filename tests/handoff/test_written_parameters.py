@@ -96,6 +96,23 @@ def test_run_that_ended_before_it_wrote_its_cache_leaves_nothing_to_note_again(w
     assert (noted(web), web.value("latest")) == ([("prod", "ami-0f")], web.values(first)[HOME])
 
 
+@pytest.mark.parametrize("operation", ["ListObjectsV2", "GetParametersByPath"])
+def test_run_that_cannot_decide_leaves_what_was_written_by_hand_to_the_next_one(
+    web: MemoryWorld, operation: str
+) -> None:
+    promoted(web)
+    web.by_hand(ABROAD[0], "prod", "ami-0f")
+
+    def fail(call: Call) -> None:
+        if call.operation == operation and call.region == HOME:
+            raise refusal("ThrottlingException", operation)
+
+    with web.disturbed(before=fail):
+        web.run()
+    web.run()
+    assert noted(web) == [("prod", "ami-0f")]
+
+
 def test_parameter_that_was_deleted_and_made_again_has_a_history_of_its_own(web: MemoryWorld) -> None:
     build = promoted(web)
     for _ in range(3):

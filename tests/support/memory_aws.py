@@ -128,7 +128,7 @@ class _Ssm(_Client):
         Name: str,
         Value: str,
         Type: str = "String",
-        DataType: str = "text",
+        DataType: str | None = None,
         Description: str | None = None,
         Overwrite: bool = False,
         Tags: list[dict[str, str]] | None = None,
@@ -141,9 +141,9 @@ class _Ssm(_Client):
                 raise refusal("ValidationException", "PutParameter", message="tags and overwrite")
             if versions and not Overwrite:
                 raise refusal("ParameterAlreadyExists", "PutParameter")
-            if versions and versions[-1]["DataType"] != DataType:
+            if versions and versions[-1]["DataType"] != (DataType or versions[-1]["DataType"]):
                 raise refusal("ValidationException", "PutParameter", message="data type")
-            before: dict[str, Any] = versions[-1] if versions else {"Version": 0}
+            before: dict[str, Any] = versions[-1] if versions else {"Version": 0, "DataType": "text"}
             kept = before.get("Description") if Description is None else Description
             version = {
                 "Name": Name,
@@ -152,7 +152,7 @@ class _Ssm(_Client):
                 "LastModifiedUser": self.user,
                 "Value": Value,
                 "Version": before["Version"] + 1,
-                "DataType": DataType,
+                "DataType": DataType or before["DataType"],
                 **({"Description": kept} if kept else {}),
             }
             self.cloud.parameters[self.region, Name] = [*versions, version][-100:]
@@ -241,7 +241,9 @@ class _S3(_Client):
             objects = self._objects(Bucket, ExpectedBucketOwner, "ListObjectsV2")
             keys = sorted(key for key in objects if key.startswith(Prefix) and key > StartAfter)
             page, token = _page(keys, token=ContinuationToken, size=MaxKeys)
-        answer: dict[str, Any] = {"Contents": [{"Key": key} for key in page]} if page else {}
+        answer: dict[str, Any] = {"Name": Bucket}
+        if page:
+            answer["Contents"] = [{"Key": key} for key in page]
         return {**answer, "NextContinuationToken": token} if token else answer
 
     def _objects(self, bucket: str, owner: str, operation: str) -> dict[str, bytes]:

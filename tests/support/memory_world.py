@@ -72,6 +72,8 @@ class MemoryWorld:
         self.bucket = history_bucket("acme", account=ACCOUNT, region=regions[0])
         self.cloud.buckets[self.bucket] = {}
         self.path = channel_path(namespace="acme", image="web")
+        self._number = 0
+        self._values: dict[str, dict[str, str]] = {}
 
     # What AWS has.
 
@@ -86,46 +88,46 @@ class MemoryWorld:
 
     def build(self, *, regions: Iterable[str] | None = None, status: str = "AVAILABLE") -> str:
         """A build that ends now; its ARN."""
-        number = len(self.cloud.builds) + 1
+        self._number += 1
         home = self.image.pipeline_arn.split(":")[3]
-        arn = f"arn:aws:imagebuilder:{home}:{ACCOUNT}:image/acme-web/1.0.7/{number}"
-        names = {region: f"ami-{number:06d}{index:02d}" for index, region in enumerate(self.image.regions)}
-        there = {region: name for region, name in names.items() if regions is None or region in regions}
-        uris = {region: self._uri(region, f"1.0.7-{number}") for region in there}
-        amis = [{"region": region, "image": ami, "accountId": ACCOUNT} for region, ami in there.items()]
-        containers = [{"region": region, "imageUris": [uri]} for region, uri in uris.items()]
-        for region, ami in there.items() if status == "AVAILABLE" else ():
-            described: dict[str, Any] = {"imageDigest": digest_of(uris[region]), "imageTags": [f"1.0.7-{number}"]}
-            if not self.container:
+        arn = f"arn:aws:imagebuilder:{home}:{ACCOUNT}:image/acme-web/1.0.7/{self._number}"
+        went_to = [region for region in self.image.regions if regions is None or region in regions]
+        outputs: dict[str, Any] = {}
+        self._values[arn] = {}
+        for region in went_to if status == "AVAILABLE" else ():
+            if self.container:
+                uri = f"{ACCOUNT}.dkr.ecr.{region}.amazonaws.com/{REPOSITORY}:1.0.7-{self._number}"
+                self._values[arn][region] = f"{uri.rpartition(':')[0]}@{digest_of(uri)}"
+                outputs.setdefault("containers", []).append({"region": region, "imageUris": [uri]})
+                described: dict[str, Any] = {"imageDigest": digest_of(uri), "imageTags": [uri.rpartition(":")[2]]}
+            else:
+                ami = self._values[arn][region] = f"ami-{self._number:06d}{self.image.regions.index(region):02d}"
+                outputs.setdefault("amis", []).append({"region": region, "image": ami, "accountId": ACCOUNT})
                 described = {"ImageId": ami, "OwnerId": ACCOUNT, "Architecture": "x86_64", "State": "available"}
                 described["Tags"] = []
-            self.cloud.images[region, ami] = described
+            self.cloud.images[region, self._values[arn][region]] = described
         self.cloud.builds[arn] = {
             "arn": arn,
             "state": {"status": status},
             "sourcePipelineArn": self.image.pipeline_arn,
             "dateCreated": self.now.isoformat(),
             "imageRecipe": {"parentImage": "ami-parent"},
-            "outputResources": {"containers": containers} if self.container else {"amis": amis},
+            "outputResources": outputs,
             "tags": {},
         }
         return arn
 
+    def delete(self, arn: str) -> None:
+        """Delete a build in Image Builder. Its outputs stay."""
+        del self.cloud.builds[arn]
+
     def values(self, arn: str) -> dict[str, str]:
-        """What channels that point to a build hold, by region; also where its output is gone."""
-        found = {}
-        outputs = self.cloud.builds[arn]["outputResources"]
-        for ami in outputs.get("amis", ()):
-            found[ami["region"]] = ami["image"]
-        for each in outputs.get("containers", ()):
-            uri = each["imageUris"][0]
-            found[each["region"]] = f"{uri.rpartition(':')[0]}@{digest_of(uri)}"
-        return found
+        """What channels that point to a build hold, by region; also where it is gone."""
+        return self._values[arn]
 
     def withdraw(self, arn: str, region: str) -> None:
         """Deregister a build's AMI, or delete its container image."""
-        number = int(arn.rpartition("/")[2])
-        del self.cloud.images[region, f"ami-{number:06d}{self.image.regions.index(region):02d}"]
+        del self.cloud.images[region, self._values[arn][region]]
 
     def revoke(self, arn: str, *, at: datetime | None = None, why: str = "bad") -> None:
         """Tag a build as revoked."""
@@ -207,10 +209,11 @@ class MemoryWorld:
         """
         for _ in range(3):
             run = self.person(by)
-            if not look(run):
+            if not look(run) or run.hold_of(channel):
                 return False
-            known = read_builds(run)
-            if run.hold_of(channel):
+            with run.failures.collected("Image Builder") as attempt:
+                known = read_builds(run)
+            if attempt.failed:
                 return False
             complete_moves(run, known, at_once=True)
             good = [build for build in good_builds(known.builds, now=run.now) if build.arn == arn]
@@ -253,9 +256,6 @@ class MemoryWorld:
         if self.container:
             return Containers(self.cloud.client("ecr", region=region, user=user), region, REPOSITORY)
         return Amis(self.cloud.client("ec2", region=region, user=user), region, "x86_64")
-
-    def _uri(self, region: str, tag: str) -> str:
-        return f"{ACCOUNT}.dkr.ecr.{region}.amazonaws.com/{REPOSITORY}:{tag}"
 
     # What goes wrong.
 
