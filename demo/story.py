@@ -188,7 +188,9 @@ def _promote(world: World) -> Sequence[str]:
     for region, ami in first.items():
         value = _value(world.aws.client("ssm", region=region), "prod")
         _check(value == ami, f"prod in {region} is {value}, not {ami}", output)
-    return [f"staging and prod in {region}: {ami}" for region, ami in first.items()]
+    moves = world.goldsmith("history", "web@prod").splitlines()
+    _check("the demo works" in moves[-1], "the history does not say why", moves[-1])
+    return [*(f"staging and prod in {region}: {ami}" for region, ami in first.items()), *moves]
 
 
 def _revoke(world: World) -> Sequence[str]:
