@@ -218,7 +218,11 @@ def _how_to_set(declared: EstateFleet, images: ImageAccount | None) -> str:
         return _remedy(image, "build the image and move the channel first") + where
     if fleet.channel == names.LATEST:
         return f"Build the image first: goldsmith build {fleet.image}{'.' if where else ''}{where}"
-    return f"Move the channel to a build first; {names.LATEST} is the only one that moves by itself.{where}"
+    promote = f"goldsmith promote {fleet.image} {fleet.channel}{'.' if where else ''}{where}"
+    channel = channels_of(image.image.channels)[fleet.channel]
+    if channel.soak:
+        return f"It takes the first build that was in {channel.from_} for {channel.soak}. To promote one: {promote}"
+    return f"Promote a build first: {promote}"
 
 
 def _remedy(image: NamedImage[FleetImage], what: str) -> str:

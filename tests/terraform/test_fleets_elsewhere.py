@@ -155,8 +155,8 @@ def test_plans_stop_at_what_is_missing_in_either_account(accounts: Accounts) -> 
     accounts.terraform("init")
     apply = "apply image-web, build the image, and move the channel"
     assert accounts.errors() == [
-        f"Fleet empty: channel empty of image elsewhere/web has no build in {REGION} yet. Move the channel to a build "
-        "first; latest is the only one that moves by itself.",
+        f"Fleet empty: channel empty of image elsewhere/web has no build in {REGION} yet. Promote a build first: "
+        "goldsmith promote web empty.",
         f"Fleet gone: channel gone of image elsewhere/web points to {gone}, which does not exist in account {IMAGES} "
         f"and {REGION}: it was deregistered or disabled. Move the channel to a build that exists.",
         f"Fleet uncopied: channel old of image elsewhere/web points to {old}, whose copy, elsewhere.web.old, does not "

@@ -45,8 +45,7 @@ def refused(
     [
         pytest.param(
             "empty",
-            "has no build in eu-west-1 yet. Move the channel to a build first; latest is the only one that moves by "
-            "itself.",
+            "has no build in eu-west-1 yet. Promote a build first: goldsmith promote web empty",
             id="the channel has no build",
         ),
         pytest.param(
@@ -243,8 +242,8 @@ def test_missing_and_revoked_resources_stop_neither_a_refresh_nor_a_destroy(acce
     for subnet in ec2.describe_subnets(Filters=[{"Name": "tag:tier", "Values": ["guarded"]}])["Subnets"]:
         ec2.delete_subnet(SubnetId=subnet["SubnetId"])
     assert fleets.plan()["named"].errors == [
-        "Fleet named: channel named of image guarded/web has no build in eu-west-1 yet. Move the channel to a build "
-        "first; latest is the only one that moves by itself.",
+        "Fleet named: channel named of image guarded/web has no build in eu-west-1 yet. Promote a build first: "
+        "goldsmith promote web named",
         "Fleet named: subnets that do not exist in this account and eu-west-1: subnet-0a1b2c3d. Name subnets that "
         "exist.",
     ]
