@@ -36,6 +36,8 @@ class Cache:
     """By region and name."""
     gone: dict[str, list[str]] = field(default_factory=dict)
     """The AMIs of revoked builds that do not exist any more, by region. An ID is not used again."""
+    refused: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Why the gate lets builds not pass, by ARN; the first key is the gate's text."""
     sent: tuple[str, ...] = ()
     """What was sent about, and is still so: keys of `notices`."""
 
@@ -52,7 +54,13 @@ class Cache:
         gone = {region: amis for region, amis in self.gone.items() if amis}
         unfinished = {region: numbers for region, numbers in self.unfinished.items() if numbers}
         numbers = {"format": _FORMAT, "read": self.read, "last": self.last, "announced": self.announced}
-        known = {"unfinished": unfinished, "sent": list(self.sent), "channels": regions, "gone": gone}
+        known = {
+            "unfinished": unfinished,
+            "sent": list(self.sent),
+            "channels": regions,
+            "gone": gone,
+            "refused": self.refused,
+        }
         return json.dumps({**numbers, **known}, sort_keys=True)
 
     @staticmethod
@@ -75,6 +83,7 @@ class Cache:
                     region: {name: _channel(versions) for name, versions in channels.items()}
                     for region, channels in members["channels"].items()
                 },
+                refused={gate: _texts(reasons) for gate, reasons in members["refused"].items()},
                 gone={region: [str(ami) for ami in amis] for region, amis in members.get("gone", {}).items()},
             )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -94,6 +103,10 @@ def _number(written: Any) -> int:
     return written
 
 
+def _texts(written: Mapping[Any, Any]) -> dict[str, str]:
+    return {str(key): str(text) for key, text in written.items()}
+
+
 def _channel(written: list[Any]) -> Channel:
     if not written:
         raise TypeError("no version")
@@ -109,4 +122,4 @@ def _version(written: list[Any]) -> Version:
     time = time_in(modified)
     if not (isinstance(value, str) and isinstance(record, Mapping) and time):
         raise TypeError("no version")
-    return Version(value, _number(version), time, {key: str(text) for key, text in record.items()}, str(user))
+    return Version(value, _number(version), time, _texts(record), str(user))

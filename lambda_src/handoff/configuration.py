@@ -48,6 +48,11 @@ class Gate:
     exempt: Mapping[str, str] = field(default_factory=dict)
     """The IDs of vulnerabilities that are ignored, each with the last day, in ISO 8601."""
 
+    @property
+    def text(self) -> str:
+        """The same for equal gates."""
+        return json.dumps(asdict(self), sort_keys=True)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Configuration:

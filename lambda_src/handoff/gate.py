@@ -41,6 +41,8 @@ class Verdict:
     """Whether that may change by itself: the scan has not ended."""
     is_overdue: bool = False
     """Whether it waits for a very long time."""
+    is_final: bool = False
+    """Whether the same gate says the same for ever: it is because of findings, and exceptions only end."""
 
 
 PASSES = Verdict(passes=True)
@@ -69,13 +71,13 @@ def judge(imagebuilder: ImagebuilderClient, build: Build, gate: Gate, *, now: da
         return PASSES
     exempt = {name for name, until in gate.exempt.items() if now.date().isoformat() <= until}
     if not exempt:
-        return Verdict(passes=False, reason=_listed(counts))
+        return Verdict(passes=False, reason=_listed(counts), is_final=True)
     left = list(_not_exempt(imagebuilder, build, refused, exempt))
     if not left:
         return PASSES
     named = ", ".join(sorted(set(left))[:_MOST_NAMED])
     more = ", …" if len(set(left)) > _MOST_NAMED else ""
-    return Verdict(passes=False, reason=f"{len(left)} without exception: {named}{more}")
+    return Verdict(passes=False, reason=f"{len(left)} without exception: {named}{more}", is_final=True)
 
 
 def refused_severities(gate: Gate) -> tuple[str, ...]:

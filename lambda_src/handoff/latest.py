@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from .builds import Build, good_builds, time_in
 from .channels import LATEST
 from .configuration import Gate
-from .gate import judge
+from .gate import Verdict, judge
 from .known_builds import KnownBuilds
 from .outputs import Usable
 from .run import Decision, Present, Region, Run
@@ -52,6 +52,9 @@ def _acceptable(run: Run, good: Sequence[Build]) -> list[Build]:
     gate = run.image.gate
     if gate is None:
         return list(good)
+    arns = {build.arn for build in good}
+    kept = run.cache.refused.get(gate.text, {})  # another gate may judge otherwise
+    run.cache.refused = {gate.text: {arn: reason for arn, reason in kept.items() if arn in arns}}
     passed = was_latest(run)
     accepted: list[Build] = []
     judging = True
@@ -63,12 +66,21 @@ def _acceptable(run: Run, good: Sequence[Build]) -> list[Build]:
 
 
 def _passes(run: Run, build: Build, gate: Gate) -> bool:
-    """Whether the gate lets a build pass. One that cannot be judged now does not."""
+    """Whether the gate lets a build pass. One that cannot be judged now does not.
+
+    Verdicts that are final are not asked for again: each costs two calls or more, in every run.
+    """
+    refused = run.cache.refused.setdefault(gate.text, {})
+    if reason := refused.get(build.arn):
+        run.report.gate[build.arn] = Verdict(passes=False, reason=reason, is_final=True)
+        return False
     with run.failures.collected("gate"):
         run.check_time()
         verdict = judge(run.imagebuilder, build, gate, now=run.now, failures=run.failures)
         if not verdict.passes:
             run.report.gate[build.arn] = verdict
+        if verdict.is_final:
+            refused[build.arn] = verdict.reason
         return verdict.passes
     return False
 

@@ -75,6 +75,18 @@ def test_worst_severity_decides(
     assert (run.line["Problems"], run.error) == (0, ""), "a verdict is no failure"
 
 
+def test_verdict_is_not_asked_for_again_until_the_gate_changes(web: ScannedWorld) -> None:
+    build = web.scanned(CRITICAL)
+    first = web.run()
+    with asked(web.imagebuilder) as operations:
+        second = web.run()
+    assert set(operations) == {"ListImagePipelineImages"}
+    assert first.line["gate"] == second.line["gate"] == {build: "1 critical"}
+    web.limit("high", CVE_2026_0001="2099-01-01")
+    web.run()
+    assert web.latest() == web.amis(build)
+
+
 def test_older_build_that_passes_is_taken_and_none_is_moved_back(web: ScannedWorld) -> None:
     good = web.scanned(LOW)
     web.scanned(CRITICAL)
@@ -136,11 +148,14 @@ def test_build_that_was_not_scanned_does_not_pass(web: ScannedWorld, local_aws: 
 def test_exception_holds_until_its_last_day_and_for_its_vulnerability_only(web: ScannedWorld) -> None:
     web.limit("medium", CVE_2026_0001="2026-12-31")
     build = web.scanned(CRITICAL, *[LOW] * 30)
-    assert web.run(now=datetime(2027, 1, 1, tzinfo=UTC)).line["gate"] == {build: "1 critical"}
     web.run(now=datetime(2026, 12, 31, 23, 59, tzinfo=UTC))
     assert web.latest() == web.amis(build)
     other = web.scanned(CRITICAL, HIGH)
-    assert web.run(now=datetime(2026, 12, 31, tzinfo=UTC)).line["gate"] == {other: "1 without exception: CVE-2026-0002"}
+    reason = "1 without exception: CVE-2026-0002"
+    assert web.run(now=datetime(2026, 12, 31, tzinfo=UTC)).line["gate"] == {other: reason}
+    later = web.scanned(CRITICAL)
+    gate = web.run(now=datetime(2027, 1, 1, tzinfo=UTC)).line["gate"]
+    assert gate == {other: reason, later: "1 critical"}
 
 
 @pytest.mark.parametrize("operation", ["ListImageScanFindingAggregations", "ListImageScanFindings"])
