@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from .builds import time_in
@@ -34,6 +35,8 @@ class Cache:
     """By region and channel, the number of the last move if the region may not show it yet."""
     channels: dict[str, dict[str, Channel]] = field(default_factory=dict)
     """By region and name."""
+    noted: dict[str, set[tuple[str, datetime]]] = field(default_factory=dict)
+    """By region, the channels and times of versions that are noted in the history, and newer than `channels`."""
     gone: dict[str, list[str]] = field(default_factory=dict)
     """The AMIs of revoked builds that do not exist any more, by region. An ID is not used again."""
     refused: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -54,8 +57,14 @@ class Cache:
         gone = {region: amis for region, amis in self.gone.items() if amis}
         unfinished = {region: numbers for region, numbers in self.unfinished.items() if numbers}
         numbers = {"format": _FORMAT, "read": self.read, "last": self.last, "announced": self.announced}
+        noted = {
+            region: sorted([name, time.isoformat()] for name, time in versions)
+            for region, versions in self.noted.items()
+            if versions
+        }
         known = {
             "unfinished": unfinished,
+            "noted": noted,
             "sent": list(self.sent),
             "channels": regions,
             "gone": gone,
@@ -83,6 +92,10 @@ class Cache:
                     region: {name: _channel(versions) for name, versions in channels.items()}
                     for region, channels in members["channels"].items()
                 },
+                noted={
+                    region: {(str(name), _time(at)) for name, at in versions}
+                    for region, versions in members["noted"].items()
+                },
                 refused={gate: _texts(reasons) for gate, reasons in members["refused"].items()},
                 gone={region: [str(ami) for ami in amis] for region, amis in members.get("gone", {}).items()},
             )
@@ -103,6 +116,12 @@ def _number(written: Any) -> int:
     return written
 
 
+def _time(written: Any) -> datetime:
+    if not (time := time_in(written)):
+        raise TypeError("no time")
+    return time
+
+
 def _texts(written: Mapping[Any, Any]) -> dict[str, str]:
     return {str(key): str(text) for key, text in written.items()}
 
@@ -119,7 +138,6 @@ def _written(version: Version) -> list[Any]:
 
 def _version(written: list[Any]) -> Version:
     value, version, modified, record, user = written
-    time = time_in(modified)
-    if not (isinstance(value, str) and isinstance(record, Mapping) and time):
+    if not (isinstance(value, str) and isinstance(record, Mapping)):
         raise TypeError("no version")
-    return Version(value, _number(version), time, _texts(record), str(user))
+    return Version(value, _number(version), _time(modified), _texts(record), str(user))

@@ -25,12 +25,13 @@ def look(run: Run) -> bool:
     an object comes before its parameters, so the history explains all that was read.
     """
     for region in run.working_regions:
+        region.noted |= run.cache.noted.get(region.name, set())
         with run.attempt_in(region):
             run.check_time()
             known = region.channels or run.cache.channels.get(region.name, {})
             most = MOST_VERSIONS if region is run.home else MOST_VERSIONS_ABROAD
             folder = read_folder(region.target.ssm, path=run.channels_path, known=known, most_versions=most)
-            region.channels = folder.channels
+            region.channels, region.is_noted = folder.channels, False
             if region is run.home:
                 run.holds.clear()
                 run.holds.update({channel: Hold.from_json(value) for channel, value in folder.holds.items()})
@@ -80,7 +81,7 @@ def take_move(run: Run, move: Move) -> None:
         if region.name not in move.changes:
             continue
         if move.noted:
-            region.noted.add((move.channel, time_in(move.at)))
+            region.noted |= {(move.channel, time) for time in (time_in(move.at),) if time}
         elif move.how == NOT_COMPLETED:
             unfinished.pop(move.channel, None)
         else:
@@ -114,9 +115,20 @@ def is_pending(move: Move, channel: Channel | None, region: str) -> bool:
 
 
 def remember(run: Run, *, before: str) -> None:
-    """Write the cache for the next run, unless it is as it was `before`, in its written form."""
-    read = {region.name: region.channels for region in run.regions if not region.failed}
-    now = replace(run.cache, channels={**run.cache.channels, **read})
+    """Write the cache for the next run, unless it is as it was `before`, in its written form.
+
+    What it has of a channel counts as noted, so it gets no channels about which the history could not be written.
+    """
+    channels = {**run.cache.channels, **{region.name: region.channels for region in run.regions if region.is_noted}}
+    noted = {
+        region.name: {
+            (name, time)
+            for name, time in region.noted
+            if name not in (known := channels.get(region.name, {})) or time > known[name].modified
+        }
+        for region in run.regions
+    }
+    now = replace(run.cache, channels=channels, noted={**run.cache.noted, **noted})
     if (written := now.to_json()) != before:
         with run.failures.collected("history"):
             run.history.write_cache(written)

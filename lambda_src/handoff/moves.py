@@ -80,23 +80,19 @@ def complete_moves(run: Run, known: KnownBuilds, *, at_once: bool = False, chann
 
 def note_moves_by_hand(run: Run) -> bool:
     """Write into the history what was written into parameters without it since the last run: by hand, or by a command
-    while the home region was down. False when something else came between.
-
-    Each is noted at least once: twice only if two runs overlap and one of them has read the parameter before it was
-    written.
-    """
+    while the home region was down. False when something else came between."""
     for region in run.working_regions:
         cached = run.cache.channels.get(region.name)
-        if cached is None:
-            continue  # this may be the first run, and everything is older than the history
-        for name, channel in sorted(region.channels.items()):
+        # without a cache this may be the first run, and everything is older than the history
+        for name, channel in sorted(region.channels.items()) if cached is not None else ():
             for before, version in channel.without_moves:
                 # by the time, because a parameter that was deleted and made again counts from 1
-                is_known = name in cached and version.modified <= cached[name].modified
+                is_known = cached and name in cached and version.modified <= cached[name].modified
                 if not is_known and (name, version.modified) not in region.noted:
                     if not _record(run, _note(run, region, name, before, version)):
                         return False
                     region.noted.add((name, version.modified))
+        region.is_noted = True
     return True
 
 

@@ -49,21 +49,19 @@ def reconcile(run: Run) -> None:
         if attempt.failed:
             return  # without the list of builds, nothing can be decided and no tag changed
         run.report.newest = newest_good(known.builds, now=run.now)
-        noted = decidable and note_moves_by_hand(run)
-        if not decidable or (noted and not _move(run, known)):
+        if not decidable or not _move(run, known):
             break
     copy_revocations(run, known.builds)
     if decidable:
         announce(run, known, since=announced)
     run.report.untagged = tag_builds(run, known.builds)
-    # a cache that could not be read has what this one lacks, and what is known counts as noted
-    if noted and not reading.failed:
+    if not reading.failed:  # a cache that could not be read has what this one lacks
         remember(run, before=before)
 
 
 def _move(run: Run, known: KnownBuilds) -> bool:
     """Complete and make moves; whether everything has to be looked at again."""
-    if complete_moves(run, known):
+    if not note_moves_by_hand(run) or complete_moves(run, known):
         return True  # what is decided follows from what the channels show
     again = False
     for channel, choose in _rules(run, known):

@@ -49,8 +49,10 @@ class Region:
     """The channels by name, as they were last read."""
     pending: dict[str, Move] = field(default_factory=dict)
     """The moves by channel that this region's parameters do not show yet."""
-    noted: set[tuple[str, datetime | None]] = field(default_factory=set)
+    noted: set[tuple[str, datetime]] = field(default_factory=set)
     """The channels and times of versions that were written without the history, and are in it now."""
+    is_noted: bool = False
+    """Whether the history has all versions that `channels` has."""
     written: set[str] = field(default_factory=set)
     """The values that channels had before and after writes of this run."""
 

@@ -154,6 +154,11 @@ class Oracle:
         move = json.loads(call.params["Body"])
         assert move["number"] == int(call.params["Key"].rpartition("/")[2].removesuffix(".json"))
         assert move["number"] == max(self.moves, default=0) + 1, "there is one order without gaps"
+        if move["noted"]:
+            found = {
+                (other["channel"], other["at"], *other["changes"]) for other in self.moves.values() if other["noted"]
+            }
+            assert (move["channel"], move["at"], *move["changes"]) not in found, "what is noted is noted once"
         self.moves[move["number"]] = move
         if move["noted"] or move["how"] == "not completed":
             return
