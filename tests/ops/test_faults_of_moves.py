@@ -12,16 +12,9 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 from botocore.httpsession import URLLib3Session
 
-from estate.load import load
-from estate.references import BuildReference
-from lambda_src.handoff.history import SOAK
-from ops.accounts import Accounts
-from ops.confirmed_move import Options
-from ops.errors import OpsError
 from ops.moving import Mover
-from ops.promote import Promotion, run_promote
-from ops.rollback import Rollback, run_rollback
 from tests.support.handoff_world import HOME, REGIONS, answered, sent
+from tests.support.movers import mover_of, promote, roll_back
 from tests.support.ops_world import OpsWorld
 
 PLACE = "https://aws.test/"
@@ -94,7 +87,7 @@ class Wire:
 
 @pytest.fixture
 def mover(world: OpsWorld) -> Mover:
-    return Mover.of(load(world.config).image(world.name), Accounts())
+    return mover_of(world)
 
 
 @contextmanager
@@ -114,39 +107,17 @@ def on_the_wire(mover: Mover, wire: Wire) -> Iterator[None]:
             client.meta.events.unregister("before-send", wire)
 
 
-def wish(mover: Mover, number: int) -> Promotion:
-    image = mover.pipeline.image
-    return Promotion(
-        pipeline=mover.pipeline,
-        source=BuildReference(image.name, "1.0.7", number),
-        channel="prod",
-        why="now",
-        regions=image.regions,
-        skips=frozenset({SOAK}),
-    )
-
-
 def run(mover: Mover, number: int, wire: Wire) -> str:
     """Promote build `number`; what it said when it did not end well, or was stopped."""
-    return ended(mover, wire, lambda: run_promote(mover, wish(mover, number), as_json=False, asks=False, command=str))
+    return ended(mover, wire, lambda: promote(mover, number))
 
 
-def back(mover: Mover, wire: Wire) -> str:
-    """Roll back; what it said when it did not end well, or was stopped."""
-    wanted = Rollback(pipeline=mover.pipeline, channel="prod")
-    options = Options(as_json=False, asks=False, again=wanted.again)
-    return ended(mover, wire, lambda: run_rollback(mover, wanted, options=options))
-
-
-def ended(mover: Mover, wire: Wire, command: Callable[[], int]) -> str:
+def ended(mover: Mover, wire: Wire, command: Callable[[], str]) -> str:
     with on_the_wire(mover, wire):
         try:
-            status = command()
-            return "" if status == 0 else f"status {status}"
+            return command()
         except KeyboardInterrupt:
             return "killed"
-        except OpsError as error:
-            return str(error)
 
 
 WRITES = ("PutObject", "PutParameter")
@@ -196,8 +167,8 @@ def test_second_rollback_finishes_a_first_one_and_goes_no_further(world: OpsWorl
     writes = [f"s3 {HOME} PutObject", *(f"ssm {region} PutParameter" for region in REGIONS)]
     for write, present in zip(writes, reversed(arns), strict=False):
         wanted = arns[arns.index(present) - 1]
-        assert back(mover, Wire((write, 0), fault)) != ""
-        said = back(mover, Wire())
+        assert ended(mover, Wire((write, 0), fault), lambda: roll_back(mover)) != ""
+        said = roll_back(mover)
         # after the last write, there was nothing left to do, and a second rollback is a second one
         if (write, fault) == (writes[-1], "killed after AWS did it"):
             wanted = arns[arns.index(wanted) - 1]

@@ -14,6 +14,7 @@ import pytest
 from lambda_src.handoff.history import Change, Move
 from ops.history_tables import TITLES
 from tests.support.handoff_world import ABROAD, BY, HOME, REGIONS
+from tests.support.movers import mover_of, promote, roll_back
 from tests.support.ops_world import Answer, OpsWorld
 from tests.support.wire import Wire, wire_to
 
@@ -59,11 +60,12 @@ def write(world: OpsWorld, channel: str, build: str, *, region: str = HOME) -> N
 @pytest.fixture
 def two(world: OpsWorld) -> OpsWorld:
     """A world with two builds, both promoted, and a rollback."""
+    mover = mover_of(world)
     for number in (1, 2):
         world.web.build()
         world.web.run()
-        assert world.ops("promote", f"{world.name}@1.0.7/{number}", "prod", "--yes", "--why", "ticket 7").status == 0
-    assert world.ops("rollback", f"{world.name}@prod", "--yes", "--why", "it does not start").status == 0
+        assert promote(mover, number, why="ticket 7") == ""
+    assert roll_back(mover, why="it does not start") == ""
     return world
 
 

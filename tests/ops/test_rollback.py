@@ -9,6 +9,8 @@ import pytest
 from lambda_src.handoff.builds import REVOKED_TAG
 from lambda_src.handoff.holds import Hold
 from tests.support.handoff_world import ABROAD, HOME, REGIONS
+from tests.support.movers import mover_of
+from tests.support.movers import promote as promote_to
 from tests.support.ops_world import Answer, OpsWorld
 from tests.support.wire import wire_to
 
@@ -39,10 +41,11 @@ def revoke(world: OpsWorld, build: str) -> None:
 @pytest.fixture
 def three(world: OpsWorld) -> OpsWorld:
     """A world whose `prod` had three builds, one after the other."""
+    mover = mover_of(world)
     for number in (1, 2, 3):
         world.web.build()
-        world.web.run()
-        assert promote(world, f"1.0.7/{number}").status == 0
+        assert promote_to(mover, number) == ""
+    world.web.run()
     return world
 
 
@@ -104,11 +107,10 @@ def test_leaves_a_build_that_is_revoked(three: OpsWorld) -> None:
 
 
 def test_goes_by_the_history_bucket_where_parameter_store_has_forgotten(three: OpsWorld) -> None:
-    for region in REGIONS:
-        ssm, name = three.web.other_ssm[region], f"{three.web.path}/prod"
-        ami = three.web.amis(three.arn("1.0.7/3"))[region]
-        for _ in range(100):
-            ssm.put_parameter(Name=name, Value=ami, Type="String", Overwrite=True)
+    ssm, name = three.web.other_ssm[HOME], f"{three.web.path}/prod"
+    ami = three.web.amis(three.arn("1.0.7/3"))[HOME]
+    for _ in range(100):
+        ssm.put_parameter(Name=name, Value=ami, Type="String", Overwrite=True)
     assert three.web.channels(HOME)["prod"].versions[0].version > 3
     assert rollback(three).err == ""
     assert builds(three) == everywhere("1.0.7/2")

@@ -6,14 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from estate.load import load
-from estate.references import BuildReference
-from lambda_src.handoff.history import SOAK
 from ops.accounts import Accounts
-from ops.errors import OpsError
 from ops.moving import ROUNDS, Mover
-from ops.promote import Promotion, run_promote
 from tests.support.handoff_world import HOME, REGIONS, intercepted
+from tests.support.movers import mover_of, promote
 from tests.support.ops_world import OpsWorld
 
 
@@ -22,27 +18,13 @@ def movers(world: OpsWorld) -> tuple[Mover, Mover]:
     """Of two people, each with clients of their own."""
     for _ in range(3):
         world.web.build()
-    one, other = (Mover.of(load(world.config).image(world.name), Accounts()) for _ in range(2))
-    assert promote(one, 1) == ""
+    one, other = mover_of(world), mover_of(world, accounts=Accounts())
+    assert promoted(one, 1) == ""
     return one, other
 
 
-def promote(mover: Mover, number: int) -> str:
-    """What it said when it was refused."""
-    image = mover.declared.image
-    wish = Promotion(
-        pipeline=mover.pipeline,
-        source=BuildReference(image.name, "1.0.7", number),
-        channel="prod",
-        why=f"build {number}",
-        regions=image.regions,
-        skips=frozenset({SOAK}),
-    )
-    try:
-        assert run_promote(mover, wish, as_json=False, asks=False, command=str) == 0
-    except OpsError as error:
-        return str(error)
-    return ""
+def promoted(mover: Mover, number: int) -> str:
+    return promote(mover, number, why=f"build {number}")
 
 
 def first(what: Callable[[], object]) -> Callable[[], None]:
@@ -66,24 +48,24 @@ def test_the_newer_of_two_promotions_stays_and_the_older_one_is_refused(
     world: OpsWorld, movers: tuple[Mover, Mover]
 ) -> None:
     one, other = movers
-    with intercepted(one.aws.s3(HOME), "PutObject", first(lambda: promote(other, 3))):
-        said = promote(one, 2)
+    with intercepted(one.aws.s3(HOME), "PutObject", first(lambda: promoted(other, 3))):
+        said = promoted(one, 2)
     assert said.startswith(f"{world.name}@prod: must not move to an older build, got 1.0.7/2 where ")
     assert prod(world) == (world.web.amis(world.arn("1.0.7/3")), ["build 1", "build 3"])
 
 
 def test_the_newer_one_comes_after_an_older_one_that_was_faster(world: OpsWorld, movers: tuple[Mover, Mover]) -> None:
     one, other = movers
-    with intercepted(one.aws.s3(HOME), "PutObject", first(lambda: promote(other, 2))):
-        assert promote(one, 3) == ""
+    with intercepted(one.aws.s3(HOME), "PutObject", first(lambda: promoted(other, 2))):
+        assert promoted(one, 3) == ""
     assert prod(world) == (world.web.amis(world.arn("1.0.7/3")), ["build 1", "build 2", "build 3"])
 
 
 def test_a_slow_writer_does_not_bring_an_older_build_back(world: OpsWorld, movers: tuple[Mover, Mover]) -> None:
     """One person has the number, and is slow; the other one moves the channel on before the first parameter."""
     one, other = movers
-    with intercepted(one.aws.ssm(HOME), "PutParameter", first(lambda: promote(other, 3))):
-        said = promote(one, 2)
+    with intercepted(one.aws.ssm(HOME), "PutParameter", first(lambda: promoted(other, 3))):
+        said = promoted(one, 2)
     values, reasons = prod(world)
     assert reasons == ["build 1", "build 2", "build 3"]
     assert values == world.web.amis(world.arn("1.0.7/3"))
@@ -93,7 +75,7 @@ def test_a_slow_writer_does_not_bring_an_older_build_back(world: OpsWorld, mover
 def test_the_function_moves_latest_at_the_same_time(world: OpsWorld, movers: tuple[Mover, Mover]) -> None:
     one, _ = movers
     with intercepted(one.aws.s3(HOME), "PutObject", first(world.web.run)):
-        assert promote(one, 2) == ""
+        assert promoted(one, 2) == ""
     assert world.web.latest() == world.web.amis(world.arn("1.0.7/3"))
     assert prod(world) == (world.web.amis(world.arn("1.0.7/2")), ["build 1", "build 2"])
     assert world.web.other_history.numbers() == [1, 2, 3]
@@ -109,7 +91,7 @@ def test_somebody_who_is_always_faster_is_named(world: OpsWorld, movers: tuple[M
         taken.append(world.web.other_history.add(move))
 
     with intercepted(one.aws.s3(HOME), "PutObject", take_the_number):
-        said = promote(one, 2)
+        said = promoted(one, 2)
     assert said == f"{world.name}@prod: somebody else moves channels of {world.name} at this moment; try again"
     assert taken == [True] * ROUNDS
     assert prod(world)[0] == world.web.amis(world.arn("1.0.7/1"))
