@@ -107,15 +107,7 @@ class History:
     def add(self, move: Move) -> bool:
         """Write a move. False when another one has its number already."""
         try:
-            ask(
-                self.s3.put_object,
-                Bucket=self.bucket,
-                Key=self._key(move.number),
-                Body=move.to_json().encode(),
-                ContentType="application/json",
-                IfNoneMatch="*",
-                ExpectedBucketOwner=self.account,
-            )
+            self._write(self._key(move.number), move.to_json(), IfNoneMatch="*")
         except ClientError as error:
             if code_of(error) not in _TAKEN:
                 raise
@@ -160,14 +152,7 @@ class History:
 
     def write_cache(self, written: str) -> None:
         """Replace it."""
-        ask(
-            self.s3.put_object,
-            Bucket=self.bucket,
-            Key=self._cache,
-            Body=written.encode(),
-            ContentType="application/json",
-            ExpectedBucketOwner=self.account,
-        )
+        self._write(self._cache, written)
 
     @property
     def _cache(self) -> str:
@@ -186,14 +171,28 @@ class History:
             StartAfter=self._key(after),
             ExpectedBucketOwner=self.account,
         ):
+            member(page, "Name", str)  # otherwise something else has answered, and there may be moves
             for entry in entries(page, "Contents") if "Contents" in page else ():
                 name = (text(entry, "Key") or "").removeprefix(folder).removesuffix(".json")
                 if name.isdecimal():
                     yield int(name)
 
+    def _write(self, key: str, written: str, **condition: str) -> None:
+        answer = ask(
+            self.s3.put_object,
+            Bucket=self.bucket,
+            Key=key,
+            Body=written.encode(),
+            ContentType="application/json",
+            ExpectedBucketOwner=self.account,
+            **condition,
+        )
+        member(answer, "ETag", str)  # otherwise something else has answered, and nothing may be written
+
     def _read(self, key: str) -> str:
         def read() -> bytes:
             answer = self.s3.get_object(Bucket=self.bucket, Key=key, ExpectedBucketOwner=self.account)
+            member(answer, "ETag", str)
             return bytes(member(answer, "Body", StreamingBody).read())
 
         # whoever reads the text finds what is wrong with it

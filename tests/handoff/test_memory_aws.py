@@ -43,7 +43,7 @@ QUICK = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCh
 NUMBERS = iter(range(1_000_000))
 SHOWN = {
     *("Name", "Type", "Value", "Version", "DataType", "Description", "Parameters", "Parameter"),
-    *("Key", "Contents", "Body"),
+    *("Key", "Contents", "Body", "ETag"),
 }
 """The members of answers that are compared; the rest is times and who asked."""
 

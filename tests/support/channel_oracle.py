@@ -78,13 +78,18 @@ class Oracle:
 
     def pointed_to(self, channel: str, region: str = HOME) -> list[str]:
         """The builds that a channel ever pointed to, in the order of the writes."""
-        writes = self.log.get((channel, region), [])
-        return [self.values[region, write.value] for write in writes if (region, write.value) in self.values]
+        builds = (self._build_of(write, region) for write in self.log.get((channel, region), []))
+        return [arn for arn in builds if arn]
 
     def present(self, channel: str, region: str = HOME) -> str | None:
         """The build that a channel points to; None for what is no build."""
         writes = self.log.get((channel, region))
-        return self.values.get((region, writes[-1].value)) if writes else None
+        return self._build_of(writes[-1], region) if writes else None
+
+    def _build_of(self, write: Write, region: str) -> str | None:
+        """The build of a value. That of one that was written by hand and deleted afterwards is not known any more."""
+        arn = self.values.get((region, write.value))
+        return arn if write.user != HAND or arn in self.web.cloud.builds else None
 
     def has_soaked(self, channel: str, arn: str, *, at: datetime | None = None) -> bool:
         """Whether a build was in the source of a channel long enough."""

@@ -217,7 +217,7 @@ class _S3(_Client):
             if IfNoneMatch == "*" and Key in objects:
                 raise refusal("PreconditionFailed", "PutObject", status=412)
             objects[Key] = Body
-        return {}
+        return {"ETag": _etag(Body)}
 
     def get_object(self, *, Bucket: str, Key: str, ExpectedBucketOwner: str = ACCOUNT) -> dict[str, Any]:
         with self._call("GetObject", Bucket=Bucket, Key=Key):
@@ -225,7 +225,7 @@ class _S3(_Client):
             if Key not in objects:
                 raise refusal("NoSuchKey", "GetObject", status=404)
             body = objects[Key]
-        return {"Body": StreamingBody(io.BytesIO(body), len(body))}
+        return {"Body": StreamingBody(io.BytesIO(body), len(body)), "ETag": _etag(body)}
 
     def list_objects_v2(
         self,
@@ -243,7 +243,7 @@ class _S3(_Client):
             page, token = _page(keys, token=ContinuationToken, size=MaxKeys)
         answer: dict[str, Any] = {"Name": Bucket}
         if page:
-            answer["Contents"] = [{"Key": key} for key in page]
+            answer["Contents"] = [{"Key": key, "ETag": _etag(objects[key])} for key in page]
         return {**answer, "NextContinuationToken": token} if token else answer
 
     def _objects(self, bucket: str, owner: str, operation: str) -> dict[str, bytes]:
@@ -252,6 +252,10 @@ class _S3(_Client):
         if owner != ACCOUNT:
             raise refusal("AccessDenied", operation, status=403)
         return self.cloud.buckets[bucket]
+
+
+def _etag(body: bytes) -> str:
+    return f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'
 
 
 class _ImageBuilder(_Client):
