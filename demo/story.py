@@ -1,10 +1,10 @@
 """What Goldsmith is for, as a list of steps that check their own results.
 
-An image is built, its AMI is handed off, and a fleet runs it. Then a component changes, a second build is made, the
-fleet's plan shows its AMI, and the fleet is rolled out. The first build has soaked meanwhile and is promoted, and the
-second one is revoked. At last everything is destroyed. `make demo` shows the steps,
-and the end-to-end test runs them. They use what a team uses, the `cdktf` command and `goldsmith`, against the local
-AWS and in a temporary folder: the project and its `state/` are not changed.
+An image is built, its AMI is handed off, and a fleet runs it. The build soaks and is promoted. A component changes, a
+second build is made, the fleet's plan shows its AMI, the fleet is rolled out, and the second build is revoked. At last
+everything is destroyed. `make demo` shows the steps, and the end-to-end test runs them. They use what a team uses, the
+`cdktf` command and `goldsmith`, against the local AWS and in a temporary folder: the project and its `state/` are not
+changed.
 """
 
 import json
@@ -176,8 +176,8 @@ def _nothing_left_to_do(world: World) -> Sequence[str]:
 
 
 def _promote(world: World) -> Sequence[str]:
-    """The first build was in latest first, so it has soaked first."""
-    first = world.amis[0]
+    """Before the second build: of builds that have soaked, a channel takes the newest."""
+    (first,) = world.amis
     function, ssm = world.aws.client("lambda", region=HOME), world.aws.client("ssm", region=HOME)
     until = time.monotonic() + _LONGEST_SOAK
     while _value(ssm, "staging") != first[HOME]:
@@ -240,11 +240,11 @@ STEPS = (
     Step("goldsmith build web", _build),
     Step("SNS → Lambda → SSM: the hand-off has set latest in both regions", _handed_off),
     Step("cdktf deploy fleet-web-dev; meanwhile a component changes: cdktf deploy image-web", _fleet_and_change),
+    Step("The build has soaked a minute in latest: staging takes it, goldsmith promote web prod", _promote),
     Step("The second build: goldsmith build web", _second_build),
     Step("cdktf plan fleet-web-dev shows it", _plan_shows_it),
     Step("cdktf deploy fleet-web-dev starts the instance refresh", _roll_out),
     Step("cdktf plan, of both stacks", _nothing_left_to_do),
-    Step("The first build has soaked a minute in latest: staging takes it, goldsmith promote web prod", _promote),
     Step("goldsmith revoke: latest moves back, and the fleet's plan and goldsmith status show it", _revoke),
     Step("cdktf destroy, of both stacks", _destroy),
 )
