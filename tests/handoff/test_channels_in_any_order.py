@@ -28,6 +28,7 @@ from hypothesis.stateful import (
 from lambda_src.handoff.configuration import ChannelRule
 from tests.support.channel_oracle import Oracle
 from tests.support.memory_aws import Call, Crash, refusal
+from tests.support.memory_mover import promote, roll_back
 from tests.support.memory_world import HAND, REGIONS, MemoryWorld, Result
 
 HISTORIES = int(os.environ.get("GOLDSMITH_HISTORIES", "100"))
@@ -72,7 +73,7 @@ class AnyOrder(RuleBasedStateMachine):
             for name, channel in RULES.items()
             if channel.soak_minutes
         }
-        self.oracle = Oracle(self.web, soaks)
+        self.oracle = Oracle(self.web, soaks, SOURCES)
         self.down: set[str] = set()  # regions
         self.read_only: set[str] = set()
         self.bucket_is_down = False
@@ -129,7 +130,7 @@ class AnyOrder(RuleBasedStateMachine):
             self._watched(self.web.run)
         elif targets := self._targets("prod"):
             arn = self.draw(st.sampled_from(targets))
-            self._watched(lambda: self.web.promote("prod", arn))
+            self._watched(lambda: promote(self.web, "prod", arn))
         self.is_inside = False
 
     def _watched(self, run: Callable[[], Result | bool]) -> None:
@@ -215,20 +216,23 @@ class AnyOrder(RuleBasedStateMachine):
 
     # People.
 
-    @rule(data=st.data(), fault=FAULTS, channel=st.sampled_from(["prod", "stable", "gold"]), back=st.booleans())
-    def somebody_moves_a_channel(self, data: st.DataObject, fault: Fault | None, channel: str, back: bool) -> None:
+    @rule(data=st.data(), fault=FAULTS, channel=st.sampled_from(["prod", "prod", "stable", "gold"]))
+    def somebody_promotes(self, data: st.DataObject, fault: Fault | None, channel: str) -> None:
         self._step(data)
-        if targets := self._targets(channel, back=back):
+        if targets := self._targets(channel):
             arn = data.draw(st.sampled_from(targets))
-            how = "rolled back" if back else "promoted"
-            self._disturbed(fault, data, lambda: self.web.promote(channel, arn, how=how))
+            self._disturbed(fault, data, lambda: promote(self.web, channel, arn))
         self._then(data)
 
-    def _targets(self, channel: str, *, back: bool = False) -> list[str]:
-        """Where a person may move a channel."""
-        order, present = self.oracle.order, self.oracle.present(channel)
-        targets = self.web.cloud.builds.keys() & set(self.oracle.pointed_to(channel if back else SOURCES[channel]))
-        return sorted(arn for arn in targets if not back or (present and order[arn] < order[present]))
+    @rule(data=st.data(), fault=FAULTS, channel=st.sampled_from(["prod", "stable", "gold"]))
+    def somebody_rolls_back(self, data: st.DataObject, fault: Fault | None, channel: str) -> None:
+        self._step(data)
+        self._disturbed(fault, data, lambda: roll_back(self.web, channel))
+        self._then(data)
+
+    def _targets(self, channel: str) -> list[str]:
+        """What a person may promote, as far as it has not to be newer, or to have soaked."""
+        return sorted(self.web.cloud.builds.keys() & set(self.oracle.pointed_to(SOURCES[channel])))
 
     @rule(data=st.data(), channel=st.sampled_from(["", *CHANNELS]), minutes=st.sampled_from([None, 30, 100, 0]))
     def somebody_holds(self, data: st.DataObject, channel: str, minutes: int | None) -> None:

@@ -35,6 +35,8 @@ class Oracle:
     web: MemoryWorld
     soaks: Mapping[str, tuple[str, timedelta]]
     """The channels with a soak time: the source, and how long."""
+    sources: Mapping[str, str]
+    """The source of each channel."""
     revoked: dict[str, datetime] = field(default_factory=dict)
     gone: set[tuple[str, str]] = field(default_factory=set)
     """Builds and the regions where their output was withdrawn."""
@@ -170,8 +172,11 @@ class Oracle:
         channel, changes = move["channel"], move["changes"]
         for region, change in changes.items():
             self._check_target(channel, region, change["value"])
-        if move["by"] == FUNCTION and channel in self.soaks and HOME in changes:
-            self._check_own_decision(move)
+        if HOME in changes and channel != "latest":
+            if move["by"] == FUNCTION:
+                self._check_own_decision(move)
+            elif self.is_known(channel) and self.is_known(self.sources[channel]):
+                self._check_decision_of_a_person(move)
 
     def _check_target(self, channel: str, region: str, value: str) -> None:
         start = self.started[-1]
@@ -206,6 +211,17 @@ class Oracle:
         """The moves of a channel in a region, except what was found there."""
         moves = [move for move in self.moves.values() if move["channel"] == channel and region in move["changes"]]
         return [move for move in moves if not move["noted"]]
+
+    def _check_decision_of_a_person(self, move: Mapping[str, Any]) -> None:
+        channel, arn = move["channel"], self.values[HOME, move["changes"][HOME]["value"]]
+        present = self.present(channel)
+        if move["how"] == "promoted":
+            assert arn in self.pointed_to(self.sources[channel]), f"{arn} never was in the source of {channel}"
+            assert channel not in self.soaks or self.has_soaked(channel, arn), f"{channel} to {arn} before its time"
+            assert present is None or self.order[arn] >= self.order[present], f"{channel} promoted to an older {arn}"
+        else:
+            assert move["how"] == "rolled back"
+            assert present is None or self.order[arn] <= self.order[present], f"{channel} rolled back to a newer {arn}"
 
     # When everything has calmed down.
 
