@@ -33,7 +33,7 @@ def choose_latest(run: Run, known: KnownBuilds) -> Decision | None:
                 outputs[region] = usable
     if not outputs:
         return None
-    why = next(filter(None, (_revoked(run, region, known) for region in outputs)), "")
+    why = next(filter(None, (_why_back(run, region, usable, known) for region, usable in outputs.items())), "")
     return Decision(channel=LATEST, how=MOVED_BACK if why else NEW_BUILD, why=why, outputs=outputs)
 
 
@@ -85,13 +85,16 @@ def _passes(run: Run, build: Build, gate: Gate) -> bool:
     return False
 
 
-def _revoked(run: Run, region: Region, known: KnownBuilds) -> str:
-    """Why the present build must not stay, if it is revoked."""
+def _why_back(run: Run, region: Region, usable: Usable, known: KnownBuilds) -> str:
+    """Why the present build must not stay, if it is newer than the usable one, or revoked."""
     present = region.points_to(LATEST)
     build = known.get(present.build) if present else None
-    if build is None or build.revocation is None or not build.is_revoked(run.now):
+    if build and build.revocation and build.is_revoked(run.now):
+        return f"the build is revoked: {build.revocation.why}"
+    created = (build and build.created) or (time_in(present.created) if present else None)
+    if not created or not usable.build.created or usable.build.created >= created:
         return ""
-    return f"the build is revoked: {build.revocation.why}"
+    return "its output cannot be used any more" if build else "the build is gone"
 
 
 def _has_to_move(run: Run, region: Region, usable: Usable, known: KnownBuilds) -> bool:

@@ -136,7 +136,7 @@ def _is_usable(run: Run, region: Region, move: Move, known: KnownBuilds) -> bool
         if change.build in known.unknown:
             raise NotYet(f"what Image Builder says about {change.build} is incomplete")
         if not change.build:
-            return True
+            return region.target.outputs.is_available(change.value)
         good = good_builds([build for build in (known.get(change.build),) if build], now=run.now)
         usable = region.target.outputs.newest_usable(good, failures=run.failures)
         return usable is not None and usable.value == change.value
@@ -149,7 +149,8 @@ def _stop(run: Run, move: Move, regions: Sequence[Region]) -> bool:
     if not regions:
         return False
     for region in regions:
-        reason = f"{move.channel} is not moved to {move.changes[region.name].build}, which cannot be used any more"
+        change = move.changes[region.name]
+        reason = f"{move.channel} is not moved to {change.build or change.value}, which cannot be used any more"
         run.failures.add_problem(region.name, reason)
     stop = Move(
         number=run.cache.last + 1,

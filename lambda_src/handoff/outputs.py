@@ -51,6 +51,9 @@ class Outputs(Protocol):
     def value_of(self, build: Build) -> str | None:
         """The value of a channel that points to the build; None when the build has no output here."""
 
+    def is_available(self, value: str) -> bool:
+        """Whether a value that no build made can be used. Raises NotYet when it is not finished."""
+
     def named(self, values: Iterable[str]) -> set[str]:
         """The outputs that values of channels point to, as Image Builder names them."""
 
@@ -85,6 +88,14 @@ class Amis:
     def value_of(self, build: Build) -> str | None:
         """See `Outputs`. Whether the AMI still exists is not checked."""
         return build.outputs.get(self.region)
+
+    def is_available(self, value: str) -> bool:
+        """See `Outputs`. Whoever took it over has checked whose it is."""
+        answer = ask(self.ec2.describe_images, Filters=[{"Name": "image-id", "Values": [value]}])
+        images = {member(image, "ImageId", str): image for image in entries(answer, "Images")}
+        if value not in images:
+            return False
+        return not self._fault(value, images[value], owner=member(images[value], "OwnerId", str))
 
     def named(self, values: Iterable[str]) -> set[str]:
         """See `Outputs`."""
@@ -144,6 +155,10 @@ class Containers:
             raise
         digests = (member(detail, "imageDigest", str) for detail in entries(answer, "imageDetails"))
         return next((f"{name}@{digest}" for digest in digests), None)
+
+    def is_available(self, value: str) -> bool:
+        """See `Outputs`. Only AMIs are taken over."""
+        return False
 
     def named(self, values: Iterable[str]) -> set[str]:
         """See `Outputs`. An image that does not exist any more has no name."""

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from lambda_src.handoff.configuration import ChannelRule
+from lambda_src.handoff.history import Change, Move
 from tests.support.memory_aws import Call, Crash, refusal
 from tests.support.memory_world import ABROAD, FUNCTION, HOME, OPERATOR, REGIONS, MemoryWorld
 
@@ -185,6 +186,22 @@ def test_channel_that_is_not_configured_any_more_is_left_alone(web: MemoryWorld)
         web.run()
     assert web.value("prod", ABROAD[0]) is None
     assert not any(call.operation == "GetObject" and "moves" in call.params["Key"] for call in web.cloud.calls[-12:])
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_ami_that_was_taken_over_is_looked_at_before_the_move_is_completed(web: MemoryWorld, is_there: bool) -> None:
+    region, ami = ABROAD[0], "ami-0e15e04e7e0a0b0c0"
+    change = Change(build="", created=None, value=ami, previous=None, version=0)
+    at = (web.now - timedelta(hours=1)).isoformat()
+    move = Move(number=1, channel="prod", how="taken over", by="ann", why="", at=at, run="0", changes={region: change})
+    web.cloud.buckets[web.bucket]["moves/web/00000001.json"] = move.to_json().encode()
+    if is_there:
+        described = {"ImageId": ami, "OwnerId": "111111111111", "Architecture": "x86_64", "State": "available"}
+        web.cloud.images[region, ami] = {**described, "Tags": []}
+    run = web.run()
+    assert web.value("prod", region) == (ami if is_there else None)
+    reason = f"{region}: prod is not moved to {ami}, which cannot be used any more"
+    assert run.line["problems"] == ([] if is_there else [reason])
 
 
 # Slow writers.

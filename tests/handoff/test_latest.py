@@ -224,6 +224,8 @@ def test_latest_goes_back_when_its_build_was_deleted(web: ImageWorld) -> None:
 
     assert web.latest() == web.amis(older)
     assert (run.line["Problems"], run.error) == (0, "")
+    record = web.channels(HOME)["latest"].record
+    assert (record["how"], record["why"]) == ("moved back", "the build is gone")
 
 
 def test_latest_goes_back_only_in_the_region_where_its_ami_was_deregistered(web: ImageWorld) -> None:
@@ -236,6 +238,8 @@ def test_latest_goes_back_only_in_the_region_where_its_ami_was_deregistered(web:
 
     assert web.latest() == {HOME: web.amis(newest)[HOME], ABROAD: web.amis(older)[ABROAD]}
     assert run.line["problems"] == [f"{ABROAD}: {newest} cannot be used: {gone} does not exist"]
+    record = web.channels(ABROAD)["latest"].record
+    assert (record["how"], record["why"]) == ("moved back", "its output cannot be used any more")
 
 
 def test_latest_stays_when_no_build_is_left(web: ImageWorld) -> None:
