@@ -57,6 +57,7 @@ class Fault:
     kind: str
 
 
+LATE = st.builds(Fault, st.just("PutParameter"), st.integers(0, 2), st.just("late"))
 FAULTS = st.none() | st.builds(Fault, st.sampled_from(OPERATIONS), st.integers(0, 3), st.sampled_from(KINDS))
 
 
@@ -216,7 +217,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     # People.
 
-    @rule(data=st.data(), fault=FAULTS, channel=st.sampled_from(["prod", "prod", "stable", "gold"]))
+    @rule(data=st.data(), fault=FAULTS | LATE, channel=st.sampled_from(["prod", "prod", "stable", "gold"]))
     def somebody_promotes(self, data: st.DataObject, fault: Fault | None, channel: str) -> None:
         self._step(data)
         if targets := self._targets(channel):
