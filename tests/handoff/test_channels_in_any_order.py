@@ -31,7 +31,7 @@ from tests.support.memory_aws import Call, Crash, refusal
 from tests.support.memory_mover import promote, roll_back
 from tests.support.memory_world import HAND, REGIONS, MemoryWorld, Result
 
-HISTORIES = int(os.environ.get("GOLDSMITH_HISTORIES", "100"))
+HISTORIES = int(os.environ.get("GOLDSMITH_HISTORIES", "60"))
 RULES = {
     "stable": ChannelRule(source="latest", soak_minutes=60),
     "gold": ChannelRule(source="stable", soak_minutes=90),
