@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -20,11 +19,8 @@ from estate import names
 from estate.estate import EstateImage
 from estate.models.images import Image
 from estate.recipes import recipe_of
-from estate.recipes.handoff import handoff_of
 from estate.references import BuildReference
-from lambda_src.handoff.builds import get_build, list_builds
-from lambda_src.handoff.failures import Failures
-from lambda_src.handoff.gate import PASSES, judge
+from lambda_src.handoff.builds import list_builds
 from ops.accounts import Accounts
 from ops.aws import Aws, asking
 from ops.commit import COMMIT_TAG, Commit, commit_of
@@ -158,7 +154,7 @@ def follow_build(
     `pause` waits for some seconds between two looks.
     """
     outcome = follow(
-        build.pipeline,
+        build.declared,
         arn=build.arn,
         aws=build.aws,
         console=console,
@@ -207,29 +203,15 @@ def check_outcome(outcome: Outcome, *, build: RunningBuild, options: Options) ->
             f"{label} has no {pipeline.noun} in {', '.join(absent)}: run make deploy STACK={stack}, so that the "
             "pipeline distributes there, and build again"
         )
-    if behind and (refusal := _gated(build)):
-        raise OpsError(f"{label} {refusal}")
+    if obstacle := outcome.obstacle:
+        again = f", or go on with: {options.attach_command(pipeline.image.name, build.arn)}"
+        raise OpsError(f"{label} {obstacle.reason}; {obstacle.remedy}{again if obstacle.ends_by_itself else ''}")
     if behind:
         raise OpsError(
             f"latest did not move to {label} in {', '.join(behind)} within {duration(options.handoff_timeout)}: "
             f"look at the function's log {names.function_log(pipeline.handoff)} and at the dead letters in the queue "
             f"{names.dead_letters(pipeline.handoff)}, both in {pipeline.image.home}"
         )
-
-
-def _gated(build: RunningBuild) -> str:
-    """Why the gate does not let a good build become `latest`; empty when it does."""
-    pipeline, home = build.pipeline, build.declared.image.home
-    gate = handoff_of(build.declared).gate
-    if gate is None:
-        return ""
-    with asking(home):
-        imagebuilder = build.aws.imagebuilder(home)
-        found = get_build(imagebuilder, arn=build.arn, pipeline_arn=pipeline.arn)
-        verdict = judge(imagebuilder, found, gate, now=datetime.now(UTC), failures=Failures()) if found else PASSES
-    if verdict.passes:
-        return ""
-    return f"{'is not latest yet' if verdict.waits else 'does not become latest'}: gate: {verdict.reason}"
 
 
 def _print_arrivals(arrivals: tuple[Arrival, ...], *, noun: str, console: Console) -> None:
@@ -264,7 +246,7 @@ def _print_json(build: RunningBuild, *, commit: Commit, outcome: Outcome | None)
         "no_commit": commit.lack,
         "status": outcome.status if outcome else None,
         "failed_in": outcome.failed_in if outcome else None,
-        "reason": outcome.failure.reason if outcome else None,
+        "reason": (outcome.obstacle.reason if outcome.obstacle else outcome.failure.reason) if outcome else None,
         "logs": outcome.failure.logs if outcome else None,
         "regions": [asdict(arrival) for arrival in outcome.arrivals] if outcome else [],
     }

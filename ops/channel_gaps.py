@@ -61,11 +61,31 @@ def _gap(facts: ChannelFacts, channel: str) -> ChannelGap | None:
     if build and build.revocation and build.is_revoked(facts.now):
         return _revoked(facts, channel, build.revocation.why)
     gap = _of_latest(facts, build) if channel == LATEST else _of_other(facts, channel, own, build, known)
-    if gap and (hold := _hold(facts, channel)):
-        ends = time_in(hold.until)
-        end = f" until {moment(ends)}" if ends else ""
-        return ChannelGap(channel=channel, reason=f"held{_by(hold.by)}{end}: {hold.why}")
+    if gap and (found := hold_in(facts.holds, channel, now=facts.now)):
+        return ChannelGap(channel=channel, reason=hold_reason(found[1]))
     return gap
+
+
+def hold_in(holds: Mapping[str, Hold], channel: str, *, now: datetime) -> tuple[str, Hold] | None:
+    """What holds a channel, and the channel that the hold is of; the empty text for the hold of the image."""
+    return next(((key, hold) for key in ("", channel) if (hold := holds.get(key)) and hold.holds_at(now)), None)
+
+
+def hold_reason(hold: Hold) -> str:
+    """`held by alice until 05 Jan 00:00: year end`."""
+    ends = time_in(hold.until)
+    end = f" until {moment(ends)}" if ends else ""
+    return f"held{_by(hold.by)}{end}: {hold.why}"
+
+
+def gate_waits(verdict: Verdict) -> bool:
+    """Whether a build that the gate does not let pass need only wait."""
+    return verdict.waits and not verdict.is_overdue
+
+
+def gate_reason(verdict: Verdict) -> str:
+    """Why the gate does not let a build pass: `does not pass the gate: 2 critical`."""
+    return f"{'waits for' if gate_waits(verdict) else 'does not pass'} the gate: {verdict.reason}"
 
 
 def _of_latest(facts: ChannelFacts, present: Build | None) -> ChannelGap | None:
@@ -74,9 +94,8 @@ def _of_latest(facts: ChannelFacts, present: Build | None) -> ChannelGap | None:
         return None
     name = version_of(newest.arn)
     if facts.verdict and not facts.verdict.passes:
-        waits = facts.verdict.waits and not facts.verdict.is_overdue
-        verb = "waits for the gate" if waits else "does not pass the gate"
-        return ChannelGap(channel=LATEST, reason=f"{name} {verb}: {facts.verdict.reason}", needs_person=not waits)
+        needs_person = not gate_waits(facts.verdict)
+        return ChannelGap(channel=LATEST, reason=f"{name} {gate_reason(facts.verdict)}", needs_person=needs_person)
     late = newest.created is not None and facts.now - newest.created > 2 * _RUN
     reason = f"the hand-off has not moved it to {name} yet" + ("; look at its alarms and its log" if late else "")
     return ChannelGap(channel=LATEST, reason=reason, needs_person=late)
@@ -139,11 +158,6 @@ def _known(facts: ChannelFacts) -> KnownBuilds:
         frozenset(),
         {(facts.region, version.value): version.build for version in versions if version.build},
     )
-
-
-def _hold(facts: ChannelFacts, channel: str) -> Hold | None:
-    holds = (facts.holds.get(""), facts.holds.get(channel))
-    return next((hold for hold in holds if hold and hold.holds_at(facts.now)), None)
 
 
 def _by(arn: str) -> str:

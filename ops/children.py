@@ -76,7 +76,7 @@ class Part:
     state: State = "not started"
     reason: str | None = None
     is_worth_following: bool = True
-    """Whether its build runs, or was good: otherwise going on takes a new build."""
+    """Whether its build runs, or can become `latest`: otherwise going on takes a new build."""
 
     @property
     def name(self) -> str:
@@ -285,7 +285,9 @@ class _Lane:
         console, options = self.console, self.options
         part.build = build = part.build or start_build(part.declared, aws=self.aws, console=console, options=options)
         outcome = follow_build(build, console=console, options=options, pause=self._pause)
-        part.is_worth_following = outcome.is_good and all(arrival.value for arrival in outcome.arrivals)
+        is_refused = outcome.obstacle is not None and outcome.obstacle.is_of_build
+        is_everywhere = all(arrival.value for arrival in outcome.arrivals)
+        part.is_worth_following = outcome.is_good and is_everywhere and not is_refused
         check_outcome(outcome, build=build, options=options)
         where = ", ".join(arrival.region for arrival in outcome.arrivals)
         console.print(f"{part.name}@{LATEST} points to {part.version} or a newer build in {where}", soft_wrap=True)

@@ -9,11 +9,14 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
+from estate.estate import EstateImage
+from estate.models.images import Image
 from lambda_src.handoff.builds import Build, get_build
-from lambda_src.handoff.channels import LATEST, Channel, read_channels
+from lambda_src.handoff.channels import LATEST, Channel, Folder, read_folder
 from ops.aws import Aws, asking
 from ops.commit import COMMIT_TAG
 from ops.ends import ENDED, GOOD, NO_FAILURE, Failure, failure_of
+from ops.obstacles import Obstacle, Watch
 from ops.pipeline import Pipeline, version_of
 from ops.progress import Progress
 from ops.screen import duration
@@ -52,6 +55,8 @@ class Outcome:
     commit: str | None = None
     """The commit that the build is tagged with."""
     arrivals: tuple[Arrival, ...] = ()
+    obstacle: Obstacle | None = None
+    """What keeps `latest` from moving to a good build, if that is known."""
 
     @property
     def is_good(self) -> bool:
@@ -60,7 +65,7 @@ class Outcome:
 
 
 def follow(
-    pipeline: Pipeline,
+    declared: EstateImage[Image],
     *,
     arn: str,
     aws: Aws,
@@ -70,12 +75,14 @@ def follow(
     pause: _Pause = time.sleep,
 ) -> Outcome | None:
     """Show the build until it has ended; after a good build, until `latest` points to it or to a newer build in every
-    region, `handoff_timeout` seconds at most. None when the pipeline does not have the build.
+    region, or something keeps it from that, `handoff_timeout` seconds at most. None when the pipeline does not have the
+    build.
 
     `pause` waits for some seconds between two looks; what it raises ends the following.
 
     Raises `OpsError` when AWS refuses.
     """
+    pipeline = Pipeline(declared=declared, account=aws.account)
     build = _first_look(pipeline, arn=arn, aws=aws, patient=just_started, pause=pause)
     if build is None:
         return None
@@ -89,8 +96,8 @@ def follow(
         build = _build(pipeline, arn=arn, aws=aws)
         if build is None:
             return None
-        arrivals = _hand_off(pipeline, build, aws=aws, progress=progress, timeout=handoff_timeout, pause=pause)
-        return replace(outcome, arrivals=arrivals)
+        watch = Watch(declared, build, aws=aws)
+        return _hand_off(outcome, pipeline, build, watch, progress=progress, timeout=handoff_timeout, pause=pause)
 
 
 def _first_look(pipeline: Pipeline, *, arn: str, aws: Aws, patient: bool, pause: _Pause) -> Build | None:
@@ -128,25 +135,45 @@ def _walk(pipeline: Pipeline, *, arn: str, aws: Aws, progress: Progress, pause: 
 
 
 def _hand_off(
-    pipeline: Pipeline, build: Build, *, aws: Aws, progress: Progress, timeout: float, pause: _Pause
-) -> tuple[Arrival, ...]:
-    """Wait until `latest` has moved in every region that has an output of the build, or until the timeout."""
+    outcome: Outcome,
+    pipeline: Pipeline,
+    build: Build,
+    watch: Watch,
+    *,
+    progress: Progress,
+    timeout: float,
+    pause: _Pause,
+) -> Outcome:
+    """Wait until `latest` has moved in every region that has an output of the build, until it is known that it will not
+    move, or until the timeout."""
     until: float | None = None
     while True:
-        arrivals = tuple(_arrival(pipeline, build, region=region, aws=aws) for region in pipeline.image.regions)
+        folders = {region: _folder(pipeline, region=region, aws=watch.aws) for region in pipeline.image.regions}
+        arrivals = tuple(_arrival(pipeline, build, folders[region], region=region, aws=watch.aws) for region in folders)
         if until is None:  # the first look does not count as waiting
             until = time.monotonic() + timeout
         waiting = [arrival.region for arrival in arrivals if arrival.value and not arrival.handed_off]
-        if not waiting or time.monotonic() >= until:
+        home = pipeline.image.home
+        obstacle = watch.obstacle(folders[home]) if home in waiting else None
+        if not waiting or time.monotonic() >= until or (obstacle and not obstacle.ends_by_itself):
             progress.end_step(good=not waiting)
-            return arrivals
-        progress.step("hand-off", line=f"hand-off, which may take {duration(timeout)}")
+            return replace(outcome, arrivals=arrivals, obstacle=obstacle)
+        if obstacle:
+            line = f"{obstacle.reason}; this waits for at most {duration(timeout)}"
+            progress.step("gate", line=line, note=obstacle.reason)
+        else:
+            progress.step("hand-off", line=f"hand-off, which may take {duration(timeout)}")
         pause(min(max(0.25, progress.step_seconds / 10), 5.0, max(0.0, until - time.monotonic())))
 
 
-def _arrival(pipeline: Pipeline, build: Build, *, region: str, aws: Aws) -> Arrival:
+def _folder(pipeline: Pipeline, *, region: str, aws: Aws) -> Folder:
     with asking(region):
-        latest = read_channels(aws.ssm(region), path=pipeline.channels).get(LATEST)
+        return read_folder(aws.ssm(region), path=pipeline.channels)
+
+
+def _arrival(pipeline: Pipeline, build: Build, folder: Folder, *, region: str, aws: Aws) -> Arrival:
+    latest = folder.channels.get(LATEST)
+    with asking(region):
         outputs = pipeline.outputs(region, aws=aws)
         value = outputs.value_of(build)
     there = latest is not None and latest.value == value

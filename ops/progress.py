@@ -67,13 +67,14 @@ class Progress:
         began = self._rows[-1].began if self._rows else None
         return 0.0 if began is None else time.monotonic() - began
 
-    def step(self, name: str, *, line: str = "") -> None:
-        """A step begins; nothing changes when it is the present one. `line` is printed in a pipe. Default: the name."""
-        if self._rows and self._rows[-1].name == name:
+    def step(self, name: str, *, line: str = "", note: str = "") -> None:
+        """A step begins; nothing changes when it is the present one, with the same note. `line` is printed in a pipe
+        (default: the name), and `note` stands beside the step on a terminal."""
+        if self._rows and (self._rows[-1].name, self._rows[-1].note) == (name, note):
             return
         first = not self._rows
         self.end_step(good=True)
-        self._rows.append(_Row(name, time.monotonic(), at_least=first and self._joined))
+        self._rows.append(_Row(name, time.monotonic(), at_least=first and self._joined, note=note))
         self._print(line or name, timed=not first and not line)
 
     def end_step(self, *, good: bool) -> None:

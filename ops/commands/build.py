@@ -36,8 +36,9 @@ _EXAMPLES = """examples:
   goldsmith build base --children --skip-soak --why 'CVE-2026-1234 is exploited'
 
 Without --attach this always starts a new build, because a build that is running already may lack the latest changes. Of
-several good builds, `latest` takes the one that was started last. Ctrl-C stops following; the build continues. After
-the end of a build, --attach shows how it ended, and why it failed.
+several good builds, `latest` takes the one that was started last. The command ends at once, with exit status 1, when
+the gate refuses the build or the image is held; a scan that has not ended is waited for. Ctrl-C stops following; the
+build continues. After the end of a build, --attach shows how it ended, and why it failed.
 
 A build is tagged goldsmith:commit with the commit of the configuration's git repository, if everything there is
 committed, and if the deployed recipe is the declared one.
@@ -59,7 +60,7 @@ _JSON = """--json writes one object at the end, and the progress is written to s
   no_commit  why a build that was started has no such tag, or null
   status     AVAILABLE, FAILED, CANCELLED, …; null for a build that was only started
   failed_in  the last status that was seen before the build failed, or null
-  reason     Image Builder's reason for a failure, or null
+  reason     Image Builder's reason for a failure, or what keeps `latest` from moving to a good build, or null
   logs       "s3://bucket/prefix" with the log of a build that failed, or null
   regions    for a good build, one object for each region: region, value, latest, latest_build, handed_off; `value` is
              what `latest` holds when it points to this build: an AMI ID, or the URI of a container image with digest

@@ -5,46 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
 from lambda_src.handoff.configuration import Gate
 from local_aws.server import LocalAws
-from tests.support.handoff_world import HOME, REGIONS, ImageWorld, asked, intercepted, refused
+from tests.support.handoff_world import REGIONS, ImageWorld, asked, intercepted, refused
+from tests.support.scanned_world import ScannedWorld
 
 CRITICAL = {"severity": "CRITICAL", "vulnerability": "CVE-2026-0001", "package": "openssl", "version": "3.0.1"}
 HIGH = {"severity": "HIGH", "vulnerability": "CVE-2026-0002", "package": "openssl", "version": "3.0.1"}
 MEDIUM = {"severity": "MEDIUM", "vulnerability": "CVE-2026-0003", "package": "curl", "version": "8.0"}
 LOW = {"severity": "LOW", "vulnerability": "CVE-2026-0004", "package": "curl", "version": "8.0"}
 RUNNING = ["PENDING", "SCANNING", "COLLECTING"]
-
-
-class ScannedWorld(ImageWorld):
-    """An image whose builds are scanned, with a gate."""
-
-    def __init__(self, local_aws: LocalAws) -> None:
-        super().__init__(local_aws)
-        local_aws.client("inspector2", region=HOME).enable(resourceTypes=["EC2", "ECR"])
-        scanning: Any = {"imageScanningEnabled": True}
-        self.other_imagebuilder.update_image_pipeline(
-            **self.pipeline,
-            imageRecipeArn=self.other_imagebuilder.get_image_pipeline(imagePipelineArn=self.image.pipeline_arn)[
-                "imagePipeline"
-            ]["imageRecipeArn"],
-            imageScanningConfiguration=scanning,
-        )
-        self.limit("high")
-
-    def limit(self, severity: str, **exempt: str) -> None:
-        """Set the worst severity that may pass; `exempt` are vulnerabilities, with the last day."""
-        named = {name.replace("_", "-"): until for name, until in exempt.items()}
-        self.image = replace(self.image, gate=Gate(max_severity=severity, exempt=named))
-
-    def scanned(self, *findings: Mapping[str, str], status: str = "COMPLETED", reason: str = "") -> str:
-        """A build whose scan goes so; its ARN."""
-        self.aws.scan_next_build(self.image.pipeline_arn, findings=findings, status=status, reason=reason)
-        return self.build()
 
 
 @pytest.fixture

@@ -150,11 +150,12 @@ def test_without_an_answer_nothing_is_built(family: Family) -> None:
 def test_a_base_that_the_gate_refuses_is_the_end(family: Family) -> None:
     family.declare(more=", image_scanning: {image_scanning_enabled: true}, gate: {max_severity: high}")
     base, web, app = family.base.name, family.web.name, family.app.name
-    answer = family.world.ops("build", base, "--children", "--yes", "--handoff-timeout", "0 seconds")
-    again = family.command(f"build {base} --children --attach 1.0.7/1")
+    answer = family.world.ops("build", base, "--children", "--yes")
+    emergency = f"goldsmith promote {base}@1.0.7/1 stable --despite-gate --why REASON"
     assert answer.err.splitlines() == [
-        f"failed: {base} 1.0.7/1 does not become latest: gate: scan is missing",
-        f"go on with: {again}",
+        f"failed: {base} 1.0.7/1 does not pass the gate: scan is missing; goldsmith build {base}; or in an emergency "
+        f"{emergency}",
+        f"go on with: {family.command(f'build {base} --children')}",
         f"not started: {web}, which is built on {base}",
         f"not started: {app}, which is built on {web}",
     ]
