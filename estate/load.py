@@ -37,13 +37,22 @@ def load(path: Path) -> Estate:
     folder = path if os.path.isdir(path) else path.parent
     declared, problems = collected(read_declarations(path, folder=folder))
     take_ids(declared)
+    every_fleet = Words(declared.sections["fleets"])  # also those that lack what they take from elsewhere
     _, elsewhere = collected(take_fields(declared))
-    estate, more = collected(_read(declared, folder))
+    estate, more = collected(_read(declared, every_fleet, folder))
     # what is wrong with a default is said where it is written, not again for each image or fleet that takes it
     own = [problem for problem in more if replace(problem, key=declared.origin(problem.key)) not in elsewhere]
     if problems or elsewhere or own:
         raise EstateError(declared.placed([*problems, *elsewhere, *own]))
     return estate
+
+
+@dataclass(frozen=True)
+class _Names:
+    """The names of everything that is declared, also of what has no model; None if a file could not be read."""
+
+    images: Words | None
+    fleets: Words | None
 
 
 @dataclass(frozen=True)
@@ -101,11 +110,11 @@ def assemble(
     return estate
 
 
-def _read(declared: Declarations, folder: Path) -> Checked[Estate]:
+def _read(declared: Declarations, every_fleet: Words, folder: Path) -> Checked[Estate]:
     settings, broken = yield from _settings(declared)
     images, broken_in_images = yield from _models("images", _kind_of_image, declared)
     fleets, broken_in_fleets = yield from _models("fleets", lambda *_: Fleet, declared)
-    names = Words(declared.sections["images"]) if declared.is_complete else None
+    names = _Names(Words(declared.sections["images"]), every_fleet) if declared.is_complete else _Names(None, None)
     broken |= broken_in_images | broken_in_fleets
     return (yield from _checked(settings, images, fleets, names, folder, broken))
 
@@ -115,7 +124,7 @@ def _assembled(
 ) -> Checked[Estate]:
     images_by_name = yield from _by_name("images", images)
     fleets_by_name = yield from _by_name("fleets", fleets)
-    names = Words(images_by_name)
+    names = _Names(Words(images_by_name), Words(fleets_by_name))
     return (yield from _checked(settings, images_by_name, fleets_by_name, names, folder))
 
 
@@ -123,7 +132,7 @@ def _checked(
     settings: Settings,
     every: Mapping[str, Image | ExternalImage],
     fleets: Mapping[str, Fleet],
-    names: Words | None,
+    names: "_Names",
     folder: Path,
     broken: Set[Key] = frozenset(),
 ) -> Checked[Estate]:
@@ -131,7 +140,9 @@ def _checked(
     images = {name: image for name, image in every.items() if not isinstance(image, ExternalImage)}
     external_images = {name: image for name, image in every.items() if isinstance(image, ExternalImage)}
     files = yield from read_named(images.values(), folder=folder, broken=broken)
-    yield from problems_of(Context(settings, images, external_images, fleets, files, names, broken))
+    yield from problems_of(
+        Context(settings, images, external_images, fleets, files, names.images, names.fleets, broken)
+    )
     return Estate(
         settings=settings,
         images=images,

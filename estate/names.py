@@ -200,6 +200,17 @@ class FleetNames:
         have the same name as the fleet, and `failures` belongs to the image."""
         return f"{self.group}_rollouts"
 
+    @property
+    def records(self) -> str:
+        """The folder of the records of all fleets of the namespace in an account and region."""
+        return f"/goldsmith/{self.namespace}/fleets"
+
+    @property
+    def record(self) -> str:
+        """The SSM parameter with the record of the fleet's last rollout, in its account and region. Terraform does not
+        own it."""
+        return f"{self.records}/{self.fleet}"
+
     def role(self, part: str, region: str) -> str:
         """A role or instance profile: names in IAM are the same in all regions, so the region is in the name."""
         return f"{self.group}_{part}_{region}"

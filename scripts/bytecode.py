@@ -11,7 +11,7 @@ from pkgutil import walk_packages
 
 import bindings
 
-PROGRAMS = ("bindings", "estate", "lambda_src.handoff", "ops", "stacks")
+PROGRAMS = ("bindings", "estate", "lambda_src.handoff", "lambda_src.rollout", "ops", "stacks")
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from stacks.fleet.key_grant import add_key_grant
 from stacks.fleet.launch_template import add_launch_template
 from stacks.fleet.network import add_network
 from stacks.fleet.notifications import add_notifications
+from stacks.fleet.rollout_checks import add_rollout_checks
 from stacks.guarded_ami import add_guarded_ami
 from stacks.terraform import add_terraform
 
@@ -38,6 +39,7 @@ class Ec2FleetStack(TerraformStack):
         launch_template = add_launch_template(self, declared, ami=ami, security_groups=network.security_groups)
         grant = add_key_grant(self, declared, ami=ami, images=images)
         group = add_group(self, declared, subnets=network.subnets, launch_template=launch_template, key_grant=grant)
+        add_rollout_checks(self, declared)
         add_notifications(self, declared)
 
         TerraformOutput(self, "image_id", value=ami.id)

@@ -24,7 +24,7 @@ from estate.estate import EstateFleet, NamedImage
 from estate.models.channels import channels_of
 from estate.models.images import FleetImage
 from stacks.fleet.image_account import READS_IMAGES, ImageAccount
-from stacks.terraform import stopping
+from stacks.terraform import add_check, stopping
 
 _CHANNEL = "data.aws_ssm_parameters_by_path.channel"
 _FOUND = "data.aws_ami_ids.found"
@@ -335,20 +335,10 @@ def _stopping(*guards: _Guard) -> TerraformResourceLifecycle:
 
 
 def _warn(stack: TerraformStack, guard: _Guard, *, ami: str) -> None:
-    """A check block, for which cdktf has no class. It is outside the data source, so it has the AMI's full name.
+    """A check outside the data source, so with the AMI's full name.
 
     It does not warn when there is no AMI, because a postcondition stops the plan then.
     """
     ami = f"one({ami})"
     condition = f"{ami} == null ? true : ({guard.condition})"
-    stack.add_override(
-        f"check.{guard.id}",
-        {
-            "assert": [
-                {
-                    "condition": f"${{{condition}}}".replace(_AMI_HERE, ami),
-                    "error_message": guard.message.replace(_AMI_HERE, ami),
-                }
-            ]
-        },
-    )
+    add_check(stack, guard.id, (condition.replace(_AMI_HERE, ami), guard.message.replace(_AMI_HERE, ami)))

@@ -47,6 +47,15 @@ def stopping(*rules: tuple[str, str]) -> TerraformResourceLifecycle:
     )
 
 
+def add_check(stack: TerraformStack, name: str, *rules: tuple[str, str]) -> None:
+    """A check block, for which cdktf has no class: warns with the message of each condition that is false.
+
+    Each condition and each message must have a value whatever is missing: an expression that fails stops a destroy.
+    """
+    asserted = [{"condition": f"${{{condition}}}", "error_message": message} for condition, message in rules]
+    stack.add_override(f"check.{name}", {"assert": asserted})
+
+
 def add_terraform(
     stack: TerraformStack,
     *,

@@ -31,6 +31,8 @@ class Context:
     image_names: Words | None
     """The names of all images, also of those that have no model; None if a file could not be read, which may have
     more."""
+    fleet_names: Words | None = None
+    """The same of all fleets."""
     broken: Set[Key] = frozenset()
     """The keys of broken fields, and of broken items of lists."""
 
@@ -48,6 +50,23 @@ class Context:
     def containers(self) -> Mapping[str, ContainerImage]:
         """The container images."""
         return by_kind(self.images)[1]
+
+    @cached_property
+    def fleets_of(self) -> Mapping[tuple[str, str | None], Sequence[Fleet]]:
+        """The fleets of each image and environment."""
+        found: dict[tuple[str, str | None], list[Fleet]] = {}
+        for fleet in self.fleets.values():
+            found.setdefault((fleet.image, fleet.environment), []).append(fleet)
+        return found
+
+    @cached_property
+    def knows_every_fleet(self) -> bool:
+        """Whether image and environment of all fleets are known."""
+        return self.fleet_names is not None and all(
+            name in self.fleets
+            and self.broken_fields(fleet=("fleets", name)).isdisjoint(("fleet.image", "fleet.environment"))
+            for name in self.fleet_names
+        )
 
     def components_of(self, image: Image) -> Sequence[tuple[Key, ComponentUse]]:
         """The components of an image that are not broken, each with its place in the image."""

@@ -17,6 +17,7 @@ from estate.checks import (
     images,
     regions,
     retention,
+    rollouts,
     subjects,
     systems,
     tags,
@@ -196,11 +197,17 @@ _OF_CONTAINERS: tuple[Rule[ContainerImage], ...] = (
     Rule(retention.of_a_repository, reads=("image.retention", "image.repository")),
 )
 
+_ORDER = ("fleet.after", "fleet.environment", "fleet.image")
+"""What shows which fleets run a build before others."""
+
 _OF_FLEETS: tuple[Rule[Fleet], ...] = (
     Rule(images.tokens, reads=("fleet.*",)),
     Rule(fleets.name, reads=()),
     Rule(accounts.of_a_fleet, reads=("fleet.account", "settings.accounts")),
     Rule(fleets.image, reads=("fleet.image",)),
+    Rule(rollouts.by_goldsmith, reads=("fleet.rollout", "fleet.window", "fleet.after")),
+    Rule(rollouts.fleets_before, reads=("fleet.after", "fleet.image")),
+    Rule(rollouts.environments_before, reads=_ORDER),
     Rule(fleets.load_balancer, reads=("fleet.target_group_arns", "fleet.security_group_ids")),
     Rule(tags.number_of_a_fleet, reads=("fleet.tags", "settings.tags")),
     Rule(tags.case_of_a_fleet, reads=("fleet.tags", "settings.tags")),
@@ -249,6 +256,7 @@ _ACROSS: tuple[Rule[()], ...] = (
         reads=("settings.namespace", "settings.accounts", "image.external", "image.account", "fleet.account"),
     ),
     Rule(bases.circles, reads=("image.parent",)),
+    Rule(rollouts.circles, reads=_ORDER),
     Rule(components.names_in_arns, reads=("image.build[]", "image.test[]")),
     Rule(workflows.names_in_arns, reads=("image.workflows",)),
     Rule(tags.metadata_of_settings, reads=("settings.tags", "fleet.metadata_options")),

@@ -11,6 +11,7 @@ from estate.models.durations import Counted, Duration
 from estate.models.infrastructure import HopLimit, Placement
 from estate.models.notifications import FleetNotifications
 from estate.models.provider import FleetProvider
+from estate.models.rollout import After, Rollout
 from estate.models.salvage import StandIn
 from estate.models.types import (
     FROZEN,
@@ -30,7 +31,9 @@ from estate.models.types import (
     exactly_one,
 )
 from estate.models.volumes import VolumeType, check_volume
+from estate.models.windows import WrittenWindows
 from estate.problems import RuleError, shown
+from lambda_src.rollout.windows import Window, parse_window
 
 _NO_SUBNETS = "must name subnets, either by ids or by tags"
 _SUBNETS = "write [subnet-…, subnet-…] or {tags: {tier: private}}"
@@ -97,35 +100,6 @@ class HealthCheck(BaseModel):
     groups, otherwise EC2."""
     grace_period: Annotated[Duration, Counted("second", least=0, most=LARGEST_INTEGER)] = Duration(5, "minute")
     """How long after its start an instance is not checked. Default: 5 minutes."""
-
-
-class Rollout(BaseModel):
-    """How the instances are replaced when the launch template changes, for example because its AMI changed.
-
-    The fields are those of the provider's `instance_refresh` preferences, but for the duration `warmup`. The apply that
-    changes the launch template starts the instance refresh.
-    """
-
-    model_config = FROZEN
-
-    min_healthy_percentage: Annotated[StrictInt, Field(ge=0, le=100)] = 90
-    """How much of the group stays healthy during a rollout, in percent. Default: 90."""
-    max_healthy_percentage: Annotated[StrictInt, Field(ge=100, le=200)] = 100
-    """How far the group may grow during a rollout, in percent of its desired capacity. Default: 100; if the group is so
-    small that both percentages cannot hold, AWS launches a new instance before it terminates an old one."""
-    warmup: Annotated[Duration, Counted("second", least=0, most=LARGEST_INTEGER)] | None = None
-    """How long after its start a new instance counts as healthy. Default: the health check's grace period."""
-    skip_matching: StrictBool = True
-    """Whether instances that already run the new version of the launch template are kept. Default: enabled."""
-
-    @model_validator(mode="after")
-    def _window(self) -> Self:
-        if self.max_healthy_percentage - self.min_healthy_percentage > 100:
-            raise RuleError(
-                "max_healthy_percentage may be at most 100 above min_healthy_percentage",
-                got=f"{self.min_healthy_percentage} and {self.max_healthy_percentage}",
-            )
-        return self
 
 
 class FleetRootVolume(BaseModel):
@@ -218,6 +192,11 @@ class Fleet(BaseModel):
     """When an instance is replaced. Default: when it fails the health check of EC2 or of its target groups."""
     rollout: Rollout = Rollout()
     """How instances are replaced when their AMI changes. Default: a tenth of them at a time."""
+    window: WrittenWindows = ()
+    """When a rollout may start: `mon-thu 10:00-16:00 Asia/Tokyo`, or a list of windows. One that has started is not
+    stopped by the end of its window. Needs `rollout.by: goldsmith`. Default: at any time."""
+    after: After | None = None
+    """Which fleets must have run a build before this one may. Needs `rollout.by: goldsmith`. Default: none."""
     notifications: FleetNotifications = FleetNotifications()
     """Who is notified of rollouts that failed, were cancelled or were rolled back. Default: nobody."""
     root_volume: FleetRootVolume = FleetRootVolume()
@@ -245,6 +224,11 @@ class Fleet(BaseModel):
                 rule = f"would put all instances of the fleet {place}"
                 raise RuleError(rule, got=shown(value), remedy=f"write {instead}", key=("placement", field))
         return self
+
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        """When a rollout may start; none means at any time."""
+        return tuple(map(parse_window, self.window))
 
     @property
     def health_check_type(self) -> str:

@@ -1,12 +1,11 @@
 """What a build must satisfy to become `latest`: the `gate:` of an image."""
 
-from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
+from estate.models.days import Day
 from estate.models.types import FROZEN, Distinct, Matching
-from estate.problems import RuleError, shown
 
 MOST_EXCEPTIONS = 100
 LONGEST_REASON = 200
@@ -21,22 +20,6 @@ VulnerabilityId = Annotated[
 ]
 
 
-def _day(value: Any) -> Any:
-    """YAML reads 2027-01-31 as a date; in quotes it is text."""
-    if isinstance(value, str):
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            pass
-    if type(value) is not date:
-        raise RuleError(
-            "must be a day",
-            got=shown(str(value) if isinstance(value, datetime) else value),
-            remedy="write it as 2027-01-31",
-        )
-    return value
-
-
 class Exempt(BaseModel):
     """A vulnerability that the gate ignores for a time."""
 
@@ -44,7 +27,7 @@ class Exempt(BaseModel):
 
     cve: VulnerabilityId
     """The ID of the vulnerability."""
-    until: Annotated[date, BeforeValidator(_day)]
+    until: Day
     """The last day, in UTC, on which it is ignored."""
     why: Annotated[str, Field(min_length=1, max_length=LONGEST_REASON)]
     """The reason, for people who read the configuration."""

@@ -6,16 +6,15 @@ here. Syntax: "Use cron expressions in EC2 Image Builder" in AWS's user guide.
 
 import re
 from calendar import monthrange
-from functools import cache
-from importlib.resources import files
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, model_validator
 
 from estate.limits import SCHEDULE
 from estate.models.durations import SECONDS, Counted, Duration
+from estate.models.time_zones import TimeZone
 from estate.models.types import exactly_one
-from estate.problems import RuleError, Words, did_you_mean, shown
+from estate.problems import RuleError, shown
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -54,7 +53,7 @@ class Schedule(BaseModel):
     `rate` is used."""
     rate: Rate | None = None
     """An interval, such as `7 days`. Default: none; `cron` is used."""
-    timezone: Annotated[str, AfterValidator(lambda text: _check_timezone(text))] = "UTC"
+    timezone: TimeZone = "UTC"
     """The time zone of the cron expression, such as `Asia/Tokyo`. Default: UTC."""
     when: Literal["always", "dependency-updates"] = "dependency-updates"
     """`dependency-updates` builds only if the parent image or a managed component has a new version; `always` builds
@@ -144,16 +143,3 @@ def _without_brackets(text: str, kind: str) -> None:
     if text.strip().startswith(f"{kind}("):
         inner = text.strip().removeprefix(f"{kind}(").removesuffix(")")
         raise RuleError(f"is written without {kind}( )", got=shown(text), remedy=f'write "{inner}"')
-
-
-@cache
-def _timezones() -> Words:
-    # the package's own list, because zoneinfo would read six hundred files
-    return Words(files("tzdata").joinpath("zones").read_text(encoding="utf-8").split())
-
-
-def _check_timezone(text: str) -> str:
-    if text not in _timezones():
-        remedy = did_you_mean(text, _timezones(), otherwise="write a name such as Asia/Tokyo")
-        raise RuleError("unknown time zone", got=shown(text), remedy=remedy)
-    return text

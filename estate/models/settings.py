@@ -22,6 +22,8 @@ from estate.models.types import (
     RolePath,
     Tags,
 )
+from estate.models.windows import MOST_FREEZES, Freeze
+from lambda_src.rollout import windows
 
 _POLICY = r"([A-Za-z0-9_+=,.@-]+/)*[A-Za-z0-9_+=,.@-]{1,128}"
 Boundary = Annotated[
@@ -77,9 +79,18 @@ class Settings(BaseModel):
     history_kept_for: Annotated[Duration, Counted("day", least=1, most=36_500)] = Duration(7, "year")
     """How long the history of the channels is kept: who moved which one to which build, when and why. It is a bucket in
     a stack of its own, `history-REGION`. Default: 7 years."""
+    freeze: Annotated[tuple[Freeze, ...], Field(max_length=MOST_FREEZES)] = ()
+    """Days on which no rollout starts, such as the end of the year. Goldsmith waits until they are over. Fleets with
+    `rollout.by: terraform` only get a warning in their plans, because an apply starts their rollout at any time.
+    Default: none."""
     dashboards: StrictBool = False
     """Whether each home region gets a CloudWatch dashboard of all its images, in a stack of its own, `overview-REGION`.
     Default: disabled; an account's first three dashboards are free, and each further one costs money."""
+
+    @property
+    def freezes(self) -> tuple[windows.Freeze, ...]:
+        """The days on which no rollout starts."""
+        return tuple(freeze.days for freeze in self.freeze)
 
     def account(self, name: str | None) -> Account | None:
         """One of the accounts by its name. Raises `KeyError`."""

@@ -1,6 +1,6 @@
 """The Auto Scaling group, and how it replaces its instances."""
 
-from cdktf import TerraformStack
+from cdktf import TerraformResourceLifecycle, TerraformStack
 from cdktf_cdktf_provider_aws.autoscaling_group import (
     AutoscalingGroup,
     AutoscalingGroupInstanceRefresh,
@@ -12,6 +12,8 @@ from cdktf_cdktf_provider_aws.kms_grant import KmsGrant
 from cdktf_cdktf_provider_aws.launch_template import LaunchTemplate
 
 from estate.estate import EstateFleet
+from estate.models.durations import Duration
+from estate.models.rollout import Rollout
 
 
 def add_group(
@@ -22,12 +24,9 @@ def add_group(
     launch_template: LaunchTemplate,
     key_grant: KmsGrant | None,
 ) -> AutoscalingGroup:
-    """The group. An apply with a new version of the launch template starts an instance refresh. Without the grant, its
-    instances cannot start."""
+    """The group. An apply with a new version of the launch template starts an instance refresh, unless Goldsmith does
+    it. Without the grant, its instances cannot start."""
     fleet = declared.fleet
-    preferences = fleet.rollout.model_dump(exclude_none=True, exclude={"warmup"})
-    if fleet.rollout.warmup is not None:
-        preferences["instance_warmup"] = str(fleet.rollout.warmup.seconds)  # text in the provider
     return AutoscalingGroup(
         stack,
         "fleet",
@@ -45,12 +44,42 @@ def add_group(
             # a number, because "$Latest" never changes, and would never start a refresh
             version="${tostring(aws_launch_template.launch_template.latest_version)}",
         ),
-        instance_refresh=AutoscalingGroupInstanceRefresh(
-            strategy="Rolling", preferences=AutoscalingGroupInstanceRefreshPreferences(**preferences)
-        ),
+        instance_refresh=_instance_refresh(fleet.rollout),
         # a group does not get the provider's default tags; instances get theirs from the launch template
         tag=[
             AutoscalingGroupTag(key=key, value=value, propagate_at_launch=False) for key, value in declared.tags.items()
         ],
         depends_on=[key_grant] if key_grant else None,
+        lifecycle=_lifecycle(fleet.rollout),
     )
+
+
+def _instance_refresh(rollout: Rollout) -> AutoscalingGroupInstanceRefresh | None:
+    if rollout.by != "terraform":
+        return None
+    return AutoscalingGroupInstanceRefresh(
+        strategy="Rolling",
+        preferences=AutoscalingGroupInstanceRefreshPreferences(
+            min_healthy_percentage=rollout.min_healthy_percentage,
+            max_healthy_percentage=rollout.max_healthy_percentage,
+            instance_warmup=_seconds(rollout.warmup),
+            skip_matching=rollout.skip_matching,
+            checkpoint_percentages=list(rollout.checkpoints) or None,
+            checkpoint_delay=_seconds(rollout.checkpoint_delay),
+            scale_in_protected_instances=rollout.protected_instances and rollout.protected_instances.capitalize(),
+            standby_instances=rollout.standby_instances and rollout.standby_instances.capitalize(),
+        ),
+    )
+
+
+def _seconds(duration: Duration | None) -> str | None:
+    """Text in the provider."""
+    return None if duration is None else str(duration.seconds)
+
+
+def _lifecycle(rollout: Rollout) -> TerraformResourceLifecycle | None:
+    """A rollout by Goldsmith changes the version that the group launches; Terraform must not change it back, or try to
+    while AWS refuses it."""
+    if rollout.by != "goldsmith":
+        return None
+    return TerraformResourceLifecycle(ignore_changes=["launch_template[0].version"])

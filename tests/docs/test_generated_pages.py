@@ -50,7 +50,7 @@ def test_pages_are_current_and_cost_no_node() -> None:
 
 
 def test_check_names_stale_pages_and_the_program_writes_them(tmp_path: Path) -> None:
-    for part in ("estate", "components", "docs", "examples", "pages"):
+    for part in ("estate", "components", "docs", "examples", "lambda_src", "pages"):
         shutil.copytree(PROJECT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / PAGES[0]).unlink()
     (tmp_path / PAGES[1]).write_text("{}")

@@ -71,7 +71,8 @@ def context_of(estate: Estate, readings: Readings) -> Context:
         workflow_documents=estate.workflow_documents,
     )
     settings = readings.watched(estate.settings, ("settings",))
-    context = Context(settings, images, external_images, fleets, files, Words([*images, *external_images]))
+    names = Words([*images, *external_images])
+    context = Context(settings, images, external_images, fleets, files, names, Words(fleets))
     for image in images.values():
         # gives what is not broken: no rule has to say that it reads it
         context.component_documents_of(image)

@@ -30,10 +30,12 @@ settings:
   alarm_actions: ["arn:aws:sns:eu-west-1:123456789012:on-call"]
   dashboards: true
   history_kept_for: 3 years
+  freeze: [{from: "2026-12-28", to: "2027-01-05", why: year end, time_zone: Asia/Tokyo}]
 defaults:
   images: {account: main}
   fleets: {guards: stop}
 environments:
+  staging: {max_age: 20 days}
   prod: {max_age: 20 days, metadata_options: {http_put_response_hop_limit: 1}}
 images:
   web:
@@ -197,7 +199,22 @@ fleets:
     capacity: {min: 1, max: 3, desired: 2}
     target_group_arns: ["arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/web/0123"]
     health_check: {type: ELB, grace_period: 60 seconds}
-    rollout: {min_healthy_percentage: 50, max_healthy_percentage: 150, warmup: 60 seconds, skip_matching: false}
+    rollout:
+      by: goldsmith
+      min_healthy_percentage: 50
+      max_healthy_percentage: 150
+      warmup: 60 seconds
+      skip_matching: false
+      alarms: [web-5xx]
+      checkpoints: [20, 100]
+      checkpoint_delay: 10 minutes
+      bake: 15 minutes
+      protected_instances: refresh
+      standby_instances: terminate
+      wave: 2
+      hold_on_failure: true
+    window: ["mon-thu 10:00-16:00 Asia/Tokyo"]
+    after: {environment: staging, soak: 2 days}
     root_volume:
       volume_size: 100
       volume_type: gp3
@@ -218,6 +235,14 @@ fleets:
     max_age: 30 days
     guards: warn
     tags: {tier: web}
+  web-staging:
+    image: web
+    environment: staging
+    channel: staging
+    region: eu-west-1
+    instance_type: c7g.large
+    subnets: [subnet-0a]
+    capacity: {min: 1, max: 1}
 """
 
 

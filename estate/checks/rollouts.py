@@ -1,0 +1,78 @@
+"""Rules of rollouts: when they may start, and which fleets come before others."""
+
+from collections.abc import Iterator, Mapping, Sequence, Set
+from graphlib import CycleError, TopologicalSorter
+
+from estate.checks.context import Context
+from estate.models.fleet import Fleet
+from estate.problems import Problem, did_you_mean, shown
+
+
+def by_goldsmith(fleet: Fleet, context: Context) -> Iterator[Problem]:
+    """A fleet with `window` or `after` has `rollout.by: goldsmith`: an apply of Terraform starts a rollout at any
+    time."""
+    if fleet.rollout.by == "goldsmith":
+        return
+    for field, value in (("window", fleet.window), ("after", fleet.after)):
+        if value:
+            rule = "needs rollout.by: goldsmith, because an apply of Terraform starts a rollout at any time"
+            yield Problem((field,), rule, "by: terraform", f"write rollout: {{by: goldsmith}}, or delete {field}")
+
+
+def fleets_before(fleet: Fleet, context: Context) -> Iterator[Problem]:
+    """The fleets in `after.fleets` are other fleets of the same image."""
+    for index, name in enumerate(fleet.after.fleets if fleet.after else ()):
+        key, other = ("after", "fleets", index), context.fleets.get(name)
+        if name == fleet.name:
+            yield Problem(key, "is the fleet itself", shown(name), "name another fleet")
+        elif context.fleet_names is not None and name not in context.fleet_names:
+            yield Problem(key, "no such fleet", shown(name), did_you_mean(name, context.fleet_names))
+        elif other and other.image != fleet.image and not context.broken_fields(fleet=("fleets", name)):
+            rule = f"runs image {other.image}, and this fleet {fleet.image}"
+            yield Problem(key, rule, shown(name), f"name a fleet of image {fleet.image}")
+
+
+def environments_before(fleet: Fleet, context: Context) -> Iterator[Problem]:
+    """The environment in `after.environment` has another fleet of the same image."""
+    if not fleet.after or not fleet.after.environment or not context.knows_every_fleet or _before(fleet, context):
+        return
+    key, environment = ("after", "environment"), fleet.after.environment
+    environments = {each for _, each in context.fleets_of if each}
+    if environment in environments:
+        remedy = f"name another environment, or write after: null in fleets.{fleet.name}"
+        yield Problem(key, f"no other fleet of image {fleet.image} is there", shown(environment), remedy)
+    else:
+        yield Problem(
+            key, "no fleet is in this environment", shown(environment), did_you_mean(environment, environments)
+        )
+
+
+def circles(context: Context) -> Iterator[Problem]:
+    """No fleet waits for itself, directly or through other fleets."""
+    before = {name: {each.name for each in _before(fleet, context)} for name, fleet in context.fleets.items()}
+    while circle := _circle(before):
+        rule, remedy = "the fleets wait for each other", "let one of them wait for none"
+        yield Problem(("fleets", circle[0], "after"), rule, " after ".join([*circle, circle[0]]), remedy)
+        left = before.keys() - circle
+        before = {name: others & left for name, others in before.items() if name in left}
+
+
+def _before(fleet: Fleet, context: Context) -> Sequence[Fleet]:
+    """The fleets that come before one, as far as they can be known."""
+    if fleet.after is None:
+        return ()
+    if fleet.after.environment is None:
+        return [context.fleets[name] for name in fleet.after.fleets if name in context.fleets and name != fleet.name]
+    there = context.fleets_of.get((fleet.image, fleet.after.environment), ())
+    return [each for each in there if each.name != fleet.name]
+
+
+def _circle(before: Mapping[str, Set[str]]) -> list[str]:
+    """Fleets of which each waits for the next one, and the last one for the first."""
+    try:
+        TopologicalSorter(before).prepare()
+    except CycleError as error:
+        circle = error.args[1][:0:-1]
+        first = circle.index(min(circle))
+        return [*circle[first:], *circle[:first]]
+    return []
