@@ -13,6 +13,15 @@
     POST /_local_aws/ami-launched    {"ami": "ami-…", "date": "…"}     change when an AMI was launched last
     POST /_local_aws/next-refresh    {"group": "…", "status": "Failed", "percentage": 50, "reason": "…"}
                                      how the next instance refresh of a group ends; "Refused": it does not start
+    POST /_local_aws/rollout-time    {"launch_seconds": 60, "scale": 1, "give_up_seconds": 600}
+                                     how long launches and instance refreshes of groups take; `scale` multiplies
+                                     warm-up, checkpoint delay, bake time and the hour of trying, which the last one
+                                     replaces
+    POST /_local_aws/pass-time       {"seconds": 60}                   let time pass at once for groups
+    POST /_local_aws/break           {"instances": "ami-…", "reason": "…"}
+                                     instances of this AMI, or of a template's version, "lt-…:2", that are launched
+                                     do not become healthy
+    POST /_local_aws/heal            {"instances": "ami-…"}            they become healthy again
     POST /_local_aws/next-conflict   {"bucket": "…"}                   the next conditional write to a bucket fails: 409
     GET  /_local_aws/messages        {"messages": ["…"]}               what Image Builder published, oldest first
     POST /_local_aws/lifecycle       {"policy": "arn:…", "at": "…"}    run a lifecycle policy as if it were then
@@ -21,7 +30,8 @@
     POST /_local_aws/organization    {"account": "…", "path": "o-…/r-…/ou-…/"}    put an account into an organization
     POST /_local_aws/record-calls    {"agent": "…"}                    keep the calls whose user agent contains this
     GET  /_local_aws/calls           {"calls": [{…}]}                  each different call that was kept, oldest first
-    POST /_local_aws/reset           {}                                forget all of this, and Image Builder's resources
+    POST /_local_aws/reset           {}                                forget all of this, and Image Builder's and
+                                     Auto Scaling's resources
 
 ministack forgets everything on `POST /_ministack/reset`. `server.LocalAws` has a method for each.
 """
@@ -33,6 +43,9 @@ from datetime import datetime
 from typing import Any
 
 from local_aws.asgi import Answer, Receive, Scope, Send, read_body, send_answer
+from local_aws.auto_scaling.app import AutoScaling
+from local_aws.auto_scaling.refreshes import End
+from local_aws.auto_scaling.times import RolloutTime
 from local_aws.calls import Calls
 from local_aws.clients import Clients
 from local_aws.errors import AwsError
@@ -41,7 +54,6 @@ from local_aws.image_builder.operations import ImageBuilder
 from local_aws.image_builder.scans import Scan
 from local_aws.image_builder.vulnerabilities import Finding
 from local_aws.ministack.amis import Amis
-from local_aws.ministack.auto_scaling import AutoScaling, End
 from local_aws.ministack.s3 import S3
 from local_aws.organizations import Organizations
 
@@ -95,6 +107,14 @@ class Control:
             case "POST next-refresh":
                 end = End(options["status"], percentage=int(options["percentage"]), reason=str(options["reason"]))
                 self.auto_scaling.end_next_refresh(options["group"], end)
+            case "POST rollout-time":
+                self.auto_scaling.set_time(RolloutTime(**options))
+            case "POST pass-time":
+                self.auto_scaling.pass_time(float(options["seconds"]))
+            case "POST break":
+                self.auto_scaling.break_instances(options["instances"], reason=options["reason"])
+            case "POST heal":
+                self.auto_scaling.heal_instances(options["instances"])
             case "POST lifecycle":
                 at = datetime.fromisoformat(options["at"])
                 return {"execution": self.image_builder.run_lifecycle_policy(options["policy"], at=at)}
@@ -108,6 +128,7 @@ class Control:
                 self.calls.record(options.get("agent"))
             case "POST reset":
                 self.image_builder.reset()
+                self.auto_scaling.reset()
                 self.organizations.reset()
                 self.s3.reset()
             case "GET messages":

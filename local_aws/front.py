@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from local_aws.asgi import App, Message, Receive, Scope, Send, region_and_service
+from local_aws.auto_scaling.app import AutoScaling
 from local_aws.calls import Calls
 from local_aws.clients import Clients
 from local_aws.control import Control
@@ -19,7 +20,6 @@ from local_aws.image_builder.operations import ImageBuilder
 from local_aws.ministack.alarms import WholeAlarms
 from local_aws.ministack.amis import Amis
 from local_aws.ministack.assumed_roles import AssumedRoles
-from local_aws.ministack.auto_scaling import AutoScaling
 from local_aws.ministack.callers import Callers
 from local_aws.ministack.described_images import DescribedImages
 from local_aws.ministack.ec2 import Ec2
@@ -59,6 +59,7 @@ class Front:
         launches = Launches(images=images, amis=amis, keys=keys)
         auto_scaling = AutoScaling(app=app, callers=callers, launches=launches)
         s3 = S3(app=app)
+        self._auto_scaling = auto_scaling
         self._calls = Calls(callers=callers)
         self._control = Control(
             calls=self._calls,
@@ -73,7 +74,7 @@ class Front:
         self._services: Mapping[str, App] = {
             "autoscaling": auto_scaling,
             "ec2": Ec2(
-                app=app, callers=callers, amis=amis, images=images, origins=auto_scaling.origins, clients=clients
+                app=app, callers=callers, amis=amis, images=images, instances=auto_scaling.instances, clients=clients
             ),
             "iam": Iam(app=app),
             "imagebuilder": ImageBuilderApp(image_builder, callers=callers),
@@ -88,9 +89,12 @@ class Front:
         """Answer a request, or pass it on to ministack."""
         if scope["type"] == "lifespan":
             await self._lifespan(scope, receive, send)
-        elif scope["type"] != "http":
+            return
+        if scope["type"] != "http":
             await self._ministack(scope, receive, send)
-        elif scope["path"].startswith("/_local_aws/"):
+            return
+        await self._auto_scaling.catch_up()
+        if scope["path"].startswith("/_local_aws/"):
             await self._control(scope, receive, send)
         else:
             _, service = region_and_service(scope)

@@ -27,6 +27,11 @@ from local_aws.clients import ACCOUNT
 
 _READY_WITHIN_SECONDS = 60
 _ENDS_WITHIN_SECONDS = 10
+_DID_NOT_BECOME_HEALTHY = (
+    "Instance became unhealthy while waiting for instance to be in InService state. Termination Reason: "
+    "Client.InstanceInitiatedShutdown: Instance initiated shutdown"
+)
+"""As in AWS's guide "Troubleshoot unhealthy instances" and reports of users."""
 
 
 class LocalAwsError(Exception):
@@ -165,6 +170,38 @@ class LocalAws:
         replaced.
         """
         self._control("next-refresh", {"group": group, "status": status, "percentage": percentage, "reason": reason})
+
+    def set_rollout_time(
+        self, *, launch_seconds: float = 0.0, scale: float = 0.0, give_up_seconds: float | None = None
+    ) -> None:
+        """Change how long launches and instance refreshes of groups take. Default: no time at all.
+
+        An instance is in service `launch_seconds` after its launch. AWS's durations (warm-up, checkpoint delay, bake
+        time, and the hour after which a refresh that cannot go on fails) are multiplied by `scale`;
+        `give_up_seconds` replaces the hour.
+        """
+        options = {"launch_seconds": launch_seconds, "scale": scale, "give_up_seconds": give_up_seconds}
+        self._control("rollout-time", options)
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass at once for all groups that there are: what happens to them in it has happened afterwards.
+
+        Time also passes by itself. The times of other services, and of groups that are made later, do not move.
+        """
+        self._control("pass-time", {"seconds": seconds})
+
+    def break_instances(self, instances: str, *, reason: str = "") -> None:
+        """Let instances of an AMI that are launched from now on not become healthy.
+
+        `instances` is an AMI, or a launch template and the number of its version: `lt-0a1b2c3d:2`. Auto Scaling
+        terminates them at the end of their launch, with `reason` as the message of the scaling activity, and tries
+        again. Default: a reason as AWS gives it.
+        """
+        self._control("break", {"instances": instances, "reason": reason or _DID_NOT_BECOME_HEALTHY})
+
+    def heal_instances(self, instances: str) -> None:
+        """Let instances of an AMI, or of a template's version, become healthy again."""
+        self._control("heal", {"instances": instances})
 
     def conflict_next_write(self, bucket: str) -> None:
         """Let the next conditional PutObject to a bucket fail with 409, as if another had finished meanwhile."""

@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from local_aws.asgi import Answer, App, Receive, Scope, Send, read_body, send_answer
+from local_aws.auto_scaling.groups import Instance
 from local_aws.clients import Clients
 from local_aws.errors import AwsError
 from local_aws.ministack import launch_templates
 from local_aws.ministack.amis import Amis
 from local_aws.ministack.callers import Callers
 from local_aws.ministack.described_images import DescribedImages
-from local_aws.ministack.group_instances import Origin, describe_instances
+from local_aws.ministack.group_instances import describe_instances
 from local_aws.ministack.launch_templates import LaunchTemplates
 from local_aws.ministack.query_api import Query, changed, parsed, xml_answer
 from local_aws.ministack.snapshot_imports import SnapshotImports
@@ -30,7 +31,7 @@ _NAMESPACE = "http://ec2.amazonaws.com/doc/2016-11-15/"
 
 
 class Ec2:
-    """An ASGI app in front of ministack, for requests to EC2. `origins` has the instances of Auto Scaling groups."""
+    """An ASGI app in front of ministack, for requests to EC2. `instances` are those of Auto Scaling groups."""
 
     def __init__(
         self,
@@ -39,14 +40,14 @@ class Ec2:
         callers: Callers,
         amis: Amis,
         images: DescribedImages,
-        origins: Mapping[tuple[str, str], Origin],
+        instances: Mapping[tuple[str, str], Instance],
         clients: Clients,
     ) -> None:
         self._app = app
         self._callers = callers
         self._amis = amis
         self._images = images
-        self._origins = origins
+        self._instances = instances
         self._imports = SnapshotImports(clients=clients)
         self._templates = LaunchTemplates()
 
@@ -109,7 +110,7 @@ class Ec2:
             case "DescribeLaunchTemplates":
                 return await launch_templates.describe(query)
             case "DescribeInstances":
-                return await describe_instances(query, account, self._origins)
+                return await describe_instances(query, account, self._instances)
             case _:
                 return await query.answer()
 

@@ -4,12 +4,9 @@ No instance is ever started here. What AWS says is from its guides "Troubleshoot
 KMS key policy for use with encrypted volumes" of Auto Scaling, and from reports of users.
 """
 
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from local_aws.dates import api_date
 from local_aws.errors import AwsError
 from local_aws.ministack.amis import Amis
 from local_aws.ministack.described_images import DescribedImages
@@ -35,22 +32,6 @@ class FailedLaunch:
     status: str
     """Of the scaling activity: Failed or Cancelled."""
     reason: str
-
-    def activity(self, group: str) -> Mapping[str, Any]:
-        """As DescribeScalingActivities shows it."""
-        instance = "" if self.status == "Failed" else f": i-{uuid.uuid4().hex[:17]}"
-        return {
-            "ActivityId": str(uuid.uuid4()),
-            "AutoScalingGroupName": group,
-            "Description": f"Launching a new EC2 instance{instance}.  Status Reason: {self.reason}",
-            "Cause": "An instance was started in response to a difference between desired and actual capacity.",
-            "StartTime": api_date(),
-            "EndTime": api_date(),
-            "StatusCode": self.status,
-            "StatusMessage": self.reason,
-            "Progress": 100,
-            "Details": "{}",
-        }
 
 
 class Launches:

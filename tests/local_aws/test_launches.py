@@ -62,9 +62,9 @@ class Fleet:
         return [instance["InstanceId"] for instance in group["Instances"]]
 
     def failures(self) -> list[tuple[str, str]]:
-        """Status and reason of each scaling activity, newest first."""
+        """Status and reason of each launch that did not succeed, newest first."""
         found = self.auto_scaling.describe_scaling_activities(AutoScalingGroupName=self.name)["Activities"]
-        return [(each["StatusCode"], each["StatusMessage"]) for each in found]
+        return [(each["StatusCode"], each["StatusMessage"]) for each in found if each["StatusCode"] != "Successful"]
 
     def refresh(self) -> dict[str, Any]:
         self.auto_scaling.start_instance_refresh(AutoScalingGroupName=self.name)
