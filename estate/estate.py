@@ -257,6 +257,18 @@ class EstateFleet:
         return account.id if account else None
 
     @property
+    def before(self) -> tuple[str, ...]:
+        """The fleets that must have run a build before this one runs it."""
+        after = self.fleet.after
+        if after is None or after.environment is None:
+            return after.fleets if after else ()
+        return tuple(
+            name
+            for name, other in self.estate.fleets.items()
+            if (other.image, other.environment) == (self.fleet.image, after.environment) and name != self.fleet.name
+        )
+
+    @property
     def is_elsewhere(self) -> bool:
         """Whether it runs in another account than that of its image."""
         return self.account != self.image.account

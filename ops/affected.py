@@ -85,7 +85,7 @@ def read_affected(
     found = accounts.reach_all([own, *map(access_to_fleet, fleets)], pool=pool)
 
     def read(fleet: EstateFleet) -> Facts:
-        return read_fleet(fleet, aws=found[access_to_fleet(fleet)], images=found[own], builds=sight.known.builds)
+        return read_fleet(fleet, accounts=accounts, builds=sight.known.builds)
 
     def count(region: str) -> int | OpsError:
         try:

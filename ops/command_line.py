@@ -9,11 +9,25 @@ from collections.abc import Sequence
 
 from estate.problems import did_you_mean
 from ops.arguments import EXIT_STATUS
-from ops.commands import build, check, demo, destroy, doctor, history, hold, promote, revoke, rollback, status, synth
+from ops.commands import (
+    build,
+    check,
+    demo,
+    destroy,
+    doctor,
+    history,
+    hold,
+    promote,
+    revoke,
+    rollback,
+    rollout,
+    status,
+    synth,
+)
 from ops.errors import OpsError, UsageError
 from ops.renamed import check_name
 
-_COMMANDS = (status, history, build, promote, rollback, revoke, hold, check, synth, destroy, doctor, demo)
+_COMMANDS = (status, history, build, promote, rollback, revoke, hold, rollout, check, synth, destroy, doctor, demo)
 """In the order of the help."""
 
 _CONFIGURATION = """configuration:

@@ -6,46 +6,35 @@ Each of them is read separately: what cannot be read is in `errors`, and the res
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
-
-from botocore.exceptions import ClientError
+from datetime import UTC, datetime
+from typing import Any
 
 from estate.estate import EstateFleet
 from estate.models.fleet import Fleet
 from lambda_src.handoff.builds import Build, good_builds
 from lambda_src.handoff.channels import Channel, read_channels
-from ops.accounts import Unreachable, usable
+from lambda_src.rollout.decisions import Decision, Wish, decide
+from lambda_src.rollout.group import (
+    NEWEST,
+    Group,
+    Instance,
+    Refresh,
+    TemplateVersion,
+    read_amis_of_instances,
+    read_group,
+    read_refreshes,
+    read_version,
+)
+from lambda_src.rollout.look import Seen, look, read_current
+from ops.accounts import Accounts, access_to_image_of
 from ops.aws import Aws, asking
 from ops.errors import OpsError
 from ops.pipeline import Pipeline, is_build_of, version_of
+from ops.rollout_fleets import fleet_of
 from ops.values import Meaning, build_of, meaning_of, read_amis, read_outputs
-
-if TYPE_CHECKING:  # boto3's stubs are for development only
-    from mypy_boto3_ec2.type_defs import LaunchTemplateVersionTypeDef
-
-_Answer = Mapping[str, Any]
-"""A group or an instance in an answer of Auto Scaling."""
-
-NEWEST = "$Latest"
-_LEAVING = ("Terminating", "Terminated", "Detaching", "Detached")
-"""The states of instances that leave the group, so their AMI does not matter; AWS adds a suffix to some of them."""
-_MOST_AT_ONCE = 200
-"""Values of one filter of EC2."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Version:
-    """A version of a launch template, and the AMI in it."""
-
-    template: str
-    """The template's ID."""
-    number: str
-    ami: str
-    created: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,17 +50,6 @@ class Running:
     template: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Refresh:
-    """An instance refresh."""
-
-    status: str
-    percentage: int | None
-    reason: str | None
-    started: datetime | None
-    ended: datetime | None
-
-
 @dataclass(kw_only=True)
 class Facts:
     """What was read about a fleet. None means that it does not exist, or could not be read and `errors` says so."""
@@ -83,12 +61,14 @@ class Facts:
     """What the fleet should launch: the channel's value, or the copy of it in the fleet's account."""
     group_exists: bool | None = None
     being_deleted: bool = False
-    newest: Version | None = None
+    newest: TemplateVersion | None = None
     template_exists: bool | None = None
-    wanted: Version | None = None
+    wanted: TemplateVersion | None = None
     """The version that the group launches."""
     instances: tuple[Running, ...] = ()
     refresh: Refresh | None = None
+    decision: Decision | None = None
+    """What a rollout by Goldsmith needs next; None for one by Terraform."""
     channel_was_read: bool = False
     has_builds: bool = False
     """Whether the image has a good build in the region."""
@@ -106,30 +86,42 @@ class Facts:
                 self.errors.append(str(error))
 
 
-def read_fleet(
-    declared: EstateFleet, *, aws: Aws | Unreachable, images: Aws | Unreachable, builds: Sequence[Build]
-) -> Facts:
-    """Read a fleet in its account, and its channel in the account of its image, which is `images`.
+def read_fleet(declared: EstateFleet, *, accounts: Accounts, builds: Sequence[Build]) -> Facts:
+    """Read a fleet in its account, and its channel in the account of its image.
 
     `builds` are the builds of its image that are known.
     """
     fleet, facts = declared.fleet, Facts(group_name=declared.names.group)
     with facts.reading():
-        _read_channel(facts, declared, usable(images), builds)
+        _read_channel(facts, declared, accounts.reach(access_to_image_of(declared)), builds)
     with facts.reading():
-        here = usable(aws)
+        here = accounts.of_fleet(declared)
         if declared.is_elsewhere and facts.channel and not facts.meaning.problem:
             with facts.reading():
-                _read_ami_elsewhere(facts, declared, here=here, images=usable(images))
-        with facts.reading():
-            facts.newest = _version(fleet, here, name=facts.group_name, number=NEWEST)
+                images = accounts.reach(access_to_image_of(declared))
+                _read_ami_elsewhere(facts, declared, here=here, images=images)
+        with facts.reading(), asking(fleet.region):
+            facts.newest = read_version(here.ec2(fleet.region), number=NEWEST, name=facts.group_name)
             facts.template_exists = facts.newest is not None
-        with facts.reading():
-            _read_group(facts, declared, here)
-        if facts.group_exists:
-            with facts.reading():
-                facts.refresh = _refresh(facts.group_name, fleet, here)
+        group: Group | None = None
+        with facts.reading(), asking(fleet.region):
+            group = read_group(here.autoscaling(fleet.region), facts.group_name)
+            facts.group_exists = group is not None
+        if group:
+            refreshes = _read_group(facts, group, declared, here)
+            if fleet.rollout.by == "goldsmith" and facts.newest and not facts.errors:
+                seen = Seen(group=group, newest=facts.newest, current=facts.wanted, refreshes=refreshes)
+                with facts.reading():
+                    facts.decision = _decision(declared, seen, accounts)
     return facts
+
+
+def _decision(declared: EstateFleet, seen: Seen, accounts: Accounts) -> Decision:
+    """What its rollout needs next. Raises `OpsError`."""
+    fleet = fleet_of(declared, accounts)
+    with asking(declared.fleet.region):
+        sight, _ = look(fleet.rules, fleet.place, fleet.image, runs_of=fleet.runs_of, now=datetime.now(UTC), seen=seen)
+    return decide(fleet.rules, sight, Wish())
 
 
 def _read_channel(facts: Facts, declared: EstateFleet, images: Aws, builds: Sequence[Build]) -> None:
@@ -181,112 +173,49 @@ def _find_fault(facts: Facts, problem: str) -> None:
     facts.meaning = replace(facts.meaning, problem=problem)
 
 
-def _read_group(facts: Facts, declared: EstateFleet, aws: Aws) -> None:
+def _read_group(facts: Facts, group: Group, declared: EstateFleet, aws: Aws) -> tuple[Refresh, ...]:
+    """What a group launches and runs, and its last refreshes."""
+    region = declared.fleet.region
+    facts.being_deleted = group.is_being_deleted
+    with facts.reading(), asking(region):
+        facts.wanted = read_current(aws.ec2(region), group)
+    facts.instances = _running(group, facts, declared, aws)
+    refreshes: tuple[Refresh, ...] = ()
+    with facts.reading(), asking(region):
+        refreshes = read_refreshes(aws.autoscaling(region), group.name)
+    facts.refresh = next(iter(refreshes), None)
+    return refreshes
+
+
+def _running(group: Group, facts: Facts, declared: EstateFleet, aws: Aws) -> tuple[Running, ...]:
+    """The group's instances, counted by template version and AMI."""
     fleet = declared.fleet
-    with asking(fleet.region):
-        answer = aws.autoscaling(fleet.region).describe_auto_scaling_groups(AutoScalingGroupNames=[facts.group_name])
-        group = next(iter(answer["AutoScalingGroups"]), None)
-    facts.group_exists = group is not None
-    if group is None:
-        return
-    facts.being_deleted = bool(group.get("Status"))  # "Delete in progress" is the only one
-    with facts.reading(), asking(fleet.region):
-        facts.wanted = _version_of_group(group, fleet, aws)
-    with asking(fleet.region):
-        facts.instances = _running(group, facts, declared, aws)
-
-
-def _version_of_group(group: _Answer, fleet: Fleet, aws: Aws) -> Version | None:
-    """The version that a group launches, also when a mixed instances policy was added by hand."""
-    mixed = group.get("MixedInstancesPolicy", {}).get("LaunchTemplate", {}).get("LaunchTemplateSpecification", {})
-    template = group.get("LaunchTemplate") or mixed
-    identity = template.get("LaunchTemplateId")
-    return _version(fleet, aws, identity=identity, number=template.get("Version", "$Default")) if identity else None
-
-
-def _version(
-    fleet: Fleet, aws: Aws, *, number: str, identity: str | None = None, name: str | None = None
-) -> Version | None:
-    """A version of a launch template; None when there is no such version or template."""
-    which: Any = {"LaunchTemplateId": identity} if identity else {"LaunchTemplateName": name}
-    with asking(fleet.region):
-        try:
-            answer = aws.ec2(fleet.region).describe_launch_template_versions(Versions=[number], **which)
-        except ClientError as error:
-            if error.response["Error"].get("Code", "").startswith("InvalidLaunchTemplate"):
-                return None
-            raise
-        found: LaunchTemplateVersionTypeDef | None = next(iter(answer["LaunchTemplateVersions"]), None)
-        if found is None:
-            return None
-        return Version(
-            template=found["LaunchTemplateId"],
-            number=str(found["VersionNumber"]),
-            ami=found["LaunchTemplateData"].get("ImageId", ""),
-            created=found.get("CreateTime"),
-        )
-
-
-def _running(group: _Answer, facts: Facts, declared: EstateFleet, aws: Aws) -> tuple[Running, ...]:
-    """The group's instances, counted by template version and AMI, without those that leave the group."""
-    fleet = declared.fleet
-    instances = [each for each in group["Instances"] if not each["LifecycleState"].startswith(_LEAVING)]
-    amis = _amis(instances, facts, fleet, aws)
+    amis = _amis(group.instances, facts, fleet, aws)
     known = [version.ami for version in (facts.newest, facts.wanted) if version]
     with facts.reading():
         unknown = {*amis.values(), *known} - {""} - facts.builds.keys()
         for ami, image in read_amis(unknown, aws=aws, region=fleet.region).items():
             arn = build_of(image)
             facts.builds |= {ami: version_of(arn)} if arn and is_build_of(declared.image, arn) else {}
-    alike = Counter((*_template(each), amis[each["InstanceId"]], _is_kept(each)) for each in instances)
+    alike = Counter(
+        (each.template, each.version, amis[each.id], each.is_protected or not each.is_in_service)
+        for each in group.instances
+    )
     return tuple(
         Running(version=number, ami=ami, build=facts.builds.get(ami), count=count, kept=kept, template=template)
         for (template, number, ami, kept), count in sorted(alike.items())
     )
 
 
-def _amis(instances: Sequence[_Answer], facts: Facts, fleet: Fleet, aws: Aws) -> dict[str, str]:
+def _amis(instances: Sequence[Instance], facts: Facts, fleet: Fleet, aws: Aws) -> dict[str, str]:
     """The AMI of each instance by ID, from Auto Scaling, EC2 or its launch template; empty if none of them has it."""
-    amis = {each["InstanceId"]: each.get("ImageId", "") for each in instances}
+    amis = {each.id: each.ami for each in instances}
     with facts.reading(), asking(fleet.region):
-        asked = [identity for identity, ami in amis.items() if not ami]
-        pages = aws.ec2(fleet.region).get_paginator("describe_instances")
-        for start in range(0, len(asked), _MOST_AT_ONCE):
-            # a filter, because the call fails as a whole for an instance ID that does not exist any more
-            filters = [{"Name": "instance-id", "Values": asked[start : start + _MOST_AT_ONCE]}]
-            for page in pages.paginate(Filters=filters):  # type: ignore[arg-type]
-                found = [instance for reservation in page["Reservations"] for instance in reservation["Instances"]]
-                amis |= {each["InstanceId"]: each["ImageId"] for each in found}
-    left = {_template(each) for each in instances if not amis[each["InstanceId"]]} - {("", "")}
+        amis |= read_amis_of_instances(aws.ec2(fleet.region), [each for each in instances if not each.ami])
+    left = {(each.template, each.version) for each in instances if not amis[each.id] and each.template}
     by_template: dict[tuple[str, str], str] = {}
     for template, number in left:
-        with facts.reading():
-            version = _version(fleet, aws, identity=template, number=number)
+        with facts.reading(), asking(fleet.region):
+            version = read_version(aws.ec2(fleet.region), template=template, number=number)
             by_template[template, number] = version.ami if version else ""
-    return {each["InstanceId"]: amis[each["InstanceId"]] or by_template.get(_template(each), "") for each in instances}
-
-
-def _template(instance: _Answer) -> tuple[str, str]:
-    """The launch template of an instance and its version; empty for an attached instance."""
-    template = instance.get("LaunchTemplate", {})
-    return template.get("LaunchTemplateId", ""), template.get("Version", "")
-
-
-def _is_kept(instance: _Answer) -> bool:
-    return instance.get("ProtectedFromScaleIn", False) or "Standby" in instance["LifecycleState"]
-
-
-def _refresh(group: str, fleet: Fleet, aws: Aws) -> Refresh | None:
-    """The last instance refresh; AWS keeps them for six weeks."""
-    with asking(fleet.region):
-        answer = aws.autoscaling(fleet.region).describe_instance_refreshes(AutoScalingGroupName=group, MaxRecords=1)
-        last = next(iter(answer["InstanceRefreshes"]), None)
-        if last is None:
-            return None
-        return Refresh(
-            status=last["Status"],
-            percentage=last.get("PercentageComplete"),
-            reason=" ".join(last.get("StatusReason", "").split()) or None,
-            started=last.get("StartTime"),
-            ended=last.get("EndTime"),
-        )
+    return {each.id: amis[each.id] or by_template.get((each.template, each.version), "") for each in instances}

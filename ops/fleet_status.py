@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from estate.estate import EstateFleet
-from ops.fleet import Facts, Refresh
-from ops.gaps import gaps_of, progress_of
+from lambda_src.rollout.group import Refresh
+from ops.fleet import Facts
+from ops.gaps import gaps_of, progress_of, queued_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefreshStatus:
+    """The last instance refresh of six weeks."""
+
+    status: str
+    percentage: int | None
+    reason: str | None
+    started: datetime | None
+    ended: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +37,9 @@ class FleetStatus:
     wanted: dict[str, str | None]
     template: dict[str, str | None]
     instances: tuple[dict[str, Any], ...]
-    refresh: Refresh | None
+    refresh: RefreshStatus | None
     progress: str | None
+    queued: str | None
     gaps: tuple[str, ...]
     errors: tuple[str, ...]
 
@@ -44,18 +58,31 @@ def fleet_status(declared: EstateFleet, facts: Facts, *, account: str | None) ->
         deployed=None if None in there and True not in there else any(there),
         wanted={"ami": facts.ami, "build": facts.meaning.build},
         template={
-            "newest_version": newest.number if newest else None,
+            "newest_version": str(newest.number) if newest else None,
             "ami": newest.ami if newest else None,
             "build": facts.builds.get(newest.ami) if newest else None,
-            "group_version": group.number if group else None,
+            "group_version": str(group.number) if group else None,
         },
         instances=tuple(
             {"template_version": running.version or None, "ami": running.ami or None, "build": running.build}
             | {"count": running.count}
             for running in facts.instances
         ),
-        refresh=facts.refresh,
+        refresh=_shown(facts.refresh),
         progress=progress_of(facts),
+        queued=queued_of(facts),
         gaps=gaps_of(declared, facts),
         errors=tuple(facts.errors),
+    )
+
+
+def _shown(refresh: Refresh | None) -> RefreshStatus | None:
+    if refresh is None:
+        return None
+    return RefreshStatus(
+        status=refresh.status,
+        percentage=refresh.percentage,
+        reason=refresh.rollback or refresh.reason or None,
+        started=refresh.started,
+        ended=refresh.ended,
     )

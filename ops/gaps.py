@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import shlex
 from collections.abc import Iterator, Mapping
 
 from estate.estate import EstateFleet
 from estate.models.fleet import Fleet
-from ops.accounts import access_to_fleet
-from ops.fleet import Facts, Refresh, Running, Version
-
-_RUNNING = ("Pending", "InProgress", "Baking")
-"""The statuses of a refresh that is running. AWS ends one that makes no progress for an hour."""
+from lambda_src.rollout.decisions import Decision, Ended, Refused, Start, Wait
+from lambda_src.rollout.group import GOING_BACK, Refresh, TemplateVersion
+from ops.fleet import Facts, Running
+from ops.screen import moment_in_zone
 
 
 def gaps_of(declared: EstateFleet, facts: Facts) -> tuple[str, ...]:
@@ -23,11 +20,24 @@ def gaps_of(declared: EstateFleet, facts: Facts) -> tuple[str, ...]:
 def progress_of(facts: Facts) -> str | None:
     """The progress of the refresh that is running; None when none is."""
     refresh = facts.refresh
-    if refresh is None or refresh.status not in _RUNNING:
+    if refresh is None or not _replaces(refresh):
         return None
     stale = sum(running.count for running in _stale(facts))
     left = f", {_instances(stale)} left" if stale else ""
     return f"instance refresh {_how_far(refresh)}{left}"
+
+
+def queued_of(facts: Facts) -> str | None:
+    """Until when a rollout has to wait, and for what; None when it does not."""
+    match facts.decision:
+        case Wait(reasons=reasons, until=until):
+            return f"queued for {moment_in_zone(until)}: {'; '.join(reasons)}"
+    return None
+
+
+def _replaces(refresh: Refresh) -> bool:
+    """Whether it replaces instances. AWS ends one that makes no progress for an hour."""
+    return refresh.is_running and refresh.status not in GOING_BACK
 
 
 def _gaps(declared: EstateFleet, facts: Facts) -> Iterator[str]:
@@ -42,8 +52,11 @@ def _gaps(declared: EstateFleet, facts: Facts) -> Iterator[str]:
     if facts.being_deleted:
         yield f"group {facts.group_name} is being deleted"
     yield from _of_channel(declared.fleet, facts, deploy)
-    yield from _of_group(facts, deploy)
-    yield from _of_instances(declared, facts)
+    if facts.decision:
+        yield from _of_rollout(declared, facts, facts.decision)
+    else:
+        yield from _of_group(facts, deploy)
+        yield from _of_instances(declared, facts)
 
 
 def _of_channel(fleet: Fleet, facts: Facts, deploy: str) -> Iterator[str]:
@@ -58,6 +71,27 @@ def _of_channel(fleet: Fleet, facts: Facts, deploy: str) -> Iterator[str]:
     elif facts.ami and facts.newest and facts.ami != facts.newest.ami:
         wanted, has = _shown(facts.ami, facts.builds), _shown(facts.newest.ami, facts.builds)
         yield f"{channel} points to {wanted}, and the launch template has {has}: run {deploy}"
+
+
+def _of_rollout(declared: EstateFleet, facts: Facts, decision: Decision) -> Iterator[str]:
+    """Between the launch template's newest version and the instances, when Goldsmith starts the rollouts."""
+    rollout = f"goldsmith rollout {declared.fleet.name}"
+    newest = facts.newest
+    wanted = _with_version(newest.ami, str(newest.number), facts.builds) if newest else "the newest version"
+    match decision:
+        case Start():
+            yield f"the launch template has {wanted}, and no rollout was started: run {rollout}"
+        case Ended(attempt=attempt):
+            why = f" ({attempt.reason.rstrip('.')})" if attempt.reason else ""
+            yield (
+                f"the rollout of {attempt.build or wanted} was {_ENDED.get(attempt.end, attempt.end)}{why}: {rollout} "
+                + ("says what to do, and tries again with --retry")
+            )
+        case Refused(reasons=reasons):
+            yield f"no rollout of {wanted}: {'; '.join(reasons)}"
+
+
+_ENDED = {"failed": "ended as failed", "rollback failed": "not successful, and going back failed"}
 
 
 def _of_group(facts: Facts, deploy: str) -> Iterator[str]:
@@ -78,12 +112,12 @@ def _of_group(facts: Facts, deploy: str) -> Iterator[str]:
 def _of_instances(declared: EstateFleet, facts: Facts) -> Iterator[str]:
     """Between the version that the group launches and what the instances run."""
     stale = _stale(facts)
-    if not stale or facts.wanted is None or (facts.refresh and facts.refresh.status in _RUNNING):
+    if not stale or facts.wanted is None or (facts.refresh and _replaces(facts.refresh)):
         return
     count, whole = (sum(running.count for running in some) for some in (stale, facts.instances))
     verb = "runs" if whole == 1 else "run"
     runs = " and ".join(dict.fromkeys(_with_version(running.ami, running.version, facts.builds) for running in stale))
-    wanted = _with_version(facts.wanted.ami, facts.wanted.number, facts.builds)
+    wanted = _with_version(facts.wanted.ami, str(facts.wanted.number), facts.builds)
     why = _why(facts.refresh, facts.wanted, stale)
     remedy = _remedy(declared, facts)
     yield f"{count} of {_instances(whole)} {verb} {runs}, and the group launches {wanted}: {why}; {remedy}"
@@ -96,12 +130,12 @@ def _stale(facts: Facts) -> list[Running]:
     return [
         running
         for running in facts.instances
-        if (running.template, running.version) != (wanted.template, wanted.number)
+        if (running.template, running.version) != (wanted.template, str(wanted.number))
         or (running.ami and wanted.ami and running.ami != wanted.ami)
     ]
 
 
-def _why(refresh: Refresh | None, wanted: Version, stale: list[Running]) -> str:
+def _why(refresh: Refresh | None, wanted: TemplateVersion, stale: list[Running]) -> str:
     """Why instances were not replaced. AWS keeps no record of a refresh that it refused, or that was never
     requested."""
     if refresh is None:
@@ -116,24 +150,9 @@ def _why(refresh: Refresh | None, wanted: Version, stale: list[Running]) -> str:
 
 def _remedy(declared: EstateFleet, facts: Facts) -> str:
     """The command that starts a refresh with the declared preferences, because Terraform's next plan is empty."""
-    if facts.refresh and facts.refresh.status in ("Cancelling", "RollbackInProgress"):
+    if facts.refresh and facts.refresh.status in GOING_BACK:
         return "wait for its end"
-    fleet, profile = declared.fleet, declared.provider.profile
-    rollout = fleet.rollout
-    preferences = {
-        "MinHealthyPercentage": rollout.min_healthy_percentage,
-        "MaxHealthyPercentage": rollout.max_healthy_percentage,
-        **({"InstanceWarmup": rollout.warmup.seconds} if rollout.warmup else {}),
-        "SkipMatching": rollout.skip_matching,
-    }
-    command = [
-        *("aws", "autoscaling", "start-instance-refresh", "--region", fleet.region),
-        *(("--profile", profile) if profile else ()),
-        *("--auto-scaling-group-name", facts.group_name),
-        *("--preferences", json.dumps(preferences, separators=(",", ":"))),
-    ]
-    role = access_to_fleet(declared).role
-    return f"start one{f' as {role.role_arn}' if role else ''}: {shlex.join(command)}"
+    return f"goldsmith rollout {declared.fleet.name} --retry starts one"
 
 
 def _how_it_ended(refresh: Refresh) -> str:
@@ -142,7 +161,7 @@ def _how_it_ended(refresh: Refresh) -> str:
 
 def _how_far(refresh: Refresh) -> str:
     at = "" if refresh.percentage is None else f" at {refresh.percentage}%"
-    verb = "is" if refresh.status in (*_RUNNING, "Cancelling", "RollbackInProgress") else "ended"
+    verb = "is" if refresh.is_running else "ended"
     return f"{verb} {refresh.status}{at}"
 
 

@@ -52,6 +52,11 @@ def moment(time: datetime) -> str:
     return f"{here:%d %b %H:%M}" if here.year == datetime.now(UTC).year else f"{here:%d %b %Y %H:%M}"
 
 
+def moment_in_zone(time: datetime) -> str:
+    """`Mon 30 Nov 10:00 JST`, in the time zone of the time."""
+    return f"{time:%a %d %b %H:%M} {time.tzname() or 'UTC'}"
+
+
 def build_label(version: str, created: datetime | None) -> str:
     """A build as people read it, with its date first: `24 Nov 03:12, 1.0.671820532/3`."""
     return f"{moment(created)}, {version}" if created else version

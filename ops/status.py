@@ -127,14 +127,15 @@ def read_status(estate: Estate, selection: Selection) -> Status:
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         accesses = [*map(access_to_image, images.values()), *map(access_to_fleet, fleets)]
         accesses += map(access_to_image_of, fleets)
-        accounts = Accounts().reach_all(accesses, pool=pool)
+        ways = Accounts()
+        accounts = ways.reach_all(accesses, pool=pool)
         _check_any(accounts)
         readings: dict[str, ImageReading | Unreachable] = {}
         for name, image in images.items():
             found = accounts[access_to_image(image)]
             readings[name] = found if isinstance(found, Unreachable) else ImageReading(image, aws=found, pool=pool)
         # after the images, because each fleet waits for the builds of its image
-        facts = [pool.submit(_read_fleet, fleet, accounts, readings.get(fleet.fleet.image)) for fleet in fleets]
+        facts = [pool.submit(_read_fleet, fleet, ways, readings.get(fleet.fleet.image)) for fleet in fleets]
     image_statuses = {name: _image_status(images[name], readings[name], selection=selection) for name in names}
     fleet_statuses = {
         fleet.fleet.name: fleet_status(fleet, future.result(), account=_account(fleet, accounts))
@@ -185,12 +186,5 @@ def _account(fleet: EstateFleet, accounts: Mapping[Access, Aws | Unreachable]) -
     return _id(access, accounts[access])
 
 
-def _read_fleet(
-    fleet: EstateFleet, accounts: Mapping[Access, Aws | Unreachable], image: ImageReading | Unreachable | None
-) -> Facts:
-    return read_fleet(
-        fleet,
-        aws=accounts[access_to_fleet(fleet)],
-        images=accounts[access_to_image_of(fleet)],
-        builds=image.builds if isinstance(image, ImageReading) else (),
-    )
+def _read_fleet(fleet: EstateFleet, accounts: Accounts, image: ImageReading | Unreachable | None) -> Facts:
+    return read_fleet(fleet, accounts=accounts, builds=image.builds if isinstance(image, ImageReading) else ())

@@ -58,6 +58,8 @@ def print_fleets(
             console.print(f"fleet {status.fleet}: {gap}", style="yellow", soft_wrap=True)
         if status.progress:
             console.print(f"fleet {status.fleet}: {status.progress}", soft_wrap=True)
+        if status.queued:
+            console.print(f"fleet {status.fleet}: {status.queued}", soft_wrap=True)
         _print_errors(f"fleet {status.fleet}", status.errors, but=but)
 
 

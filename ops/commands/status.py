@@ -63,6 +63,7 @@ _JSON = """--json writes one object; times are ISO 8601 with their offset, unkno
                     instances that are leaving the group
     refresh         the last instance refresh of six weeks: status, percentage, reason, started, ended
     progress        the instance refresh that is running, as a message
+    queued          until when a rollout by Goldsmith has to wait, and for what, or null
     gaps            where the fleet differs from its channel or template, as messages with what to do
     errors          what could not be read, as messages
   builds            one object for each build or AMI that is named

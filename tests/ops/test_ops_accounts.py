@@ -120,7 +120,7 @@ def test_a_fleet_that_runs_a_copy_is_compared_with_the_copy(team: Team) -> None:
     assert (fleet["wanted"], fleet["instances"][0]["build"]) == ({"ami": copy, "build": "1.0.7/1"}, "1.0.7/1")
 
 
-def test_the_command_that_starts_a_refresh_names_the_role(team: Team) -> None:
+def test_a_rollout_is_started_in_the_account_of_the_fleet(team: Team) -> None:
     world = team.world
     old, new = world.build(), world.build()
     team.share(old)
@@ -130,8 +130,9 @@ def test_the_command_that_starts_a_refresh_names_the_role(team: Team) -> None:
     world.create_group()
     world.add_version(new)
     world.update_group("2")
-    (gap,) = world.gaps()
-    assert f"; start one as {ROLE}: aws autoscaling start-instance-refresh" in gap
+    assert len(world.gaps()) == 1
+    assert world.ops("rollout", world.fleet, "--retry", "--yes").status == 0
+    assert world.gaps() == []
 
 
 # --- Accounts that cannot be reached

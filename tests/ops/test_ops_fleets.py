@@ -14,10 +14,7 @@ from tests.support.fleet_world import FIELDS, REGION, FleetWorld
 from tests.support.handoff_world import ImageWorld
 from tests.support.ops_world import Answer, only, refusing, run_ops
 
-START = (
-    "aws autoscaling start-instance-refresh --region eu-west-1 --auto-scaling-group-name acme_{fleet} --preferences "
-    """'{{"MinHealthyPercentage":90,"MaxHealthyPercentage":100,"SkipMatching":true}}'"""
-)
+START = "goldsmith rollout {fleet} --retry starts one"
 
 
 @pytest.fixture
@@ -51,6 +48,7 @@ def test_a_fleet_that_runs_what_its_channel_says_has_no_gap(world: FleetWorld) -
         "instances": [{"template_version": "1", "ami": ami, "build": "1.0.7/1", "count": 4}],
         "refresh": None,
         "progress": None,
+        "queued": None,
         "gaps": [],
         "errors": [],
     }
@@ -82,19 +80,23 @@ def test_a_refresh_that_never_began_is_shown_with_the_command_that_starts_it(wor
     (gap,) = world.gaps()
     assert gap == (
         "4 of 4 instances run 1.0.7/1 (version 1), and the group launches 1.0.7/2 (version 2): no instance refresh was "
-        f"started; start one: {START.format(fleet=world.fleet)}"
+        f"started; {START.format(fleet=world.fleet)}"
     )
     assert world.ops("status", world.fleet).status == 0, "without --check a report is a report"
     world.refresh()
     assert world.gaps() == []
 
 
-def test_the_command_that_starts_a_refresh_has_the_warmup(world: FleetWorld) -> None:
-    world.second_build()
+def test_the_command_starts_it_with_the_declared_preferences(world: FleetWorld) -> None:
+    _, new = world.second_build()
     world.declare(f"{FIELDS}\n    rollout: {{warmup: 2 minutes, skip_matching: false}}")
-    (gap,) = world.gaps()
-    preferences = '{"MinHealthyPercentage":90,"MaxHealthyPercentage":100,"InstanceWarmup":120,"SkipMatching":false}'
-    assert gap.endswith(f"--preferences '{preferences}'")
+    assert world.ops("rollout", world.fleet, "--retry", "--yes").status == 0
+    (refresh,) = world.aws.client("autoscaling", region=REGION).describe_instance_refreshes(
+        AutoScalingGroupName=world.group
+    )["InstanceRefreshes"]
+    preferences = refresh["Preferences"]
+    assert (preferences["InstanceWarmup"], preferences["SkipMatching"]) == (120, False)
+    assert world.gaps() == []
 
 
 def test_a_refresh_of_before_is_not_taken_for_one_of_the_new_version(world: FleetWorld) -> None:
@@ -103,7 +105,7 @@ def test_a_refresh_of_before_is_not_taken_for_one_of_the_new_version(world: Flee
     time.sleep(1.1)  # EC2 has the time of a version to the second
     world.move_on()
     (gap,) = world.gaps()
-    assert ": no instance refresh was started since version 2 was made; start one: aws autoscaling " in gap
+    assert ": no instance refresh was started since version 2 was made; " + START.format(fleet=world.fleet) in gap
 
 
 @pytest.mark.parametrize("ended", ["Failed", "Cancelled", "RollbackSuccessful", "RollbackFailed"])
@@ -111,9 +113,9 @@ def test_a_refresh_that_failed_is_shown_with_its_reason(world: FleetWorld, ended
     old, new = world.second_build()
     world.refresh(status=ended, percentage=50, reason="1 instance did not become\nhealthy.")
     (gap,) = world.gaps()
-    assert gap.startswith(
+    assert gap == (
         "2 of 4 instances run 1.0.7/1 (version 1), and the group launches 1.0.7/2 (version 2): the last instance "
-        f"refresh ended {ended} at 50%: 1 instance did not become healthy; start one: aws autoscaling "
+        f"refresh ended {ended} at 50%: 1 instance did not become healthy; {START.format(fleet=world.fleet)}"
     )
     _, fleet = world.status()
     assert (fleet["refresh"]["status"], fleet["refresh"]["percentage"]) == (ended, 50)

@@ -1,0 +1,69 @@
+"""What the rules of rollouts know about a fleet."""
+
+from typing import Any
+
+from estate.estate import EstateFleet
+from estate.models.fleet import Fleet
+from estate.names import LATEST
+from lambda_src.rollout.configuration import After, AmiRules, FleetRules
+
+_AWS_WORD = {"refresh": "Refresh", "terminate": "Terminate", "ignore": "Ignore", "wait": "Wait"}
+
+
+def rollout_of(declared: EstateFleet) -> FleetRules:
+    """A fleet's rules."""
+    fleet, image, rollout = declared.fleet, declared.image, declared.fleet.rollout
+    return FleetRules(
+        fleet=fleet.name,
+        stack=declared.names.stack,
+        image=fleet.image,
+        channel=fleet.channel or LATEST,
+        channels=image.names.path,
+        region=fleet.region,
+        home=image.image.home,
+        ami=AmiRules(
+            prefix=image.names.ami_prefix,
+            build_pattern=image.names.build_pattern,
+            architecture=image.image.ami_architecture,
+            accept=tuple(image.image.accept),
+        ),
+        is_elsewhere=declared.is_elsewhere,
+        runs_copy=declared.runs_copy,
+        group=declared.names.group,
+        record=declared.names.record,
+        by=rollout.by,
+        preferences=_preferences(fleet),
+        wave=rollout.wave,
+        hold_on_failure=rollout.hold_on_failure,
+        after=_after(declared),
+        windows=fleet.window or (),
+        freezes=tuple(freeze.days for freeze in declared.settings.freeze),
+        warns_only=fleet.guards == "warn",
+        tags=declared.tags,
+    )
+
+
+def _preferences(fleet: Fleet) -> dict[str, Any]:
+    """Of instance refreshes, in AWS's words."""
+    rollout = fleet.rollout
+    delay = rollout.checkpoint_delay
+    preferences = {
+        "MinHealthyPercentage": rollout.min_healthy_percentage,
+        "MaxHealthyPercentage": rollout.max_healthy_percentage,
+        "InstanceWarmup": rollout.warmup.seconds if rollout.warmup is not None else None,
+        "SkipMatching": rollout.skip_matching,
+        "CheckpointPercentages": [*rollout.checkpoints] or None,
+        "CheckpointDelay": delay.seconds if delay is not None else None,
+        "ScaleInProtectedInstances": _AWS_WORD.get(rollout.protected_instances or ""),
+        "StandbyInstances": _AWS_WORD.get(rollout.standby_instances or ""),
+        "AlarmSpecification": {"Alarms": [*rollout.alarms]} if rollout.alarms else None,
+        "BakeTime": rollout.bake.seconds if rollout.bake is not None else None,
+    }
+    return {name: value for name, value in preferences.items() if value is not None}
+
+
+def _after(declared: EstateFleet) -> After | None:
+    after = declared.fleet.after
+    if after is None:
+        return None
+    return After(fleets=declared.before, soak_minutes=after.soak.count("minute"), soak=str(after.soak))

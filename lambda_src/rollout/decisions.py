@@ -1,0 +1,271 @@
+"""What a fleet's rollout needs next: nothing, to be followed, to wait, a person, or an instance refresh.
+
+`decide` is a function of what was read (`Sight`) and of what a person wants (`Wish`): it calls nothing, so the same
+question always has the same answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from .configuration import FleetRules
+from .evidence import Evidence
+from .group import SUCCESSFUL, Group, Refresh, TemplateVersion
+from .record import Attempt, Record
+from .windows import Opening
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """Why a rollout must not start now."""
+
+    text: str
+    """In words, without the fleet's name."""
+    until: datetime | None = None
+    """When it may start by itself; None when a person is needed."""
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
+    """In which people read that time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sight:
+    """A fleet as it was read."""
+
+    group: Group | None
+    newest: TemplateVersion | None
+    """The newest version of its launch template; None when the template does not exist."""
+    current: TemplateVersion | None = None
+    """The version that the group launches."""
+    refreshes: tuple[Refresh, ...] = ()
+    """Newest first."""
+    record: Record = field(default_factory=Record)
+    others: Mapping[str, Record] = field(default_factory=dict)
+    """The records of the other fleets of the estate in the account and region that run the same image."""
+    builds: Mapping[str, str] = field(default_factory=dict)
+    """The known builds by AMI."""
+    created: Mapping[str, datetime] = field(default_factory=dict)
+    """When the known AMIs were made."""
+    wanted: str = ""
+    """What the channel points to in the fleet's region."""
+    faults: tuple[str, ...] = ()
+    """What guards say against the AMI of the newest version; empty if it may be launched."""
+    holds: tuple[Rule, ...] = ()
+    """What holds the image or the channel, and what the channel says against the build."""
+    evidence: Evidence = field(default_factory=Evidence)
+    """What the fleets of `after` have proved."""
+    opening: Opening = field(default_factory=lambda: Opening(True, "", None, ZoneInfo("UTC")))
+    """Whether windows and freezes allow a start now."""
+
+    @property
+    def refresh(self) -> Refresh | None:
+        """The last refresh."""
+        return next(iter(self.refreshes), None)
+
+    def build(self, version: TemplateVersion | None) -> str:
+        """The build of a version, for people: its version, else its AMI."""
+        ami = version.ami if version else ""
+        return self.builds.get(ami) or ami or "an unknown AMI"
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the group launches the newest version, and all instances in service run it."""
+        group, newest = self.group, self.newest
+        return bool(group and newest and group.launches(newest) and not self.outdated)
+
+    @property
+    def outdated(self) -> tuple[str, ...]:
+        """The IDs of the instances in service that do not run the newest version."""
+        if self.group is None or self.newest is None:
+            return ()
+        return tuple(each.id for each in self.group.in_service if not each.runs(self.newest))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What a person wants beyond the rules."""
+
+    retry: bool = False
+    """To try again what did not end well."""
+    now: bool = False
+    """To start although windows or freezes say that it has to wait."""
+    skip_after: bool = False
+    """To start although the fleets of `after` have not proved the build."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """All instances in service run the newest version."""
+
+    version: TemplateVersion
+
+
+@dataclass(frozen=True, kw_only=True)
+class Follow:
+    """An instance refresh runs."""
+
+    refresh: Refresh
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """The last refresh ended otherwise than well, and nothing is started until somebody says so."""
+
+    attempt: Attempt
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wait:
+    """It may start by itself later."""
+
+    reasons: tuple[str, ...]
+    until: datetime
+    """In the time zone in which people read it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refused:
+    """A person is needed. With everything that is wrong."""
+
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """An instance refresh has to be started."""
+
+    version: TemplateVersion
+    skipped: tuple[str, ...] = ()
+    """The rules that the person does not want to wait for."""
+
+
+Decision = Done | Follow | Ended | Wait | Refused | Start
+
+
+def decide(rules: FleetRules, sight: Sight, wish: Wish) -> Decision:
+    """What has to happen next."""
+    group, newest = sight.group, sight.newest
+    if group is None or newest is None or group.is_being_deleted:
+        return Refused(reasons=(_absent(rules, sight),))
+    if sight.refresh and sight.refresh.is_running:
+        return Follow(refresh=sight.refresh)
+    if sight.is_done:
+        return Done(version=newest)
+    last = sight.record.last_try(newest)
+    if last and last.has_failed and not wish.retry:
+        return Ended(attempt=last)
+    if not rules.is_by_goldsmith:
+        return _by_terraform(rules, sight, group, newest, wish)
+    return _by_goldsmith(rules, sight, group, newest, wish)
+
+
+def _absent(rules: FleetRules, sight: Sight) -> str:
+    deploy = f"make deploy STACK={rules.stack}"
+    if sight.group and sight.group.is_being_deleted:
+        return f"group {rules.group} is being deleted"
+    if sight.group is None and sight.newest is None:
+        return f"{rules.stack} is not deployed: run {deploy}"
+    what = "group" if sight.group is None else "launch template"
+    return f"{what} {rules.group} does not exist: run {deploy}"
+
+
+def _by_terraform(rules: FleetRules, sight: Sight, group: Group, newest: TemplateVersion, wish: Wish) -> Decision:
+    """Only an apply gives the group another version. What is left undone of that is started again when wanted."""
+    if not group.launches(newest):
+        text = f"the group launches version {group.version}, and {newest.number} is the newest"
+        return Refused(reasons=(f"{text}: Terraform starts this rollout, so run make deploy STACK={rules.stack}",))
+    if wish.retry:
+        return _allowed(newest, [*_unfit(rules, sight)], [(rule, wish.now) for rule in _closed(sight)])
+    count = len(sight.outdated)
+    text = f"{_instances(count)} of {len(group.in_service)} do not run version {newest.number}, and no refresh runs"
+    return Refused(reasons=(f"{text}: goldsmith rollout {rules.fleet} --retry starts one",))
+
+
+def _by_goldsmith(rules: FleetRules, sight: Sight, group: Group, newest: TemplateVersion, wish: Wish) -> Decision:
+    found = [
+        *_unfit(rules, sight),
+        *sight.holds,
+        *_held_by_others(sight, newest),
+        *_unnumbered(rules, group),
+    ]
+    skippable = [
+        *((rule, wish.skip_after) for rule in _unproved(rules, sight)),
+        *((rule, wish.now) for rule in _closed(sight)),
+    ]
+    return _allowed(newest, found, skippable)
+
+
+def _allowed(
+    newest: TemplateVersion, found: list[Rule], skippable: Sequence[tuple[Rule, bool]]
+) -> Refused | Wait | Start:
+    """A start, unless a rule says otherwise. `skippable` are rules, each with whether the person skips it."""
+    found = [*found, *(rule for rule, is_skipped in skippable if not is_skipped)]
+    refused = [rule.text for rule in found if rule.until is None]
+    if refused:
+        return Refused(reasons=tuple(refused))
+    if ends := [(rule.until, rule.zone) for rule in found if rule.until]:
+        until, zone = max(ends, key=lambda end: end[0])
+        return Wait(reasons=tuple(rule.text for rule in found), until=until.astimezone(zone))
+    return Start(version=newest, skipped=tuple(rule.text for rule, is_skipped in skippable if is_skipped))
+
+
+def _unfit(rules: FleetRules, sight: Sight) -> Iterator[Rule]:
+    """What a refresh would not change, and what guards say."""
+    for text in (*_left(sight), *(() if rules.warns_only else sight.faults)):
+        yield Rule(text=text)
+
+
+def _left(sight: Sight) -> Iterator[str]:
+    """Instances that the last refresh kept on purpose: another one would keep them too."""
+    group, newest, refresh = sight.group, sight.newest, sight.refresh
+    if group is None or newest is None or refresh is None or refresh.status != SUCCESSFUL or not group.launches(newest):
+        return
+    attempt = sight.record.last_try(newest)
+    kept = [each for each in group.in_service if not each.runs(newest)]
+    if attempt and attempt.refresh == refresh.id and kept and all(each.is_protected for each in kept):
+        verb = "is" if len(kept) == 1 else "are"
+        yield (
+            f"{_instances(len(kept))} of {len(group.in_service)} {verb} protected from scale-in, and the last rollout "
+            "kept them: end the protection, or write rollout: {protected_instances: refresh}"
+        )
+
+
+def _held_by_others(sight: Sight, newest: TemplateVersion) -> Iterator[Rule]:
+    """The build did not end well in another fleet, which holds it for the others."""
+    for fleet, record in sight.others.items():
+        last = next((each for each in record.attempts if each.ami == newest.ami and not each.changes_no_ami), None)
+        if last and last.holds and last.has_failed:
+            why = f" ({last.reason})" if last.reason else ""
+            yield Rule(
+                text=f"fleet {fleet} holds {sight.build(newest)}, which was {last.end} there{why}: roll out another "
+                f"build, or run goldsmith rollout {fleet} --retry first"
+            )
+
+
+def _unnumbered(rules: FleetRules, group: Group) -> Iterator[Rule]:
+    """AWS does not roll back to a version without a number."""
+    if not group.version.isdecimal() and group.template:
+        yield Rule(
+            text=f"the group launches version {group.version} of its launch template, and AWS goes back to a number "
+            f"only: aws autoscaling update-auto-scaling-group --auto-scaling-group-name {group.name} "
+            f"--launch-template LaunchTemplateId={group.template},Version=NUMBER"
+        )
+    elif not group.template:
+        yield Rule(text=f"the group has no launch template: run make deploy STACK={rules.stack}")
+
+
+def _unproved(rules: FleetRules, sight: Sight) -> Iterator[Rule]:
+    if rules.after:
+        for lack in sight.evidence.lacks:
+            yield Rule(text=lack.text, until=lack.until)
+
+
+def _closed(sight: Sight) -> Iterator[Rule]:
+    if not sight.opening.is_open:
+        yield Rule(text=sight.opening.reason, until=sight.opening.opens, zone=sight.opening.zone)
+
+
+def _instances(count: int) -> str:
+    return f"{count} instance" if count == 1 else f"{count} instances"

@@ -1,0 +1,239 @@
+"""The look at a fleet before something is decided."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ..handoff.answers import GarbledAnswer, entries, member, pages, text
+from ..handoff.builds import time_in
+from ..handoff.channels import HOLD, hold_parameter
+from ..handoff.holds import Hold
+from .configuration import FleetRules
+from .decisions import Rule, Sight
+from .evidence import Evidence, Runs, evidence
+from .group import NEWEST, Group, Refresh, TemplateVersion, read_group, read_launch_times, read_refreshes, read_version
+from .guards import build_of, faults
+from .record import Record, completed, read_records
+from .windows import opening, parse_window
+
+if TYPE_CHECKING:  # the Lambda runtime has no type stubs
+    from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_ssm import SSMClient
+
+FAILURES = (BotoCoreError, ClientError, GarbledAnswer)
+"""What a call to AWS raises."""
+_Ami = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """The account and region of a fleet."""
+
+    autoscaling: Any
+    ec2: EC2Client
+    ssm: SSMClient
+    account: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImagePlace:
+    """The account of a fleet's image, in the region of the fleet."""
+
+    ec2: EC2Client
+    ssm: SSMClient
+    home_ssm: SSMClient
+    """In the home region of the image."""
+    account: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Amis:
+    """AMIs as the two accounts have them, by the ID in the fleet's account."""
+
+    here: Mapping[str, _Ami]
+    made: Mapping[str, _Ami]
+
+    @property
+    def builds(self) -> dict[str, str]:
+        """Their builds, `1.0.912/3`, where they are known."""
+        return {ami: build for ami, found in self.made.items() if (build := _version_of(build_of(found)))}
+
+    @property
+    def created(self) -> dict[str, datetime]:
+        """When they were made."""
+        return {ami: made for ami, found in self.made.items() if (made := time_in(text(found, "CreationDate")))}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """The group of a fleet, its launch template and its last refreshes."""
+
+    group: Group | None
+    newest: TemplateVersion | None
+    """The newest version of the launch template."""
+    current: TemplateVersion | None
+    """The version that the group launches."""
+    refreshes: tuple[Refresh, ...] = ()
+    """Newest first."""
+
+    @property
+    def versions(self) -> list[TemplateVersion]:
+        """The known versions of the launch template."""
+        return [version for version in (self.newest, self.current) if version]
+
+
+RunsOf = Callable[[str], Runs | str]
+"""What was read about a fleet of `after`, or why it cannot be read."""
+
+
+def look(
+    rules: FleetRules, place: Place, image: ImagePlace, *, runs_of: RunsOf, now: datetime, seen: Seen | None = None
+) -> tuple[Sight, Record]:
+    """A fleet, and its record as it is written. `seen` is what was read already. Raises `FAILURES`."""
+    records = read_records(place.ssm, rules.records)
+    written = records.pop(rules.fleet, Record())
+    seen = seen or read_seen(rules, place)
+    values, holds = _read_folders(rules, image)
+    amis = read_amis(rules, place, image, {version.ami for version in seen.versions if version.ami})
+    builds = amis.builds
+    ami, value = seen.newest.ami if seen.newest else "", values.get(rules.channel, "")
+    sight = Sight(
+        group=seen.group,
+        newest=seen.newest,
+        current=seen.current,
+        refreshes=seen.refreshes,
+        record=completed(written, seen.refreshes, versions=seen.versions, builds=builds, holds=rules.hold_on_failure),
+        others=records,
+        builds=builds,
+        created=amis.created,
+        wanted=value,
+        faults=tuple(_faults(rules, amis, ami, place=place, image=image, now=now)) if seen.newest else (),
+        holds=(*_holds(rules, holds, now), *_behind(rules, amis, ami, value, image)),
+        evidence=_evidence(rules, builds.get(ami, ""), runs_of, now),
+        opening=opening([parse_window(window) for window in rules.windows], rules.freezes, now=now),
+    )
+    return sight, written
+
+
+def read_seen(rules: FleetRules, place: Place) -> Seen:
+    """The group of a fleet, its launch template and its last refreshes. Raises `FAILURES`."""
+    group = read_group(place.autoscaling, rules.group)
+    return Seen(
+        group=group,
+        newest=read_version(place.ec2, number=NEWEST, name=rules.group),
+        current=read_current(place.ec2, group),
+        refreshes=read_refreshes(place.autoscaling, rules.group) if group else (),
+    )
+
+
+def read_current(ec2: EC2Client, group: Group | None) -> TemplateVersion | None:
+    """The version that a group launches."""
+    return read_version(ec2, number=group.version, template=group.template) if group and group.template else None
+
+
+def read_runs(rules: FleetRules, place: Place, image: ImagePlace) -> Runs:
+    """What a fleet of `after` runs and ran. Raises `FAILURES`."""
+    seen = read_seen(rules, place)
+    builds = read_amis(rules, place, image, {version.ami for version in seen.versions if version.ami}).builds
+    written = read_records(place.ssm, rules.records).get(rules.fleet, Record())
+    record = completed(written, seen.refreshes, versions=seen.versions, builds=builds)
+    launched: tuple[datetime, ...] = ()
+    if seen.group and not record.attempts:
+        launched = tuple(read_launch_times(place.ec2, seen.group.in_service).values())
+    return Runs(record=record, group=seen.group, current=seen.current, builds=builds, launched=launched)
+
+
+def read_amis(rules: FleetRules, place: Place, image: ImagePlace, wanted: set[str]) -> Amis:
+    """AMIs by ID in the fleet's account, and those that they are, or are copies of, in the image's."""
+    here = _describe(place.ec2, "image-id", wanted)
+    if not rules.is_elsewhere:
+        return Amis(here=here, made=here)
+    if not rules.runs_copy:
+        return Amis(here=here, made=_describe(image.ec2, "image-id", wanted))
+    names = {ami: text(found, "Name") or "" for ami, found in here.items()}  # a copy has the same name
+    made = {text(found, "Name"): found for found in _describe(image.ec2, "name", {*names.values()} - {""}).values()}
+    return Amis(here=here, made={ami: made[name] for ami, name in names.items() if name in made})
+
+
+def _describe(ec2: EC2Client, filter_name: str, values: set[str]) -> dict[str, _Ami]:
+    if not values:
+        return {}
+    filters: Any = [{"Name": filter_name, "Values": sorted(values)}]
+    asked = pages(ec2, "describe_images", Filters=filters, IncludeDeprecated=True, IncludeDisabled=True)
+    return {member(found, "ImageId", str): found for page in asked for found in entries(page, "Images")}
+
+
+def _read_folders(rules: FleetRules, image: ImagePlace) -> tuple[dict[str, str], dict[str, Hold]]:
+    """The values of the image's channels in the fleet's region, and its holds, by channel."""
+    values = _read_folder(image.ssm, rules.channels)
+    at_home = values if rules.region == rules.home else _read_folder(image.home_ssm, rules.channels)
+    holds = {
+        channel: Hold.from_json(at_home[name])
+        for channel in ("", rules.channel)
+        if (name := hold_parameter(channel)) in at_home
+    }
+    return {name: value for name, value in values.items() if not name.startswith(HOLD)}, holds
+
+
+def _read_folder(ssm: SSMClient, path: str) -> dict[str, str]:
+    return {
+        member(parameter, "Name", str).rpartition("/")[2]: text(parameter, "Value") or ""
+        for page in pages(ssm, "get_parameters_by_path", Path=path)
+        for parameter in entries(page, "Parameters")
+    }
+
+
+def _holds(rules: FleetRules, holds: Mapping[str, Hold], now: datetime) -> Iterator[Rule]:
+    for channel, hold in holds.items():
+        if hold.holds_at(now):
+            held = f"{rules.image}@{channel}" if channel else rules.image
+            by = f" by {hold.by.rpartition('/')[2]}" if hold.by else ""
+            end = time_in(hold.until)
+            ends = f" until {end:%d %b %H:%M} UTC" if end else f"; goldsmith hold {held} --undo"
+            yield Rule(text=f"{held} is held{by}: {hold.why}{ends}", until=end)
+
+
+def _behind(rules: FleetRules, amis: Amis, ami: str, value: str, image: ImagePlace) -> Iterator[Rule]:
+    """The channel went back after the template got its AMI."""
+    template = amis.made.get(ami)
+    if not value or template is None or member(template, "ImageId", str) == value:
+        return
+    pointed = _describe(image.ec2, "image-id", {value}).get(value)
+    there, here = (time_in(text(found, "CreationDate")) if found else None for found in (pointed, template))
+    if pointed and there and here and there < here:
+        older = _version_of(build_of(pointed)) or value
+        yield Rule(
+            text=f"{rules.image}@{rules.channel} points to {older}, which is older than "
+            f"{_version_of(build_of(template)) or ami} in the launch template: run make deploy STACK={rules.stack}"
+        )
+
+
+def _faults(
+    rules: FleetRules, amis: Amis, ami: str, *, place: Place, image: ImagePlace, now: datetime
+) -> Iterator[str]:
+    return faults(
+        ami,
+        rules.ami,
+        made=amis.made.get(ami),
+        here=amis.here.get(ami),
+        owner=image.account,
+        place=f"account {place.account} and {rules.region}",
+        now=now,
+    )
+
+
+def _evidence(rules: FleetRules, build: str, runs_of: RunsOf, now: datetime) -> Evidence:
+    if rules.after is None:
+        return Evidence()
+    fleets = {fleet: runs_of(fleet) for fleet in rules.after.fleets}
+    return evidence(rules.after, fleets, build=build, now=now)
+
+
+def _version_of(build_arn: str) -> str:
+    """`1.0.912/3` of `…:image/acme-web/1.0.912/3`; empty for any other text."""
+    return build_arn.partition(":image/")[2].partition("/")[2]

@@ -1,0 +1,94 @@
+"""One run of a fleet's rollout: look, decide, and start an instance refresh if that is what comes next.
+
+A run can be stopped between any two calls: the next one finds in AWS what this one did. AWS runs one refresh of a group
+at a time, so it never matters how many runs there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from .configuration import FleetRules
+from .decisions import Decision, Follow, Sight, Start, Wish, decide
+from .group import TemplateVersion, read_refreshes
+from .look import ImagePlace, Place, RunsOf, look
+from .record import Attempt, Record, write_record
+from .refreshes import abort, came_between, start
+
+Now = Callable[[], datetime]
+_ROUNDS = 3
+"""How often a run looks again when somebody else is faster."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fleet:
+    """A fleet and the way to it."""
+
+    rules: FleetRules
+    place: Place
+    image: ImagePlace
+    runs_of: RunsOf
+    caller: str = ""
+    """The ARN of who acts, for the record."""
+
+
+def see(fleet: Fleet, *, now: datetime) -> Sight:
+    """Look at a fleet, and write into its record what AWS knows and the record does not. Raises `look.FAILURES`."""
+    sight, written = look(fleet.rules, fleet.place, fleet.image, runs_of=fleet.runs_of, now=now)
+    if sight.record != written and sight.record.attempts:
+        _write(fleet, sight.record)
+    return sight
+
+
+def run(fleet: Fleet, wish: Wish, *, why: str = "", now: Now = lambda: datetime.now(UTC)) -> tuple[Sight, Decision]:
+    """Look, decide, and start a refresh when that is the decision; what was seen, and what comes next. `why` is for the
+    record.
+
+    After a start that is `Follow`. It is `Start` only when others were faster in every round. Raises `look.FAILURES`.
+    """
+    for _ in range(_ROUNDS):
+        sight = see(fleet, now=now())
+        decision = decide(fleet.rules, sight, wish)
+        if not isinstance(decision, Start) or sight.group is None:
+            break
+        if refresh := start(fleet.place.autoscaling, fleet.rules, sight.group, decision.version):
+            sight, decision = _after_start(fleet, sight, decision, refresh, wish, why, now())
+            break
+    return sight, decision
+
+
+def _after_start(
+    fleet: Fleet, sight: Sight, decision: Start, refresh: str, wish: Wish, why: str, now: datetime
+) -> tuple[Sight, Decision]:
+    """Write the refresh into the record. If somebody else has tried the same without success meanwhile, end it."""
+    attempt = attempt_of(fleet, sight, decision.version, refresh, why, now)
+    record = sight.record.started(attempt)
+    _write(fleet, record)
+    refreshes = read_refreshes(fleet.place.autoscaling, fleet.rules.group)
+    mine = next((each for each in refreshes if each.id == refresh), None)
+    if mine and not wish.retry and came_between(sight.refreshes, refreshes, mine=refresh, version=decision.version):
+        abort(fleet.place.autoscaling, fleet.rules.group, mine)
+    after = replace(sight, refreshes=refreshes, record=record)
+    return after, Follow(refresh=mine) if mine else decision
+
+
+def attempt_of(fleet: Fleet, sight: Sight, version: TemplateVersion, refresh: str, why: str, now: datetime) -> Attempt:
+    """What the record says about a refresh that has just been started."""
+    return Attempt(
+        refresh=refresh,
+        template=version.template,
+        version=str(version.number),
+        ami=version.ami,
+        build=sight.builds.get(version.ami, ""),
+        previous_ami=sight.current.ami if sight.current else "",
+        by=fleet.caller,
+        why=why,
+        started=f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        holds=fleet.rules.hold_on_failure,
+    )
+
+
+def _write(fleet: Fleet, record: Record) -> None:
+    write_record(fleet.place.ssm, fleet.rules.record, record, tags=fleet.rules.tags)

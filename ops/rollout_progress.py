@@ -1,0 +1,130 @@
+"""How far an instance refresh is: what AWS says, and what its instances run."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from lambda_src.rollout.group import Group, Refresh, TemplateVersion, read_group, read_refreshes
+from lambda_src.rollout.run import Fleet
+
+_LAUNCH_SECONDS = 60
+"""About how long EC2 takes to start an instance, before it is warmed up."""
+_CHECKPOINT_SECONDS = 3600
+"""AWS's default of CheckpointDelay."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """One look at a refresh."""
+
+    refresh: Refresh
+    new: Mapping[str, int]
+    """How many instances run the version of the refresh, by AWS's LifecycleState."""
+    old: Mapping[str, int]
+    """How many instances run something else."""
+    seconds_left: int | None
+    """About how long it will take; None when that cannot be said."""
+
+    @property
+    def phase(self) -> str:
+        """What it does: `45%`, `at checkpoint 20%`, `bakes`, `goes back`."""
+        refresh = self.refresh
+        percent = f"{refresh.percentage}%" if refresh.percentage is not None else ""
+        match refresh.status:
+            case "Pending":
+                return "starts"
+            case "Baking":
+                return f"all replaced, bakes {_minutes(refresh.preferences.get('BakeTime'))}"
+            case "RollbackInProgress":
+                return f"goes back {percent}".rstrip()
+            case "Cancelling":
+                return "stops"
+            case "InProgress" if self.is_at_checkpoint:
+                delay = refresh.preferences.get("CheckpointDelay", _CHECKPOINT_SECONDS)
+                return f"at checkpoint {percent}, pauses {_minutes(delay)}"
+            case "InProgress":
+                return percent or "runs"
+        return f"{refresh.status} {percent}".rstrip()
+
+    @property
+    def is_at_checkpoint(self) -> bool:
+        """Whether it pauses at a checkpoint."""
+        checkpoints = self.refresh.preferences.get("CheckpointPercentages") or []
+        done = self.refresh.percentage
+        return bool(done and done < 100 and done in checkpoints)
+
+
+def read_progress(fleet: Fleet, refresh: str, version: TemplateVersion | None) -> Progress | None:
+    """Look at a refresh and the group's instances; None when AWS does not know the refresh. Raises `look.FAILURES`."""
+    found = next(iter(read_refreshes(fleet.place.autoscaling, fleet.rules.group, ids=[refresh])), None)
+    if found is None:
+        return None
+    group = read_group(fleet.place.autoscaling, fleet.rules.group)
+    instances = group.instances if group else ()
+    new = Counter(each.state for each in instances if version and each.runs(version))
+    old = Counter(each.state for each in instances if not (version and each.runs(version)))
+    return Progress(refresh=found, new=new, old=old, seconds_left=seconds_left(found, group))
+
+
+def seconds_left(refresh: Refresh, group: Group | None) -> int | None:
+    """About how long a refresh still takes, by warm-up, percentages, checkpoints and bake time."""
+    left = refresh.instances_left
+    if refresh.status not in ("Pending", "InProgress") or left is None or group is None:
+        return None
+    return _seconds(refresh.preferences, group, left=left, done=refresh.percentage or 0)
+
+
+def seconds_needed(preferences: Mapping[str, Any], group: Group) -> int | None:
+    """About how long a rollout of the whole group takes."""
+    return _seconds(preferences, group, left=len(group.in_service), done=0)
+
+
+def _seconds(preferences: Mapping[str, Any], group: Group, *, left: int, done: int) -> int | None:
+    warmup = preferences.get("InstanceWarmup", group.warmup_seconds)
+    if warmup is None:
+        return None
+    count = max(1, len(group.in_service))
+    spread = preferences.get("MaxHealthyPercentage", 100) - preferences.get("MinHealthyPercentage", 90)
+    at_once = max(1, math.floor(count * spread / 100))
+    checkpoints = [each for each in preferences.get("CheckpointPercentages") or () if done < each < 100]
+    pauses = len(checkpoints) * preferences.get("CheckpointDelay", _CHECKPOINT_SECONDS)
+    batches = math.ceil(left / at_once)
+    return int(batches * (warmup + _LAUNCH_SECONDS) + pauses + preferences.get("BakeTime", 0))
+
+
+def counts(instances: Mapping[str, int]) -> str:
+    """`10 (2 Pending)`: how many there are, and how many of them are not in service."""
+    total = sum(instances.values())
+    others = ", ".join(_others(instances))
+    return f"{total} ({others})" if others else str(total)
+
+
+def _others(instances: Mapping[str, int]) -> Iterator[str]:
+    for state, count in sorted(instances.items()):
+        if state != "InService":
+            yield f"{count} {state}"
+
+
+def about(seconds: int | None) -> str:
+    """`about 12 minutes`; `unknown`."""
+    return "unknown" if seconds is None else f"about {_minutes(seconds)}"
+
+
+def expected_end(progress: Progress, now: datetime) -> datetime | None:
+    """About when it ends."""
+    return None if progress.seconds_left is None else now + timedelta(seconds=progress.seconds_left)
+
+
+def _minutes(seconds: int | None) -> str:
+    minutes = math.ceil((seconds or 0) / 60)
+    hours, rest = divmod(minutes, 60)
+    if hours and not rest:
+        return f"{hours} hour" + ("s" if hours != 1 else "")
+    if hours:
+        return f"{hours} h {rest} min"
+    return f"{minutes} minute" + ("s" if minutes != 1 else "")

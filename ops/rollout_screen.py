@@ -1,0 +1,217 @@
+"""What `goldsmith rollout` shows: what it will do, how far it is, and how it ended."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console, RenderableType
+from rich.live import Live
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from lambda_src.rollout.decisions import Decision, Done, Ended, Follow, Refused, Sight, Start, Wait
+from lambda_src.rollout.run import Fleet
+from ops.rollout_progress import Progress, about, counts, expected_end, seconds_needed
+from ops.rollout_result import Result, build_of, now_holds, remedies
+from ops.screen import moment, moment_in_zone, open_console, who
+
+_STYLES = {"done": "green", "queued": "yellow"}
+
+
+def print_plan(
+    fleets: Mapping[str, Fleet],
+    sights: Mapping[str, Sight],
+    decisions: Mapping[str, Decision],
+    *,
+    aborts: bool,
+    console: Console,
+) -> None:
+    """One line for each fleet: what it runs, what it will run, and what happens."""
+    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0), pad_edge=False)
+    for title in ("FLEET", "ACCOUNT", "REGION", "INSTANCES", "RUNS", "WILL RUN", "WHAT HAPPENS"):
+        table.add_column(title, overflow="fold")
+    waves = {fleets[name].rules.wave for name in sights}
+    for name, sight in sights.items():
+        fleet = fleets[name]
+        what = _what(fleet, sight, decisions[name], aborts=aborts)
+        if len(waves) > 1 and not aborts:
+            what = f"wave {fleet.rules.wave}: {what}"
+        table.add_row(
+            name,
+            fleet.place.account,
+            fleet.rules.region,
+            str(len(sight.group.in_service)) if sight.group else "-",
+            build_of(sight, sight.current.ami) if sight.current else "-",
+            build_of(sight, sight.newest.ami) if sight.newest else "-",
+            what,
+        )
+    if sights:
+        console.print(table)
+
+
+def _what(fleet: Fleet, sight: Sight, decision: Decision, *, aborts: bool) -> str:
+    match decision:
+        case Follow(refresh=refresh) if aborts:
+            return "goes back" if refresh.has_configuration else "stops, because Terraform's refreshes cannot go back"
+        case Follow(refresh=refresh):
+            return f"a rollout runs: {refresh.status}"
+        case Done():
+            return "nothing: all instances run it"
+        case Wait(reasons=reasons, until=until):
+            return f"queued for {moment_in_zone(until)}: {'; '.join(reasons)}"
+        case Refused(reasons=reasons):
+            return f"refused: {'; '.join(reasons)}"
+        case Ended(attempt=attempt):
+            return f"{attempt.end} on {attempt.ended[:10]}"
+        case Start(skipped=skipped) if sight.group:
+            needed = about(seconds_needed(fleet.rules.preferences, sight.group))
+            return f"rollout, {needed}" + "".join(f"; SKIPPED: {rule}" for rule in skipped)
+    return ""
+
+
+class Board:
+    """Shows the rollouts that run: a live table on a terminal, a line for each change in a pipe. A context manager, and
+    safe to use in several threads."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._lock = threading.Lock()
+        self._rows: dict[str, tuple[Progress | None, str]] = {}
+        self._live: Live | None = None
+
+    def __enter__(self) -> Self:
+        self._rows.clear()
+        if self._console.is_interactive:
+            self._live = Live(console=self._console, get_renderable=self._table, refresh_per_second=4)
+            self._live.start(refresh=True)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._live.stop()
+            self._live = None
+
+    def show(self, fleet: str, progress: Progress) -> None:
+        """How far the rollout of a fleet is."""
+        with self._lock:
+            before, _ = self._rows.get(fleet, (None, ""))
+            self._rows[fleet] = (progress, "")
+            if not self._live and (before is None or _line(before) != _line(progress)):
+                self._console.print(f"{fleet}: {_line(progress)}", soft_wrap=True)
+
+    def note(self, fleet: str, text: str) -> None:
+        """Something else that a person should see."""
+        with self._lock:
+            progress, before = self._rows.get(fleet, (None, ""))
+            self._rows[fleet] = (progress, text)
+            if not self._live and before != text:
+                self._console.print(f"{fleet}: {text}", soft_wrap=True)
+
+    def _table(self) -> RenderableType:
+        table = Table.grid(padding=(0, 2))
+        with self._lock:
+            rows = dict(self._rows)
+        for fleet, (progress, note) in rows.items():
+            if progress is None:
+                table.add_row(Text(fleet, "bold"), note)
+                continue
+            end = expected_end(progress, datetime.now(UTC))
+            left = f"until about {moment(end)} UTC" if end else ""
+            style = {"Successful": "bold green"}.get(progress.refresh.status, "cyan")
+            table.add_row(
+                Text(fleet, "bold"),
+                Text(note or progress.phase, style),
+                Text(f"new {counts(progress.new)}"),
+                Text(f"old {counts(progress.old)}"),
+                Text(left, "dim"),
+            )
+        # narrower than the terminal: after a full line, the ^C that it prints would begin a new line
+        return Padding(table, (0, 0, 0, 2), expand=False)
+
+
+def _line(progress: Progress) -> str:
+    return f"{progress.phase}; new {counts(progress.new)}, old {counts(progress.old)}"
+
+
+def print_results(
+    results: Sequence[Result], fleets: Mapping[str, Fleet], *, again: Callable[[str], str], console: Console
+) -> None:
+    """How each fleet ended, and for those that did not end well, what is the case now and what to do."""
+    for result in results:
+        console.print(Text(_ending(result), _STYLES.get(result.state, "red")), soft_wrap=True)
+        fleet = fleets.get(result.fleet)
+        if fleet is None or result.is_well or result.attempt is None:
+            continue
+        if result.activity:
+            console.print(f"  failed: {result.activity}", soft_wrap=True)
+        for line in now_holds(result, fleet):
+            console.print(f"  now: {line}", soft_wrap=True)
+        for purpose, command in remedies(result, fleet, again=again):
+            console.print(f"  {purpose}: {command}", soft_wrap=True)
+
+
+def _ending(result: Result) -> str:
+    why = "; ".join(result.reasons)
+    sight = result.sight
+    match result.state:
+        case "done" if sight and sight.newest:
+            notes = f"; {why}" if why else ""
+            ran = sight.current or sight.newest
+            count = len(sight.group.in_service) if sight.group else 0
+            return f"{result.fleet}: all {count} instances run {build_of(sight, ran.ami)}{notes}"
+        case "queued":
+            return f"{result.fleet}: queued{f' for {moment_in_zone(result.until)}' if result.until else ''}: {why}"
+        case "refused" | "unknown":
+            return f"{result.fleet}: {why}"
+    attempt = result.attempt
+    reason = f": {attempt.reason}" if attempt and attempt.reason else f": {why}" if why else ""
+    return f"{result.fleet}: the rollout {_ENDED.get(result.state, result.state)}{reason}"
+
+
+_ENDED = {
+    "rolled back": "was rolled back by AWS",
+    "cancelled": "was cancelled",
+    "failed": "failed",
+    "rollback failed": "failed, and going back failed too",
+}
+
+
+def print_json(results: Sequence[Result], fleets: Mapping[str, Fleet]) -> None:
+    """One object; `ops.commands.rollout` describes its members."""
+    members = {"fleets": [_members(result, fleets.get(result.fleet)) for result in results]}
+    open_console().print(json.dumps(members, indent=2), soft_wrap=True)
+
+
+def _members(result: Result, fleet: Fleet | None) -> dict[str, Any]:
+    sight, attempt = result.sight, result.attempt
+    newest = sight.newest if sight else None
+    runs: dict[str, int] = {}
+    for instance in sight.group.in_service if sight and sight.group else ():
+        runs[instance.version or "none"] = runs.get(instance.version or "none", 0) + 1
+    return {
+        "fleet": result.fleet,
+        "account": fleet.place.account if fleet else None,
+        "region": fleet.rules.region if fleet else None,
+        "wave": fleet.rules.wave if fleet else None,
+        "state": result.state,
+        "reasons": list(result.reasons),
+        "until": result.until.isoformat() if result.until else None,
+        "build": (sight.builds.get(newest.ami) if sight and newest else None),
+        "ami": newest.ami if newest else None,
+        "version": newest.number if newest else None,
+        "instances": runs,
+        "refresh": attempt.refresh if attempt else None,
+        "by": who(attempt.by) if attempt and attempt.by else None,
+        "started": attempt.started or None if attempt else None,
+        "ended": attempt.ended or None if attempt else None,
+        "reason": attempt.reason or None if attempt else None,
+        "activity": result.activity or None,
+    }
