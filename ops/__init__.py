@@ -18,6 +18,9 @@
     confirmed_move shows a move, asks, makes it, and shows what became of it
     moving         moves channels by the hand-off's own code
     sight          what a look at an image has found
+    rollout        brings fleets to the newest version of their launch template, and follows that (rollout_fleets
+                   reaches them, rollout_progress says how far one is, rollout_result how it ended, and rollout_screen
+                   prints it)
     ends           how builds end, and why one failed
     commit         the commit of the configuration, which builds are tagged with
     progress       shows a build that runs

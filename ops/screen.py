@@ -53,8 +53,8 @@ def moment(time: datetime) -> str:
 
 
 def moment_in_zone(time: datetime) -> str:
-    """`Mon 30 Nov 10:00 JST`, in the time zone of the time."""
-    return f"{time:%a %d %b %H:%M} {time.tzname() or 'UTC'}"
+    """`Mon 30 Nov 10:00 Asia/Tokyo`, in the time zone of the time."""
+    return f"{time:%a} {time.day} {time:%b %H:%M} {time.tzinfo or 'UTC'}"
 
 
 def build_label(version: str, created: datetime | None) -> str:

@@ -88,7 +88,7 @@ def test_a_refresh_that_never_began_is_shown_with_the_command_that_starts_it(wor
 
 
 def test_the_command_starts_it_with_the_declared_preferences(world: FleetWorld) -> None:
-    _, new = world.second_build()
+    world.second_build()
     world.declare(f"{FIELDS}\n    rollout: {{warmup: 2 minutes, skip_matching: false}}")
     assert world.ops("rollout", world.fleet, "--retry", "--yes").status == 0
     (refresh,) = world.aws.client("autoscaling", region=REGION).describe_instance_refreshes(
