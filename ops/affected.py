@@ -113,9 +113,9 @@ def _channels(declared: EstateImage[Image], builds: Sequence[Build], sight: Sigh
     found: dict[tuple[str, str], list[str]] = {}
     for channel in (LATEST, *rules):
         for region in sight.run.working_regions:
-            build = sight.build_in(region, channel)
-            if build and build.arn in arns:
-                found.setdefault((channel, version_of(build.arn)), []).append(region.name)
+            for build in sight.builds_in(region, channel):
+                if build.arn in arns:
+                    found.setdefault((channel, version_of(build.arn)), []).append(region.name)
     for (channel, version), regions in found.items():
         yield AffectedChannel(
             image=declared.image.name,

@@ -105,7 +105,7 @@ class Part:
         return self.build.label if self.build else self.name
 
 
-def build_with_children(image: EstateImage[Image], wish: Wish, options: Options) -> int:
+def build_with_children(image: EstateImage[Image], wish: Wish, options: Options, *, accounts: Accounts) -> int:
     """Show, ask, and build an image with its children; the exit status.
 
     Raises `UsageError` for an image without children, `Refused` with everything that is known to stop this, and
@@ -116,7 +116,7 @@ def build_with_children(image: EstateImage[Image], wish: Wish, options: Options)
         remedy = f"goldsmith build {base.name}"
         raise UsageError(f"argument --children: no image of the configuration is built on {base.name}; {remedy}")
     console = open_console(to_stderr=options.as_json, is_live=False)
-    aws = Accounts().of_image(image)
+    aws = accounts.of_image(image)
     if lines := list(_refusals(base, wish, aws=aws)):
         raise Refused(lines)
     if wish.attached:

@@ -87,6 +87,12 @@ class Revoking:
         return self.changes[0]
 
     @property
+    def may_miss_channels(self) -> bool:
+        """Whether channels could not be read that may point to one of the builds."""
+        failed = any(region.failed for sight in self.sights for region in sight.run.regions)
+        return failed or len(self.sights) < len(self.images)
+
+    @property
     def images(self) -> list[EstateImage[Image]]:
         """The images whose builds are meant."""
         return list({change.image.image.name: change.image for change in self.changes}.values())
@@ -190,7 +196,7 @@ def carry_out(revoking: Revoking, accounts: Accounts) -> Iterator[Change]:
             _write(change, accounts)
         except OpsError as error:
             if number == 0:
-                raise
+                raise OpsError(f"{change.label}: {error}") from error
             yield replace(change, state="failed", reason=str(error))
         else:
             yield replace(change, state="written")
@@ -208,7 +214,7 @@ def _write(change: Change, accounts: Accounts) -> None:
         until, wait = time.monotonic() + _READ_BACK_SECONDS, 0.1
         while client.get_image(imageBuildVersionArn=arn)["image"].get("tags", {}).get(REVOKED_TAG) != change.after:
             if time.monotonic() + wait > until:
-                raise OpsError(f"{change.label}: the tag {REVOKED_TAG} was written, and Image Builder does not show it")
+                raise OpsError(f"the tag {REVOKED_TAG} was written, and shows another value; run the command again")
             time.sleep(wait)
             wait *= 2
 

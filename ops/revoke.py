@@ -32,13 +32,12 @@ _AT_ONCE = 8
 """Requests at the same time; a client's pool has ten connections."""
 
 
-def run_revoke(wish: Wish, *, as_json: bool, asks: bool, command: Callable[[str], str]) -> int:
+def run_revoke(wish: Wish, *, accounts: Accounts, as_json: bool, asks: bool, command: Callable[[str], str]) -> int:
     """Show, ask and write; the exit status. `command` completes `revoke web@6718 …` to a whole command line.
 
     Raises `OpsError`.
     """
     console = open_console(to_stderr=as_json)
-    accounts = Accounts()
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         with console.status("Reading builds, channels, fleets and the ancestors of AMIs"):
             revoking = prepare(wish, accounts=accounts, pool=pool)
@@ -68,7 +67,8 @@ def run_revoke(wish: Wish, *, as_json: bool, asks: bool, command: Callable[[str]
     failures += [each.text for each in moved if each.reason]
     if failures:
         raise OpsError("\n".join(failures))
-    return 1 if wish.children and revoking.errors else 0
+    may_miss_some = (wish.children and revoking.errors) or (wish.rolls_back and revoking.may_miss_channels)
+    return 1 if may_miss_some else 0
 
 
 def _reason(wish: Wish, label: str) -> str:

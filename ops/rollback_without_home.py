@@ -71,9 +71,7 @@ def _regions(mover: Mover, wish: Rollback, run: Run) -> list[Region]:
 
 def _plan(mover: Mover, wish: Rollback, run: Run, regions: Sequence[Region], *, why_down: str) -> Plan:
     skipped: list[str] = []
-    versions = regions[0].channels[wish.channel].versions
-    places = [Place(version.build, version.value, version.move) for version in versions]
-    for place in _candidates(wish, places):
+    for place in _candidates(wish, regions):
         wanted, fault = _outputs(mover, wish, place, regions)
         if not fault:
             home = mover.pipeline.image.home
@@ -90,12 +88,28 @@ def _plan(mover: Mover, wish: Rollback, run: Run, regions: Sequence[Region], *, 
     raise Refused([f"{wish.target}: {rule}, got {'; '.join(skipped) or 'no other one'}"])
 
 
-def _candidates(wish: Rollback, places: Sequence[Place]) -> Iterator[Place]:
+def _candidates(wish: Rollback, regions: Sequence[Region]) -> Iterator[Place]:
+    versions = regions[0].channels[wish.channel].versions
+    places = [Place(version.build, version.value, version.move) for version in versions]
     if wish.to is None:
+        if stopped := _stopped(wish, regions):
+            yield stopped
         yield from way_back(places)
         return
     found = {place.arn: place for place in places if place.arn and wish.to.matches(version_of(place.arn))}
     yield from found.values()
+
+
+def _stopped(wish: Rollback, regions: Sequence[Region]) -> Place | None:
+    """Where a rollback like this one went that was stopped before all regions were there: some are where the others
+    were before it."""
+    channels = [region.channels[wish.channel] for region in regions]
+    for channel in channels:
+        *_, before, present = [None, *channel.versions]
+        is_ours = present is not None and present.record.get("how") == ROLLED_BACK and not present.move
+        if is_ours and before and any(before.build == other.present.build for other in channels):
+            return Place(present.build, present.value, present.move)
+    return None
 
 
 def _outputs(mover: Mover, wish: Rollback, place: Place, regions: Sequence[Region]) -> tuple[dict[str, Usable], str]:

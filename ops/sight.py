@@ -62,6 +62,13 @@ class Sight:
             named = region.target.outputs.named([present.value])  # a container image, whose value has its digest
         return next((build for build in self.known.builds if build.outputs.get(region.name) in named), None)
 
+    def builds_in(self, region: Region, channel: str) -> list[Build]:
+        """The build that a channel points to in a region, and the one that its parameter has until a move is completed
+        there, which fleets read."""
+        found, build = region.channels.get(channel), self.build_in(region, channel)
+        written = self.known.of_version(found.present, region=region.name) if found else None
+        return [each for each in (build, written if written != build else None) if each]
+
     def usability(self, build: Build, regions: Collection[str], *, noun: str) -> Usability:
         """Where a build can be used, of these regions: each is asked. `noun` is what builds of the image make."""
         usable: dict[str, Usable] = {}

@@ -123,6 +123,7 @@ def run(arguments: argparse.Namespace) -> int:
         command=same_configuration(arguments),
     )
     if arguments.children:
+        from ops.accounts import Accounts
         from ops.children import Wish, build_with_children
 
         wish = Wish(
@@ -131,7 +132,7 @@ def run(arguments: argparse.Namespace) -> int:
             why=arguments.why or "",
             asks=not arguments.yes,
         )
-        return build_with_children(image, wish, options)
+        return build_with_children(image, wish, options, accounts=Accounts())
     if arguments.attach is not None:
         build = None if arguments.attach is _NEWEST else _reference(arguments)
         return attach(image, build=build, options=options)

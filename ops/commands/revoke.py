@@ -40,8 +40,8 @@ The tag has the time, and of the reason what every AWS service takes: letters, d
 characters. --at is a duration from now, or a time with its offset; until then plans only warn.
 
 --children finds builds of other images by the ancestors that EC2 knows of their AMIs. What cannot be read is named, and
-the exit status is 1 then. --undo deletes the tag. Of the channels that have left the build, only `latest` comes back by
-itself.
+the exit status is 1 then; with --rollback also when channels cannot be read. --undo deletes the tag. Of the channels
+that have left the build, only `latest` comes back by itself.
 """
 _JSON = """--json writes one object at the end, needs --yes, and everything else is written to standard error:
   builds           one object for each build that is meant, the named one first: image, build ("1.0.912/3"), arn, before
@@ -86,6 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not isinstance(reference, BuildReference):
         raise UsageError(f"{arguments.build!r} must name a build; write {arguments.build.partition('@')[0]}@6718/3")
     at = _check_options(arguments)
+    from ops.accounts import Accounts
     from ops.revocation import Wish
     from ops.revoke import run_revoke
 
@@ -100,7 +101,8 @@ def run(arguments: argparse.Namespace) -> int:
         rolls_back=arguments.rollback,
     )
     command = same_configuration(arguments)
-    return run_revoke(wish, as_json=arguments.json, asks=not arguments.yes, command=command)
+    asks = not arguments.yes
+    return run_revoke(wish, accounts=Accounts(), as_json=arguments.json, asks=asks, command=command)
 
 
 def _check_options(arguments: argparse.Namespace) -> datetime | None:

@@ -14,7 +14,7 @@ from stacks.function import SOURCES, archive
 from tests.support.fleet_world import FleetWorld
 from tests.support.handoff_world import ABROAD, HOME, REGIONS, ImageWorld
 from tests.support.ops_world import Answer, OpsWorld, Shell
-from tests.support.wire import BROKEN, DENIED, RESET, THROTTLED, TRUNCATED, Asked, Fault, wire_to
+from tests.support.wire import BROKEN, DENIED, RESET, THROTTLED, TRUNCATED, Asked, wire_to
 
 REVOKED = "goldsmith:revoked"
 WHY = ("--why", "openssl's hole, CVE-2026-1; see (wiki)")
@@ -353,40 +353,13 @@ def test_what_cannot_be_read_of_children_is_said(
     assert (answer.status, tag(base.web, base.arn("1.0.7/2")) is not None) == (1, True)
 
 
-# --- Faults on the wire
-
-TAGS, SHOWN, FUNCTION = "imagebuilder POST /tags", "imagebuilder GET /GetImage", "lambda POST /2015-03-31/functions"
-
-
-@pytest.mark.parametrize(
-    ("operation", "faults"),
-    [
-        (TAGS, [DENIED, RESET]),
-        (SHOWN, [TRUNCATED]),
-        (FUNCTION, [RESET]),
-    ],
-    ids=["tag", "tag as it is read back", "function"],
-)
-def test_what_fails_is_one_line_and_the_second_run_finishes(
-    two: OpsWorld, operation: str, faults: list[Fault], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for fault in faults:
-        with wire_to(two.web.aws.endpoint) as wire:
-            monkeypatch.setenv("AWS_ENDPOINT_URL", wire.endpoint)
-            wire.faults[operation] = fault
-            answer = revoke(two, "7/1", *WHY)
-            wire.faults.clear()
-            assert (answer.status, len(answer.err.splitlines())) == (1, 1), answer
-            assert ("AWS" in answer.err, "Traceback" in answer.err) == (True, False)
-            assert revoke(two, "7/1", *WHY).status == 0
-        assert (tag(two.web, two.arn("1.0.7/1")) or "").endswith(IN_THE_TAG)
-        two.web.other_imagebuilder.untag_resource(resourceArn=two.arn("1.0.7/1"), tagKeys=[REVOKED])
+# --- What cannot be read or started; `test_faults_of_moves` has more
 
 
 def test_function_that_may_not_be_started_runs_by_itself(two: OpsWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     with wire_to(two.web.aws.endpoint) as wire:
         monkeypatch.setenv("AWS_ENDPOINT_URL", wire.endpoint)
-        wire.faults[FUNCTION] = DENIED
+        wire.faults["lambda POST /2015-03-31/functions"] = DENIED
         answer = revoke(two, "7/1", *WHY)
     assert answer.status == 0
     assert answer.out.splitlines()[-1] == (
