@@ -5,10 +5,9 @@ Warnings only: the exit status of `-detailed-exitcode` stays 0 when nothing is p
 
 from datetime import datetime
 
-from cdktf import TerraformStack
+from cdktf import TerraformLocal, TerraformStack
 
 from estate.estate import EstateFleet
-from lambda_src.rollout.windows import Freeze
 from stacks.terraform import add_check, literal
 
 _LAUNCHED = "aws_autoscaling_group.fleet.launch_template[0].version"
@@ -26,16 +25,23 @@ def add_rollout_checks(stack: TerraformStack, declared: EstateFleet) -> None:
         )
         add_check(stack, "rollout", (f"try({_LAUNCHED} == {_NEWEST}, true)", message))
     elif freezes:
-        add_check(stack, "freeze", *(_outside(freeze, fleet=fleet.name) for freeze in freezes))
+        days = [{"begins": _written(freeze.begins), "ends": _written(freeze.ends)} for freeze in freezes]
+        # a check has to refer to something, and what it refers to is known in every plan
+        TerraformLocal(stack, "freezes", days)
+        add_check(
+            stack,
+            "freeze",
+            *(_outside(index, freeze.reason, fleet=fleet.name) for index, freeze in enumerate(freezes)),
+        )
 
 
-def _outside(freeze: Freeze, *, fleet: str) -> tuple[str, str]:
+def _outside(index: int, reason: str, *, fleet: str) -> tuple[str, str]:
     """The condition that a freeze does not hold when the plan is made, and the message when it does."""
-    begin, end = _written(freeze.begins), _written(freeze.ends)
-    condition = f"timecmp(plantimestamp(), {begin}) < 0 || timecmp(plantimestamp(), {end}) >= 0"
-    return condition, f"Fleet {fleet}: {literal(freeze.reason)}; apply this stack afterwards"
+    begins, ends = f"local.freezes[{index}].begins", f"local.freezes[{index}].ends"
+    condition = f"timecmp(plantimestamp(), {begins}) < 0 || timecmp(plantimestamp(), {ends}) >= 0"
+    return condition, f"Fleet {fleet}: {literal(reason)}; apply this stack afterwards"
 
 
 def _written(time: datetime) -> str:
-    """A time in UTC as an expression."""
-    return f'"{time:%Y-%m-%dT%H:%M:%SZ}"'
+    """A time in UTC as Terraform compares it."""
+    return f"{time:%Y-%m-%dT%H:%M:%SZ}"

@@ -79,13 +79,16 @@ def test_terraform_starts_no_rollout_that_goldsmith_does_and_leaves_the_version_
 
 def test_only_plans_of_rollouts_by_terraform_warn_in_a_freeze(stacks: dict[str, dict[str, Any]]) -> None:
     assert "freeze" not in stacks["fleet-web-prod"]["check"]
-    year_end, golden_week = stacks["fleet-web-dev"]["check"]["freeze"]["assert"]
-    assert (
-        year_end["error_message"] == "Fleet web-dev: freeze until Tue 5 Jan: year $${end}; apply this stack afterwards"
+    stack = stacks["fleet-web-dev"]
+    assert [each["error_message"] for each in stack["check"]["freeze"]["assert"]] == [
+        "Fleet web-dev: freeze until Tue 5 Jan: year $${end}; apply this stack afterwards",
+        "Fleet web-dev: freeze until Wed 5 May: golden week; apply this stack afterwards",
+    ]
+    assert stack["locals"]["freezes"] == [
+        {"begins": "2026-12-27T15:00:00Z", "ends": "2027-01-05T15:00:00Z"},
+        {"begins": "2027-04-29T00:00:00Z", "ends": "2027-05-06T00:00:00Z"},
+    ]
+    now, freeze = "plantimestamp()", "local.freezes[1]"
+    assert stack["check"]["freeze"]["assert"][1]["condition"] == (
+        f"${{timecmp({now}, {freeze}.begins) < 0 || timecmp({now}, {freeze}.ends) >= 0}}"
     )
-    now = "plantimestamp()"
-    for condition, begin, end in (
-        (year_end["condition"], "2026-12-27T15:00:00Z", "2027-01-05T15:00:00Z"),
-        (golden_week["condition"], "2027-04-29T00:00:00Z", "2027-05-06T00:00:00Z"),
-    ):
-        assert condition == f'${{timecmp({now}, "{begin}") < 0 || timecmp({now}, "{end}") >= 0}}'
