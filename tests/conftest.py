@@ -12,8 +12,19 @@ import pytest
 import bindings
 from local_aws.server import LocalAws
 from scripts import terraform
-from tests.support.provider import running_provider
+from tests.support.provider import running_providers
 from tests.support.scratch_system import Base, NewSystem, System
+
+LONGEST = (
+    "test_story",
+    "test_applied_estate",
+    "test_fleets_elsewhere",
+    "test_fast_bindings",
+    "test_forgotten_keys",  # which the worker of the story has next, because that is one test
+    "test_containers",
+    "test_handoff_in_any_order",
+)
+"""The files that run longest. A worker gets one of these, and its next file when two tests are left."""
 
 
 def pytest_configure() -> None:
@@ -27,8 +38,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Terraform's stories first, the longest before all: they wait, and the others run meanwhile."""
-    items.sort(key=lambda item: (item.path.name != "test_story.py", item.path.parent.name != "terraform"))
+    """What takes longest first, then the other stories of Terraform: they wait, and the others run meanwhile."""
+    ranks = {name: rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: (ranks.get(item.path.stem, len(ranks)), item.path.parent.name != "terraform"))
 
 
 @pytest.fixture(scope="session")
@@ -51,11 +63,11 @@ def terraform_environment(local_aws: LocalAws, tmp_path_factory: pytest.TempPath
 
 
 @pytest.fixture(scope="session")
-def one_provider_environment(
+def shared_providers_environment(
     terraform_environment: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Mapping[str, str]]:
-    """The same, in which all commands share one process of the provider: for configurations with one provider block."""
-    with running_provider(terraform_environment, folder=tmp_path_factory.mktemp("provider")) as environment:
+    """The same, in which all commands share processes of the provider: for all but what `init` does about providers."""
+    with running_providers(terraform_environment, folder=tmp_path_factory.mktemp("provider")) as environment:
         yield environment
 
 

@@ -38,7 +38,7 @@ from tests.support.whole_estate import (
 
 @pytest.fixture(scope="module")
 def estate(
-    local_aws: LocalAws, one_provider_environment: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
+    local_aws: LocalAws, shared_providers_environment: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> AppliedEstate:
     local_aws.client("inspector2", region=HOME).enable(resourceTypes=["EC2"])
     s3 = local_aws.client("s3", region=HOME)
@@ -47,7 +47,9 @@ def estate(
         s3.put_object(Bucket="disks-of-whole", Key=disk, Body=b"a disk image")
     folder = tmp_path_factory.mktemp("applied")
     recorder = Recorder(local_aws)
-    return AppliedEstate(local_aws, one_provider_environment, folder, region=HOME, prefix="whole", recorder=recorder)
+    return AppliedEstate(
+        local_aws, shared_providers_environment, folder, region=HOME, prefix="whole", recorder=recorder
+    )
 
 
 @pytest.fixture(scope="module")

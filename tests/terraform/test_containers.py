@@ -1,5 +1,6 @@
 """A container image from the estate to its channel: the real Terraform, a build and the hand-off, on the local AWS."""
 
+import json
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -110,7 +111,7 @@ class DeployedStack:
 
 @pytest.fixture
 def world_of(
-    local_aws: LocalAws, terraform_environment: Mapping[str, str], tmp_path: Path
+    local_aws: LocalAws, shared_providers_environment: Mapping[str, str], tmp_path: Path
 ) -> Callable[..., DeployedStack]:
     """Synthesizes the estate with a template and other changes and gives the world of its stack."""
     local_aws.client("inspector2", region=HOME).enable(resourceTypes=["ECR"])
@@ -123,7 +124,10 @@ def world_of(
         (tmp_path / "config" / "Dockerfile").write_text(template)
         stacks = synthesize(tmp_path / "config", tmp_path / "cdktf.out")
         folder = tmp_path / "cdktf.out" / "stacks" / "image-web"
-        return DeployedStack(local_aws, terraform_environment, folder, stacks["image-web"], recorder)
+        # which the provider would look for where it was started
+        stacks["image-web"]["resource"]["aws_lambda_function"]["function"]["filename"] = str(folder / "handoff.zip")
+        (folder / "cdk.tf.json").write_text(json.dumps(stacks["image-web"]))
+        return DeployedStack(local_aws, shared_providers_environment, folder, stacks["image-web"], recorder)
 
     return synthesized
 

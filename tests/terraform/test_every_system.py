@@ -68,9 +68,9 @@ def _image(system: OperatingSystem, architecture: Architecture) -> dict[str, Any
 
 
 def test_provider_accepts_every_system(
-    stacks: Stacks, one_provider_environment: Mapping[str, str], tmp_path: Path
+    stacks: Stacks, shared_providers_environment: Mapping[str, str], tmp_path: Path
 ) -> None:
-    assert validate(stacks, folder=tmp_path, environ=one_provider_environment) == [], "warnings included"
+    assert validate(stacks, folder=tmp_path, environ=shared_providers_environment) == [], "warnings included"
 
 
 @pytest.mark.parametrize(("system", "architecture"), SYSTEMS, ids=NAMES)

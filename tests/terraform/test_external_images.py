@@ -131,7 +131,7 @@ def made_key(aws: LocalAws) -> str:
 
 @pytest.fixture(scope="module")
 def estates(
-    local_aws: LocalAws, terraform_environment: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
+    local_aws: LocalAws, shared_providers_environment: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Estates:
     for account, role in ((PLATFORM, "deployer"), (PLATFORM, "guest"), (TEAM, "deployer")):
         local_aws.make_role(role, account=account, trusts=["000000000000"])
@@ -148,10 +148,10 @@ def estates(
         (folder / f"{name}.yaml").write_text(text.replace("KEY", f'"{key}"'))
         made[name] = synthesize(folder / f"{name}.yaml", folder / name)
     stack = folder / "theirs" / "stacks" / "image-base"
-    terraform.run("init", folder=stack, environ=terraform_environment)
+    terraform.run("init", folder=stack, environ=shared_providers_environment)
     target = "-target=aws_iam_role_policy.reader_policy"
-    terraform.run("apply", "-auto-approve", target, folder=stack, environ=terraform_environment)
-    return Estates(local_aws, folder, made["ours"], key, terraform_environment)
+    terraform.run("apply", "-auto-approve", target, folder=stack, environ=shared_providers_environment)
+    return Estates(local_aws, folder, made["ours"], key, shared_providers_environment)
 
 
 def test_plans_say_what_the_other_estate_has_to_do(estates: Estates) -> None:

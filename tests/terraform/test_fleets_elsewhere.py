@@ -122,7 +122,7 @@ class Accounts:
 
 @pytest.fixture(scope="module")
 def accounts(
-    local_aws: LocalAws, terraform_environment: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
+    local_aws: LocalAws, shared_providers_environment: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Accounts:
     """The image's stack and what has to be there before it; nothing is built."""
     for account in (IMAGES, SHARED, COPIES):
@@ -137,7 +137,7 @@ def accounts(
     folder = tmp_path_factory.mktemp("accounts")
     (folder / "estate.yaml").write_text(ESTATE)
     stacks = synthesize(folder / "estate.yaml", folder / "cdktf.out")
-    accounts = Accounts(local_aws, folder, stacks, terraform_environment, Recorder(local_aws))
+    accounts = Accounts(local_aws, folder, stacks, shared_providers_environment, Recorder(local_aws))
     accounts.terraform_of_image("init")
     targets = [f"-target={address}" for address in NEEDED]
     accounts.terraform_of_image("apply", "-auto-approve", *targets)

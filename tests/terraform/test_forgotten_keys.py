@@ -75,9 +75,9 @@ class Keys:
 
 
 @pytest.fixture
-def keys(local_aws: LocalAws, terraform_environment: Mapping[str, str], tmp_path: Path) -> Keys:
+def keys(local_aws: LocalAws, shared_providers_environment: Mapping[str, str], tmp_path: Path) -> Keys:
     local_aws.make_role("deployer", account=IMAGES, trusts=["000000000000"])
-    keys = Keys(local_aws, tmp_path, terraform_environment)
+    keys = Keys(local_aws, tmp_path, shared_providers_environment)
     keys.declare(HOME, OTHER)
     keys.terraform("init")
     keys.terraform("apply", "-auto-approve")

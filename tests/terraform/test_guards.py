@@ -16,9 +16,9 @@ from tests.support.guarded_fleets import ACCEPTED, ARN, FAST, PLAIN, REFUSED, RE
 
 @pytest.fixture(scope="module")
 def refused(
-    local_aws: LocalAws, one_provider_environment: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
+    local_aws: LocalAws, shared_providers_environment: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Plan:
-    fleets = Fleets(local_aws, tmp_path_factory.mktemp("refused"), one_provider_environment)
+    fleets = Fleets(local_aws, tmp_path_factory.mktemp("refused"), shared_providers_environment)
     # another channel has a build
     fleets.point("latest", "ami-0123456789abcdef0")
     amis = {
@@ -116,9 +116,9 @@ def test_stops_when_no_subnet_has_the_tags(refused: Plan) -> None:
 
 @pytest.fixture(scope="module")
 def fleets(
-    local_aws: LocalAws, one_provider_environment: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
+    local_aws: LocalAws, shared_providers_environment: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Fleets:
-    return Fleets(local_aws, tmp_path_factory.mktemp("accepted"), one_provider_environment)
+    return Fleets(local_aws, tmp_path_factory.mktemp("accepted"), shared_providers_environment)
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from tests.support.estates import ESTATES, PROJECT, synthesize
 
 UNREACHABLE = {
     "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+    "AWS_MAX_ATTEMPTS": "1",  # otherwise who looks for states tries for a minute
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
 }
@@ -71,7 +72,7 @@ def test_a_broken_configuration_is_reported_without_cdktf(tmp_path: Path) -> Non
 
 
 def test_a_stack_whose_lines_were_deleted_can_be_destroyed_and_does_not_stop_the_others(
-    terraform_environment: Mapping[str, str], tmp_path: Path
+    shared_providers_environment: Mapping[str, str], tmp_path: Path
 ) -> None:
     config, out = tmp_path / "estate.yaml", tmp_path / "cdktf.out"
     config.write_text(DASHBOARDS + SECOND)
@@ -81,8 +82,8 @@ def test_a_stack_whose_lines_were_deleted_can_be_destroyed_and_does_not_stop_the
     kept |= {"resource": {"terraform_data": stack["resource"]["terraform_data"]}}
     folder = out / "stacks" / "overview-us-east-1"
     (folder / "cdk.tf.json").write_text(json.dumps(kept))
-    terraform.run("init", folder=folder, environ=terraform_environment)
-    terraform.run("apply", "-auto-approve", folder=folder, environ=terraform_environment)
+    terraform.run("init", folder=folder, environ=shared_providers_environment)
+    terraform.run("apply", "-auto-approve", folder=folder, environ=shared_providers_environment)
 
     config.write_text(DASHBOARDS)
     words = (
@@ -93,7 +94,9 @@ def test_a_stack_whose_lines_were_deleted_can_be_destroyed_and_does_not_stop_the
 
     cdktf = str(PROJECT / "node_modules" / ".bin" / "cdktf")
     planned = ("plan", "overview-eu-west-1", "--", "--output", str(out))
-    status, printed, words = make(config, out, *planned, cdktf=cdktf, environ={**terraform_environment, "CI": "1"})
+    status, printed, words = make(
+        config, out, *planned, cdktf=cdktf, environ={**shared_providers_environment, "CI": "1"}
+    )
     assert (status, words) == (0, "")
     assert "2 to add, 0 to change, 0 to destroy" in printed
     assert {folder.name for folder in (out / "stacks").iterdir()} == {
@@ -103,7 +106,7 @@ def test_a_stack_whose_lines_were_deleted_can_be_destroyed_and_does_not_stop_the
     }
 
     destroyed = ("destroy", "overview-us-east-1", "--", "--auto-approve")
-    status, printed, words = make(config, out, *destroyed, environ=terraform_environment)
+    status, printed, words = make(config, out, *destroyed, environ=shared_providers_environment)
     folder = out / "removed" / "overview-us-east-1"
     assert (status, words) == (
         0,

@@ -15,7 +15,7 @@ Diagnostics = list[dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def diagnostics(
-    one_provider_environment: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
+    shared_providers_environment: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Mapping[str, Diagnostics]:
     """What `terraform validate` says of each estate, warnings included. All are validated at once."""
     folder = tmp_path_factory.mktemp("validate")
@@ -30,7 +30,7 @@ def diagnostics(
         Providers().aws_constraint
     }
     found: dict[str, Diagnostics] = {estate: [] for estate in ("", *estates)}
-    for diagnostic in validate(stacks, folder=folder / "modules", environ=one_provider_environment):
+    for diagnostic in validate(stacks, folder=folder / "modules", environ=shared_providers_environment):
         estate, _, _ = diagnostic.get("range", {}).get("filename", "").partition("/")
         found[estate if estate in estates else ""].append(diagnostic)
     return found
