@@ -1,10 +1,10 @@
 """What Goldsmith is for, as a list of steps that check their own results.
 
 An image is built, its AMI is handed off, and a fleet runs it. The build soaks and is promoted. A component changes, a
-second build is made, the fleet's plan shows its AMI, the fleet is rolled out, and the second build is revoked. At last
-everything is destroyed. `make demo` shows the steps, and the end-to-end test runs them. They use what a team uses, the
-`cdktf` command and `goldsmith`, against the local AWS and in a temporary folder: the project and its `state/` are not
-changed.
+second build is made, and the fleet's plan shows its AMI. A first rollout is rolled back, a second one replaces all
+instances, and the second build is revoked. At last everything is destroyed. `make demo` shows the steps, and the
+end-to-end test runs them. They use what a team uses, the `cdktf` command and `goldsmith`, against the local AWS and in
+a temporary folder: the project and its `state/` are not changed.
 """
 
 import json
@@ -135,6 +135,12 @@ def _fleet_and_change(world: World) -> Sequence[str]:
 
 def _instances(world: World) -> Sequence[str]:
     """The fleet's instances with their AMI, which must be that of the newest build."""
+    amis = _check_instances(world, world.amis[-1][HOME])
+    return [f"{instance} runs {ami}" for instance, ami in amis.items()]
+
+
+def _check_instances(world: World, wanted: str) -> dict[str, str]:
+    """The AMIs of the fleet's two instances, by their IDs. Raises `StepFailed` if they run another one."""
     ec2 = world.aws.client("ec2", region=HOME)
     (group,) = world.aws.client("autoscaling", region=HOME).describe_auto_scaling_groups()["AutoScalingGroups"]
     amis = {}
@@ -144,9 +150,8 @@ def _instances(world: World) -> Sequence[str]:
             LaunchTemplateId=template["LaunchTemplateId"], Versions=[template["Version"]]
         )["LaunchTemplateVersions"]
         amis[instance["InstanceId"]] = version["LaunchTemplateData"]["ImageId"]
-    wanted = world.amis[-1][HOME]
     _check(list(amis.values()) == [wanted, wanted], f"not two instances of {wanted}: {amis}")
-    return [f"{instance} runs {ami}" for instance, ami in amis.items()]
+    return amis
 
 
 def _second_build(world: World) -> Sequence[str]:
@@ -159,14 +164,28 @@ def _plan_shows_it(world: World) -> Sequence[str]:
     return [_found(rf'(image_id += "{old}" -> "{new}")', output)]
 
 
+def _deploy_second(world: World) -> Sequence[str]:
+    """The instances are left as they are, and a check of the plan says so."""
+    output = world.cdktf("deploy", FLEET, "--auto-approve", "--skip-synth")
+    return [_found(r"(Fleet web-dev: the group launches .*?: goldsmith rollout web-dev)", _joined(output))]
+
+
+def _roll_back(world: World) -> Sequence[str]:
+    """AWS tries an hour to get healthy instances; here it gives up after a few seconds."""
+    world.aws.set_rollout_time(launch_seconds=1, scale=0.02, give_up_seconds=6)
+    ami = world.amis[-1][HOME]
+    world.aws.break_instances(ami, reason="Instance failed its ELB health checks")
+    output = world.goldsmith("rollout", "web-dev", "--yes", fails=True)
+    world.aws.heal_instances(ami)
+    _found("(web-dev: the rollout was rolled back by AWS)", output)
+    _check_instances(world, world.amis[-2][HOME])
+    return output.splitlines()
+
+
 def _roll_out(world: World) -> Sequence[str]:
-    world.cdktf("deploy", FLEET, "--auto-approve", "--skip-synth")
-    refreshes = world.aws.client("autoscaling", region=HOME).describe_instance_refreshes(
-        AutoScalingGroupName="acme_web-dev"
-    )["InstanceRefreshes"]
-    _check(len(refreshes) == 1, f"there were {len(refreshes)} instance refreshes")
-    (refresh,) = refreshes
-    return [f"instance refresh {refresh['InstanceRefreshId']}: {refresh['Status']}", *_instances(world)]
+    output = world.goldsmith("rollout", "web-dev", "--yes", "--retry")
+    _found("(web-dev: all 2 instances run )", output)
+    return [*output.splitlines(), *_instances(world)]
 
 
 def _nothing_left_to_do(world: World) -> Sequence[str]:
@@ -243,7 +262,9 @@ STEPS = (
     Step("The build has soaked a minute in latest: staging takes it, goldsmith promote web prod", _promote),
     Step("The second build: goldsmith build web", _second_build),
     Step("cdktf plan fleet-web-dev shows it", _plan_shows_it),
-    Step("cdktf deploy fleet-web-dev starts the instance refresh", _roll_out),
+    Step("cdktf deploy fleet-web-dev: the launch template has it", _deploy_second),
+    Step("goldsmith rollout web-dev: its instances stay unhealthy, so AWS puts the old ones back", _roll_back),
+    Step("goldsmith rollout web-dev --retry, with the fault gone", _roll_out),
     Step("cdktf plan, of both stacks", _nothing_left_to_do),
     Step("goldsmith revoke: latest moves back, and the fleet's plan and goldsmith status show it", _revoke),
     Step("cdktf destroy, of both stacks", _destroy),

@@ -58,9 +58,9 @@ class World:
         command = [str(program), *arguments, "--no-color", "--output", self.environment["CDKTF_OUTDIR"]]
         return self.run(command, fails=fails)
 
-    def goldsmith(self, *arguments: str) -> str:
-        """The output of `goldsmith`, which must succeed."""
-        return self.run([str(PROJECT / "goldsmith"), *arguments])
+    def goldsmith(self, *arguments: str, fails: bool = False) -> str:
+        """The output of `goldsmith`, which must fail if `fails`, and otherwise succeed."""
+        return self.run([str(PROJECT / "goldsmith"), *arguments], fails=fails)
 
     def run(self, command: Sequence[str], *, fails: bool = False) -> str:
         """Run a command in the project's folder; gives its output, and passes each line to `show` at once."""

@@ -150,7 +150,7 @@ def print_results(
         fleet = fleets.get(result.fleet)
         if fleet is None or result.is_well or result.attempt is None:
             continue
-        if result.activity:
+        if result.activity and result.activity != result.attempt.reason:
             console.print(f"  failed: {result.activity}", soft_wrap=True)
         for line in now_holds(result, fleet):
             console.print(f"  now: {line}", soft_wrap=True)
