@@ -30,6 +30,15 @@ def world(local_aws: LocalAws, shell: Shell) -> Iterator[OpsWorld]:
 
 
 @pytest.fixture
+def two(world: OpsWorld) -> OpsWorld:
+    """A world with two builds, which `latest` had one after the other: 1.0.7/1 and 1.0.7/2."""
+    for _ in range(2):
+        world.web.build()
+        world.web.run()
+    return world
+
+
+@pytest.fixture
 def container_world(local_aws: LocalAws, shell: Shell) -> OpsWorld:
     web = ContainerImageWorld(local_aws)
     world = OpsWorld(web=web, config=shell.config, environment=shell.environment, ops=shell.ops)

@@ -128,12 +128,6 @@ def test_hold_that_has_ended_or_cannot_be_read(world: OpsWorld) -> None:
     assert (answer.status, parameter(world)["held"]) == (0, False)
 
 
-def test_nothing_is_written_without_an_answer(world: OpsWorld) -> None:
-    answer = world.ops("hold", world.name, *WHY)
-    words = "nobody can be asked, because standard input is not a terminal; add --yes\n"
-    assert (answer.err, answer.status, parameter(world)) == (f"{world.name}: {words}", 1, {})
-
-
 def test_reason_fits_into_a_parameter(world: OpsWorld) -> None:
     assert hold(world, "", "--why", "あ" * 1000).status == 0
     answer = hold(world, "", "--why", "😀" * 1000, "--until", "1 day")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 
-import pytest
-
 from lambda_src.handoff.builds import REVOKED_TAG
 from lambda_src.handoff.holds import Hold
 from tests.support.handoff_world import ABROAD, HOME, REGIONS
@@ -30,15 +28,6 @@ def values(world: OpsWorld, channel: str = "prod") -> dict[str, str]:
 def hold(world: OpsWorld, channel: str, hold: Hold) -> None:
     name = f"{world.web.path}/_hold{f'-{channel}' if channel else ''}"
     world.web.other_ssm[HOME].put_parameter(Name=name, Value=hold.to_json(), Type="String", Overwrite=True)
-
-
-@pytest.fixture
-def two(world: OpsWorld) -> OpsWorld:
-    """A world with two builds, which `latest` had one after the other: 1.0.7/1 and 1.0.7/2."""
-    for _ in range(2):
-        world.web.build()
-        world.web.run()
-    return world
 
 
 def test_an_image_means_the_build_from_which_the_channel_takes_its_builds(two: OpsWorld) -> None:
@@ -71,15 +60,6 @@ def test_a_channel_means_its_build_and_a_build_is_found_by_its_beginning(two: Op
     assert promote(two, "7/1", "staging").status == 0
     assert promote(two, "staging").status == 0
     assert values(two) == values(two, "staging") == two.web.amis(two.arn("1.0.7/1"))
-
-
-def test_what_was_shown_is_moved_although_the_source_moves_meanwhile(two: OpsWorld) -> None:
-    answer = two.ops("promote", two.name, "prod")
-    assert "1.0.7/2" in answer.out, "it is shown"
-    assert answer.err == (
-        f"{two.name}@prod: nobody can be asked, because standard input is not a terminal; add --yes\n"
-    )
-    assert (answer.status, values(two)) == (1, {})
 
 
 def test_only_some_regions(two: OpsWorld) -> None:

@@ -51,15 +51,6 @@ def deploy_function(web: ImageWorld) -> None:
     )
 
 
-@pytest.fixture
-def two(world: OpsWorld) -> OpsWorld:
-    """A world with two builds, which `latest` had one after the other: 1.0.7/1 and 1.0.7/2."""
-    for _ in range(2):
-        world.web.build()
-        world.web.run()
-    return world
-
-
 def test_tag_is_written_and_the_function_does_the_rest(two: OpsWorld) -> None:
     deploy_function(two.web)
     answer = revoke(two, "1.0.7/2", *WHY)
@@ -185,13 +176,6 @@ def test_channels_that_left_the_build_are_named_when_it_is_undone(two: OpsWorld)
     assert (
         f"{two.name}@prod does not come back to it by itself: goldsmith promote {two.name}@1.0.7/1 prod" in answer.out
     )
-
-
-def test_nothing_is_written_without_an_answer(two: OpsWorld) -> None:
-    answer = two.ops("revoke", f"{two.name}@7/2", *WHY)
-    words = "nobody can be asked, because standard input is not a terminal; add --yes\n"
-    assert (answer.err, answer.status) == (f"{two.name}@1.0.7/2: {words}", 1)
-    assert tag(two.web, two.arn("1.0.7/2")) is None
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -79,6 +79,23 @@ def test_the_function_moves_latest_at_the_same_time(world: OpsWorld, movers: tup
     assert world.web.latest() == world.web.amis(world.arn("1.0.7/3"))
     assert prod(world) == (world.web.amis(world.arn("1.0.7/2")), ["build 1", "build 2"])
     assert world.web.other_history.numbers() == [1, 2, 3]
+
+
+def test_what_was_shown_is_moved_although_its_source_moves_meanwhile(
+    world: OpsWorld, movers: tuple[Mover, Mover]
+) -> None:
+    one, _ = movers
+    world.web.run()
+    world.web.build()
+    looks: Iterator[Callable[[], object]] = iter([lambda: None, world.web.run])  # to show it, and after the answer
+
+    def meanwhile() -> None:
+        next(looks, lambda: None)()
+
+    with intercepted(one.aws.ssm(HOME), "GetParametersByPath", meanwhile):
+        assert promote(one, world.name) == ""
+    assert world.web.latest() == world.web.amis(world.arn("1.0.7/4"))
+    assert prod(world)[0] == world.web.amis(world.arn("1.0.7/3"))
 
 
 def test_somebody_who_is_always_faster_is_named(world: OpsWorld, movers: tuple[Mover, Mover]) -> None:

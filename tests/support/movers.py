@@ -25,6 +25,7 @@ from ops.revocation import Wish as Revocation
 from ops.revoke import run_revoke
 from ops.rollback import Rollback, run_rollback
 from ops.rollback_without_home import run_without_home
+from ops.selection import of_image
 from tests.support.faults import Switch
 from tests.support.ops_world import OpsWorld
 
@@ -68,12 +69,14 @@ def mover_of(world: OpsWorld, *, accounts: Accounts | None = None) -> Mover:
     return Mover(declared=declared, pipeline=Pipeline(declared=declared, account=aws.account), aws=aws)
 
 
-def promote(mover: Mover, number: int, *, why: str = "now") -> str:
-    """Point `prod` to a build, whether it has soaked or not; why that did not end well."""
+def promote(mover: Mover, what: int | str, *, why: str = "now") -> str:
+    """Point `prod` to a build by its number, or to what this reference means, whether it has soaked or not; why that
+    did not end well."""
     image = mover.declared.image
+    named = BuildReference(image.name, "1.0.7", what) if isinstance(what, int) else None
     wish = Promotion(
         pipeline=mover.pipeline,
-        source=BuildReference(image.name, "1.0.7", number),
+        source=named or of_image(str(what), mover.declared.estate),
         channel="prod",
         why=why,
         regions=image.regions,
