@@ -15,9 +15,9 @@ from lambda_src.handoff.holds import Hold
 from lambda_src.handoff.known_builds import KnownBuilds
 from lambda_src.handoff.soak import BuildOrder, newest_ever, soaking_since
 from ops.pipeline import version_of
+from ops.rollback import ROLLED_BACK
 from ops.screen import moment
 
-ROLLED_BACK = "rolled back"
 _RUN = timedelta(hours=1)
 """How often the function looks by itself."""
 

@@ -17,7 +17,6 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from rich.console import Console
-from rich.table import Table
 
 from estate.estate import EstateImage
 from estate.models.channels import channels_of
@@ -36,7 +35,7 @@ from ops.moving import Mover, Refused
 from ops.pipeline import Pipeline, deployed_recipe, version_of
 from ops.promote import Promotion, promote_build
 from ops.question import check_terminal, confirm
-from ops.screen import open_console
+from ops.screen import new_table, open_console
 from ops.sight import holds_of
 
 _AT_THE_SAME_TIME = 20
@@ -204,9 +203,7 @@ def _soaks(part: Part) -> Iterator[tuple[str, str]]:
 
 
 def _show(base: Part, wish: Wish, *, console: Console) -> None:
-    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0), pad_edge=False)
-    for title in ("STEP", "IMAGE", "BUILDS", "ON", "THEN MOVES"):
-        table.add_column(title, overflow="fold")
+    table = new_table("STEP", "IMAGE", "BUILDS", "ON", "THEN MOVES")
     level, step = [base], 1
     while level:
         for part in level:

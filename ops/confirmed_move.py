@@ -8,14 +8,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from ops.errors import OpsError
 from ops.moving import Mover, Outcome, Plan, Refused, Step, steps_of
 from ops.pipeline import version_of
 from ops.question import check_terminal, confirm
-from ops.screen import build_label, open_console, short
+from ops.screen import build_label, new_table, open_console, short
 from ops.sight import Sight
 
 _REMARKS = {"unchanged": " (unchanged)", "to complete": " (a move was stopped before this region)"}
@@ -59,9 +58,7 @@ def run_move(mover: Mover, decide: Callable[[Sight], Plan], *, channel: str, opt
 def show_plan(plan: Plan, steps: Sequence[Step], *, sight: Sight, target: str, console: Console) -> None:
     """What is moved, and what a person should know about it."""
     console.print(Text(f"{target}: {plan.how}", "bold").append(f", {plan.why}" if plan.why else "", "not bold"))
-    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0), pad_edge=False)
-    for title in ("REGION", "FROM", "TO", "VALUE"):
-        table.add_column(title, overflow="fold")
+    table = new_table("REGION", "FROM", "TO", "VALUE")
     for step in steps:
         value = Text(short(step.value, console=console)).append(_REMARKS.get(step.state, ""), "dim")
         table.add_row(step.region, _previous(step, sight), label_of(plan), value)

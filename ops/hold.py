@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -28,11 +27,11 @@ from ops.aws import Aws, asking
 from ops.errors import Interrupted, OpsError
 from ops.handoff_start import HandoffStart, start_handoff
 from ops.question import check_terminal, confirm
+from ops.read_back import read_back
 from ops.screen import moment, open_console
 
 MOST_IN_A_VALUE = 4096
 """Bytes of a parameter's value."""
-_READ_BACK_SECONDS = 5.0
 _EXISTS = "ParameterAlreadyExists"
 
 
@@ -134,12 +133,9 @@ def _write(wish: Wish, hold: Hold, aws: Aws, *, exists: bool) -> None:
             if code_of(error) != _EXISTS:
                 raise
             raise OpsError(f"{wish.place}: somebody else has just held it; look again") from error
-        until, wait = time.monotonic() + _READ_BACK_SECONDS, 0.1
-        while ssm.get_parameter(Name=name)["Parameter"]["Value"] != value:
-            if time.monotonic() + wait > until:
-                raise OpsError(f"{wish.place}: {name} was written, and shows another value; run the command again")
-            time.sleep(wait)
-            wait *= 2
+        read_back(
+            lambda: ssm.get_parameter(Name=name)["Parameter"]["Value"], hold.to_json(), what=f"{wish.place}: {name}"
+        )
 
 
 # --- What is shown

@@ -146,30 +146,26 @@ class Mover:
 
         Raises `OpsError`, and `HomeDown` when a later try may work.
         """
-        run = self.open_run()
-        if cached := read_cache(run.history, run.failures):
-            run.cache.take(cached)
-        if not look(run):
-            raise _undecidable(run)
-        known = KnownBuilds((), frozenset(), {})
-        with run.failures.collected("Image Builder") as attempt:
-            known = read_builds(run)
-        if attempt.failed:
+        run, can_decide = self._look()
+        known = _read_builds(run) if can_decide else None
+        if known is None:
             raise _undecidable(run)
         return Sight(run, known)
 
     def look_as_far_as_possible(self) -> Sight:
         """Read the builds, and of channels, holds and moves what can be read. Raises `OpsError`."""
+        run, _ = self._look()
+        known = _read_builds(run)
+        if known is None:
+            raise OpsError("\n".join(reasons(run, [each for each in run.failures.collection if each.error])))
+        return Sight(run, known)
+
+    def _look(self) -> tuple[Run, bool]:
+        """A run that has read channels, holds and moves, and whether these are enough to decide from."""
         run = self.open_run()
         if cached := read_cache(run.history, run.failures):
             run.cache.take(cached)
-        look(run)
-        known = KnownBuilds((), frozenset(), {})
-        with run.failures.collected("Image Builder") as attempt:
-            known = read_builds(run)
-        if attempt.failed:
-            raise OpsError("\n".join(reasons(run, [each for each in run.failures.collection if each.error])))
-        return Sight(run, known)
+        return run, look(run)
 
     def move(self, decide: Callable[[Sight], Plan]) -> Outcome:
         """Look, decide and move, in as many rounds as it takes, and look again.
@@ -192,6 +188,13 @@ class Mover:
                 raise Interrupted(f"\n{name}@{plan.channel} may be moved in some regions only: {rest}") from None
         others = f"{name}@{plan.channel}: somebody else moves channels of {name} at this moment; try again"
         raise OpsError("\n".join(lines) or others)
+
+
+def _read_builds(run: Run) -> KnownBuilds | None:
+    """The builds; None when they cannot be read."""
+    with run.failures.collected("Image Builder"):
+        return read_builds(run)
+    return None
 
 
 def steps_of(plan: Plan, sight: Sight) -> list[Step]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from botocore.exceptions import ClientError
 
 from estate.estate import NamedImage
 from estate.models.external_image import ExternalImage
 from estate.models.images import Image
+from lambda_src.handoff.builds import time_in
 from lambda_src.handoff.outputs import Amis, Containers, Outputs
 from ops.aws import Aws, asking
 from ops.errors import OpsError
@@ -111,8 +112,4 @@ def version_of(build_arn: str) -> str:
 
 def created_in(record: Mapping[str, str]) -> datetime | None:
     """When the build that a channel's record names was made; None when the record does not say."""
-    try:
-        created = datetime.fromisoformat(record.get("created", ""))
-    except ValueError:
-        return None
-    return created if created.tzinfo else created.replace(tzinfo=UTC)
+    return time_in(record.get("created"))

@@ -6,12 +6,11 @@ the tag to the AMIs, where guards read it, and moves the channels that move by t
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from estate.estate import Estate, EstateImage
 from estate.models.channels import channels_of
@@ -26,9 +25,11 @@ from ops.errors import OpsError
 from ops.moving import Mover, Refused
 from ops.named_build import find_build
 from ops.pipeline import version_of
+from ops.read_back import read_back
 from ops.sight import Sight, reasons
 
-_READ_BACK_SECONDS = 5.0
+if TYPE_CHECKING:  # boto3's stubs are for development only
+    from mypy_boto3_imagebuilder import ImagebuilderClient
 
 State = Literal["to write", "unchanged", "written", "failed"]
 
@@ -211,12 +212,11 @@ def _write(change: Change, accounts: Accounts) -> None:
             client.untag_resource(resourceArn=arn, tagKeys=[REVOKED_TAG])
         else:
             client.tag_resource(resourceArn=arn, tags={REVOKED_TAG: change.after})
-        until, wait = time.monotonic() + _READ_BACK_SECONDS, 0.1
-        while client.get_image(imageBuildVersionArn=arn)["image"].get("tags", {}).get(REVOKED_TAG) != change.after:
-            if time.monotonic() + wait > until:
-                raise OpsError(f"the tag {REVOKED_TAG} was written, and shows another value; run the command again")
-            time.sleep(wait)
-            wait *= 2
+        read_back(lambda: _tag(client, arn), change.after, what=f"the tag {REVOKED_TAG}")
+
+
+def _tag(client: ImagebuilderClient, arn: str) -> str | None:
+    return client.get_image(imageBuildVersionArn=arn)["image"].get("tags", {}).get(REVOKED_TAG)
 
 
 def comes_back(revoking: Revoking) -> Iterator[str]:

@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from estate.names import LATEST
@@ -26,7 +25,7 @@ from ops.moves_away import MovedAway, move_away
 from ops.pipeline import version_of
 from ops.question import check_terminal, confirm
 from ops.revocation import Change, Revoking, Wish, carry_out, comes_back, prepare
-from ops.screen import build_label, moment, open_console
+from ops.screen import build_label, moment, new_table, open_console
 
 _AT_ONCE = 8
 """Requests at the same time; a client's pool has ten connections."""
@@ -120,7 +119,7 @@ def _show_channels(revoking: Revoking, wish: Wish, *, console: Console) -> None:
     channels = _channels(revoking)
     if not channels:
         return
-    table = _table("CHANNEL", "BUILD", "REGIONS", "" if wish.undo else "WHAT HAPPENS")
+    table = new_table("CHANNEL", "BUILD", "REGIONS", "" if wish.undo else "WHAT HAPPENS")
     for channel in channels:
         what = "" if wish.undo else _what_happens(channel, wish)
         table.add_row(channel.reference, channel.build, ", ".join(channel.regions), what)
@@ -141,7 +140,7 @@ def _show_fleets(revoking: Revoking, *, console: Console) -> None:
     fleets = [fleet for affected in revoking.affected for fleet in affected.fleets]
     if not fleets:
         return
-    table = _table("FLEET", "CHANNEL", "POINTS TO IT", "INSTANCES")
+    table = new_table("FLEET", "CHANNEL", "POINTS TO IT", "INSTANCES")
     for fleet in fleets:
         count = str(fleet.instances) if fleet.instances else "none"
         table.add_row(fleet.fleet, f"{fleet.image}@{fleet.channel}", "yes" if fleet.follows else "no", count)
@@ -150,17 +149,10 @@ def _show_fleets(revoking: Revoking, *, console: Console) -> None:
 
 def _show_builds(revoking: Revoking, *, console: Console) -> None:
     if len(revoking.changes) > 1:
-        table = _table("BUILD MADE ON IT", "")
+        table = new_table("BUILD MADE ON IT", "")
         for change in revoking.changes[1:]:
             table.add_row(build_label(change.label, change.build.created), _what(change))
         console.print(table)
-
-
-def _table(*titles: str) -> Table:
-    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0), pad_edge=False)
-    for title in titles:
-        table.add_column(title, overflow="fold")
-    return table
 
 
 def _notes(revoking: Revoking, wish: Wish, *, command: Callable[[str], str]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from lambda_src.handoff.builds import REVOKED_TAG, Build, Revocation, time_in
+from lambda_src.handoff.builds import REVOKED_TAG, Build, Revocation
 from lambda_src.handoff.channels import Version, read_folder
 from lambda_src.handoff.failures import Failures
 from lambda_src.handoff.known_builds import KnownBuilds
@@ -19,7 +19,7 @@ from lambda_src.handoff.run import Decision, Region, Run
 from ops.confirmed_move import Options, finish_move, show_plan
 from ops.errors import OpsError
 from ops.moving import Mover, Plan, Refused, outcome_of, steps_of
-from ops.pipeline import version_of
+from ops.pipeline import created_in, version_of
 from ops.rollback import ROLLED_BACK, Place, Rollback, way_back
 from ops.screen import open_console
 from ops.sight import Sight, reason_in
@@ -122,7 +122,7 @@ def _outputs(mover: Mover, wish: Rollback, place: Place, regions: Sequence[Regio
         version = next((each for each in reversed(channel.versions) if each.build == place.arn), None)
         if version is None:
             return {}, f"the channel never had it in {region.name}"
-        created, present = _created(version), _created(channel.present)
+        created, present = created_in(version.record), created_in(channel.present.record)
         if created and present and created > present:
             return {}, f"it is newer than what {region.name} has"
         usable, fault = _usable(mover, version, region, created)
@@ -150,7 +150,3 @@ def _usable(mover: Mover, version: Version, region: Region, created: datetime | 
     if attempt.failed:
         raise OpsError("\n".join(texts))
     return found, "; ".join(texts)
-
-
-def _created(version: Version) -> datetime | None:
-    return time_in(version.record.get("created"))

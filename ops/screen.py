@@ -4,6 +4,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 from rich.console import Console
+from rich.table import Table
 
 _WIDER_THAN_ANY_LINE = 10_000
 
@@ -29,6 +30,14 @@ def open_console(*, to_stderr: bool = False, is_live: bool = True) -> Console:
         emoji=False,
         highlight=False,
     )
+
+
+def new_table(*titles: str) -> Table:
+    """A table for people, whose cells are broken into lines where they do not fit."""
+    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0), pad_edge=False)
+    for title in titles:
+        table.add_column(title, overflow="fold")
+    return table
 
 
 def duration(seconds: float) -> str:

@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from estate.models.container_image import ContainerImage
 from estate.names import BUILD_TAG
-from lambda_src.handoff.builds import Build
+from lambda_src.handoff.builds import Build, time_in
 from lambda_src.handoff.channels import Channel
 from ops.aws import Aws, asking
 from ops.pipeline import Pipeline, created_in, version_of
@@ -194,4 +194,4 @@ def _container(value: str, pipeline: Pipeline, *, aws: Aws, region: str) -> Outp
 
 
 def _time(text: str) -> datetime | None:
-    return created_in({"created": text})
+    return time_in(text)
