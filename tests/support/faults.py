@@ -97,13 +97,11 @@ class Faults:
         return FAULTS[self.fault](service)
 
 
-@dataclass
 class Switch:
     """Stands in all clients that a session makes from now on, and lets their calls meet faults or not."""
 
-    faults: Faults | None = None
-
     def __init__(self, session: Session) -> None:
+        self.faults: Faults | None = None
         session.register("before-send", self._answer)
 
     def _answer(self, **event: Any) -> Any:
