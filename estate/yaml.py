@@ -267,4 +267,4 @@ def as_text(value: Any) -> str:
         return f"[{', '.join(map(as_text, value))}]"
     if isinstance(value, str):
         return value if _PLAIN.fullmatch(value) else json.dumps(value, ensure_ascii=False)
-    return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

@@ -34,12 +34,15 @@ problem of a value is reported where the value is written.
 def values_page() -> str:
     """The page, from what `goldsmith check --explain` shows."""
     fleets = ("web-dev", "web-staging", "web-prod")
+    fleets_of_accounts = ("web-staging", "web-prod", "jobs-prod")
     images = ("base", "web", "jobs")
     return "\n".join(
         [
             _INTRODUCTION,
             "## Fleets: examples/environments\n",
             *_table("environments", fleets),
+            "\n## Fleets: examples/accounts\n",
+            *_table("accounts", fleets_of_accounts),
             "\n## Images: examples/accounts\n",
             *_table("accounts", images),
             "",

@@ -26,6 +26,7 @@ def _failed_rollout(declared: EstateFleet) -> EventRule:
     are in EventBridge's reference of Auto Scaling events). None of them has a reason."""
     fleet, label, group = declared.fleet, declared.names.label, declared.names.group
     refresh = "EC2 Auto Scaling Instance Refresh"
+    again = f", and to try again: goldsmith rollout {fleet.name} --retry" if fleet.rollout.by == "goldsmith" else ""
     return EventRule(
         kind="failed_rollouts",
         name=declared.names.rollouts,
@@ -41,7 +42,7 @@ def _failed_rollout(declared: EstateFleet) -> EventRule:
         message=f"Fleet {label}: <event> at <time>, so instances may still run an older build. To see the reason: aws "
         f"autoscaling describe-instance-refreshes --region {fleet.region} --auto-scaling-group-name {group} --query "
         f"InstanceRefreshes[0].StatusReason --instance-refresh-ids <refresh>. What to do: goldsmith status "
-        f"{fleet.name}",
+        f"{fleet.name}{again}",
     )
 
 

@@ -71,9 +71,9 @@ def test_schema_is_a_schema() -> None:
 
 
 def objections(text: str) -> list[str]:
-    """What the schema has against a file."""
+    """What the schema has against a file, in which editors take days for text."""
     try:
-        content = json.loads(json.dumps(YAML(typ="safe", pure=True).load(text), skipkeys=True))
+        content = json.loads(json.dumps(YAML(typ="safe", pure=True).load(text), skipkeys=True, default=str))
     except (YAMLError, ValueError) as error:  # the second is an estate that contains itself
         return [str(error)]
     return [error.message for error in Draft7Validator(SCHEMA).iter_errors(content)]

@@ -74,9 +74,19 @@ def test_failed_rollouts_of_the_fleet_and_no_others_are_reported(local_aws: Loca
     mail = targets["failed_rollouts_emails"]["input_transformer"]
     assert set(mail["input_paths"]) == {"event", "refresh", "time"}
     assert json.loads(mail["input_template"]).startswith("Fleet tellers/web-dev: <event> at <time>, so instances may ")
+    assert json.loads(mail["input_template"]).endswith("What to do: goldsmith status web-dev")
     assert targets["failed_rollouts_topic"]["for_each"] == {CHAT: CHAT}
     assert stack["aws_sns_topic"]["rollouts_topic"]["kms_master_key_id"] == KEY
     assert stack["aws_sns_topic_subscription"]["email"]["for_each"] == {"team@example.com": "team@example.com"}
+
+
+def test_who_is_notified_of_a_rollout_by_goldsmith_reads_how_to_try_again(tmp_path: Path) -> None:
+    estate = ESTATE.format(key=KEY, region=REGION, notified="{}") + FLEET.format(notified="{emails: [a@example.com]}")
+    (tmp_path / "estate.yaml").write_text(f"{estate}    rollout: {{by: goldsmith}}\n")
+    stack = synthesize(tmp_path / "estate.yaml", tmp_path / "cdktf.out")["fleet-web-dev"]["resource"]
+    mail = stack["aws_cloudwatch_event_target"]["failed_rollouts_emails"]["input_transformer"]["input_template"]
+    advice = "What to do: goldsmith status web-dev, and to try again: goldsmith rollout web-dev --retry"
+    assert json.loads(mail).endswith(advice)
 
 
 def test_a_fleet_has_a_key_only_for_a_topic_of_its_own(tmp_path: Path) -> None:

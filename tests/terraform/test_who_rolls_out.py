@@ -137,10 +137,10 @@ def warnings(output: str) -> set[str]:
 
 @pytest.fixture(scope="module")
 def fleets(
-    local_aws: LocalAws, one_provider_environment: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
+    local_aws: LocalAws, shared_providers_environment: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Fleets:
     """Applied by Terraform, then handed to Goldsmith."""
-    fleets = Fleets(local_aws, tmp_path_factory.mktemp("rollouts"), one_provider_environment)
+    fleets = Fleets(local_aws, tmp_path_factory.mktemp("rollouts"), shared_providers_environment)
     fleets.build("first")
     fleets.declare(TERRAFORM)
     fleets.terraform("init")
