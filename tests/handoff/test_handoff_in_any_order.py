@@ -304,6 +304,6 @@ def test_latest_is_the_newest_good_build_whatever_happens_in_whatever_order(
     run_state_machine_as_test(
         OnThisAws,
         settings=settings(
-            max_examples=20, stateful_step_count=20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+            max_examples=12, stateful_step_count=20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
         ),
     )

@@ -24,7 +24,7 @@ from scripts import terraform
 from tests.support.estates import PROJECT
 from tests.support.http2 import Message, Peer
 
-_SETTING = "TF_REATTACH_PROVIDERS"
+SETTING = "TF_REATTACH_PROVIDERS"
 _ADDRESS = "registry.terraform.io/hashicorp/aws"
 _PLUGIN = "/tfplugin5.Provider/"
 """Before the methods of the provider; others are go-plugin's, which copies logs by them."""
@@ -39,7 +39,8 @@ _SHOWN = re.compile(r'^(?:resource|data) "(\w+)"', re.MULTILINE)
 def running_providers(environ: Mapping[str, str], *, folder: Path) -> Iterator[Mapping[str, str]]:
     """`environ`, in which commands find the providers; these run from the first use until the end of the context.
 
-    They have `environ` too, so AWS is where it says, whatever the environment of a command.
+    They have `environ` too, so AWS is where it says, whatever the environment of a command, and look for files in
+    `folder`, not in that of a command.
     """
     required = {"terraform": {"required_providers": {"aws": terraform.PROVIDER}}}
     (folder / "main.tf.json").write_text(json.dumps(required))
@@ -47,7 +48,7 @@ def running_providers(environ: Mapping[str, str], *, folder: Path) -> Iterator[M
     (program,) = (folder / ".terraform" / "providers").glob(f"{_ADDRESS}/*/*/terraform-*")
     socket = folder / "socket"
     loop = asyncio.new_event_loop()
-    providers = _Providers(program, environ)
+    providers = _Providers(program, environ, folder)
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     asyncio.run_coroutine_threadsafe(providers.listen(socket), loop).result()
@@ -60,7 +61,7 @@ def running_providers(environ: Mapping[str, str], *, folder: Path) -> Iterator[M
         "Addr": {"Network": "unix", "String": str(socket)},
     }
     try:
-        yield {**environ, _SETTING: json.dumps({_ADDRESS: how})}
+        yield {**environ, SETTING: json.dumps({_ADDRESS: how})}
     finally:
         asyncio.run_coroutine_threadsafe(providers.end(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
@@ -80,18 +81,19 @@ class _Provider:
         self._reading = asyncio.create_task(self._read())
 
     @classmethod
-    async def start(cls, program: Path, environ: Mapping[str, str]) -> "_Provider":
+    async def start(cls, program: Path, environ: Mapping[str, str], folder: Path) -> "_Provider":
         # The shell ends the provider when its standard input closes, so also when this process is killed.
         process = await asyncio.create_subprocess_exec(
             *("sh", "-c", '"$1" -debug & cat > /dev/null; kill $!; wait', "sh", program),
             env=environ,
+            cwd=folder,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
         assert process.stdout is not None
         printed = ""
-        while not printed.startswith(_SETTING):
+        while not printed.startswith(SETTING):
             line = await process.stdout.readline()
             assert line, "the provider has ended"
             printed = line.decode().strip()
@@ -120,8 +122,8 @@ class _Provider:
 class _Providers:
     """All processes of the provider, and what Terraform asks them."""
 
-    def __init__(self, program: Path, environ: Mapping[str, str]) -> None:
-        self._program, self._environ = program, environ
+    def __init__(self, program: Path, environ: Mapping[str, str], folder: Path) -> None:
+        self._program, self._environ, self._folder = program, environ, folder
         self._started: list[_Provider] = []
         self._starting = asyncio.Lock()
         self._schema: Message | None = None
@@ -190,7 +192,7 @@ class _Providers:
             return provider
 
     async def _start(self) -> _Provider:
-        provider = await _Provider.start(self._program, self._environ)
+        provider = await _Provider.start(self._program, self._environ, self._folder)
         self._started.append(provider)
         return provider
 

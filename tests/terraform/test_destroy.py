@@ -238,9 +238,9 @@ def wait_for(file: Path) -> None:
 
 
 def test_terraform_destroys_what_the_stack_has_in_aws(
-    local_aws: LocalAws, shared_providers_environment: Mapping[str, str], team: Path
+    local_aws: LocalAws, terraform_environment: Mapping[str, str], team: Path
 ) -> None:
-    environ = {**shared_providers_environment, "CDKTF_OUTDIR": str(team / "out")}
+    environ = {**terraform_environment, "CDKTF_OUTDIR": str(team / "out")}
     cloudwatch = local_aws.client("cloudwatch", region="eu-west-1")
     synthesize(team / "config", team / "out")
     folder = team / "out" / "stacks" / "overview-eu-west-1"
