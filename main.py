@@ -24,6 +24,7 @@ _HELP = """environment:
   GOLDSMITH_CONFIG          file or folder of the configuration (default: config)
   CDKTF_OUTDIR              where to write (default: cdktf.out)
   GOLDSMITH_CACHE           where the AWS bindings that are used are kept (default: ~/.cache/goldsmith)
+  GOLDSMITH_ALLOW_UNBUILT   1 synthesizes fleets that have no pin yet, as stacks that wait for it
   GOLDSMITH_STOCK_BINDINGS  1 loads all AWS bindings, which takes ten seconds longer
 
 exit status:
@@ -33,6 +34,7 @@ exit status:
   130  Ctrl-C
 """
 
+_UNBUILT = ", or set GOLDSMITH_ALLOW_UNBUILT=1 while its image has no build yet"
 _NODE_FAILED = re.compile(r"\bE[A-Z]+: (?P<reason>[^,]+), [a-z]+(?: '(?P<path>[^']*)')?")
 """Node.js's message about a file that cannot be written; cdktf writes most files there."""
 
@@ -46,11 +48,16 @@ def main(arguments: Sequence[str] = ()) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     ).parse_args(arguments)
-    return synthesize(Path(os.environ.get("GOLDSMITH_CONFIG") or "config"), cdktf_out.folder())
+    allow_unbuilt = bool(os.environ.get("GOLDSMITH_ALLOW_UNBUILT"))
+    config = Path(os.environ.get("GOLDSMITH_CONFIG") or "config")
+    return synthesize(config, cdktf_out.folder(), allow_unbuilt=allow_unbuilt)
 
 
-def synthesize(config: Path, out: Path) -> int:
-    """Load the configuration, build the stacks, and write them into a folder; the exit status."""
+def synthesize(config: Path, out: Path, *, allow_unbuilt: bool = False) -> int:
+    """Load the configuration, build the stacks, and write them into a folder; the exit status.
+
+    With `allow_unbuilt`, fleets with `updates: pull-request` and without a pin get a stack that waits for one.
+    """
     import bindings
 
     bindings.start()  # Node starts while the estate is loaded
@@ -66,6 +73,10 @@ def synthesize(config: Path, out: Path) -> int:
         return 2
     for line in remarks(estate, today=date.today()):
         print(line, file=sys.stderr)
+    if estate.unpinned and not allow_unbuilt:
+        for fleet, why in estate.unpinned.items():
+            print(f"fleets.{fleet} {why}: run goldsmith pin {fleet}{_UNBUILT}", file=sys.stderr)
+        return 2
 
     try:
         _write(estate, out)

@@ -10,7 +10,9 @@ from estate.problems import Checked, EstateError, Key, Problem, did_you_mean, sh
 from estate.reading import ESTATE, is_below, lack_of, text_of
 from estate.yaml import Marks, read
 
-_SECTIONS = ("images", "fleets", "environments", "defaults")
+_SECTIONS = ("images", "fleets", "environments", "defaults", "pins")
+PINS = "pins.yaml"
+"""The file beside the configuration in which `goldsmith pin` keeps what fleets run."""
 _SHARED = "x-"
 """How the top-level keys begin that only hold anchors for the rest of their file, as in Compose files."""
 
@@ -34,7 +36,7 @@ class Declarations:
     settings: Any = None
     """None if no file has any."""
     sections: dict[str, dict[str, Any]] = field(default_factory=lambda: {section: {} for section in _SECTIONS})
-    """`images`, `fleets` and `environments`, each by name; `defaults` of `images` and `fleets`."""
+    """`images`, `fleets`, `environments` and `pins`, each by name; `defaults` of `images` and `fleets`."""
     sources: dict[Key, Source] = field(default_factory=dict)
     """The file of the settings, and of each entry of a section."""
     origins: dict[Key, Key] = field(default_factory=dict)
@@ -70,7 +72,10 @@ def read_declarations(path: Path, *, folder: Path) -> Checked[Declarations]:
     Raises `EstateError` if there is no file to read.
     """
     declared = Declarations()
-    for file in _files(path):
+    files = _files(path)
+    if path in files and os.path.isfile(folder / PINS) and path.name != PINS:
+        files.append(folder / PINS)
+    for file in files:
         yield from _merge(file, folder, declared)
     if declared.settings is None and declared.is_complete:
         yield Problem(("settings",), "is required", remedy="write settings: {namespace: …}", place=str(path))

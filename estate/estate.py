@@ -16,6 +16,7 @@ from estate.models.ami_image import AmiImage
 from estate.models.external_image import ExternalImage
 from estate.models.fleet import Fleet
 from estate.models.images import FleetImage, Image, by_kind
+from estate.models.pin import Pin
 from estate.models.provider import AssumeRole, Provider
 from estate.models.settings import Iam, Settings
 from estate.names import FleetNames, ImageNames
@@ -42,6 +43,8 @@ class Estate(BaseModel):
     """Images of other estates, by name."""
     fleets: dict[str, Fleet] = {}
     """Fleets by name."""
+    pins: SkipJsonSchema[dict[str, Pin]] = Field(default={}, exclude=True)
+    """What fleets with `updates: pull-request` run, by fleet; `goldsmith pin` writes them."""
     documents: SkipJsonSchema[Mapping[tuple[str, Platform], Document]] = Field(default={}, exclude=True)
     """Component documents by their name or path in the configuration, and by platform."""
     workflow_documents: SkipJsonSchema[Mapping[tuple[str, Stage], WorkflowDocument]] = Field(default={}, exclude=True)
@@ -71,6 +74,12 @@ class Estate(BaseModel):
     def fleet(self, name: str) -> "EstateFleet":
         """A fleet by its name. Raises `KeyError`."""
         return EstateFleet(self, self.fleets[name])
+
+    @property
+    def unpinned(self) -> dict[str, str]:
+        """The fleets with `updates: pull-request` that have no pin which fits, each with why."""
+        pinned = (EstateFleet(self, fleet) for fleet in self.fleets.values() if fleet.is_pinned)
+        return {declared.fleet.name: why for declared in pinned if (why := declared.lack_of_pin)}
 
     @property
     def overviews(self) -> tuple[str, ...]:
@@ -255,6 +264,22 @@ class EstateFleet:
         """The ID of the account in which it runs; None where `account:` does not name one."""
         account = self.settings.account(self.account_name)
         return account.id if account else None
+
+    @property
+    def pin(self) -> Pin | None:
+        """What it runs, if it has `updates: pull-request` and a pin that fits."""
+        return self.estate.pins[self.fleet.name] if self.fleet.is_pinned and not self.lack_of_pin else None
+
+    @property
+    def lack_of_pin(self) -> str:
+        """Why it has no pin that fits; empty if it has one."""
+        pin = self.estate.pins.get(self.fleet.name)
+        if pin is None:
+            return "has no pin"
+        for field, value in (("image", self.fleet.image), ("region", self.fleet.region)):
+            if (pinned := getattr(pin, field)) != value:
+                return f"is pinned for {field} {pinned}, and has {value}"
+        return ""
 
     @property
     def before(self) -> tuple[str, ...]:

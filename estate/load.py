@@ -20,13 +20,14 @@ from estate.models.container_image import ContainerImage
 from estate.models.external_image import ExternalImage
 from estate.models.fleet import Fleet
 from estate.models.images import Image
+from estate.models.pin import Pin
 from estate.models.salvage import model_of
 from estate.models.settings import Settings
 from estate.problems import Checked, EstateError, Key, Problem, Words, collected, did_you_mean, shown
 from estate.yaml import as_text
 
 _Kind = Callable[[Any, Key], type[BaseModel] | Problem]
-_Named = TypeVar("_Named", Image | ExternalImage, Fleet)
+_Named = TypeVar("_Named", Image | ExternalImage, Fleet, Pin)
 
 
 def load(path: Path) -> Estate:
@@ -98,13 +99,14 @@ def assemble(
     settings: Settings,
     images: Iterable[Image | ExternalImage] = (),
     fleets: Iterable[Fleet] = (),
+    pins: Iterable[Pin] = (),
     folder: Path = Path(),
 ) -> Estate:
     """The same estate from models made in Python; paths of documents start at `folder`.
 
     Raises `EstateError` with every problem.
     """
-    estate, problems = collected(_assembled(settings, images, fleets, folder))
+    estate, problems = collected(_assembled(settings, images, fleets, pins, folder))
     if problems:
         raise EstateError(problems)
     return estate
@@ -114,24 +116,31 @@ def _read(declared: Declarations, every_fleet: Words, folder: Path) -> Checked[E
     settings, broken = yield from _settings(declared)
     images, broken_in_images = yield from _models("images", _kind_of_image, declared)
     fleets, broken_in_fleets = yield from _models("fleets", lambda *_: Fleet, declared)
+    pins, broken_in_pins = yield from _models("pins", lambda *_: Pin, declared)
     names = _Names(Words(declared.sections["images"]), every_fleet) if declared.is_complete else _Names(None, None)
-    broken |= broken_in_images | broken_in_fleets
-    return (yield from _checked(settings, images, fleets, names, folder, broken))
+    broken |= broken_in_images | broken_in_fleets | broken_in_pins
+    return (yield from _checked(settings, images, fleets, pins, names, folder, broken))
 
 
 def _assembled(
-    settings: Settings, images: Iterable[Image | ExternalImage], fleets: Iterable[Fleet], folder: Path
+    settings: Settings,
+    images: Iterable[Image | ExternalImage],
+    fleets: Iterable[Fleet],
+    pins: Iterable[Pin],
+    folder: Path,
 ) -> Checked[Estate]:
     images_by_name = yield from _by_name("images", images)
     fleets_by_name = yield from _by_name("fleets", fleets)
+    pins_by_name = yield from _by_name("pins", pins)
     names = _Names(Words(images_by_name), Words(fleets_by_name))
-    return (yield from _checked(settings, images_by_name, fleets_by_name, names, folder))
+    return (yield from _checked(settings, images_by_name, fleets_by_name, pins_by_name, names, folder))
 
 
 def _checked(
     settings: Settings,
     every: Mapping[str, Image | ExternalImage],
     fleets: Mapping[str, Fleet],
+    pins: Mapping[str, Pin],
     names: "_Names",
     folder: Path,
     broken: Set[Key] = frozenset(),
@@ -148,6 +157,7 @@ def _checked(
         images=images,
         external_images=external_images,
         fleets=dict(fleets),
+        pins=dict(pins),
         documents=files.documents,
         dockerfiles=files.dockerfiles,
         workflow_documents=files.workflow_documents,

@@ -12,7 +12,16 @@ def remarks(estate: Estate, *, today: date) -> list[str]:
     """All remarks."""
     images = estate.amis.values()
     idle = (line for image in images for line in _idle_retention(EstateImage(estate, image)))
-    return [*(line for image in images for line in _past_support(image, today)), *idle]
+    return [*(line for image in images for line in _past_support(image, today)), *idle, *_unused_pins(estate)]
+
+
+def _unused_pins(estate: Estate) -> Iterator[str]:
+    """Pins that no fleet reads."""
+    for name in estate.pins:
+        fleet = estate.fleets.get(name)
+        if fleet is None or not fleet.is_pinned:
+            why = "there is no such fleet" if fleet is None else "the fleet has updates: plan"
+            yield f"pins.{name}: nothing reads it, because {why}; goldsmith pin deletes it"
 
 
 def _past_support(image: AmiImage, today: date) -> Iterator[str]:

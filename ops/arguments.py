@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
@@ -77,6 +78,13 @@ def add_configuration(command: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="file or folder of the configuration (default: $GOLDSMITH_CONFIG, else the folder config here or above)",
     )
+
+
+def add_allow_unbuilt(command: argparse.ArgumentParser) -> None:
+    """`--allow-unbuilt`."""
+    text = "let fleets that have no pin yet be stacks that wait for it (or set GOLDSMITH_ALLOW_UNBUILT=1)"
+    is_set = bool(os.environ.get("GOLDSMITH_ALLOW_UNBUILT"))
+    command.add_argument("--allow-unbuilt", action="store_true", default=is_set, help=text)
 
 
 def add_json(command: argparse._ActionsContainer) -> None:

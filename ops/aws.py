@@ -61,7 +61,7 @@ _NO_LOGIN = (
 _GARBLED = (AttributeError, GarbledAnswer, LookupError, ResponseParserError, TypeError, UnicodeDecodeError)
 """Raised by parsers, or by code that reads an answer, when the answer is cut off or lacks what AWS always sends."""
 
-_Service = Literal["autoscaling", "ec2", "iam", "imagebuilder", "lambda", "s3", "service-quotas", "ssm", "sts"]
+_Service = Literal["autoscaling", "ec2", "iam", "imagebuilder", "kms", "lambda", "s3", "service-quotas", "ssm", "sts"]
 
 _LONGEST_MESSAGE = 500
 """In characters; a proxy may answer with a whole page."""
@@ -127,6 +127,10 @@ class Aws:
         """Image Builder in a region."""
         client: ImagebuilderClient = self._client("imagebuilder", region)
         return client
+
+    def kms(self, region: str) -> Any:
+        """Key Management Service in a region."""
+        return self._client("kms", region)
 
     def s3(self, region: str) -> Any:
         """S3 in a region."""

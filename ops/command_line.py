@@ -17,6 +17,7 @@ from ops.commands import (
     doctor,
     history,
     hold,
+    pin,
     promote,
     revoke,
     rollback,
@@ -27,7 +28,7 @@ from ops.commands import (
 from ops.errors import OpsError, UsageError
 from ops.renamed import check_name
 
-_COMMANDS = (status, history, build, promote, rollback, revoke, hold, rollout, check, synth, destroy, doctor, demo)
+_COMMANDS = (status, history, build, promote, rollback, revoke, hold, pin, rollout, check, synth, destroy, doctor, demo)
 """In the order of the help."""
 
 _CONFIGURATION = """configuration:

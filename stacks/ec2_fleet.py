@@ -13,6 +13,7 @@ from stacks.fleet.network import add_network
 from stacks.fleet.notifications import add_notifications
 from stacks.fleet.rollout_checks import add_rollout_checks
 from stacks.guarded_ami import add_guarded_ami
+from stacks.pinned_ami import add_pinned_ami, add_wait_for_pin
 from stacks.terraform import add_terraform
 
 
@@ -33,8 +34,12 @@ class Ec2FleetStack(TerraformStack):
             account=declared.account_name,
             provider=declared.provider,
         )
-        images = add_image_account(self, declared)
-        ami = add_guarded_ami(self, declared, images=images)
+        pin = declared.pin
+        if fleet.is_pinned and pin is None:
+            add_wait_for_pin(self, declared)
+            return
+        images = None if pin else add_image_account(self, declared)
+        ami = add_pinned_ami(self, declared, pin) if pin else add_guarded_ami(self, declared, images=images)
         network = add_network(self, declared)
         launch_template = add_launch_template(self, declared, ami=ami, security_groups=network.security_groups)
         grant = add_key_grant(self, declared, ami=ami, images=images)
@@ -42,6 +47,9 @@ class Ec2FleetStack(TerraformStack):
         add_rollout_checks(self, declared)
         add_notifications(self, declared)
 
+        if pin:
+            shown = {"image": pin.image, "channel": pin.channel, "build": pin.build, "created": pin.created}
+            TerraformOutput(self, "build", value=shown)
         TerraformOutput(self, "image_id", value=ami.id)
         TerraformOutput(self, "launch_template_id", value=launch_template.id)
         TerraformOutput(self, "group_name", value=group.name)

@@ -190,6 +190,10 @@ class Fleet(BaseModel):
     Default: none."""
     health_check: HealthCheck = HealthCheck()
     """When an instance is replaced. Default: when it fails the health check of EC2 or of its target groups."""
+    updates: Literal["plan", "pull-request"] = "plan"
+    """How it follows its channel. `plan`: each plan takes the build that the channel points to. `pull-request`: a plan
+    takes the build in `pins.yaml`, which `goldsmith pin` writes, so a pull request that changes the file promotes a
+    build, and two plans of one commit are equal. Default: plan."""
     rollout: Rollout = Rollout()
     """How instances are replaced when their AMI changes. Default: a tenth of them at a time."""
     window: WrittenWindows = ()
@@ -224,6 +228,11 @@ class Fleet(BaseModel):
                 rule = f"would put all instances of the fleet {place}"
                 raise RuleError(rule, got=shown(value), remedy=f"write {instead}", key=("placement", field))
         return self
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether it runs what its pin says, and not what its channel points to."""
+        return self.updates == "pull-request"
 
     @property
     def windows(self) -> tuple[Window, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -98,7 +99,7 @@ def look(
     records = read_records(place.ssm, rules.records)
     written = records.pop(rules.fleet, Record())
     seen = seen or read_seen(rules, place)
-    values, holds = _read_folders(rules, image)
+    values, holds = read_folders(rules, image)
     amis = read_amis(rules, place, image, {version.ami for version in seen.versions if version.ami})
     builds = amis.builds
     ami, value = seen.newest.ami if seen.newest else "", values.get(rules.channel, "")
@@ -113,7 +114,7 @@ def look(
         created=amis.created,
         wanted=value,
         faults=tuple(_faults(rules, amis, ami, place=place, image=image, now=now)) if seen.newest else (),
-        holds=(*_holds(rules, holds, now), *_behind(rules, amis, ami, value, image)),
+        holds=(*holding(rules, holds, now), *_behind(rules, amis, ami, value, image)),
         evidence=_evidence(rules, builds.get(ami, ""), runs_of, now),
         opening=opening([parse_window(window) for window in rules.windows], rules.freezes, now=now),
     )
@@ -150,17 +151,18 @@ def read_runs(rules: FleetRules, place: Place, image: ImagePlace) -> Runs:
 
 def read_amis(rules: FleetRules, place: Place, image: ImagePlace, wanted: set[str]) -> Amis:
     """AMIs by ID in the fleet's account, and those that they are, or are copies of, in the image's."""
-    here = _describe(place.ec2, "image-id", wanted)
+    here = describe_by(place.ec2, "image-id", wanted)
     if not rules.is_elsewhere:
         return Amis(here=here, made=here)
     if not rules.runs_copy:
-        return Amis(here=here, made=_describe(image.ec2, "image-id", wanted))
+        return Amis(here=here, made=describe_by(image.ec2, "image-id", wanted))
     names = {ami: text(found, "Name") or "" for ami, found in here.items()}  # a copy has the same name
-    made = {text(found, "Name"): found for found in _describe(image.ec2, "name", {*names.values()} - {""}).values()}
+    made = {text(found, "Name"): found for found in describe_by(image.ec2, "name", {*names.values()} - {""}).values()}
     return Amis(here=here, made={ami: made[name] for ami, name in names.items() if name in made})
 
 
-def _describe(ec2: EC2Client, filter_name: str, values: set[str]) -> dict[str, _Ami]:
+def describe_by(ec2: EC2Client, filter_name: str, values: set[str]) -> dict[str, _Ami]:
+    """AMIs by their ID, found by a filter; also deprecated and disabled ones."""
     if not values:
         return {}
     filters: Any = [{"Name": filter_name, "Values": sorted(values)}]
@@ -168,7 +170,7 @@ def _describe(ec2: EC2Client, filter_name: str, values: set[str]) -> dict[str, _
     return {member(found, "ImageId", str): found for page in asked for found in entries(page, "Images")}
 
 
-def _read_folders(rules: FleetRules, image: ImagePlace) -> tuple[dict[str, str], dict[str, Hold]]:
+def read_folders(rules: FleetRules, image: ImagePlace) -> tuple[dict[str, str], dict[str, Hold]]:
     """The values of the image's channels in the fleet's region, and its holds, by channel."""
     values = _read_folder(image.ssm, rules.channels)
     at_home = values if rules.region == rules.home else _read_folder(image.home_ssm, rules.channels)
@@ -188,11 +190,12 @@ def _read_folder(ssm: SSMClient, path: str) -> dict[str, str]:
     }
 
 
-def _holds(rules: FleetRules, holds: Mapping[str, Hold], now: datetime) -> Iterator[Rule]:
+def holding(rules: FleetRules, holds: Mapping[str, Hold], now: datetime) -> Iterator[Rule]:
+    """What holds the image or the channel."""
     for channel, hold in holds.items():
         if hold.holds_at(now):
             held = f"{rules.image}@{channel}" if channel else rules.image
-            by = f" by {hold.by.rpartition('/')[2]}" if hold.by else ""
+            by = f" by {re.split('[/:]', hold.by)[-1]}" if hold.by else ""
             end = time_in(hold.until)
             ends = f" until {end:%d %b %H:%M} UTC" if end else f"; goldsmith hold {held} --undo"
             yield Rule(text=f"{held} is held{by}: {hold.why}{ends}", until=end)
@@ -203,7 +206,7 @@ def _behind(rules: FleetRules, amis: Amis, ami: str, value: str, image: ImagePla
     template = amis.made.get(ami)
     if not value or template is None or member(template, "ImageId", str) == value:
         return
-    pointed = _describe(image.ec2, "image-id", {value}).get(value)
+    pointed = describe_by(image.ec2, "image-id", {value}).get(value)
     there, here = (time_in(text(found, "CreationDate")) if found else None for found in (pointed, template))
     if pointed and there and here and there < here:
         older = _version_of(build_of(pointed)) or value

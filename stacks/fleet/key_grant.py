@@ -30,20 +30,34 @@ _OPERATIONS = [
 def add_key_grant(
     stack: TerraformStack, declared: EstateFleet, *, ami: GuardedAmi, images: ImageAccount | None
 ) -> KmsGrant | None:
-    """The grant; None for a fleet of the image's account, and for an image that is not encrypted."""
-    key = key_for(declared)
-    if images is None or key is None:
+    """The grant; None for a fleet of the image's account, and for an image that is not encrypted. A pin names the
+    key."""
+    key_id = _pinned(declared) if declared.pin else _configured(stack, declared, ami=ami, images=images)
+    if key_id is None:
         return None
-    configured = declared.image.image.distribution_in(declared.fleet.region).kms_key_id
     return KmsGrant(
         stack,
         "key_grant",
         name=declared.names.group,
-        # an alias cannot have grants
-        key_id=configured or _look_up(stack, declared, ami=ami, alias=key, images=images),
+        key_id=key_id,
         grantee_principal=declared.arn("iam", AUTO_SCALING_ROLE, account=declared.account or "", region=""),
         operations=_OPERATIONS,
     )
+
+
+def _pinned(declared: EstateFleet) -> str | None:
+    return declared.pin.key if declared.pin and declared.is_elsewhere else None
+
+
+def _configured(
+    stack: TerraformStack, declared: EstateFleet, *, ami: GuardedAmi, images: ImageAccount | None
+) -> str | None:
+    """The key that the configuration names, or the one of the image's stack; an alias cannot have grants."""
+    key = key_for(declared)
+    if images is None or key is None:
+        return None
+    configured = declared.image.image.distribution_in(declared.fleet.region).kms_key_id
+    return configured or _look_up(stack, declared, ami=ami, alias=key, images=images)
 
 
 def _look_up(stack: TerraformStack, declared: EstateFleet, *, ami: GuardedAmi, alias: str, images: ImageAccount) -> str:

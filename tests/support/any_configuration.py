@@ -186,6 +186,7 @@ fleets:
       profile: fleets
       assume_role: {role_arn: "arn:aws:iam::123456789012:role/fleets", external_id: acme, session_name: fleets}
     channel: prod
+    updates: plan
     region: us-east-1
     instance_type: c7g.large
     subnets: [subnet-0a, subnet-0b]
