@@ -165,8 +165,8 @@ def open_session(*, profile: str | None = None) -> Session:
     return session
 
 
-def assume(role: AssumeRole, *, source: Session, region: str) -> Session:
-    """A session of a role, which the credentials of another session assume.
+def assume(role: AssumeRole, *, source: Session, region: str, config: Config = _CONFIG) -> Session:
+    """A session of a role, which the credentials of another session assume. `config` is for that call.
 
     The role is assumed when it is used first, and again before its credentials expire, which AWS limits to an hour if
     `source` is a session of a role itself. Its profile is that of `source`, so endpoints in it are used, too. Raises
@@ -179,7 +179,7 @@ def assume(role: AssumeRole, *, source: Session, region: str) -> Session:
     if role.external_id:
         wanted["ExternalId"] = role.external_id
     fetcher = AssumeRoleCredentialFetcher(
-        partial(_new_client, source, region=region), credentials, role.role_arn, extra_args=wanted
+        partial(_new_client, source, region=region, config=config), credentials, role.role_arn, extra_args=wanted
     )
     assumed = open_session(profile=source.instance_variables().get("profile"))
     assumed.register_component("credential_provider", CredentialResolver([_RoleProvider(fetcher)]))
@@ -188,9 +188,9 @@ def assume(role: AssumeRole, *, source: Session, region: str) -> Session:
     return assumed
 
 
-def _new_client(session: Session, service: str, *, region: str, **credentials: Any) -> Any:
+def _new_client(session: Session, service: str, *, region: str, config: Config = _CONFIG, **credentials: Any) -> Any:
     with _making_clients:
-        return session.create_client(service, region_name=region, config=_CONFIG, **credentials)
+        return session.create_client(service, region_name=region, config=config, **credentials)
 
 
 class _RoleProvider(CredentialProvider):

@@ -128,7 +128,7 @@ class _InBucket:
         """With the credentials that Terraform uses for the bucket."""
         session = open_session(profile=self._access.profile)
         if role := self._access.assume_role:
-            session = assume(role, source=session, region=self._backend.region)
+            session = assume(role, source=session, region=self._backend.region, config=_CONFIG)
         return session.create_client("s3", region_name=self._backend.region, config=_CONFIG)
 
 
