@@ -25,7 +25,7 @@ from lambda_src.handoff.answers import text
 from lambda_src.handoff.builds import list_builds, time_in
 from lambda_src.handoff.channels import Channel, in_use, read_channels
 from lambda_src.rollout.configuration import FleetRules
-from lambda_src.rollout.evidence import Evidence, evidence
+from lambda_src.rollout.evidence import Evidence, Wanted, evidence
 from lambda_src.rollout.guards import build_of, faults
 from lambda_src.rollout.look import describe_by, holding, read_folders
 from lambda_src.rollout.record import Record, read_records
@@ -115,7 +115,7 @@ def _looked_at(declared: EstateFleet, accounts: Accounts, wish: Wish, now: datet
     created = time_in(text(made, "CreationDate")) if made else None
     records = read_records(place.ssm, rules.records)
     channels = read_channels(fleet.image.ssm, path=rules.channels)
-    proved = _evidence(fleet, version, now)
+    proved = _evidence(fleet, Wanted(build=version, ami=ami), now)
     refused = [
         *faults(
             ami,
@@ -190,22 +190,22 @@ def _here(fleet: Fleet, value: str, made: Mapping[str, Any] | None) -> Mapping[s
     return next((copy for copy in copies if text(copy, "OwnerId") in (None, fleet.place.account)), None)
 
 
-def _evidence(fleet: Fleet, build: str, now: datetime) -> Evidence:
+def _evidence(fleet: Fleet, wanted: Wanted, now: datetime) -> Evidence:
     after = fleet.rules.after
     if after is None:
         return Evidence()
-    return evidence(after, {name: fleet.runs_of(name) for name in after.fleets}, build=build, now=now)
+    return evidence(after, {name: fleet.runs_of(name) for name in after.fleets}, wanted=wanted, now=now)
 
 
 def _failed_before(fleet: str, records: Mapping[str, Record], ami: str, build: str) -> Iterator[str]:
     """The build did not end well here, or in a fleet that holds it for the others."""
     for name, record in records.items():
-        last = next((each for each in record.attempts if each.ami == ami and not each.changes_no_ami), None)
+        last = next((each for each in record.attempts if each.end and each.brought(ami)), None)
         if last is None or not last.has_failed or not (name == fleet or last.holds):
             continue
         why = f" ({last.reason.rstrip('.')})" if last.reason else ""
         where = "here" if name == fleet else f"in fleet {name}, which holds it for the others"
-        yield f"{build or ami} was {last.end} {where}{why}: pin another build, or goldsmith rollout {name} --retry"
+        yield f"{build or ami} {last.ended_how} {where}{why}: pin another build, or goldsmith rollout {name} --retry"
 
 
 def _never_there(rules: FleetRules, value: str, build: str, channels: Mapping[str, Channel]) -> Iterator[str]:

@@ -15,7 +15,7 @@ from .configuration import FleetRules
 from .evidence import Evidence
 from .group import SUCCESSFUL, Group, Refresh, TemplateVersion
 from .record import Attempt, Record
-from .windows import Opening
+from .windows import Opening, opening, parse_window
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,7 +177,7 @@ def _by_terraform(rules: FleetRules, sight: Sight, group: Group, newest: Templat
         text = f"the group launches version {group.version}, and {newest.number} is the newest"
         return Refused(reasons=(f"{text}: Terraform starts this rollout, so run make deploy STACK={rules.stack}",))
     if wish.retry:
-        return _allowed(newest, [*_unfit(rules, sight)], [(rule, wish.now) for rule in _closed(sight)])
+        return _allowed(rules, newest, wish, [*_unfit(rules, sight)], [(rule, wish.now) for rule in _closed(sight)])
     count = len(sight.outdated)
     text = f"{_instances(count)} of {len(group.in_service)} do not run version {newest.number}, and no refresh runs"
     return Refused(reasons=(f"{text}: goldsmith rollout {rules.fleet} --retry starts one",))
@@ -194,11 +194,11 @@ def _by_goldsmith(rules: FleetRules, sight: Sight, group: Group, newest: Templat
         *((rule, wish.skip_after) for rule in _unproved(rules, sight)),
         *((rule, wish.now) for rule in _closed(sight)),
     ]
-    return _allowed(newest, found, skippable)
+    return _allowed(rules, newest, wish, found, skippable)
 
 
 def _allowed(
-    newest: TemplateVersion, found: list[Rule], skippable: Sequence[tuple[Rule, bool]]
+    rules: FleetRules, newest: TemplateVersion, wish: Wish, found: list[Rule], skippable: Sequence[tuple[Rule, bool]]
 ) -> Refused | Wait | Start:
     """A start, unless a rule says otherwise. `skippable` are rules, each with whether the person skips it."""
     found = [*found, *(rule for rule, is_skipped in skippable if not is_skipped)]
@@ -207,7 +207,14 @@ def _allowed(
         return Refused(reasons=tuple(refused))
     if ends := [(rule.until, rule.zone) for rule in found if rule.until]:
         until, zone = max(ends, key=lambda end: end[0])
-        return Wait(reasons=tuple(rule.text for rule in found), until=until.astimezone(zone))
+        reasons = tuple(rule.text for rule in found)
+        if wish.now:
+            return Wait(reasons=reasons, until=until.astimezone(zone))
+        # windows may be closed, and a freeze hold, when everything else has ended
+        then = opening([parse_window(window) for window in rules.windows], rules.freezes, now=until)
+        if then.opens is None:
+            return Refused(reasons=reasons)
+        return Wait(reasons=reasons, until=then.opens.astimezone(zone if then.is_open else then.zone))
     return Start(version=newest, skipped=tuple(rule.text for rule, is_skipped in skippable if is_skipped))
 
 
@@ -235,11 +242,12 @@ def _left(sight: Sight) -> Iterator[str]:
 def _held_by_others(sight: Sight, newest: TemplateVersion) -> Iterator[Rule]:
     """The build did not end well in another fleet, which holds it for the others."""
     for fleet, record in sight.others.items():
-        last = next((each for each in record.attempts if each.ami == newest.ami and not each.changes_no_ami), None)
+        # a retry that runs has not ended well yet
+        last = next((each for each in record.attempts if each.end and each.brought(newest.ami)), None)
         if last and last.holds and last.has_failed:
             why = f" ({last.reason})" if last.reason else ""
             yield Rule(
-                text=f"fleet {fleet} holds {sight.build(newest)}, which was {last.end} there{why}: roll out another "
+                text=f"fleet {fleet} holds {sight.build(newest)}, which {last.ended_how} there{why}: roll out another "
                 f"build, or run goldsmith rollout {fleet} --retry first"
             )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +16,10 @@ from ..handoff.channels import HOLD, hold_parameter
 from ..handoff.holds import Hold
 from .configuration import FleetRules
 from .decisions import Rule, Sight
-from .evidence import Evidence, Runs, evidence
+from .evidence import Evidence, Runs, Wanted, evidence
 from .group import NEWEST, Group, Refresh, TemplateVersion, read_group, read_launch_times, read_refreshes, read_version
 from .guards import build_of, faults
-from .record import Record, completed, read_records
+from .record import Record, closed, completed, read_records
 from .windows import opening, parse_window
 
 if TYPE_CHECKING:  # the Lambda runtime has no type stubs
@@ -100,24 +100,30 @@ def look(
     written = records.pop(rules.fleet, Record())
     seen = seen or read_seen(rules, place)
     values, holds = read_folders(rules, image)
-    amis = read_amis(rules, place, image, {version.ami for version in seen.versions if version.ami})
-    builds = amis.builds
+    versions = [*seen.versions, *_read_tried(place.ec2, written, seen)]
+    amis = read_amis(rules, place, image, {version.ami for version in versions if version.ami})
+    builds = written.builds | amis.builds
+    known = completed(
+        written, seen.refreshes, versions=versions, current=seen.current, builds=builds, holds=rules.hold_on_failure
+    )
     ami, value = seen.newest.ami if seen.newest else "", values.get(rules.channel, "")
     sight = Sight(
         group=seen.group,
         newest=seen.newest,
         current=seen.current,
         refreshes=seen.refreshes,
-        record=completed(written, seen.refreshes, versions=seen.versions, builds=builds, holds=rules.hold_on_failure),
+        record=closed(known, seen.refreshes, now=now),
         others=records,
         builds=builds,
         created=amis.created,
         wanted=value,
         faults=tuple(_faults(rules, amis, ami, place=place, image=image, now=now)) if seen.newest else (),
         holds=(*holding(rules, holds, now), *_behind(rules, amis, ami, value, image)),
-        evidence=_evidence(rules, builds.get(ami, ""), runs_of, now),
+        evidence=_evidence(rules, Wanted(build=builds.get(ami, ""), ami=ami), runs_of, now),
         opening=opening([parse_window(window) for window in rules.windows], rules.freezes, now=now),
     )
+    if sight.is_done:
+        sight = replace(sight, record=sight.record.released(ami))
     return sight, written
 
 
@@ -137,15 +143,28 @@ def read_current(ec2: EC2Client, group: Group | None) -> TemplateVersion | None:
     return read_version(ec2, number=group.version, template=group.template) if group and group.template else None
 
 
+def _read_tried(ec2: EC2Client, written: Record, seen: Seen) -> list[TemplateVersion]:
+    """The versions of the template for which refreshes were started that are not in the record."""
+    known = {attempt.refresh for attempt in written.attempts if attempt.ami}
+    read = {(version.template, str(version.number)) for version in seen.versions}
+    templates = {template for template, _ in read}
+    asked = {(each.template, each.version) for each in seen.refreshes if each.id not in known} - read
+    tried = sorted(each for each in asked if each[0] in templates)
+    found = (read_version(ec2, number=number, template=template) for template, number in tried)
+    return [version for version in found if version]
+
+
 def read_runs(rules: FleetRules, place: Place, image: ImagePlace) -> Runs:
     """What a fleet of `after` runs and ran. Raises `FAILURES`."""
     seen = read_seen(rules, place)
-    builds = read_amis(rules, place, image, {version.ami for version in seen.versions if version.ami}).builds
     written = read_records(place.ssm, rules.records).get(rules.fleet, Record())
-    record = completed(written, seen.refreshes, versions=seen.versions, builds=builds)
-    launched: tuple[datetime, ...] = ()
-    if seen.group and not record.attempts:
-        launched = tuple(read_launch_times(place.ec2, seen.group.in_service).values())
+    versions = [*seen.versions, *_read_tried(place.ec2, written, seen)]
+    amis = read_amis(rules, place, image, {version.ami for version in versions if version.ami})
+    builds = written.builds | amis.builds
+    record = completed(written, seen.refreshes, versions=versions, current=seen.current, builds=builds)
+    instances = seen.group.in_service if seen.group else ()
+    times = read_launch_times(place.ec2, instances)
+    launched = tuple(times[each.id] for each in instances if each.id in times)
     return Runs(record=record, group=seen.group, current=seen.current, builds=builds, launched=launched)
 
 
@@ -230,11 +249,11 @@ def _faults(
     )
 
 
-def _evidence(rules: FleetRules, build: str, runs_of: RunsOf, now: datetime) -> Evidence:
+def _evidence(rules: FleetRules, wanted: Wanted, runs_of: RunsOf, now: datetime) -> Evidence:
     if rules.after is None:
         return Evidence()
     fleets = {fleet: runs_of(fleet) for fleet in rules.after.fleets}
-    return evidence(rules.after, fleets, build=build, now=now)
+    return evidence(rules.after, fleets, wanted=wanted, now=now)
 
 
 def _version_of(build_arn: str) -> str:

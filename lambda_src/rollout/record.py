@@ -8,9 +8,9 @@ look, so a record that was lost, or written by two at the same time, loses nothi
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -26,10 +26,15 @@ if TYPE_CHECKING:  # the Lambda runtime has no type stubs
 LIMIT = 4096
 """Bytes of a parameter of the standard tier."""
 _LONGEST_TEXT = 200
+_MOST_BYTES = 1000
 _MOST_ATTEMPTS = 20
+_CONSISTENT = timedelta(days=1)
+"""After which AWS surely shows a refresh that was started."""
 
 SUCCEEDED = "succeeded"
 WENT_BACK = "rolled back"
+UNFOLLOWED = "not followed to its end"
+"""The end of a rollout that AWS has forgotten, or whose group was deleted, before anybody looked again."""
 _ENDS = {
     SUCCESSFUL: SUCCEEDED,
     ROLLED_BACK: WENT_BACK,
@@ -37,6 +42,7 @@ _ENDS = {
     "Failed": "failed",
     "Cancelled": "cancelled",
 }
+_HOW = {"failed": "failed", "rollback failed": "could not be rolled back", "": "goes on"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +66,7 @@ class Attempt:
     """ISO 8601, as `ended`."""
     ended: str = ""
     end: str = ""
-    """succeeded, rolled back, rollback failed, failed or cancelled; empty while it runs."""
+    """succeeded, rolled back, rollback failed, failed, cancelled or not followed to its end; empty while it runs."""
     reason: str = ""
     """AWS's reason."""
     holds: bool = False
@@ -72,15 +78,23 @@ class Attempt:
         return self.end not in ("", SUCCEEDED)
 
     @property
+    def ended_how(self) -> str:
+        """Its end as a part of a sentence: `was rolled back`."""
+        return _HOW.get(self.end, f"was {self.end}")
+
+    @property
     def changes_no_ami(self) -> bool:
         """Whether the group launched the same AMI before, so that something else changed."""
         return bool(self.ami) and self.ami == self.previous_ami
 
     def tried(self, version: TemplateVersion) -> bool:
         """Whether it was for a version of a template, or brought the AMI of that version."""
-        if (self.template, self.version) == (version.template, str(version.number)):
-            return True
-        return bool(self.ami) and self.ami == version.ami and not self.changes_no_ami
+        is_same = (self.template, self.version) == (version.template, str(version.number))
+        return is_same or self.brought(version.ami)
+
+    def brought(self, ami: str) -> bool:
+        """Whether its end says something about an AMI: it was new in the group, or the rollout ended well."""
+        return bool(ami) and self.ami == ami and (self.end == SUCCEEDED or not self.changes_no_ami)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +102,11 @@ class Record:
     """The rollouts of a fleet that are known, newest first."""
 
     attempts: tuple[Attempt, ...] = ()
+
+    @property
+    def builds(self) -> dict[str, str]:
+        """The builds in it by AMI, also of AMIs that do not exist any more."""
+        return {attempt.ami: attempt.build for attempt in self.attempts if attempt.ami and attempt.build}
 
     def last_try(self, version: TemplateVersion) -> Attempt | None:
         """The last rollout of a version, or of the AMI in it."""
@@ -98,24 +117,33 @@ class Record:
         others = (each for each in self.attempts if each.refresh != attempt.refresh)
         return Record(attempts=(attempt, *others))
 
+    def released(self, ami: str) -> Record:
+        """Without holds of an AMI, because the fleet runs it although a rollout of it did not end well."""
+        return Record(
+            attempts=tuple(
+                replace(each, holds=False) if each.has_failed and each.ami == ami else each for each in self.attempts
+            )
+        )
+
     def to_json(self) -> str:
         """The parameter's value: at most 4,096 bytes. Of many attempts, the oldest are left out."""
         attempts = [_compact(attempt) for attempt in self.attempts[:_MOST_ATTEMPTS]]
         while True:
             value = json.dumps({"attempts": attempts}, separators=(",", ":"))
+            # Parameter Store refuses values with {{ ("Value" in the API reference of PutParameter)
+            value = value.replace("{{", r"{\u007b")
             if len(value) <= LIMIT:  # ASCII
                 return value
             attempts.pop()
 
     @staticmethod
     def from_json(written: str) -> Record:
-        """From the parameter's value; an empty record for one that cannot be read, because AWS knows the last weeks."""
+        """From the parameter's value, without what cannot be read, because AWS knows the last weeks."""
         try:
             members = json.loads(written)["attempts"]
-            attempts = tuple(_attempt(each) for each in members)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return Record(attempts=tuple(attempt for each in members if (attempt := _attempt(each))))
+        except (ValueError, KeyError, TypeError, RecursionError):
             return Record()
-        return Record(attempts=attempts)
 
 
 def _compact(attempt: Attempt) -> dict[str, Any]:
@@ -125,38 +153,54 @@ def _compact(attempt: Attempt) -> dict[str, Any]:
 
 
 def _short(written: str) -> str:
-    return written if len(written) <= _LONGEST_TEXT else f"{written[: _LONGEST_TEXT - 1]}…"
+    """A text that takes at most 1,000 bytes of the value, so that there is always room for one attempt."""
+    cut = written if len(written) <= _LONGEST_TEXT else f"{written[: _LONGEST_TEXT - 1]}…"
+    while len(json.dumps(cut)) > _MOST_BYTES:
+        cut = f"{cut[:-2]}…"
+    return cut
 
 
-def _attempt(members: Mapping[str, Any]) -> Attempt:
-    fields = Attempt.__dataclass_fields__
-    known = {name: value for name, value in members.items() if name in fields}
-    attempt = Attempt(**{"refresh": "", "template": "", "version": "", **known})
-    if not all(isinstance(value, bool if name == "holds" else str) for name, value in asdict(attempt).items()):
-        raise TypeError("a member has another type")
-    return attempt
+def _attempt(members: Any) -> Attempt | None:
+    """Without members of a newer program. None when a member has another type."""
+    if not isinstance(members, Mapping):
+        return None
+    known = {name: value for name, value in members.items() if name in Attempt.__dataclass_fields__}
+    if not all(isinstance(value, bool if name == "holds" else str) for name, value in known.items()):
+        return None
+    return Attempt(**{"refresh": "", "template": "", "version": "", **known})
 
 
 def completed(
     record: Record,
-    refreshes: Iterable[Refresh],
+    refreshes: Sequence[Refresh],
     *,
     versions: Iterable[TemplateVersion],
+    current: TemplateVersion | None,
     builds: Mapping[str, str],
     holds: bool = False,
 ) -> Record:
     """A record with what AWS knows: how each attempt ended, and refreshes that are not in it.
 
-    `versions` are the known versions of the fleet's template, and `builds` are the known builds by AMI. A refresh
-    without a desired configuration is for the newest of them that existed at its start. `holds` is for refreshes that
-    are not in the record.
+    `refreshes` are the last ones, newest first. `versions` are the known versions of the fleet's template, `current` is
+    the one that the group launches, and `builds` are the known builds by AMI. `holds` is for refreshes that are not in
+    the record.
     """
     known = {attempt.refresh: attempt for attempt in record.attempts}
-    all_versions = sorted(versions, key=lambda version: version.number, reverse=True)
+    all_versions = {(version.template, str(version.number)): version for version in versions}
+    seen: list[str] = []
+    launches_same = True  # whether the group has launched the same version since
     for refresh in refreshes:
-        attempt = known.get(refresh.id) or replace(_found(refresh, all_versions), holds=holds)
+        attempt = known.get(refresh.id) or Attempt(refresh=refresh.id, template="", version="", holds=holds)
+        if not attempt.ami:
+            version = current if launches_same and _is_for(refresh, current) else None
+            attempt = _identified(attempt, refresh, all_versions.get((refresh.template, refresh.version), version))
         end = _ENDS.get(refresh.status, "")
+        if refresh.has_configuration and end == SUCCEEDED:
+            launches_same = False
+        if refresh.id not in known and launches_same and refresh.has_configuration and current:
+            attempt = replace(attempt, previous_ami=current.ami)
         ended = _written(refresh.ended) if end else ""
+        seen.append(refresh.id)
         known[refresh.id] = replace(
             attempt,
             build=attempt.build or builds.get(attempt.ami, ""),
@@ -165,19 +209,41 @@ def completed(
             end=end or attempt.end,
             reason=(refresh.rollback or refresh.reason) if end and end != SUCCEEDED else "",
         )
-    # one that AWS has not begun yet has no time
-    newest_first = sorted(known.values(), key=lambda attempt: attempt.started or "9", reverse=True)
+    # those of AWS in its order, because two may have begun in one second; one that has not begun yet has no time
+    places = {identity: -place for place, identity in enumerate(seen)}
+    newest_first = sorted(
+        known.values(),
+        key=lambda each: (each.started or each.ended or "9", places.get(each.refresh, -len(seen))),
+        reverse=True,
+    )
     return Record(attempts=tuple(newest_first))
 
 
-def _found(refresh: Refresh, versions: Iterable[TemplateVersion]) -> Attempt:
-    """A refresh that somebody else started, for example Terraform."""
-    for version in versions:
-        is_wanted = (refresh.template, refresh.version) == (version.template, str(version.number))
-        existed = refresh.started and version.created and version.created <= refresh.started
-        if is_wanted or (not refresh.has_configuration and existed):
-            return Attempt(refresh=refresh.id, template=version.template, version=str(version.number), ami=version.ami)
-    return Attempt(refresh=refresh.id, template=refresh.template, version=refresh.version)
+def _is_for(refresh: Refresh, current: TemplateVersion | None) -> bool:
+    """Whether a refresh is for the version that the group launches, because it has no configuration of its own."""
+    if refresh.has_configuration or current is None:
+        return False
+    return refresh.started is None or (current.created is not None and current.created <= refresh.started)
+
+
+def _identified(attempt: Attempt, refresh: Refresh, version: TemplateVersion | None) -> Attempt:
+    """With the version that a refresh was for, which somebody else may have started, for example Terraform."""
+    if version is None:
+        return replace(attempt, template=refresh.template, version=refresh.version)
+    return replace(attempt, template=version.template, version=str(version.number), ami=version.ami)
+
+
+def closed(record: Record, refreshes: Iterable[Refresh], *, now: datetime) -> Record:
+    """A record in which every attempt has an end that AWS does not know any more."""
+    seen = {refresh.id for refresh in refreshes}
+
+    def ended(attempt: Attempt) -> Attempt:
+        started = time_of(attempt.started)
+        if attempt.end or attempt.refresh in seen or started is None or now - started < _CONSISTENT:
+            return attempt
+        return replace(attempt, end=UNFOLLOWED)
+
+    return Record(attempts=tuple(map(ended, record.attempts)))
 
 
 def _written(time: datetime | None) -> str:
