@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 from botocore.exceptions import ClientError
 from botocore.response import StreamingBody
@@ -72,11 +72,22 @@ class Cloud:
         return _CLIENTS[service](self, region, user)
 
 
+PAGES: Mapping[str, tuple[str, str, str]] = {
+    "get_parameters_by_path": ("NextToken", "MaxResults", "NextToken"),
+    "get_parameter_history": ("NextToken", "MaxResults", "NextToken"),
+    "list_objects_v2": ("NextContinuationToken", "MaxKeys", "ContinuationToken"),
+    "list_image_pipeline_images": ("nextToken", "maxResults", "nextToken"),
+    "describe_images": ("nextToken", "maxResults", "nextToken"),
+}
+"""The members of operations with pages: the token in an answer, the size of a page, the token in a request."""
+
+
 @dataclass(frozen=True)
-class _Client:
+class Client:
     cloud: Cloud
     region: str
     user: str
+    pages: ClassVar[Mapping[str, tuple[str, str, str]]] = PAGES
 
     @property
     def meta(self) -> Any:
@@ -93,7 +104,7 @@ class _Client:
 
     def get_paginator(self, operation: str) -> Any:
         """As boto3's: pages until there is no token."""
-        token, size, asked = _PAGES[operation]
+        token, size, asked = self.pages[operation]
 
         def paginate(PaginationConfig: Mapping[str, int] | None = None, **params: Any) -> Iterator[Mapping[str, Any]]:
             sized = {size: PaginationConfig["PageSize"]} if PaginationConfig else {}
@@ -106,22 +117,13 @@ class _Client:
         return SimpleNamespace(paginate=paginate)
 
 
-_PAGES = {
-    "get_parameters_by_path": ("NextToken", "MaxResults", "NextToken"),
-    "get_parameter_history": ("NextToken", "MaxResults", "NextToken"),
-    "list_objects_v2": ("NextContinuationToken", "MaxKeys", "ContinuationToken"),
-    "list_image_pipeline_images": ("nextToken", "maxResults", "nextToken"),
-    "describe_images": ("nextToken", "maxResults", "nextToken"),
-}
-
-
-def _page(entries: list[Any], *, token: str | None, size: int) -> tuple[list[Any], str | None]:
+def page_of(entries: list[Any], *, token: str | None, size: int) -> tuple[list[Any], str | None]:
     """One page of the entries, and the token of the next one."""
     start = int(token or 0)
     return entries[start : start + size], str(start + size) if start + size < len(entries) else None
 
 
-class _Ssm(_Client):
+class _Ssm(Client):
     def put_parameter(
         self,
         *,
@@ -172,13 +174,13 @@ class _Ssm(_Client):
                 for region, name in self.cloud.parameters
                 if region == self.region and name.rpartition("/")[0] == Path
             )
-            page, token = _page(names, token=NextToken, size=MaxResults)
+            page, token = page_of(names, token=NextToken, size=MaxResults)
             answer = {"Parameters": [self._present("GetParametersByPath", name) for name in page]}
         return {**answer, "NextToken": token} if token else answer
 
     def get_parameter_history(self, *, Name: str, MaxResults: int = 50, NextToken: str | None = None) -> dict[str, Any]:
         with self._call("GetParameterHistory", Name=Name):
-            page, token = _page(self._versions("GetParameterHistory", Name), token=NextToken, size=MaxResults)
+            page, token = page_of(self._versions("GetParameterHistory", Name), token=NextToken, size=MaxResults)
         return {"Parameters": page, "NextToken": token} if token else {"Parameters": page}
 
     def delete_parameter(self, *, Name: str) -> dict[str, Any]:
@@ -201,7 +203,7 @@ class _Ssm(_Client):
         return {**shown, "ARN": f"arn:aws:ssm:{self.region}:{ACCOUNT}:parameter{name}"}
 
 
-class _S3(_Client):
+class _S3(Client):
     def put_object(
         self,
         *,
@@ -240,7 +242,7 @@ class _S3(_Client):
         with self._call("ListObjectsV2", Bucket=Bucket, Prefix=Prefix, StartAfter=StartAfter):
             objects = self._objects(Bucket, ExpectedBucketOwner, "ListObjectsV2")
             keys = sorted(key for key in objects if key.startswith(Prefix) and key > StartAfter)
-            page, token = _page(keys, token=ContinuationToken, size=MaxKeys)
+            page, token = page_of(keys, token=ContinuationToken, size=MaxKeys)
         answer: dict[str, Any] = {"Name": Bucket}
         if page:
             answer["Contents"] = [{"Key": key, "ETag": _etag(objects[key])} for key in page]
@@ -258,13 +260,13 @@ def _etag(body: bytes) -> str:
     return f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'
 
 
-class _ImageBuilder(_Client):
+class _ImageBuilder(Client):
     def list_image_pipeline_images(
         self, *, imagePipelineArn: str, maxResults: int = 25, nextToken: str | None = None
     ) -> dict[str, Any]:
         with self._call("ListImagePipelineImages", imagePipelineArn=imagePipelineArn):
             mine = [image for image in self.cloud.builds.values() if image["sourcePipelineArn"] == imagePipelineArn]
-            page, token = _page(mine, token=nextToken, size=maxResults)
+            page, token = page_of(mine, token=nextToken, size=maxResults)
             # a summary has no pipeline and no recipe
             answer = {"imageSummaryList": [{key: image[key] for key in _SUMMARY} for image in page]}
         return {**answer, "nextToken": token} if token else answer
@@ -295,7 +297,7 @@ class _ImageBuilder(_Client):
 _SUMMARY = ("arn", "state", "dateCreated", "outputResources", "tags")
 
 
-class _Ec2(_Client):
+class _Ec2(Client):
     def describe_images(
         self, *, Filters: list[Mapping[str, Any]], Owners: list[str] | None = None, IncludeDisabled: bool = False
     ) -> dict[str, Any]:
@@ -332,7 +334,7 @@ def _matches(image: Mapping[str, Any], condition: Mapping[str, Any]) -> bool:
     return not values.isdisjoint(tag["Key"] for tag in image["Tags"])
 
 
-class _Ecr(_Client):
+class _Ecr(Client):
     def describe_images(
         self,
         *,
@@ -349,11 +351,11 @@ class _Ecr(_Client):
                 here = [image for image in here if tag in image["imageTags"]]
                 if not here:
                     raise refusal("ImageNotFoundException", "DescribeImages")
-            page, token = _page(here, token=nextToken, size=maxResults)
+            page, token = page_of(here, token=nextToken, size=maxResults)
         return {"imageDetails": page, "nextToken": token} if token else {"imageDetails": page}
 
 
-_CLIENTS: Mapping[str, type[_Client]] = {
+_CLIENTS: Mapping[str, type[Client]] = {
     "ssm": _Ssm,
     "s3": _S3,
     "imagebuilder": _ImageBuilder,

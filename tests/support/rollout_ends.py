@@ -1,0 +1,109 @@
+"""What the oracle says about the decision of a clean run, when everything has calmed down."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, timedelta
+
+from lambda_src.rollout.decisions import Decision, Done, Ended, Follow, Refused, Wait, Wish
+from tests.support.memory_rollouts import OPERATORS
+from tests.support.rollout_oracle import UNFOLLOWED, Oracle
+
+KINDS = {
+    "absent": "^fleet-.* is not deployed|does not exist: run",
+    "gone": "does not exist in account",
+    "revoked": "is revoked",
+    "held": "is held by",
+    "behind": "points to",
+    "closed": "freeze until|outside its window",
+    "after": "has to",
+    "canary": "fleet web-canary holds",
+    "protected": "protected from scale-in, and the last",
+    "terraform": "Terraform starts this rollout",
+    "not asked": "do not run version",
+}
+"""How each reason can be recognised in what the rules say."""
+
+
+def kinds_of(reasons: tuple[str, ...]) -> list[str]:
+    """The kinds of some reasons, sorted."""
+    found = {kind for reason in reasons for kind, text in KINDS.items() if re.search(text, reason)}
+    assert len(found) >= len({reason for reason in reasons if "is held by" not in reason}), reasons
+    return sorted(found)
+
+
+def check_end(oracle: Oracle, fleet: str) -> None:
+    """The fleet runs what it should, or the rules have one reason, which is true."""
+    decision = _run(oracle, fleet)
+    for _ in range(3):  # the clock goes on while AWS works, and what was closed may be open
+        if not isinstance(decision, Follow):
+            break
+        oracle.world.settle([fleet])
+        decision = _run(oracle, fleet)
+    oracle.check_records(fleet)
+    if isinstance(decision, Done):
+        assert oracle.is_done(fleet), f"{fleet} does not run what it should"
+        return
+    assert oracle.world.group(fleet) is None or not oracle.is_done(fleet), f"{fleet} is done, got {decision}"
+    if isinstance(decision, Ended):
+        _check_ended(oracle, fleet, decision)
+        return
+    assert isinstance(decision, Refused | Wait), f"{fleet} should have ended: {decision}"
+    refusals = oracle.refusals(fleet, Wish())
+    found = kinds_of(decision.reasons)
+    newest = oracle.world.newest(fleet)
+    if "after" in found and "after" not in refusals and newest and not oracle.is_provable(newest[2]):
+        refusals["after"] = isinstance(decision, Wait)  # what would prove it was lost
+    if isinstance(decision, Wait):
+        assert found == sorted(refusals), f"{fleet}: {decision.reasons}, {refusals}"
+        assert all(refusals.values()), f"{fleet} needs a person: {refusals}"
+        _check_until(oracle, fleet, decision)
+    else:
+        needing = sorted(kind for kind, ends_by_itself in refusals.items() if not ends_by_itself)
+        assert found == needing, f"{fleet}: {decision.reasons}, {refusals}"
+        assert needing, f"{fleet} could wait: {decision}"
+
+
+def _run(oracle: Oracle, fleet: str, wish: Wish | None = None) -> Decision:
+    oracle.begin(OPERATORS[0], fleet, wish or Wish())
+    return oracle.world.run(fleet, wish)[1]
+
+
+def _check_ended(oracle: Oracle, fleet: str, decision: Ended) -> None:
+    """The rollout that is named is the last one, ended like this, and goes on when somebody says so."""
+    newest = oracle.world.newest(fleet)
+    assert newest
+    rollout = next(each for each in oracle.log if each.refresh.id == decision.attempt.refresh)
+    ends = (rollout.end, UNFOLLOWED) if not oracle.is_remembered(rollout) else (rollout.end,)
+    assert rollout.fleet == fleet and decision.attempt.end in ends, f"{decision}, {rollout}"
+    assert rollout.ami == newest[2] or (rollout.template, rollout.version) == newest[:2]
+    last = oracle.last_try(fleet, newest)
+    if decision.attempt.by and last:
+        assert last is rollout, f"{fleet}: the last one is {last}, got {decision}"
+    wish = Wish(retry=True, now=True, skip_after=True)
+    refusals = oracle.refusals(fleet, wish)
+    again = _run(oracle, fleet, wish)
+    if refusals:
+        assert isinstance(again, Refused | Wait), f"{fleet}: {again}, {refusals}"
+        return
+    assert isinstance(again, Follow), f"{fleet} should try again: {again}"
+    oracle.world.settle([fleet])
+
+
+def _check_until(oracle: Oracle, fleet: str, decision: Wait) -> None:
+    """It starts at the time that was named, not before, if nothing else changes."""
+    cloud = oracle.world.cloud
+    until = decision.until.astimezone(UTC)
+    before = until - timedelta(minutes=1)
+    if before > cloud.now:
+        cloud.now = before
+        early = _run(oracle, fleet)
+        assert isinstance(early, Wait | Refused), f"{fleet} starts too early: {early}"
+    cloud.now = max(cloud.now, until)
+    refusals = oracle.refusals(fleet, Wish())
+    late = _run(oracle, fleet)
+    if "revoked" in refusals:  # as was planned
+        assert isinstance(late, Refused)
+        return
+    assert isinstance(late, Follow), f"{fleet} should start at {decision.until}: {late}, {refusals}"
+    oracle.world.settle([fleet])

@@ -1,0 +1,358 @@
+"""An oracle for rollouts: it watches every call, and knows nothing of the rules' code.
+
+It keeps its own books: which refreshes were started by whom and for what, what instances ran when, which builds are
+revoked or gone, and what is held. `watch` is called after each call has had its effect. What is wrong is added to
+`violations`, because an error that is raised inside a call would be taken for a garbled answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+
+from lambda_src.rollout.decisions import Wish
+from tests.support.memory_aws import Call
+from tests.support.memory_fleet import FORGOTTEN
+from tests.support.memory_groups import MemoryGroup, MemoryRefresh, specification
+from tests.support.memory_rollouts import (
+    APPLY,
+    CANARY,
+    OPERATORS,
+    PROD,
+    RECORDS,
+    REGION,
+    STAGING,
+    RolloutWorld,
+)
+
+ENDS = {
+    "Successful": "succeeded",
+    "RollbackSuccessful": "rolled back",
+    "RollbackFailed": "rollback failed",
+    "Failed": "failed",
+    "Cancelled": "cancelled",
+}
+UNFOLLOWED = "not followed to its end"
+"""What records say of a rollout of which AWS does not know the end any more."""
+_SECOND = timedelta(seconds=1)
+"""The precision of the times in records."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slot:
+    """A window or freeze, as the oracle understands it: days of the week, or dates, and times in hours."""
+
+    text: str
+    days: frozenset[int]
+    start: int
+    end: int
+    """Hours after the midnight of its day, later than `start`."""
+    offset: int
+    """Hours before UTC."""
+
+    def is_open(self, time: datetime) -> bool:
+        """Whether it is open at a time."""
+        local = time + timedelta(hours=self.offset)
+        hours = local.hour + local.minute / 60 + local.second / 3600
+        return any(
+            (local.weekday() - before) % 7 in self.days and self.start <= hours + 24 * before < self.end
+            for before in (0, 1)
+        )
+
+
+@dataclass(kw_only=True)
+class Rollout:
+    """A refresh that was started."""
+
+    fleet: str
+    group: MemoryGroup = field(repr=False)
+    refresh: MemoryRefresh
+    template: str
+    version: str
+    ami: str
+    previous: str
+    """The AMI that the group launched before."""
+    is_mine: bool
+    """Whether the rules started it."""
+
+    @property
+    def end(self) -> str:
+        """How it ended, as records say it; empty while it runs."""
+        return ENDS.get(self.refresh.status, "")
+
+    def tried(self, template: str, version: str, ami: str) -> bool:
+        """Whether it was for this version, or brought this AMI into the group, or showed that it works."""
+        if (template, version) == (self.template, self.version):
+            return True
+        return self.ami == ami and (self.previous != ami or self.end == "succeeded")
+
+
+@dataclass
+class _Look:
+    fleet: str
+    wish: Wish
+    newest: tuple[str, str, str] | None = None
+    refusals: Mapping[str, bool] = field(default_factory=dict)
+    is_elsewhere: bool = False
+    """Whether the next read of the records is for a fleet of `after`."""
+
+
+@dataclass
+class Oracle:
+    """What is true of the fleets, by its own books."""
+
+    world: RolloutWorld
+    windows: tuple[Slot, ...] = ()
+    """Of production."""
+    frozen: tuple[date, date, int] | None = None
+    """The first and the last day of a freeze, and how many hours its zone is before UTC."""
+    revoked: dict[str, datetime] = field(default_factory=dict)
+    holds: dict[str, datetime | None] = field(default_factory=dict)
+    """What is held, `""` for the image, and until when."""
+    log: list[Rollout] = field(default_factory=list)
+    ran: list[tuple[datetime, frozenset[str]]] = field(default_factory=list)
+    """The AMIs of the instances in service in staging, from each time on."""
+    looks: dict[str, _Look] = field(default_factory=dict)
+    """The last look of each operator."""
+    violations: list[str] = field(default_factory=list)
+
+    # Facts.
+
+    def rollouts(self, fleet: str) -> list[Rollout]:
+        """Those of a fleet of which somebody can know, newest first."""
+        return [each for each in reversed(self.log) if each.fleet == fleet and self._is_known(each)]
+
+    def _is_known(self, rollout: Rollout) -> bool:
+        """Whether the record has it, or AWS knows it, and what it was for."""
+        attempt = self.world.record(rollout.fleet).get(rollout.refresh.id)
+        if attempt and attempt.get("ami") and attempt.get("end", "") in (rollout.end, UNFOLLOWED):
+            return True
+        if not self.is_remembered(rollout):
+            return False
+        if attempt and attempt.get("ami"):
+            return True
+        if rollout.refresh.desired is None:  # for the version that the group launched, which nobody wrote down
+            later = rollout.group.refreshes[rollout.group.refreshes.index(rollout.refresh) :]
+            is_same = not any(each.desired and each.status == "Successful" for each in later)
+            return is_same and rollout.version == specification(rollout.group.launch)["Version"]
+        return self.world.cloud.template(REGION, rollout.template) is not None
+
+    def is_remembered(self, rollout: Rollout) -> bool:
+        """Whether AWS shows it."""
+        is_recent = self.world.cloud.now - rollout.refresh.asked < FORGOTTEN
+        return is_recent and self.world.group(rollout.fleet) is rollout.group
+
+    def last_try(self, fleet: str, version: tuple[str, str, str]) -> Rollout | None:
+        """The last rollout of a version, or of its AMI."""
+        return next((each for each in self.rollouts(fleet) if each.tried(*version)), None)
+
+    def is_open(self, fleet: str, at: datetime) -> bool:
+        """Whether windows and freezes let a rollout start."""
+        if self.frozen:
+            first, last, offset = self.frozen
+            if first <= (at + timedelta(hours=offset)).date() <= last:
+                return False
+        if fleet != PROD or self.world.by[PROD] == "terraform" or not self.windows:
+            return True
+        return any(window.is_open(at) for window in self.windows)
+
+    def outdated(self, fleet: str) -> list[str]:
+        """The instances in service that do not run the newest version."""
+        group, newest = self.world.group(fleet), self.world.newest(fleet)
+        assert group and newest
+        return [each.id for each in group.counting if (each.template, each.version) != newest[:2]]
+
+    def is_done(self, fleet: str) -> bool:
+        """Whether the fleet runs what it should."""
+        group, newest = self.world.group(fleet), self.world.newest(fleet)
+        return bool(group and newest and self._launches(group, newest) and not self.outdated(fleet))
+
+    @staticmethod
+    def _launches(group: MemoryGroup, version: tuple[str, str, str]) -> bool:
+        launch = specification(group.launch)
+        return (launch["LaunchTemplateId"], launch["Version"]) == version[:2]
+
+    def has_run(self, ami: str, *, at: datetime) -> timedelta:
+        """The longest time for which staging ran nothing but this build."""
+        longest, since = timedelta(0), None
+        for begin, amis in [*self.ran, (at, frozenset())]:
+            if since is not None:
+                longest = max(longest, begin - since)
+            if amis != {ami}:
+                since = None
+            elif since is None:
+                since = begin
+        return longest
+
+    def is_in(self, fleet: str, ami: str) -> bool:
+        """Whether a group launches a build, and all of its instances in service are from the version that has it."""
+        group = self.world.group(fleet)
+        if group is None or not group.counting or self.world.launched(fleet) != ami:
+            return False
+        launch = specification(group.launch)
+        version = launch["LaunchTemplateId"], launch["Version"]
+        return {(each.template, each.version) for each in group.counting} == {version}
+
+    # What must not start.
+
+    def refusals(self, fleet: str, wish: Wish) -> dict[str, bool]:
+        """Why the newest version must not be started now: the kinds, each with whether it ends by itself."""
+        newest, now = self.world.newest(fleet), self.world.cloud.now
+        group = self.world.group(fleet)
+        if newest is None or group is None:
+            return {"absent": False}
+        found: dict[str, bool] = {}
+        ami = newest[2]
+        last = self.last_try(fleet, newest)
+        if last and last.end not in ("", "succeeded") and not wish.retry:
+            found["failed"] = False
+        if (REGION, ami) not in self.world.cloud.images:
+            found["gone"] = False
+        elif ami in self.revoked and self.revoked[ami] <= now:
+            found["revoked"] = False
+        if self._are_kept(group, last):
+            found["protected"] = False
+        if not self.is_open(fleet, now) and not wish.now:
+            found["closed"] = True
+        if self.world.by[fleet] == "terraform":
+            return self._by_terraform(group, newest, wish) or found
+        if ends := [end for end in self.holds.values() if end is None or now < end]:
+            found["held"] = None not in ends
+        channel = self.world.channel
+        order, exist = self.world.order, (REGION, channel) in self.world.cloud.images and "gone" not in found
+        if exist and order.index(channel) < order.index(ami):
+            found["behind"] = False
+        if fleet == PROD and self.world.habits.soak_minutes and not wish.skip_after:
+            found |= self._unproved(ami, now)
+        if fleet != CANARY and self._is_held_by_canary(ami):
+            found["canary"] = False
+        return found
+
+    @staticmethod
+    def _are_kept(group: MemoryGroup, last: Rollout | None) -> bool:
+        """Whether only instances are left that the last refresh kept, because they are protected."""
+        if last is None or not group.refreshes or last.refresh is not group.refreshes[-1]:
+            return False
+        version = (last.template, last.version)
+        launch = specification(group.launch)
+        if last.end != "succeeded" or (launch["LaunchTemplateId"], launch["Version"]) != version:
+            return False
+        kept = [each for each in group.counting if (each.template, each.version) != version]
+        return bool(kept) and all(each.is_protected for each in kept)
+
+    def _by_terraform(self, group: MemoryGroup, newest: tuple[str, str, str], wish: Wish) -> dict[str, bool]:
+        """What stops a fleet that an apply rolls out, before anything else is looked at."""
+        if not self._launches(group, newest):
+            return {"terraform": False}
+        return {} if wish.retry else {"not asked": False}
+
+    def _unproved(self, ami: str, now: datetime) -> dict[str, bool]:
+        soak = timedelta(minutes=self.world.habits.soak_minutes)
+        tries = (each for each in self.rollouts(STAGING) if each.ami == ami and each.end)
+        last = next(tries, None)
+        failed = last and last.end != "succeeded" and last.previous != ami and not self.is_in(STAGING, ami)
+        if failed or self.has_run(ami, at=now) < soak - _SECOND:
+            return {"after": not failed and self.is_in(STAGING, ami)}
+        return {}
+
+    def is_provable(self, ami: str) -> bool:
+        """Whether what can be seen in staging proves a build, whatever has been lost."""
+        group = self.world.group(STAGING)
+        last = next((each for each in self.log[::-1] if each.fleet == STAGING and each.ami == ami), None)
+        if not group or not self.is_in(STAGING, ami) or (last and last.end not in ("", "succeeded")):
+            return False
+        soak = timedelta(minutes=self.world.habits.soak_minutes)
+        return self.world.cloud.now - max(each.launched for each in group.counting) >= soak
+
+    def _is_held_by_canary(self, ami: str) -> bool:
+        """Whether the record of the canary says that the build did not end well there."""
+        written = self.world.record(CANARY)
+        tries = [each for each in reversed(self.log) if each.fleet == CANARY and each.refresh.id in written]
+        last = next((each for each in tries if written[each.refresh.id].get("end") and each.tried("", "", ami)), None)
+        return bool(last and written[last.refresh.id]["end"] != "succeeded" and written[last.refresh.id].get("holds"))
+
+    # At each call.
+
+    def begin(self, user: str, fleet: str, wish: Wish) -> None:
+        """An operator begins a run."""
+        self.looks[user] = _Look(fleet, wish)
+
+    def watch(self, call: Call) -> None:
+        """Look at a call that has just had its effect."""
+        if call.user in OPERATORS and call.user in self.looks:
+            self._watch_look(call, self.looks[call.user])
+        if call.operation == "StartInstanceRefresh":
+            self._watch_start(call)
+        self.sample()
+
+    def _watch_look(self, call: Call, look: _Look) -> None:
+        if call.operation == "DescribeAutoScalingGroups":
+            look.is_elsewhere = call.params["AutoScalingGroupNames"] != [f"acme-{look.fleet}"]
+        elif call.operation == "GetParametersByPath" and call.params["Path"] == RECORDS:
+            if look.is_elsewhere:
+                look.is_elsewhere = False
+            else:
+                look.newest = self.world.newest(look.fleet)
+                look.refusals = self.refusals(look.fleet, look.wish)
+
+    def _watch_start(self, call: Call) -> None:
+        fleet = call.params["AutoScalingGroupName"].removeprefix("acme-")
+        group = self.world.group(fleet)
+        assert group
+        refresh = group.refreshes[-1]
+        wanted = specification(refresh.desired or group.launch)
+        template = self.world.cloud.template(REGION, wanted["LaunchTemplateId"])
+        ami = template.versions[int(wanted["Version"]) - 1][0]["ImageId"] if template else ""
+        is_mine = call.user in OPERATORS
+        previous = self.world.before.get(fleet, "") if call.user == APPLY else self.world.launched(fleet)
+        if sum(each.is_active for each in group.refreshes) != 1:
+            self.violations.append(f"{fleet} has two refreshes at once")
+        if is_mine:
+            self._check_start(call, fleet, (wanted["LaunchTemplateId"], wanted["Version"], ami))
+        self.log.append(
+            Rollout(
+                fleet=fleet,
+                group=group,
+                refresh=refresh,
+                template=wanted["LaunchTemplateId"],
+                version=wanted["Version"],
+                ami=ami,
+                previous=previous,
+                is_mine=is_mine,
+            )
+        )
+
+    def _check_start(self, call: Call, fleet: str, version: tuple[str, str, str]) -> None:
+        look = self.looks[call.user]
+        if self.world.by[fleet] == "goldsmith":
+            desired = call.params["DesiredConfiguration"]
+            if not call.params["Preferences"].get("AutoRollback") or not specification(desired)["Version"].isdecimal():
+                self.violations.append(f"{fleet} starts what AWS cannot roll back")
+        now = self.refusals(fleet, look.wish)
+        if version == look.newest and (both := look.refusals.keys() & now.keys()):
+            self.violations.append(f"{fleet} starts version {version[1]} although: {', '.join(sorted(both))}")
+        if version not in (look.newest, self.world.newest(fleet)):
+            self.violations.append(f"{fleet} starts version {version[1]}, which was not the newest")
+
+    def sample(self) -> None:
+        """Write down what staging runs now."""
+        group = self.world.group(STAGING)
+        amis = frozenset(each.ami for each in group.counting) if group else frozenset()
+        if not self.ran or self.ran[-1][1] != amis:
+            self.ran.append((self.world.cloud.now, amis))
+
+    # When everything has calmed down.
+
+    def check_records(self, fleet: str) -> None:
+        """The record has the last rollouts that AWS remembers, each with its true end, and nothing untrue."""
+        written = self.world.record(fleet)
+        truth = {each.refresh.id: each for each in self.log if each.fleet == fleet}
+        for identity, attempt in written.items():
+            if attempt.get("end", "") not in (truth[identity].end, "", UNFOLLOWED):
+                self.violations.append(f"{fleet}: the record says that {identity} {attempt['end']}")
+        last = [each for each in truth.values() if self.is_remembered(each)][-6:]
+        for rollout in last:
+            attempt = written.get(rollout.refresh.id, {})
+            if attempt.get("end", "") != rollout.end:
+                self.violations.append(f"{fleet}: the record lacks {rollout.refresh.id}, which {rollout.end}")
