@@ -3,11 +3,13 @@
 Warnings only: the exit status of `-detailed-exitcode` stays 0 when nothing is planned.
 """
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from cdktf import TerraformLocal, TerraformStack
 
 from estate.estate import EstateFleet
+from lambda_src.rollout.windows import Freeze
 from stacks.terraform import add_check, literal
 
 _LAUNCHED = "aws_autoscaling_group.fleet.launch_template[0].version"
@@ -25,21 +27,18 @@ def add_rollout_checks(stack: TerraformStack, declared: EstateFleet) -> None:
         )
         add_check(stack, "rollout", (f"try({_LAUNCHED} == {_NEWEST}, true)", message))
     elif freezes:
-        days = [{"begins": _written(freeze.begins), "ends": _written(freeze.ends)} for freeze in freezes]
+        add_check(stack, "freeze", *_outside(stack, freezes, fleet=fleet.name))
+
+
+def _outside(stack: TerraformStack, freezes: Sequence[Freeze], *, fleet: str) -> Iterator[tuple[str, str]]:
+    """For each freeze, the condition that it does not hold when the plan is made, and the message when it does."""
+    now = "plantimestamp()"
+    for number, freeze in enumerate(freezes, 1):
         # a check has to refer to something, and what it refers to is known in every plan
-        TerraformLocal(stack, "freezes", days)
-        add_check(
-            stack,
-            "freeze",
-            *(_outside(index, freeze.reason, fleet=fleet.name) for index, freeze in enumerate(freezes)),
-        )
-
-
-def _outside(index: int, reason: str, *, fleet: str) -> tuple[str, str]:
-    """The condition that a freeze does not hold when the plan is made, and the message when it does."""
-    begins, ends = f"local.freezes[{index}].begins", f"local.freezes[{index}].ends"
-    condition = f"timecmp(plantimestamp(), {begins}) < 0 || timecmp(plantimestamp(), {ends}) >= 0"
-    return condition, f"Fleet {fleet}: {literal(reason)}; apply this stack afterwards"
+        name = f"freeze_{number}"
+        TerraformLocal(stack, name, {"begins": _written(freeze.begins), "ends": _written(freeze.ends)})
+        condition = f"timecmp({now}, local.{name}.begins) < 0 || timecmp({now}, local.{name}.ends) >= 0"
+        yield condition, f"Fleet {fleet}: {literal(freeze.reason)}; apply this stack afterwards"
 
 
 def _written(time: datetime) -> str:

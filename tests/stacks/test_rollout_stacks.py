@@ -84,11 +84,10 @@ def test_only_plans_of_rollouts_by_terraform_warn_in_a_freeze(stacks: dict[str, 
         "Fleet web-dev: freeze until Tue 5 Jan: year $${end}; apply this stack afterwards",
         "Fleet web-dev: freeze until Wed 5 May: golden week; apply this stack afterwards",
     ]
-    assert stack["locals"]["freezes"] == [
-        {"begins": "2026-12-27T15:00:00Z", "ends": "2027-01-05T15:00:00Z"},
-        {"begins": "2027-04-29T00:00:00Z", "ends": "2027-05-06T00:00:00Z"},
-    ]
-    now, freeze = "plantimestamp()", "local.freezes[1]"
+    locals_of_stack = stack["locals"]
+    assert locals_of_stack["freeze_1"] == {"begins": "2026-12-27T15:00:00Z", "ends": "2027-01-05T15:00:00Z"}
+    assert locals_of_stack["freeze_2"] == {"begins": "2027-04-29T00:00:00Z", "ends": "2027-05-06T00:00:00Z"}
+    now, freeze = "plantimestamp()", "local.freeze_2"
     assert stack["check"]["freeze"]["assert"][1]["condition"] == (
         f"${{timecmp({now}, {freeze}.begins) < 0 || timecmp({now}, {freeze}.ends) >= 0}}"
     )
