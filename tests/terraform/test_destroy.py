@@ -6,10 +6,9 @@ import json
 import os
 import signal
 import subprocess
-import termios
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ import pytest
 from local_aws.server import LocalAws
 from scripts import terraform
 from tests.support.estates import PROJECT, synthesize
+from tests.support.terminals import on_a_terminal, read_until
 
 GOLDSMITH = str(PROJECT / "goldsmith")
 ESTATE = """\
@@ -139,40 +139,11 @@ def test_without_a_terminal_it_needs_yes(team: Path) -> None:
     assert commands(team) == []
 
 
-@contextmanager
-def on_a_terminal(team: Path, *arguments: str, **variables: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+def destroying(
+    team: Path, *arguments: str, **variables: str
+) -> AbstractContextManager[tuple[subprocess.Popen[bytes], int]]:
     """The command on a terminal of its own, and the other end of the terminal."""
-    ours, theirs = os.openpty()
-    modes = termios.tcgetattr(theirs)
-    modes[3] |= termios.NOFLSH  # Linux sends the signal of Ctrl-C first, and drops what is not read yet after it
-    termios.tcsetattr(theirs, termios.TCSANOW, modes)
-    process = subprocess.Popen(
-        [GOLDSMITH, "destroy", *arguments],
-        cwd=team,
-        env=environment(team, **variables),
-        preexec_fn=lambda: os.login_tty(theirs),
-    )
-    os.close(theirs)
-    try:
-        yield process, ours
-    finally:
-        process.kill()
-        process.wait()
-        os.close(ours)
-
-
-def read_until(terminal: int, text: str) -> str:
-    """What is written to the terminal, up to a text, or to the end."""
-    written = ""
-    while text not in written or not text:
-        try:
-            chunk = os.read(terminal, 65536)
-        except OSError:  # so Linux says that the other end is closed
-            break
-        if not chunk:
-            break
-        written += chunk.decode()
-    return written
+    return on_a_terminal([GOLDSMITH, "destroy", *arguments], folder=team, environment=environment(team, **variables))
 
 
 @pytest.mark.parametrize(
@@ -186,7 +157,7 @@ def read_until(terminal: int, text: str) -> str:
     ids=["yes", "y", "Ctrl-C", "Ctrl-D"],
 )
 def test_on_a_terminal_only_yes_destroys(team: Path, typed: bytes, last: str, status: int) -> None:
-    with on_a_terminal(team, "fleet-web-dev") as (process, terminal):
+    with destroying(team, "fleet-web-dev") as (process, terminal):
         read_until(terminal, "Type yes: ")
         os.write(terminal, typed)
         shown = read_until(terminal, "")
@@ -202,7 +173,7 @@ def test_ctrl_c_lets_terraform_end_properly_and_shows_how_to_destroy_the_rest(te
     slow = team / "slow"
     again = "fleet-web-dev may be destroyed in part; its state has what is left: goldsmith destroy fleet-web-dev"
 
-    with on_a_terminal(team, "fleet-web-dev", "--yes", SLOW=str(slow)) as (process, terminal):
+    with destroying(team, "fleet-web-dev", "--yes", SLOW=str(slow)) as (process, terminal):
         wait_for(slow)
         os.write(terminal, b"\x03")
         shown = read_until(terminal, "")
