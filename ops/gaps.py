@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from estate.estate import EstateFleet
 from estate.models.fleet import Fleet
-from lambda_src.rollout.decisions import Decision, Ended, Refused, Start, Wait
+from lambda_src.rollout.decisions import Decision, Ended, Follow, Refused, Start, Wait
 from lambda_src.rollout.group import GOING_BACK, Refresh, TemplateVersion
 from ops.fleet import Facts, Running
 from ops.screen import moment_in_zone
@@ -79,6 +79,8 @@ def _of_rollout(declared: EstateFleet, facts: Facts, decision: Decision) -> Iter
     newest = facts.newest
     wanted = _with_version(newest.ami, str(newest.number), facts.builds) if newest else "the newest version"
     match decision:
+        case Follow(refresh=refresh) if not _replaces(refresh):
+            yield f"the rollout {_how_it_ended(refresh)}; wait for its end"
         case Start():
             yield f"the launch template has {wanted}, and no rollout was started: run {rollout}"
         case Ended(attempt=attempt):

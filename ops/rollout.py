@@ -9,18 +9,21 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import TypeVar
 
+from botocore.exceptions import ClientError
 from rich.console import Console
 
 from estate.estate import Estate
 from lambda_src.handoff.failures import is_retryable
 from lambda_src.rollout.decisions import Decision, Done, Ended, Follow, Refused, Sight, Start, Wait, Wish, decide
-from lambda_src.rollout.group import Refresh, TemplateVersion, read_failed_activity
+from lambda_src.rollout.group import GOING_BACK, Refresh, TemplateVersion, read_failed_activity
 from lambda_src.rollout.look import FAILURES
-from lambda_src.rollout.record import Attempt, time_of
+from lambda_src.rollout.record import CANCELLED, WENT_BACK, Attempt, time_of
 from lambda_src.rollout.refreshes import abort
 from lambda_src.rollout.run import Fleet, run, see
 from ops.aws import asking
@@ -32,6 +35,7 @@ from ops.rollout_result import Result
 from ops.rollout_screen import Board, print_json, print_plan, print_results
 from ops.screen import open_console
 
+_T = TypeVar("_T")
 _AT_ONCE = 8
 _PATIENCE_SECONDS = 600.0
 """How long a fleet is followed although AWS does not answer."""
@@ -55,10 +59,17 @@ class Options:
 class _Rollout:
     """One run of the command."""
 
+    waves: Mapping[str, int]
+    """All fleets of the command, in its order, with their waves."""
     fleets: Mapping[str, Fleet]
+    """Those that can be looked at."""
+    agreed: frozenset[str]
+    """Those whose rollout may be started: a person has agreed, or does not want to be asked."""
     options: Options
     console: Console
     board: Board
+    before: Result | None = None
+    """What becomes of fleets that could be started, after a wave that did not end well."""
     stopped: threading.Event = field(default_factory=threading.Event)
 
 
@@ -82,12 +93,17 @@ def run_rollout(estate: Estate, names: Sequence[str], options: Options) -> int:
     if changes and options.asks:
         listed = ", ".join(changes)
         check_terminal(listed)
-        verb = "Roll back" if options.aborts else "Roll out"
+        verb = "End the rollout of" if options.aborts else "Roll out"
         confirm(f"{verb} {listed}?", otherwise=f"{listed}: nothing was changed")
-    board = Board(console)
-    rollout = _Rollout(fleets={name: fleets[name] for name in sights}, options=options, console=console, board=board)
-    results = [*failed, *_in_waves(rollout, is_stopped=bool(failed))]
-    results.sort(key=lambda result: list(names).index(result.fleet))
+    rollout = _Rollout(
+        waves={name: 1 if options.aborts else estate.fleets[name].rollout.wave for name in names},
+        fleets={name: fleets[name] for name in sights},
+        agreed=frozenset(changes if options.asks else names),
+        options=options,
+        console=console,
+        board=Board(console),
+    )
+    results = sorted(_in_waves(rollout, failed), key=lambda result: names.index(result.fleet))
     if options.as_json:
         print_json(results, fleets)
     print_results(results, fleets, again=options.again, console=console)
@@ -113,75 +129,94 @@ def _first(fleet: Fleet, sight: Sight, options: Options) -> Decision:
     return decision
 
 
-def _in_waves(rollout: _Rollout, *, is_stopped: bool) -> list[Result]:
-    """The results of all fleets. A wave begins when all fleets of the ones before run their build."""
-    waves: dict[int, list[str]] = {}
-    for name, fleet in rollout.fleets.items():
-        waves.setdefault(1 if rollout.options.aborts else fleet.rules.wave, []).append(name)
+def _in_waves(rollout: _Rollout, failed: Sequence[Result]) -> list[Result]:
+    """The results of all fleets. A wave begins when all fleets of the ones before run their build. `failed` are the
+    results of fleets that cannot be looked at."""
     results: list[Result] = []
-    before = ""
-    for wave in sorted(waves):
-        if before:
-            results += [_held_back(rollout, name, before, results) for name in waves[wave]]
-            continue
-        results += _wave(rollout, waves[wave])
-        ended = [result for result in results if result.state != "done"]
-        if ended:
-            before = f"wave {wave}: {', '.join(result.fleet for result in ended)}"
+    for wave in sorted(set(rollout.waves.values())):
+        results += [result for result in failed if rollout.waves[result.fleet] == wave]
+        results += _wave(rollout, [name for name in rollout.fleets if rollout.waves[name] == wave])
+        rollout.before = rollout.before or _held_back(wave, results)
     return results
 
 
-def _held_back(rollout: _Rollout, name: str, before: str, results: Sequence[Result]) -> Result:
-    """A fleet whose wave does not begin: it is queued when the wave before is queued, too."""
-    queued = all(result.is_well for result in results)
-    until = max((result.until for result in results if result.until), default=None)
+def _held_back(wave: int, results: Sequence[Result]) -> Result | None:
+    """What becomes of fleets whose turn does not come: they are queued when the wave before is queued, too."""
+    ended = [result for result in results if result.state != "done"]
+    if not ended:
+        return None
+    is_queued = all(result.is_well for result in ended)
     return Result(
-        fleet=name,
-        state="queued" if queued else "refused",
-        reasons=(f"{before} has to end well first",),
-        until=until if queued else None,
+        fleet="",
+        state="queued" if is_queued else "refused",
+        reasons=(f"wave {wave} has to end well first: {', '.join(result.fleet for result in ended)}",),
+        until=max((result.until for result in ended if result.until), default=None) if is_queued else None,
     )
 
 
 def _wave(rollout: _Rollout, names: Sequence[str]) -> list[Result]:
     """Fleets side by side. Raises `Interrupted` after Ctrl-C; the refreshes go on in AWS."""
-    again = rollout.options.again
-    with rollout.board, ThreadPoolExecutor(len(names)) as pool:
-        futures = [pool.submit(_one, rollout, name) for name in names]
+    pool = ThreadPoolExecutor(max(1, len(names)))
+    with rollout.board:
+        futures = {name: pool.submit(_one, rollout, name) for name in names}
         try:
-            while not all(future.done() for future in futures):
+            while not all(future.done() for future in futures.values()):
                 time.sleep(0.05)
         except KeyboardInterrupt:
             rollout.stopped.set()
-            listed = " ".join(names)
-            raise Interrupted(
-                f"\nwhat was started goes on in AWS; to follow it: {again(f'rollout {listed}')}; "
-                f"to go back: {again(f'rollout {listed} --abort')}"
-            ) from None
-    return [future.result() for future in futures]
+            raise Interrupted(_interrupted(rollout, futures)) from None
+        finally:
+            pool.shutdown(wait=False)  # after Ctrl-C, one of them may wait for AWS
+    return [future.result() for future in futures.values()]
+
+
+def _interrupted(rollout: _Rollout, futures: Mapping[str, Future[Result]]) -> str:
+    """What goes on in AWS after Ctrl-C, and how to go on here."""
+    running = [name for name, future in futures.items() if not future.done()] or [*futures]
+    later = [name for name, wave in rollout.waves.items() if wave > rollout.waves[running[0]]]
+    abort = rollout.options.again(f"rollout {' '.join(running)} --abort")
+    if rollout.options.aborts:
+        return f"\nwhat was ended goes back in AWS; to follow it: {abort}"
+    follow = rollout.options.again(f"rollout {' '.join([*running, *later])}")
+    return f"\nwhat was started goes on in AWS; to follow it: {follow}; to go back: {abort}"
 
 
 def _one(rollout: _Rollout, name: str) -> Result:
     """One fleet to its end."""
-    fleet, options = rollout.fleets[name], rollout.options
+    fleet = rollout.fleets[name]
     try:
         with asking(fleet.rules.region):
-            if options.aborts:
+            if rollout.options.aborts:
                 return _abort(rollout, name, fleet)
-            sight, decision = run(fleet, options.wish, why=options.why)
+            sight, decision = _next(rollout, name, fleet)
             while isinstance(decision, Follow):
                 version = _version_of(decision.refresh, sight)
                 result = _follow(rollout, name, fleet, decision.refresh, version)
-                if not result.is_well or version is None or version == sight.newest:
+                if not result.is_well or version == sight.newest:
                     return result
                 # it was a rollout of an older version: now the newest
-                sight, decision = run(fleet, options.wish, why=options.why)
-            return _result(name, fleet, sight, decision)
+                sight, decision = _next(rollout, name, fleet)
+            return _result(rollout, name, sight, decision)
     except OpsError as error:
-        return Result(fleet=name, state="unknown", reasons=tuple(str(error).splitlines()))
+        state = "refused" if _is_refusal(error.__cause__) else "unknown"
+        return Result(fleet=name, state=state, reasons=tuple(str(error).splitlines()))
 
 
-def _result(name: str, fleet: Fleet, sight: Sight, decision: Decision) -> Result:
+def _is_refusal(error: BaseException | None) -> bool:
+    """Whether AWS does not accept a refresh as it is declared, for example because an alarm does not exist."""
+    return isinstance(error, ClientError) and error.operation_name == "StartInstanceRefresh" and not is_retryable(error)
+
+
+def _next(rollout: _Rollout, name: str, fleet: Fleet) -> tuple[Sight, Decision]:
+    """Look and decide; and start, if it is the fleet's turn, and a person was not asked about other fleets only."""
+    options = rollout.options
+    if name in rollout.agreed and rollout.before is None:
+        return run(fleet, options.wish, why=options.why)
+    sight = see(fleet, now=datetime.now(UTC))
+    return sight, decide(fleet.rules, sight, options.wish)
+
+
+def _result(rollout: _Rollout, name: str, sight: Sight, decision: Decision) -> Result:
     """What a decision without a refresh means."""
     match decision:
         case Done():
@@ -191,55 +226,73 @@ def _result(name: str, fleet: Fleet, sight: Sight, decision: Decision) -> Result
         case Refused(reasons=reasons):
             return Result(fleet=name, state="refused", reasons=reasons, sight=sight)
         case Ended(attempt=attempt):
-            return _ended(name, fleet, sight, attempt)
+            return _ended(name, rollout.fleets[name], sight, attempt)
+        case Start() if rollout.before:
+            return replace(rollout.before, fleet=name, sight=sight)
+        case Start() if name not in rollout.agreed:
+            reason = f"it can be started now: {rollout.options.again(f'rollout {name}')}"
+            return Result(fleet=name, state="refused", reasons=(reason,), sight=sight)
     reason = "others start and end rollouts of this fleet at this moment; try again"
     return Result(fleet=name, state="refused", reasons=(reason,), sight=sight)
 
 
 def _ended(name: str, fleet: Fleet, sight: Sight, attempt: Attempt) -> Result:
-    since = time_of(attempt.started)
-    activity = read_failed_activity(fleet.place.autoscaling, fleet.rules.group, since=since) if since else ""
+    """A rollout that did not end well, with the activity that failed."""
+    since, activity = time_of(attempt.started), ""
+    if since and attempt.end != CANCELLED:
+        with suppress(*FAILURES):  # how it ended is known without it
+            activity = read_failed_activity(fleet.place.autoscaling, fleet.rules.group, since=since)
     return Result(fleet=name, state=attempt.end, sight=sight, attempt=attempt, activity=activity)
 
 
 def _version_of(refresh: Refresh, sight: Sight) -> TemplateVersion | None:
-    """The version that a refresh brings. One without a desired configuration brings the group's."""
-    known = [version for version in (sight.newest, sight.current) if version]
+    """The version that a refresh brings; None if it does not exist. One without a desired configuration brings the
+    group's."""
     if not refresh.has_configuration:
         return sight.current
-    return next(
-        (each for each in known if (each.template, str(each.number)) == (refresh.template, refresh.version)), None
-    )
+    wanted = (refresh.template, refresh.version)
+    return next((each for each in sight.versions if (each.template, str(each.number)) == wanted), None)
 
 
 def _follow(rollout: _Rollout, name: str, fleet: Fleet, refresh: Refresh, version: TemplateVersion | None) -> Result:
     """Show a refresh until it has ended; how it ended."""
     pause = _FIRST_PAUSE
-    silent_since: float | None = None
     while True:
-        try:
-            progress = read_progress(fleet, refresh.id, version)
-        except FAILURES as error:
-            silent_since = silent_since or time.monotonic()
-            if not is_retryable(error) or time.monotonic() - silent_since > _PATIENCE_SECONDS:
-                raise
-            rollout.board.note(name, "AWS does not answer; trying again")
-        else:
-            silent_since = None
-            if progress is None:
-                raise OpsError(f"instance refresh {refresh.id} does not exist any more: the group was deleted")
-            rollout.board.show(name, progress)
-            if not progress.refresh.is_running:
-                break
-        if rollout.stopped.wait(pause):
-            raise OpsError("not followed to the end")
+        progress = _patiently(rollout, name, lambda: read_progress(fleet, refresh.id, version))
+        if progress is None:
+            gone = f"group {fleet.rules.group} was deleted meanwhile: run make deploy STACK={fleet.rules.stack}"
+            return Result(fleet=name, state="refused", reasons=(gone,))
+        rollout.board.show(name, progress)
+        if not progress.refresh.is_running:
+            break
+        _wait(rollout, pause)
         pause = min(pause * 1.5, _LONGEST_PAUSE)
-    sight = see(fleet, now=datetime.now(UTC))
+    sight = _patiently(rollout, name, lambda: see(fleet, now=datetime.now(UTC)))
     attempt = next((each for each in sight.record.attempts if each.refresh == refresh.id), None)
     if attempt is None or attempt.has_failed:
         missing = Attempt(refresh=refresh.id, template=refresh.template, version=refresh.version, end="failed")
         return _ended(name, fleet, sight, attempt or missing)
     return _succeeded(name, sight, attempt, version)
+
+
+def _patiently(rollout: _Rollout, name: str, look: Callable[[], _T]) -> _T:
+    """Look again while AWS fails in a way that passes: the rollout goes on meanwhile."""
+    pause, end = _FIRST_PAUSE, time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            return look()
+        except FAILURES as error:
+            if not is_retryable(error) or time.monotonic() > end:
+                raise
+        rollout.board.note(name, "AWS does not answer; trying again")
+        _wait(rollout, pause)
+        pause = min(pause * 1.5, _LONGEST_PAUSE)
+
+
+def _wait(rollout: _Rollout, seconds: float) -> None:
+    """Raises `OpsError` after Ctrl-C."""
+    if rollout.stopped.wait(seconds):
+        raise OpsError("not followed to the end")
 
 
 def _succeeded(name: str, sight: Sight, attempt: Attempt, version: TemplateVersion | None) -> Result:
@@ -264,7 +317,7 @@ def _abort(rollout: _Rollout, name: str, fleet: Fleet) -> Result:
     refresh = sight.refresh
     if refresh is None or not refresh.is_running:
         return Result(fleet=name, state="refused", reasons=("no rollout runs, so there is nothing to abort",))
-    if refresh.status not in ("Cancelling", "RollbackInProgress"):
+    if refresh.status not in GOING_BACK:
         abort(fleet.place.autoscaling, fleet.rules.group, refresh)
     result = _follow(rollout, name, fleet, refresh, _version_of(refresh, sight))
-    return replace(result, is_wanted=result.state in ("rolled back", "cancelled"))
+    return replace(result, is_wanted=result.state in (WENT_BACK, CANCELLED))

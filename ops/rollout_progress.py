@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from lambda_src.handoff.answers import GarbledAnswer
 from lambda_src.rollout.group import Group, Refresh, TemplateVersion, read_group, read_refreshes
 from lambda_src.rollout.run import Fleet
 
@@ -60,23 +61,28 @@ class Progress:
 
 
 def read_progress(fleet: Fleet, refresh: str, version: TemplateVersion | None) -> Progress | None:
-    """Look at a refresh and the group's instances; None when AWS does not know the refresh. Raises `look.FAILURES`."""
+    """Look at a refresh and the group's instances; None when the group was deleted. Raises `look.FAILURES`."""
+    group = read_group(fleet.place.autoscaling, fleet.rules.group)
+    if group is None:
+        return None
     found = next(iter(read_refreshes(fleet.place.autoscaling, fleet.rules.group, ids=[refresh])), None)
     if found is None:
-        return None
-    group = read_group(fleet.place.autoscaling, fleet.rules.group)
-    instances = group.instances if group else ()
+        raise GarbledAnswer(f"DescribeInstanceRefreshes does not know {refresh}, which was there before")
+    instances = group.instances
     new = Counter(each.state for each in instances if version and each.runs(version))
     old = Counter(each.state for each in instances if not (version and each.runs(version)))
     return Progress(refresh=found, new=new, old=old, seconds_left=seconds_left(found, group))
 
 
 def seconds_left(refresh: Refresh, group: Group | None) -> int | None:
-    """About how long a refresh still takes, by warm-up, percentages, checkpoints and bake time."""
-    left = refresh.instances_left
-    if refresh.status not in ("Pending", "InProgress") or left is None or group is None:
+    """About how long a refresh still takes, by warm-up, percentages, checkpoints and bake time, at the beginning of the
+    pause if it pauses."""
+    left, done = refresh.instances_left, refresh.percentage or 0
+    if refresh.status == "Baking":
+        left, done = 0, 100
+    elif refresh.status not in ("Pending", "InProgress") or left is None or group is None:
         return None
-    return _seconds(refresh.preferences, group, left=left, done=refresh.percentage or 0)
+    return _seconds(refresh.preferences, group, left=left, done=done) if group else None
 
 
 def seconds_needed(preferences: Mapping[str, Any], group: Group) -> int | None:
@@ -91,7 +97,7 @@ def _seconds(preferences: Mapping[str, Any], group: Group, *, left: int, done: i
     count = max(1, len(group.in_service))
     spread = preferences.get("MaxHealthyPercentage", 100) - preferences.get("MinHealthyPercentage", 90)
     at_once = max(1, math.floor(count * spread / 100))
-    checkpoints = [each for each in preferences.get("CheckpointPercentages") or () if done < each < 100]
+    checkpoints = [each for each in preferences.get("CheckpointPercentages") or () if done <= each < 100]
     pauses = len(checkpoints) * preferences.get("CheckpointDelay", _CHECKPOINT_SECONDS)
     batches = math.ceil(left / at_once)
     return int(batches * (warmup + _LAUNCH_SECONDS) + pauses + preferences.get("BakeTime", 0))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from estate.names import LATEST
 from lambda_src.rollout.decisions import Sight
+from lambda_src.rollout.group import TemplateVersion
 from lambda_src.rollout.record import Attempt
 from lambda_src.rollout.run import Fleet
 from ops.screen import build_label
@@ -47,32 +50,52 @@ def now_holds(result: Result, fleet: Fleet) -> Iterator[str]:
     if sight.wanted:
         yield f"{rules.image}@{rules.channel} says {build_of(sight, sight.wanted)}"
     yield f"the launch template has {build_of(sight, sight.newest.ami)} (version {sight.newest.number})"
-    total = len(sight.group.in_service)
-    runs: dict[str, int] = {}
-    for instance in sight.group.in_service:
-        runs[instance.version] = runs.get(instance.version, 0) + 1
-    known = {str(version.number): version.ami for version in (sight.newest, sight.current) if version}
-    for number, count in sorted(runs.items()):
+    total, known = len(sight.group.in_service), {str(version.number): version.ami for version in sight.versions}
+    for number, count in sorted(_running(sight).items()):
         build = build_of(sight, known[number]) if number in known else "another build"
         verb = "runs" if count == 1 else "run"
         yield f"{count} of {total} {verb} {build} ({f'version {number}' if number else 'not from the launch template'})"
 
 
-def remedies(result: Result, fleet: Fleet, *, again: Callable[[str], str]) -> Iterator[tuple[str, str]]:
-    """What a person can do after a rollout that did not end well: for what, and the command."""
-    sight, rules, attempt = result.sight, fleet.rules, result.attempt
-    if attempt is None or sight is None or result.is_well:
+def _running(sight: Sight) -> Counter[str]:
+    """How many instances in service run each version."""
+    return Counter(each.version for each in sight.group.in_service) if sight.group else Counter()
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """What a person can do, and the commands for it, one after the other."""
+
+    purpose: str
+    commands: tuple[str, ...]
+
+
+def remedies(result: Result, fleet: Fleet, *, again: Callable[[str], str]) -> Iterator[Remedy]:
+    """What a person can do after a rollout that did not end well."""
+    sight, rules = result.sight, fleet.rules
+    if result.attempt is None or sight is None or sight.newest is None or not result.attempt.has_failed:
         return
-    yield "to try again", again(f"rollout {rules.fleet} --retry")
-    previous = sight.builds.get(sight.current.ami, "") if sight.current else ""
-    same = sight.newest is None or sight.current is None or sight.newest.ami == sight.current.ami
-    if same:
-        yield "to go back", f"revert the change of fleet {rules.fleet}, and run make deploy STACK={rules.stack}"
-    elif rules.channel != "latest":
-        to = f" --to {rules.image}@{previous}" if previous else ""
-        back = again(f"rollback {rules.image}@{rules.channel}{to}")
-        yield "to go back", f"{back}, then make deploy STACK={rules.stack}"
+    rollout = again(f"rollout {rules.fleet}")
+    apply = (f"make deploy STACK={rules.stack}", rollout)
+    yield Remedy("to try again", (again(f"rollout {rules.fleet} --retry"),))
+    if not sight.has_wanted:
+        yield Remedy(f"to take what {rules.image}@{rules.channel} says", apply)
+        return
+    previous = _previous(sight, sight.newest)
+    if previous is None:
+        yield Remedy(f"to go back: revert the change of {rules.fleet} in the configuration", apply)
+    elif rules.channel == LATEST:
+        bad = f"{rules.image}@{sight.builds.get(sight.newest.ami) or 'BUILD'}"
+        yield Remedy("to go back", (again(f"revoke {bad} --why REASON"), *apply))
     else:
-        bad = sight.builds.get(sight.newest.ami, "BUILD") if sight.newest else "BUILD"
-        revoke = again(f"revoke {rules.image}@{bad} --why REASON")
-        yield "to go back", f"{revoke}, then make deploy STACK={rules.stack}"
+        to = f" --to {build}" if (build := sight.builds.get(previous.ami)) else ""
+        yield Remedy("to go back", (again(f"rollback {rules.image}@{rules.channel}{to}"), *apply))
+
+
+def _previous(sight: Sight, newest: TemplateVersion) -> TemplateVersion | None:
+    """The version with another AMI that most instances run, else the one that the group launches; None without one."""
+    others = {str(version.number): version for version in sight.versions if version.ami not in ("", newest.ami)}
+    for number, _ in _running(sight).most_common():
+        if number in others:
+            return others[number]
+    return sight.current if sight.current and str(sight.current.number) in others else None

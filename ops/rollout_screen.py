@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
@@ -16,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lambda_src.rollout.decisions import Decision, Done, Ended, Follow, Refused, Sight, Start, Wait
+from lambda_src.rollout.record import Attempt, time_of
 from lambda_src.rollout.run import Fleet
 from ops.rollout_progress import Progress, about, counts, expected_end, seconds_needed
 from ops.rollout_result import Result, build_of, now_holds, remedies
@@ -68,11 +70,28 @@ def _what(fleet: Fleet, sight: Sight, decision: Decision, *, aborts: bool) -> st
         case Refused(reasons=reasons):
             return f"refused: {'; '.join(reasons)}"
         case Ended(attempt=attempt):
-            return f"{attempt.end} on {attempt.ended[:10]}"
+            return _how_it_ended(attempt)
         case Start(skipped=skipped) if sight.group:
             needed = about(seconds_needed(fleet.rules.preferences, sight.group))
-            return f"rollout, {needed}" + "".join(f"; SKIPPED: {rule}" for rule in skipped)
+            warnings = [f"; WARNING: {fault}" for fault in sight.faults if fleet.rules.warns_only]
+            return "".join([f"rollout, {needed}", *warnings, *(f"; SKIPPED: {rule}" for rule in skipped)])
     return ""
+
+
+def _how_it_ended(attempt: Attempt) -> str:
+    ended = time_of(attempt.ended)
+    when = f" on {moment(ended)}" if ended else ""
+    return f"nothing: the last rollout {_ENDED.get(attempt.end, attempt.end)}{when}; --retry tries again"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Row:
+    """The last look at a rollout."""
+
+    progress: Progress | None = None
+    note: str = ""
+    end: datetime | None = None
+    """About when it ends."""
 
 
 class Board:
@@ -82,11 +101,13 @@ class Board:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._lock = threading.Lock()
-        self._rows: dict[str, tuple[Progress | None, str]] = {}
+        self._rows: dict[str, _Row] = {}
         self._live: Live | None = None
+        self._is_open = False
 
     def __enter__(self) -> Self:
         self._rows.clear()
+        self._is_open = True
         if self._console.is_interactive:
             self._live = Live(console=self._console, get_renderable=self._table, refresh_per_second=4)
             self._live.start(refresh=True)
@@ -95,6 +116,8 @@ class Board:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        with self._lock:
+            self._is_open = False  # after Ctrl-C, a thread may still write
         if self._live:
             self._live.stop()
             self._live = None
@@ -102,33 +125,37 @@ class Board:
     def show(self, fleet: str, progress: Progress) -> None:
         """How far the rollout of a fleet is."""
         with self._lock:
-            before, _ = self._rows.get(fleet, (None, ""))
-            self._rows[fleet] = (progress, "")
-            if not self._live and (before is None or _line(before) != _line(progress)):
-                self._console.print(f"{fleet}: {_line(progress)}", soft_wrap=True)
+            before = self._rows.get(fleet, _Row())
+            if before.progress and _line(before.progress) == _line(progress):
+                self._rows[fleet] = replace(before, note="")  # its end is that of the first look
+                return
+            self._rows[fleet] = _Row(progress=progress, end=expected_end(progress, datetime.now(UTC)))
+            if self._is_open and not self._live:
+                left = f", {about(progress.seconds_left)} left" if progress.seconds_left else ""
+                self._console.print(f"{fleet}: {_line(progress)}{left}", soft_wrap=True)
 
     def note(self, fleet: str, text: str) -> None:
         """Something else that a person should see."""
         with self._lock:
-            progress, before = self._rows.get(fleet, (None, ""))
-            self._rows[fleet] = (progress, text)
-            if not self._live and before != text:
+            before = self._rows.get(fleet, _Row())
+            self._rows[fleet] = replace(before, note=text)
+            if self._is_open and not self._live and before.note != text:
                 self._console.print(f"{fleet}: {text}", soft_wrap=True)
 
     def _table(self) -> RenderableType:
         table = Table.grid(padding=(0, 2))
         with self._lock:
             rows = dict(self._rows)
-        for fleet, (progress, note) in rows.items():
+        for fleet, row in rows.items():
+            progress = row.progress
             if progress is None:
-                table.add_row(Text(fleet, "bold"), note)
+                table.add_row(Text(fleet, "bold"), row.note)
                 continue
-            end = expected_end(progress, datetime.now(UTC))
-            left = f"until about {moment(end)} UTC" if end else ""
+            left = f"until about {moment(row.end)} UTC" if row.end else ""
             style = {"Successful": "bold green"}.get(progress.refresh.status, "cyan")
             table.add_row(
                 Text(fleet, "bold"),
-                Text(note or progress.phase, style),
+                Text(row.note or progress.phase, style),
                 Text(f"new {counts(progress.new)}"),
                 Text(f"old {counts(progress.old)}"),
                 Text(left, "dim"),
@@ -148,14 +175,18 @@ def print_results(
     for result in results:
         console.print(Text(_ending(result), _STYLES.get(result.state, "red")), soft_wrap=True)
         fleet = fleets.get(result.fleet)
-        if fleet is None or result.is_well or result.attempt is None:
+        if fleet is None or result.attempt is None or result.state == "done":
             continue
-        if result.activity and result.activity != result.attempt.reason:
-            console.print(f"  failed: {result.activity}", soft_wrap=True)
+        if result.activity:
+            # AWS repeats the reason at the end
+            what = result.activity.removesuffix(result.attempt.reason).rstrip(": ").removesuffix("Status Reason")
+            console.print(f"  failed: {what.rstrip('. ')}", soft_wrap=True)
         for line in now_holds(result, fleet):
             console.print(f"  now: {line}", soft_wrap=True)
-        for purpose, command in remedies(result, fleet, again=again):
-            console.print(f"  {purpose}: {command}", soft_wrap=True)
+        for remedy in remedies(result, fleet, again=again):
+            console.print(f"  {remedy.purpose}:", soft_wrap=True)
+            for command in remedy.commands:
+                console.print(f"    {command}", soft_wrap=True)
 
 
 def _ending(result: Result) -> str:

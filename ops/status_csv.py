@@ -19,7 +19,8 @@ def write_csv(images: Sequence[ImageStatus], fleets: Sequence[FleetStatus]) -> N
     for image in images:
         written.writerows(_channels(image))
     for fleet in fleets:
-        wanted, reason = fleet.wanted, "; ".join((*fleet.gaps, *fleet.errors))
+        reasons = (*fleet.gaps, fleet.progress, fleet.queued, *fleet.errors)
+        wanted, reason = fleet.wanted, "; ".join(filter(None, reasons))
         place = (fleet.image, fleet.fleet, fleet.account, fleet.region, fleet.channel)
         written.writerow([*place, wanted["ami"], wanted["build"], None, None, reason])
 

@@ -6,6 +6,7 @@ question always has the same answer.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -39,6 +40,8 @@ class Sight:
     """The newest version of its launch template; None when the template does not exist."""
     current: TemplateVersion | None = None
     """The version that the group launches."""
+    versions: tuple[TemplateVersion, ...] = ()
+    """All versions that were read: these two, those that instances in service run, and that of a running refresh."""
     refreshes: tuple[Refresh, ...] = ()
     """Newest first."""
     record: Record = field(default_factory=Record)
@@ -50,6 +53,8 @@ class Sight:
     """When the known AMIs were made."""
     wanted: str = ""
     """What the channel points to in the fleet's region."""
+    has_wanted: bool = True
+    """Whether the newest version has what the channel points to, or a copy of it."""
     faults: tuple[str, ...] = ()
     """What guards say against the AMI of the newest version; empty if it may be launched."""
     holds: tuple[Rule, ...] = ()
@@ -255,13 +260,20 @@ def _held_by_others(sight: Sight, newest: TemplateVersion) -> Iterator[Rule]:
 def _unnumbered(rules: FleetRules, group: Group) -> Iterator[Rule]:
     """AWS does not roll back to a version without a number."""
     if not group.version.isdecimal() and group.template:
-        yield Rule(
-            text=f"the group launches version {group.version} of its launch template, and AWS goes back to a number "
-            f"only: aws autoscaling update-auto-scaling-group --auto-scaling-group-name {group.name} "
-            f"--launch-template LaunchTemplateId={group.template},Version=NUMBER"
-        )
+        said = f"the group launches version {group.version} of its launch template, and AWS goes back to a number only"
+        number, plain = _usual(group), group.policy is None
+        template = f"LaunchTemplateId={group.template},Version={number}"
+        command = f"aws autoscaling update-auto-scaling-group --auto-scaling-group-name {group.name}"
+        remedy = f"run {command} --launch-template {template}" if plain else f"write {number} in its policy"
+        yield Rule(text=f"{said}: {remedy}")
     elif not group.template:
         yield Rule(text=f"the group has no launch template: run make deploy STACK={rules.stack}")
+
+
+def _usual(group: Group) -> str:
+    """The version that most instances in service run."""
+    runs = Counter(each.version for each in group.in_service if each.template == group.template)
+    return runs.most_common(1)[0][0] if runs else "1"
 
 
 def _unproved(rules: FleetRules, sight: Sight) -> Iterator[Rule]:

@@ -220,14 +220,18 @@ def _refresh(found: Mapping[str, Any]) -> Refresh:
 
 
 def read_failed_activity(autoscaling: Any, group: str, *, since: datetime) -> str:
-    """What AWS says about the last launch or termination that failed since a time; empty if none did."""
+    """What AWS says about the last launch or termination that failed since a time; empty if none did.
+
+    AWS gives the status Cancelled, too, to a launch whose instance did not start.
+    """
     answer = ask(autoscaling.describe_scaling_activities, AutoScalingGroupName=group, MaxRecords=100)
     for activity in entries(answer, "Activities"):
         started = _time(activity, "StartTime")
         if started and started < since:
             break
-        if text(activity, "StatusCode") in ("Failed", "Cancelled"):
-            return _line(text(activity, "StatusMessage") or text(activity, "Description"))
+        what, why = (_line(text(activity, name)) for name in ("Description", "StatusMessage"))
+        if why and text(activity, "StatusCode") in ("Failed", "Cancelled"):
+            return what if why in what else f"{what.rstrip('.') or 'activity'}: {why}"
     return ""
 
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:  # the Lambda runtime has no type stubs
 FAILURES = (BotoCoreError, ClientError, GarbledAnswer)
 """What a call to AWS raises."""
 _Ami = Mapping[str, Any]
+_MOST_OTHERS = 5
+"""How many further versions of a template are read. A group seldom runs more than two."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,12 +64,20 @@ class Amis:
     @property
     def builds(self) -> dict[str, str]:
         """Their builds, `1.0.912/3`, where they are known."""
-        return {ami: build for ami, found in self.made.items() if (build := _version_of(build_of(found)))}
+        return _builds(self.made)
 
     @property
     def created(self) -> dict[str, datetime]:
         """When they were made."""
-        return {ami: made for ami, found in self.made.items() if (made := time_in(text(found, "CreationDate")))}
+        return _created(self.made)
+
+
+def _builds(amis: Mapping[str, _Ami]) -> dict[str, str]:
+    return {ami: build for ami, found in amis.items() if (build := _version_of(build_of(found)))}
+
+
+def _created(amis: Mapping[str, _Ami]) -> dict[str, datetime]:
+    return {ami: made for ami, found in amis.items() if (made := time_in(text(found, "CreationDate")))}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,11 +91,14 @@ class Seen:
     """The version that the group launches."""
     refreshes: tuple[Refresh, ...] = ()
     """Newest first."""
+    others: tuple[TemplateVersion, ...] = ()
+    """The other versions that instances in service run, or that a running refresh brings."""
 
     @property
-    def versions(self) -> list[TemplateVersion]:
-        """The known versions of the launch template."""
-        return [version for version in (self.newest, self.current) if version]
+    def versions(self) -> tuple[TemplateVersion, ...]:
+        """The known versions of the launch template, each once."""
+        found = (version for version in (self.newest, self.current, *self.others) if version)
+        return tuple({(version.template, version.number): version for version in found}.values())
 
 
 RunsOf = Callable[[str], Runs | str]
@@ -102,23 +115,26 @@ def look(
     values, holds = read_folders(rules, image)
     versions = [*seen.versions, *_read_tried(place.ec2, written, seen)]
     amis = read_amis(rules, place, image, {version.ami for version in versions if version.ami})
-    builds = written.builds | amis.builds
+    ami, value = seen.newest.ami if seen.newest else "", values.get(rules.channel, "")
+    pointed = _read_pointed(image, amis, value)
+    builds = {**_builds({value: pointed}), **written.builds, **amis.builds}
     known = completed(
         written, seen.refreshes, versions=versions, current=seen.current, builds=builds, holds=rules.hold_on_failure
     )
-    ami, value = seen.newest.ami if seen.newest else "", values.get(rules.channel, "")
     sight = Sight(
         group=seen.group,
         newest=seen.newest,
         current=seen.current,
+        versions=tuple(versions),
         refreshes=seen.refreshes,
         record=closed(known, seen.refreshes, now=now),
         others=records,
         builds=builds,
-        created=amis.created,
+        created={**_created({value: pointed}), **amis.created},
         wanted=value,
+        has_wanted=not value or ami == value or _id_of(amis.made.get(ami)) == value,
         faults=tuple(_faults(rules, amis, ami, place=place, image=image, now=now)) if seen.newest else (),
-        holds=(*holding(rules, holds, now), *_behind(rules, amis, ami, value, image)),
+        holds=(*holding(rules, holds, now), *_behind(rules, amis, ami, pointed)),
         evidence=_evidence(rules, Wanted(build=builds.get(ami, ""), ami=ami), runs_of, now),
         opening=opening([parse_window(window) for window in rules.windows], rules.freezes, now=now),
     )
@@ -130,12 +146,23 @@ def look(
 def read_seen(rules: FleetRules, place: Place) -> Seen:
     """The group of a fleet, its launch template and its last refreshes. Raises `FAILURES`."""
     group = read_group(place.autoscaling, rules.group)
-    return Seen(
+    seen = Seen(
         group=group,
         newest=read_version(place.ec2, number=NEWEST, name=rules.group),
         current=read_current(place.ec2, group),
         refreshes=read_refreshes(place.autoscaling, rules.group) if group else (),
     )
+    return replace(seen, others=tuple(_read_others(place.ec2, seen)))
+
+
+def _read_others(ec2: EC2Client, seen: Seen) -> Iterator[TemplateVersion]:
+    wanted = [(each.template, each.version) for each in (seen.group.in_service if seen.group else ())]
+    wanted += [(each.template, each.version) for each in seen.refreshes[:1] if each.is_running]
+    known = {(version.template, str(version.number)) for version in seen.versions}
+    others = {which for which in wanted if all(which) and which not in known}
+    for template, number in sorted(others, reverse=True)[:_MOST_OTHERS]:
+        if found := read_version(ec2, number=number, template=template):
+            yield found
 
 
 def read_current(ec2: EC2Client, group: Group | None) -> TemplateVersion | None:
@@ -220,15 +247,29 @@ def holding(rules: FleetRules, holds: Mapping[str, Hold], now: datetime) -> Iter
             yield Rule(text=f"{held} is held{by}: {hold.why}{ends}", until=end)
 
 
-def _behind(rules: FleetRules, amis: Amis, ami: str, value: str, image: ImagePlace) -> Iterator[Rule]:
+def _read_pointed(image: ImagePlace, amis: Amis, value: str) -> _Ami:
+    """The AMI that the channel points to, as the image's account has it; without members if there is none."""
+    for found in amis.made.values():
+        if value and _id_of(found) == value:
+            return found
+    return describe_by(image.ec2, "image-id", {value} - {""}).get(value, {})
+
+
+def _id_of(made: _Ami | None) -> str:
+    """The ID of an AMI in the image's account."""
+    return (text(made, "ImageId") or "") if made else ""
+
+
+def _behind(rules: FleetRules, amis: Amis, ami: str, pointed: _Ami) -> Iterator[Rule]:
     """The channel went back after the template got its AMI."""
     template = amis.made.get(ami)
-    if not value or template is None or member(template, "ImageId", str) == value:
+    if template is None or _id_of(template) == _id_of(pointed):
         return
-    pointed = describe_by(image.ec2, "image-id", {value}).get(value)
-    there, here = (time_in(text(found, "CreationDate")) if found else None for found in (pointed, template))
-    if pointed and there and here and there < here:
-        older = _version_of(build_of(pointed)) or value
+    if not build_of(template) and ami not in rules.ami.accept:
+        return  # guards refuse it anyway
+    there, here = (time_in(text(found, "CreationDate")) for found in (pointed, template))
+    if there and here and there < here:
+        older = _version_of(build_of(pointed)) or _id_of(pointed)
         yield Rule(
             text=f"{rules.image}@{rules.channel} points to {older}, which is older than "
             f"{_version_of(build_of(template)) or ami} in the launch template: run make deploy STACK={rules.stack}"

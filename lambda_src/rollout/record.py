@@ -33,6 +33,7 @@ _CONSISTENT = timedelta(days=1)
 
 SUCCEEDED = "succeeded"
 WENT_BACK = "rolled back"
+CANCELLED = "cancelled"
 UNFOLLOWED = "not followed to its end"
 """The end of a rollout that AWS has forgotten, or whose group was deleted, before anybody looked again."""
 _ENDS = {
@@ -40,7 +41,7 @@ _ENDS = {
     ROLLED_BACK: WENT_BACK,
     "RollbackFailed": "rollback failed",
     "Failed": "failed",
-    "Cancelled": "cancelled",
+    "Cancelled": CANCELLED,
 }
 _HOW = {"failed": "failed", "rollback failed": "could not be rolled back", "": "goes on"}
 

@@ -10,6 +10,7 @@ import pytest
 from local_aws.server import LocalAws
 from tests.support.handoff_world import ContainerImageWorld, ImageWorld
 from tests.support.ops_world import OpsWorld, Shell, impatient_shell
+from tests.support.rollout_world import RolloutWorld
 
 
 @pytest.fixture
@@ -46,3 +47,12 @@ def container_world(local_aws: LocalAws, shell: Shell) -> OpsWorld:
     images = f"images: {{{web.name}: {{{fields}, regions: [us-east-1, eu-west-1]}}}}"
     world.config.write_text(f"settings: {{namespace: acme}}\n{images}\n")
     return world
+
+
+@pytest.fixture
+def fleets(local_aws: LocalAws, shell: Shell) -> Iterator[RolloutWorld]:
+    """Fleets of one image, of which `dev` is declared."""
+    fleets = RolloutWorld(local_aws, ImageWorld(local_aws), shell)
+    fleets.declare()
+    yield fleets
+    local_aws.set_rollout_time()
