@@ -16,6 +16,7 @@ from tests.support.fleet_world import REGION, FleetWorld
 from tests.support.handoff_world import HOME, ImageWorld
 from tests.support.ops_world import Answer, OpsWorld, Shell
 from tests.support.permissions import TO_OPERATE, Estate, Need, actions_of, check_called
+from tests.support.rollout_world import BY_GOLDSMITH, RolloutWorld
 
 ESTATE = Estate(namespace="acme", account=ACCOUNT)
 KEYS = {"aws:tagkeys": ["goldsmith:commit"]}
@@ -131,6 +132,30 @@ def test_policies_allow_what_the_commands_for_fleets_call(
     with recording.of("emergency"):
         well(world.ops("revoke", f"{world.web.name}@1.0.7/2", "--why", "CVE-2026-1", "--yes"))
     recording.check("commands-for-fleets", request)
+
+
+def test_policies_allow_what_rollouts_call(
+    fleets: RolloutWorld, local_aws: LocalAws, request: pytest.FixtureRequest
+) -> None:
+    recording = Recording(local_aws)
+    fleets.declare(dev=BY_GOLDSMITH, prod=f"{BY_GOLDSMITH}, after: {{fleets: [WEB-dev], soak: 0 minutes}}")
+    fleets.deploy("dev", "prod")
+    with recording.of("viewer"):
+        well(fleets.ops("status"))
+    with recording.of("rollout"):
+        fleets.aws.break_instances(f"{fleets['dev'].template}:2")
+        well(fleets.rollout())
+        fleets.aws.heal_instances(f"{fleets['dev'].template}:2")
+        well(fleets.rollout("--retry"))
+        local_aws.set_rollout_time(launch_seconds=3600)
+        fleets["prod"].start(2)
+        with fleets.passing(4000, when=lambda: fleets["prod"].statuses[0] == "RollbackInProgress"):
+            well(fleets.rollout("--abort", fleets="prod"))
+        fleets.declare(dev=BY_GOLDSMITH, prod="rollout: {by: terraform}")
+        fleets["prod"].apply(fleets.build())
+        with fleets.passing(4000, when=lambda: fleets["prod"].statuses[0] == "Cancelling"):
+            well(fleets.rollout("--abort", fleets="prod"))
+    recording.check("commands-for-rollouts", request)
 
 
 def test_policies_allow_what_doctor_says_is_needed(shell: Shell) -> None:

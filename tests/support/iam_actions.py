@@ -136,10 +136,13 @@ def further_needs(call: Call) -> Iterator[tuple[str, str, Keys]]:
     match f"{call.service} {call.operation}":
         case "autoscaling CreateAutoScalingGroup" | "autoscaling UpdateAutoScalingGroup" if "LaunchTemplate" in given:
             # not in the reference, but in Auto Scaling's user guide, "Control Amazon EC2 launch template usage"
-            template = f"arn:aws:ec2:{region}:{account}:launch-template/{given['LaunchTemplate']['LaunchTemplateId']}"
-            instances = f"arn:aws:ec2:{region}:{account}:instance/*"
-            yield "ec2:RunInstances", instances, {"ec2:launchtemplate": template}
-            yield "ec2:CreateTags", instances, {"ec2:createaction": "RunInstances"}
+            yield from _launches(f"arn:aws:ec2:{region}:{account}", given["LaunchTemplate"])
+        case "autoscaling StartInstanceRefresh" if "DesiredConfiguration" in given:
+            # it gives the group another template version, so AWS checks what it checks in an update (ditto); the role
+            # of the instance profile in the template is not in the call, and Goldsmith's have the name of the group
+            template = _template_of(given["DesiredConfiguration"])
+            yield from _launches(f"arn:aws:ec2:{region}:{account}", template)
+            yield _pass_role(f"arn:aws:iam::{account}:role/{given['AutoScalingGroupName']}", "ec2")
         case "iam AddRoleToInstanceProfile":
             yield _pass_role(f"arn:aws:iam::{account}:role/{given['RoleName']}", "ec2")
         case "imagebuilder CreateInfrastructureConfiguration" | "imagebuilder UpdateInfrastructureConfiguration":
@@ -171,6 +174,19 @@ def further_needs(call: Call) -> Iterator[tuple[str, str, Keys]]:
 
 _ANY_KEY = "arn:aws:kms:eu-west-1:ACCOUNT:key/assumed"
 _CONTEXT = "kms:encryptioncontext:aws:s3:arn"
+
+
+def _template_of(configuration: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The launch template of a desired configuration."""
+    template: Mapping[str, Any] = configuration.get("LaunchTemplate", {})
+    return template or configuration["MixedInstancesPolicy"]["LaunchTemplate"]["LaunchTemplateSpecification"]
+
+
+def _launches(place: str, template: Mapping[str, Any]) -> Iterator[tuple[str, str, Keys]]:
+    """What a caller needs who makes a group launch from a template."""
+    arn, instances = f"{place}:launch-template/{template['LaunchTemplateId']}", f"{place}:instance/*"
+    yield "ec2:RunInstances", instances, {"ec2:launchtemplate": arn}
+    yield "ec2:CreateTags", instances, {"ec2:createaction": "RunInstances"}
 
 
 def _pass_role(role: str, service: str) -> tuple[str, str, Keys]:

@@ -43,6 +43,7 @@ TO_OPERATE = {
     "viewer": ["viewer"],
     "releaser": ["viewer", "releaser"],
     "emergency": ["viewer", "releaser", "emergency"],
+    "rollout": ["viewer", "rollout"],
 }
 """The policies of who runs commands, by role."""
 _TAG = "goldsmith:image"
