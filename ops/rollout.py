@@ -40,6 +40,7 @@ _AT_ONCE = 8
 _PATIENCE_SECONDS = 600.0
 """How long a fleet is followed although AWS does not answer."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 15.0
+_NOTHING_TO_ABORT = "no rollout runs, so there is nothing to abort"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,10 +124,19 @@ def _look(fleet: Fleet) -> Sight | OpsError:
 
 
 def _first(fleet: Fleet, sight: Sight, options: Options) -> Decision:
-    decision = decide(fleet.rules, sight, options.wish)
-    if options.aborts and not isinstance(decision, Follow):
-        return Refused(reasons=("no rollout runs, so there is nothing to abort",))
-    return decision
+    if not options.aborts:
+        return decide(fleet.rules, sight, options.wish)
+    if sight.refresh and sight.refresh.is_running:
+        return Follow(refresh=sight.refresh)
+    if aborted := _aborted(sight):
+        return Ended(attempt=aborted)
+    return Refused(reasons=(_NOTHING_TO_ABORT,))
+
+
+def _aborted(sight: Sight) -> Attempt | None:
+    """The last rollout, if it went back or was stopped: so a second `--abort` ends like the first one."""
+    last = next(iter(sight.record.attempts), None)
+    return last if last and last.end in (WENT_BACK, CANCELLED) else None
 
 
 def _in_waves(rollout: _Rollout, failed: Sequence[Result]) -> list[Result]:
@@ -316,7 +326,9 @@ def _abort(rollout: _Rollout, name: str, fleet: Fleet) -> Result:
     sight = see(fleet, now=datetime.now(UTC))
     refresh = sight.refresh
     if refresh is None or not refresh.is_running:
-        return Result(fleet=name, state="refused", reasons=("no rollout runs, so there is nothing to abort",))
+        if aborted := _aborted(sight):
+            return replace(_ended(name, fleet, sight, aborted), is_wanted=True)
+        return Result(fleet=name, state="refused", reasons=(_NOTHING_TO_ABORT,))
     if refresh.status not in GOING_BACK:
         abort(fleet.place.autoscaling, fleet.rules.group, refresh)
     result = _follow(rollout, name, fleet, refresh, _version_of(refresh, sight))

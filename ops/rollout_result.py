@@ -78,10 +78,13 @@ def remedies(result: Result, fleet: Fleet, *, again: Callable[[str], str]) -> It
     rollout = again(f"rollout {rules.fleet}")
     apply = (f"make deploy STACK={rules.stack}", rollout)
     yield Remedy("to try again", (again(f"rollout {rules.fleet} --retry"),))
-    if not sight.has_wanted:
+    previous = _previous(sight, sight.newest)
+    if rules.is_pinned and previous:
+        yield Remedy(f"to go back: git revert the commit that changed the pin of {rules.fleet}", apply)
+        return
+    if not sight.has_wanted and not rules.is_pinned:
         yield Remedy(f"to take what {rules.image}@{rules.channel} says", apply)
         return
-    previous = _previous(sight, sight.newest)
     if previous is None:
         yield Remedy(f"to go back: revert the change of {rules.fleet} in the configuration", apply)
     elif rules.channel == LATEST:

@@ -210,6 +210,7 @@ def _ending(result: Result) -> str:
 _ENDED = {
     "rolled back": "was rolled back by AWS",
     "cancelled": "was cancelled",
+    "not followed to its end": "was not followed to its end",
     "failed": "failed",
     "rollback failed": "failed, and going back failed too",
 }

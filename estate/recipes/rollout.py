@@ -35,6 +35,7 @@ def rollout_of(declared: EstateFleet) -> FleetRules:
         preferences=_preferences(fleet),
         wave=rollout.wave,
         hold_on_failure=rollout.hold_on_failure,
+        is_pinned=fleet.is_pinned,
         after=_after(declared),
         windows=fleet.window or (),
         freezes=tuple(freeze.days for freeze in declared.settings.freeze),

@@ -67,6 +67,8 @@ class FleetRules:
     """Of its instance refreshes, in AWS's words, without AutoRollback."""
     wave: int = 1
     hold_on_failure: bool = False
+    is_pinned: bool = False
+    """Whether a pin says what it runs, and a merged pull request changes the pin."""
     after: After | None = None
     windows: tuple[str, ...] = ()
     """As `lambda_src.rollout.windows.parse_window` reads them."""

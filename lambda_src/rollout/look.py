@@ -270,9 +270,10 @@ def _behind(rules: FleetRules, amis: Amis, ami: str, pointed: _Ami) -> Iterator[
     there, here = (time_in(text(found, "CreationDate")) for found in (pointed, template))
     if there and here and there < here:
         older = _version_of(build_of(pointed)) or _id_of(pointed)
+        remedy = "revert its pin, and run " if rules.is_pinned else "run "
         yield Rule(
             text=f"{rules.image}@{rules.channel} points to {older}, which is older than "
-            f"{_version_of(build_of(template)) or ami} in the launch template: run make deploy STACK={rules.stack}"
+            f"{_version_of(build_of(template)) or ami} in the launch template: {remedy}make deploy STACK={rules.stack}"
         )
 
 

@@ -159,6 +159,17 @@ def test_a_change_without_a_new_build_goes_back_by_a_revert(promoted: RolloutWor
     assert (promoted.rollout().status, promoted.gaps()) == (0, [])
 
 
+def test_a_pinned_fleet_goes_back_by_a_revert_of_its_pin(promoted: RolloutWorld) -> None:
+    promoted.declare(dev=f"updates: pull-request, {BY_GOLDSMITH}")
+    assert promoted.ops("pin", promoted.name("dev")).status == 0
+    promoted.aws.break_instances(newest(promoted), reason="it stopped")
+    assert lines_of(promoted, promoted.rollout())[-3:] == [
+        "  to go back: git revert the commit that changed the pin of web-dev:",
+        "    make deploy STACK=fleet-web-dev",
+        "    goldsmith rollout web-dev",
+    ]
+
+
 @pytest.mark.parametrize(
     ("end", "state", "words"),
     [

@@ -165,6 +165,9 @@ def test_a_second_abort_follows_the_first_one(slow: RolloutWorld) -> None:
     slow["dev"].client("autoscaling").rollback_instance_refresh(AutoScalingGroupName=slow["dev"].group)
     with slow.passing():
         assert slow.rollout("--abort").status == 0
+    assert slow.rollout("--abort").status == 0, "it has gone back, as it was wanted"
+    with slow.passing():
+        assert slow.rollout("--retry").status == 0
     late = slow.rollout("--abort")
     assert late.status == 1
     assert late.out.splitlines()[-1] == f"{slow.name('dev')}: no rollout runs, so there is nothing to abort"
