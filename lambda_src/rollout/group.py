@@ -194,9 +194,15 @@ def read_version(
 
 
 def read_refreshes(autoscaling: Any, group: str, *, ids: Sequence[str] = ()) -> tuple[Refresh, ...]:
-    """The last refreshes of a group, or those with these IDs, newest first."""
+    """The last refreshes of a group, or those with these IDs, newest first; none of a group that does not exist."""
     which: dict[str, Any] = {"InstanceRefreshIds": [*ids]} if ids else {"MaxRecords": REFRESHES_SEEN}
-    answer = ask(autoscaling.describe_instance_refreshes, AutoScalingGroupName=group, **which)
+    try:
+        answer = ask(autoscaling.describe_instance_refreshes, AutoScalingGroupName=group, **which)
+    except ClientError as error:
+        # as users have met it: "AutoScalingGroup name not found - …" (comments of public Terraform modules)
+        if code_of(error) == "ValidationError" and "name not found" in str(error):
+            return ()
+        raise
     return tuple(_refresh(found) for found in entries(answer, "InstanceRefreshes"))
 
 

@@ -145,12 +145,15 @@ def look(
 
 def read_seen(rules: FleetRules, place: Place) -> Seen:
     """The group of a fleet, its launch template and its last refreshes. Raises `FAILURES`."""
+    # before the group, so that a refresh that has ended is never seen with the group before its end, nor one without a
+    # configuration with what the group launched before it
+    refreshes = read_refreshes(place.autoscaling, rules.group)
     group = read_group(place.autoscaling, rules.group)
     seen = Seen(
         group=group,
         newest=read_version(place.ec2, number=NEWEST, name=rules.group),
         current=read_current(place.ec2, group),
-        refreshes=read_refreshes(place.autoscaling, rules.group) if group else (),
+        refreshes=refreshes if group else (),
     )
     return replace(seen, others=tuple(_read_others(place.ec2, seen)))
 

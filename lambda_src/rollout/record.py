@@ -224,7 +224,7 @@ def _is_for(refresh: Refresh, current: TemplateVersion | None) -> bool:
     """Whether a refresh is for the version that the group launches, because it has no configuration of its own."""
     if refresh.has_configuration or current is None:
         return False
-    return refresh.started is None or (current.created is not None and current.created <= refresh.started)
+    return bool(refresh.started and current.created and current.created <= refresh.started)
 
 
 def _identified(attempt: Attempt, refresh: Refresh, version: TemplateVersion | None) -> Attempt:

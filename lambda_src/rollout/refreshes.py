@@ -40,15 +40,22 @@ def start(autoscaling: Any, rules: FleetRules, group: Group, version: TemplateVe
 
 def abort(autoscaling: Any, group: str, refresh: Refresh) -> bool:
     """Have AWS go back; without a desired configuration it can only stop. False when no refresh runs: look again."""
-    end = autoscaling.rollback_instance_refresh if refresh.has_configuration else autoscaling.cancel_instance_refresh
+    if refresh.has_configuration:
+        try:
+            return _end(autoscaling.rollback_instance_refresh, group)
+        except ClientError as error:
+            if code_of(error) not in _IRREVERSIBLE:
+                raise
+    return _end(autoscaling.cancel_instance_refresh, group)
+
+
+def _end(call: Any, group: str) -> bool:
     try:
-        ask(end, AutoScalingGroupName=group)
+        ask(call, AutoScalingGroupName=group)
     except ClientError as error:
         if code_of(error) in _NOT_FOUND:
             return False
-        if code_of(error) not in _IRREVERSIBLE or not refresh.has_configuration:
-            raise
-        ask(autoscaling.cancel_instance_refresh, AutoScalingGroupName=group)
+        raise
     return True
 
 
