@@ -339,7 +339,8 @@ class AnyOrder(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if hasattr(self, "world"):
-            self.everything_calms_down(False)
+            for keep_holds in (True, False):
+                self.everything_calms_down(keep_holds)
 
 
 def test_rollouts_end_as_the_rules_say_whatever_happens_in_any_order() -> None:

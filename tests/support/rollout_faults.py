@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from hypothesis import strategies as st
@@ -70,7 +69,7 @@ class Operators:
         named = dict(zip(OPERATORS, acts, strict=False))
         self._faults = {user: act.fault for user, act in named.items() if act.fault}
         self._seen, self._happens = {}, {}
-        functions = [self._function(user, act) for user, act in named.items()]
+        functions = [self._function(user, act, is_alone=len(acts) == 1) for user, act in named.items()]
         if len(functions) == 1:
             functions[0]()
         else:
@@ -78,14 +77,20 @@ class Operators:
         self._faults, self._is_inside = {}, False
         assert not self._oracle.violations, self._oracle.violations
 
-    def _function(self, user: str, act: Act) -> Callable[[], None]:
+    def _function(self, user: str, act: Act, *, is_alone: bool) -> Callable[[], None]:
         def function() -> None:
             self._oracle.begin(user, act.fleet, act.wish or Wish())
-            with suppress(Crash, *FAILURES):
+            try:
                 if act.wish is None:
                     self._world.abort(act.fleet, user=user)
                 else:
-                    self._world.run(act.fleet, act.wish, user=user)
+                    decision = self._world.run(act.fleet, act.wish, user=user)[1]
+                    self._oracle.finish(user, decision, is_alone=is_alone and act.fault is None)
+            except Crash:
+                pass
+            except FAILURES as error:
+                if act.fault is None:
+                    self._oracle.violations.append(f"{act.fleet} fails without a fault: {error}")
 
         return function
 

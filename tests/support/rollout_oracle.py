@@ -7,14 +7,14 @@ revoked or gone, and what is held. `watch` is called after each call has had its
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from lambda_src.rollout.decisions import Wish
+from lambda_src.rollout.decisions import Decision, Follow, Wish
 from tests.support.memory_aws import Call
 from tests.support.memory_fleet import FORGOTTEN
-from tests.support.memory_groups import MemoryGroup, MemoryRefresh, specification
+from tests.support.memory_groups import FORWARD, MemoryGroup, MemoryRefresh, specification
 from tests.support.memory_rollouts import (
     APPLY,
     CANARY,
@@ -94,6 +94,8 @@ class _Look:
     wish: Wish
     newest: tuple[str, str, str] | None = None
     refusals: Mapping[str, bool] = field(default_factory=dict)
+    overtaken: Rollout | None = None
+    """What it started although somebody else has just tried it without success."""
     is_elsewhere: bool = False
     """Whether the next read of the records is for a fleet of `after`."""
 
@@ -278,6 +280,16 @@ class Oracle:
         """An operator begins a run."""
         self.looks[user] = _Look(fleet, wish)
 
+    def finish(self, user: str, decision: Decision, *, is_alone: bool) -> None:
+        """A run has ended. What it started although somebody else had tried the same meanwhile must not go on, and what
+        runs is followed."""
+        look = self.looks[user]
+        if look.overtaken and look.overtaken.refresh.status in FORWARD:
+            self.violations.append(f"{look.fleet} goes on with what somebody else has tried meanwhile")
+        group = self.world.group(look.fleet)
+        if is_alone and group and isinstance(decision, Follow) != bool(group.active):
+            self.violations.append(f"{look.fleet} decides {type(decision).__name__}, and {group.active} is active")
+
     def watch(self, call: Call) -> None:
         """Look at a call that has just had its effect."""
         if call.user in OPERATORS and call.user in self.looks:
@@ -308,8 +320,9 @@ class Oracle:
         previous = self.world.before.get(fleet, "") if call.user == APPLY else self.world.launched(fleet)
         if sum(each.is_active for each in group.refreshes) != 1:
             self.violations.append(f"{fleet} has two refreshes at once")
-        if is_mine:
-            self._check_start(call, fleet, (wanted["LaunchTemplateId"], wanted["Version"], ami))
+        refused = (
+            self._check_start(call, fleet, (wanted["LaunchTemplateId"], wanted["Version"], ami)) if is_mine else ()
+        )
         self.log.append(
             Rollout(
                 fleet=fleet,
@@ -322,8 +335,11 @@ class Oracle:
                 is_mine=is_mine,
             )
         )
+        if "failed" in refused:
+            self.looks[call.user].overtaken = self.log[-1]
 
-    def _check_start(self, call: Call, fleet: str, version: tuple[str, str, str]) -> None:
+    def _check_start(self, call: Call, fleet: str, version: tuple[str, str, str]) -> Collection[str]:
+        """Whether the rules may start a version; why they may not any more, after their look."""
         look = self.looks[call.user]
         if self.world.by[fleet] == "goldsmith":
             desired = call.params["DesiredConfiguration"]
@@ -334,6 +350,9 @@ class Oracle:
             self.violations.append(f"{fleet} starts version {version[1]} although: {', '.join(sorted(both))}")
         if version not in (look.newest, self.world.newest(fleet)):
             self.violations.append(f"{fleet} starts version {version[1]}, which was not the newest")
+        last = self.last_try(fleet, version)
+        is_same = last is not None and (last.template, last.version) == version[:2]
+        return now if is_same and version == self.world.newest(fleet) else ()
 
     def sample(self) -> None:
         """Write down what staging runs now."""
