@@ -61,7 +61,9 @@ _NO_LOGIN = (
 _GARBLED = (AttributeError, GarbledAnswer, LookupError, ResponseParserError, TypeError, UnicodeDecodeError)
 """Raised by parsers, or by code that reads an answer, when the answer is cut off or lacks what AWS always sends."""
 
-_Service = Literal["autoscaling", "ec2", "iam", "imagebuilder", "kms", "lambda", "s3", "service-quotas", "ssm", "sts"]
+_Service = Literal[
+    "autoscaling", "cloudwatch", "ec2", "iam", "imagebuilder", "kms", "lambda", "s3", "service-quotas", "ssm", "sts"
+]
 
 _LONGEST_MESSAGE = 500
 """In characters; a proxy may answer with a whole page."""
@@ -118,6 +120,10 @@ class Aws:
     def functions(self, region: str) -> Any:
         """Lambda in a region."""
         return self._client("lambda", region)
+
+    def cloudwatch(self, region: str) -> Any:
+        """CloudWatch, in a region."""
+        return self._client("cloudwatch", region)
 
     def iam(self, region: str) -> Any:
         """IAM, in the partition of a region."""

@@ -12,6 +12,7 @@ from estate.models.images import Image
 from estate.names import AUTO_SCALING_ROLE
 from ops.accounts import Access, Accounts, Unreachable, access_to_fleet, access_to_image
 from ops.aws import Aws, asking
+from ops.doctor_alarms import check_alarms
 from ops.errors import OpsError
 from ops.finding import MISSING, UNKNOWN, Finding
 from ops.permissions import check_ec2, check_policies, needs_of
@@ -64,6 +65,7 @@ def _check_account(access: Access, part: _Part, *, accounts: Accounts, is_only: 
     yield from check_policies(needs, aws=aws, home=access.region, place=place)
     yield check_ec2(part.regions, aws=aws, place=place)
     yield from check_quotas(part.images, part.fleets, aws=aws, place=place)
+    yield from check_alarms(part.fleets, aws=aws)
     if any(fleet.is_elsewhere for fleet in part.fleets):
         yield _role_of_auto_scaling(aws, access.region, place)
 

@@ -19,7 +19,8 @@ _EXAMPLES = """examples:
 
 The checks: Python, Terraform, AWS's provider for Terraform, Node, the configuration, and for each account credentials
 and roles, permissions of the commands, and quotas. For each fleet of another account than its image's, whether its
-plans can read the image's account, and whether Auto Scaling's own role is in the fleet's account. Nothing is changed:
+plans can read the image's account, and whether Auto Scaling's own role is in the fleet's account. For each fleet with
+`rollout.alarms`, whether these exist, because AWS does not start a rollout without them. Nothing is changed:
 permissions are checked by EC2's dry run and IAM's simulation of policies. "unknown" is what could not be checked, and
 is no failure.
 

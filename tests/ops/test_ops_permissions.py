@@ -138,10 +138,12 @@ def test_policies_allow_what_rollouts_call(
     fleets: RolloutWorld, local_aws: LocalAws, request: pytest.FixtureRequest
 ) -> None:
     recording = Recording(local_aws)
-    fleets.declare(dev=BY_GOLDSMITH, prod=f"{BY_GOLDSMITH}, after: {{fleets: [WEB-dev], soak: 0 minutes}}")
+    alarm, after = fleets.add_alarm(), "after: {fleets: [WEB-dev], soak: 0 minutes}"
+    fleets.declare(dev=f"rollout: {{by: goldsmith, alarms: [{alarm}]}}", prod=f"{BY_GOLDSMITH}, {after}")
     fleets.deploy("dev", "prod")
     with recording.of("viewer"):
         well(fleets.ops("status"))
+        fleets.ops("doctor")
     with recording.of("rollout"):
         fleets.aws.break_instances(f"{fleets['dev'].template}:2")
         well(fleets.rollout())

@@ -171,7 +171,10 @@ def test_alarms_that_aws_does_not_accept_are_refused_in_its_words(fleets: Rollou
     (missing,) = refused(fleets)
     assert missing.startswith("AWS refused StartInstanceRefresh in eu-west-1: ValidationError: ")
     assert "web-5xx" in missing
+    doctor = fleets.short(fleets.ops("doctor").out)
+    assert "web-5xx does not exist in account 000000000000 and eu-west-1" in doctor
     fleets.add_alarm()
+    assert "web-5xx is OK" in fleets.short(fleets.ops("doctor").out)
     fleets.set_alarm("ALARM")
     (ringing,) = refused(fleets)
     assert "web-5xx is in the state ALARM" in ringing
