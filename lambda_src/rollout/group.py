@@ -199,8 +199,8 @@ def read_refreshes(autoscaling: Any, group: str, *, ids: Sequence[str] = ()) -> 
     try:
         answer = ask(autoscaling.describe_instance_refreshes, AutoScalingGroupName=group, **which)
     except ClientError as error:
-        # as users have met it: "AutoScalingGroup name not found - …" (comments of public Terraform modules)
-        if code_of(error) == "ValidationError" and "name not found" in str(error):
+        # AWS has no code for this: programs know it by "AutoScalingGroup name not found - …" or "Group … not found"
+        if code_of(error) == "ValidationError" and "not found" in str(error):
             return ()
         raise
     return tuple(_refresh(found) for found in entries(answer, "InstanceRefreshes"))
