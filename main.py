@@ -64,7 +64,7 @@ def synthesize(config: Path, out: Path, *, allow_unbuilt: bool = False) -> int:
 
     from estate.load import load
     from estate.problems import EstateError
-    from estate.remarks import remarks
+    from estate.remarks import lacks_of_pins, remarks
 
     try:
         estate = load(config)
@@ -73,9 +73,9 @@ def synthesize(config: Path, out: Path, *, allow_unbuilt: bool = False) -> int:
         return 2
     for line in remarks(estate, today=date.today()):
         print(line, file=sys.stderr)
-    if estate.unpinned and not allow_unbuilt:
-        for fleet, why in estate.unpinned.items():
-            print(f"fleets.{fleet} {why}: run goldsmith pin {fleet}{_UNBUILT}", file=sys.stderr)
+    if (lacks := lacks_of_pins(estate)) and not allow_unbuilt:
+        for lack in lacks:
+            print(f"{lack}{_UNBUILT}", file=sys.stderr)
         return 2
 
     try:

@@ -1,6 +1,7 @@
 """The YAML files of a configuration, merged: what they declare, and in which line."""
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,9 +11,13 @@ from estate.problems import Checked, EstateError, Key, Problem, did_you_mean, sh
 from estate.reading import ESTATE, is_below, lack_of, text_of
 from estate.yaml import Marks, read
 
-_SECTIONS = ("images", "fleets", "environments", "defaults", "pins")
-PINS = "pins.yaml"
-"""The file beside the configuration in which `goldsmith pin` keeps what fleets run."""
+_SECTIONS = ("images", "fleets", "environments", "defaults")
+_PINS = "pins"
+PINS = f"{_PINS}.yaml"
+"""The file beside the configuration in which `goldsmith pin` keeps what fleets run. It has nothing but `pins:`, and no
+other file has them, because each run writes the whole file."""
+_CONFLICT = re.compile(r"^<{7}(?= |$)", re.MULTILINE)
+"""What git writes where two branches changed the same lines, as two pull requests do that pin the same fleet."""
 _SHARED = "x-"
 """How the top-level keys begin that only hold anchors for the rest of their file, as in Compose files."""
 
@@ -35,7 +40,9 @@ class Declarations:
 
     settings: Any = None
     """None if no file has any."""
-    sections: dict[str, dict[str, Any]] = field(default_factory=lambda: {section: {} for section in _SECTIONS})
+    sections: dict[str, dict[str, Any]] = field(
+        default_factory=lambda: {section: {} for section in (*_SECTIONS, _PINS)}
+    )
     """`images`, `fleets`, `environments` and `pins`, each by name; `defaults` of `images` and `fleets`."""
     sources: dict[Key, Source] = field(default_factory=dict)
     """The file of the settings, and of each entry of a section."""
@@ -73,8 +80,9 @@ def read_declarations(path: Path, *, folder: Path) -> Checked[Declarations]:
     """
     declared = Declarations()
     files = _files(path)
-    if path in files and os.path.isfile(folder / PINS) and path.name != PINS:
-        files.append(folder / PINS)
+    pins = folder / PINS
+    if path in files and path != pins and os.path.lexists(pins):
+        files.append(pins)  # of a configuration that is one file
     for file in files:
         yield from _merge(file, folder, declared)
     if declared.settings is None and declared.is_complete:
@@ -115,7 +123,12 @@ def _merge(file: Path, folder: Path, declared: Declarations) -> Iterator[Problem
         if not is_below(folder, file):
             rule, remedy = "is a link to outside the configuration's folder", "put a copy of the file here"
             raise EstateError([Problem((), rule, remedy=remedy, place=str(file))])
-        yaml = read(text_of(file, ESTATE), source=str(file))
+        text = text_of(file, ESTATE)
+        if conflict := _CONFLICT.search(text):
+            remedy = "take either side, and run goldsmith pin" if file.name == PINS else "resolve it"
+            place = f"{file}:{text.count(chr(10), 0, conflict.start()) + 1}"
+            raise EstateError([Problem((), "has a merge conflict", remedy=remedy, place=place)])
+        yaml = read(text, source=str(file))
     except EstateError as error:
         declared.is_complete = False
         yield from error.problems
@@ -134,8 +147,20 @@ def _merge(file: Path, folder: Path, declared: Declarations) -> Iterator[Problem
         yield Problem((), rule, remedy=remedy, place=source.place(()))
     else:
         for section, values in yaml.value.items():
-            if not section.startswith(_SHARED):
+            if (file.name == PINS) != (section == _PINS):
+                yield from _misplaced(section, source, declared)
+            elif not section.startswith(_SHARED):
                 yield from _merge_section(section, values, source, declared)
+
+
+def _misplaced(section: str, source: Source, declared: Declarations) -> Iterator[Problem]:
+    """Pins in another file than their own, and other things in that file: both would be lost."""
+    if section == _PINS:
+        rule, remedy = f"must be in {PINS}, which goldsmith pin writes", "delete the section, and run goldsmith pin"
+    else:
+        declared.is_complete = False
+        rule, remedy = f"must not be in {PINS}, which goldsmith pin writes as a whole", "move it to another file"
+    yield Problem((section,), rule, remedy=remedy, place=source.place((section,)))
 
 
 def _merge_section(section: str, values: Any, source: Source, declared: Declarations) -> Iterator[Problem]:
@@ -143,7 +168,7 @@ def _merge_section(section: str, values: Any, source: Source, declared: Declarat
     if section == "settings":
         if (yield from _declare(("settings",), source, declared)):
             declared.settings = values if values is not None else {}
-    elif section not in _SECTIONS:
+    elif section not in declared.sections:
         declared.is_complete = False
         remedy = did_you_mean(section, ("settings", *_SECTIONS))
         yield Problem((section,), "unknown section", shown(section), remedy, place)

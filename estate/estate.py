@@ -1,6 +1,6 @@
 """Everything that one configuration declares, and each image and fleet in it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Generic, TypeVar
@@ -274,12 +274,21 @@ class EstateFleet:
     def lack_of_pin(self) -> str:
         """Why it has no pin that fits; empty if it has one."""
         pin = self.estate.pins.get(self.fleet.name)
-        if pin is None:
-            return "has no pin"
+        return next(self._lacks(pin), "") if pin else "has no pin"
+
+    def _lacks(self, pin: Pin) -> Iterator[str]:
+        """Where a pin does not fit what is declared. Who can write pins.yaml must not name accounts of their own."""
         for field, value in (("image", self.fleet.image), ("region", self.fleet.region)):
             if (pinned := getattr(pin, field)) != value:
-                return f"is pinned for {field} {pinned}, and has {value}"
-        return ""
+                yield f"has a pin for {field} {pinned}, and not for {value}"
+        accounts = {account for account in (self.image.account, self.account) if account}
+        if accounts and pin.owner not in accounts:
+            yield f"has a pin to an AMI of account {pin.owner}, and not of {' or '.join(sorted(accounts))}"
+        configured = self.image.image.distribution_in(self.fleet.region).kms_key_id
+        key = Arn.parse(pin.key) if pin.key and pin.key != configured and self.is_elsewhere else None
+        if key and (key.account, key.region) != (self.image.account, self.fleet.region):
+            right = f"{self.image.account} in {self.fleet.region}"
+            yield f"has a pin with a key of account {key.account} in {key.region}, and not of {right}"
 
     @property
     def before(self) -> tuple[str, ...]:

@@ -24,6 +24,11 @@ def _unused_pins(estate: Estate) -> Iterator[str]:
             yield f"pins.{name}: nothing reads it, because {why}; goldsmith pin deletes it"
 
 
+def lacks_of_pins(estate: Estate) -> list[str]:
+    """The fleets that no plan can be made of, because `pins.yaml` does not say what they run."""
+    return [f"fleets.{name}: {why}; run goldsmith pin {name}" for name, why in estate.unpinned.items()]
+
+
 def _past_support(image: AmiImage, today: date) -> Iterator[str]:
     """A system for which the publisher's support has ended. The image still works, so this is not a problem."""
     if image.system.is_past_support(today):

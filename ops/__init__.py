@@ -18,7 +18,7 @@
     confirmed_move shows a move, asks, makes it, and shows what became of it
     moving         moves channels by the hand-off's own code
     sight          what a look at an image has found
-    pin            takes what channels point to into pins.yaml (pin_file writes it)
+    pin            takes what channels point to into pins.yaml (pin_proposal looks at a fleet, and pin_file writes)
     rollout        brings fleets to the newest version of their launch template, and follows that (rollout_fleets
                    reaches them, rollout_progress says how far one is, rollout_result how it ended, and rollout_screen
                    prints it)

@@ -1,4 +1,4 @@
-"""`goldsmith check`: problems of the configuration, and generated files that are out of date.
+"""`goldsmith check`: problems of the configuration, fleets without a pin, and generated files that are out of date.
 
 `ops.commands.check` lists the members of its JSON.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from estate.load import explain, load
 from estate.problems import EstateError, Problem
-from estate.remarks import remarks
+from estate.remarks import lacks_of_pins, remarks
 from ops.configuration import Configuration
 
 _PROJECT = Path(__file__).parents[1]
@@ -24,13 +24,14 @@ _PROJECT = Path(__file__).parents[1]
 class _Result:
     problems: Sequence[Problem] = ()
     remarks: Sequence[str] = ()
+    unpinned: Sequence[str] = ()
     out_of_date: Sequence[str] = ()
     generated: int = 0
     """How many files are generated."""
 
     @property
     def exit_status(self) -> int:
-        return 2 if self.problems else 1 if self.out_of_date else 0
+        return 2 if self.problems else 1 if self.out_of_date or self.unpinned else 0
 
 
 def run_check(configuration: Configuration, *, as_json: bool) -> int:
@@ -41,6 +42,7 @@ def run_check(configuration: Configuration, *, as_json: bool) -> int:
             "configuration": str(configuration.path),
             "problems": [_members(problem) for problem in result.problems],
             "remarks": [*result.remarks],
+            "unpinned": [*result.unpinned],
             "out_of_date": [*result.out_of_date],
         }
         print(json.dumps(answer, indent=2, ensure_ascii=False))
@@ -71,14 +73,14 @@ def _check(configuration: Configuration) -> _Result:
         estate = load(configuration.path)
     except EstateError as error:
         return _Result(problems=error.problems)
-    found = [*remarks(estate, today=date.today())]
+    found, unpinned = remarks(estate, today=date.today()), lacks_of_pins(estate)
     if not configuration.path.resolve().is_relative_to(_PROJECT):
-        return _Result(remarks=found)
+        return _Result(remarks=found, unpinned=unpinned)
     from pages.__main__ import generated, read
 
     pages = generated()
     old = [path for path, text in pages.items() if not (_PROJECT / path).is_file() or read(path) != text]
-    return _Result(remarks=found, out_of_date=old, generated=len(pages))
+    return _Result(remarks=found, unpinned=unpinned, out_of_date=old, generated=len(pages))
 
 
 def _print(result: _Result, configuration: Configuration) -> None:
@@ -86,6 +88,8 @@ def _print(result: _Result, configuration: Configuration) -> None:
         print(problem, file=sys.stderr)
     for remark in result.remarks:
         print(remark, file=sys.stderr)
+    for lack in result.unpinned:
+        print(lack, file=sys.stderr)
     for path in result.out_of_date:
         print(f"{path} is out of date: run make docs", file=sys.stderr)
     if not result.problems:

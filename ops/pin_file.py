@@ -5,10 +5,14 @@ Always in the same form, so that a pull request shows what changes, and nothing 
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from estate.declarations import PINS
@@ -17,13 +21,39 @@ from ops.errors import OpsError
 
 _HEAD = """\
 # Written by goldsmith pin: what fleets with updates: pull-request run. Merging a change approves it, and git revert is
-# the way back.
+# the way back. Each run writes the whole file, so comments of yours would be lost.
 """
+_UNPRINTABLE = re.compile(r"[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+"""What JSON has in text as it is, and YAML does not."""
 
 
-def pin_file(configuration: Path) -> Path:
-    """The file of a configuration: in its folder, or beside its file."""
-    return (configuration if configuration.is_dir() else configuration.parent) / PINS
+@dataclass(frozen=True, kw_only=True)
+class PinFile:
+    """The file of a configuration as it was before anything was read from AWS."""
+
+    path: Path
+    before: bytes | None
+    """Its content; None if there is no file."""
+
+    @classmethod
+    def of(cls, configuration: Path) -> PinFile:
+        """In the folder of the configuration, or beside its file. Raises `OpsError`."""
+        path = (configuration if configuration.is_dir() else configuration.parent) / PINS
+        return cls(path=path, before=_content(path))
+
+    def write(self, pins: Mapping[str, Pin]) -> None:
+        """Write the file, whole or not at all.
+
+        Raises `OpsError`, also if somebody else has changed it meanwhile: their pins must not be lost.
+        """
+        path = Path(os.path.realpath(self.path))  # a link stays one
+        try:
+            with _locked(path.parent):
+                if _content(path) != self.before:
+                    raise OpsError(f"{self.path}: was changed meanwhile, so nothing was written; run the command again")
+                _replace(path, text_of_pins(pins))
+        except OSError as error:
+            raise OpsError(f"{self.path}: cannot be written: {error.strerror or error}") from None
 
 
 def text_of_pins(pins: Mapping[str, Pin]) -> str:
@@ -31,17 +61,37 @@ def text_of_pins(pins: Mapping[str, Pin]) -> str:
     return "\n".join(_lines(pins)) + "\n"
 
 
-def write_pins(file: Path, pins: Mapping[str, Pin]) -> None:
-    """Write the file, whole or not at all. Raises `OpsError`."""
+def _content(path: Path) -> bytes | None:
     try:
-        with tempfile.NamedTemporaryFile(
-            "w", dir=file.parent, prefix=f".{file.name}.", encoding="utf-8", delete=False
-        ) as written:
-            written.write(text_of_pins(pins))
-        Path(written.name).chmod(file.stat().st_mode if file.exists() else 0o644)
-        os.replace(written.name, file)
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
     except OSError as error:
-        raise OpsError(f"{file}: cannot be written: {error.strerror or error}") from None
+        raise OpsError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One writer at a time. The lock ends with the process, and leaves nothing in the folder."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _replace(path: Path, text: str) -> None:
+    """Raises `OSError`."""
+    descriptor, written = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(written, path.stat().st_mode & 0o777 if path.exists() else 0o644)
+        os.replace(written, path)
+    except BaseException:
+        os.unlink(written)
+        raise
 
 
 def _lines(pins: Mapping[str, Pin]) -> Iterator[str]:
@@ -49,7 +99,12 @@ def _lines(pins: Mapping[str, Pin]) -> Iterator[str]:
     for name in sorted(pins):
         yield f"  {name}:"
         for field, value in pins[name].model_dump(mode="json", exclude={"name"}).items():
-            if isinstance(value, list | tuple):
-                yield from [f"    {field}:", *(f"      - {json.dumps(each)}" for each in value)] if value else []
+            if isinstance(value, list):
+                yield from [f"    {field}:", *(f"      - {_quoted(each)}" for each in value)] if value else []
             elif value is not None:
-                yield f"    {field}: {json.dumps(value)}"
+                yield f"    {field}: {_quoted(value)}"
+
+
+def _quoted(text: str) -> str:
+    """Text in YAML, always in quotes, so that a version or an account number stays text."""
+    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(text, ensure_ascii=False))

@@ -21,6 +21,7 @@ from estate.models.ami_image import AmiImage
 from estate.models.container_image import ContainerImage
 from estate.models.external_image import ExternalImage
 from estate.models.fleet import Fleet
+from estate.models.pin import Pin
 from estate.models.settings import Settings
 from estate.models.types import Name, Region
 from pages.components import components_page
@@ -40,8 +41,9 @@ Generated from the models by `python -m pages`; do not edit.
 
 An estate is declared in YAML files in one folder: `config/`, or the folder that `GOLDSMITH_CONFIG` names. Each file may
 have `images:` and `fleets:`, and exactly one has `settings:`. The files are merged, so you choose what is in which
-file. YAML's anchors and `<<:` work within a file; put shared values under a top-level key that begins with `x-`, such
-as `x-common:`. Write versions in quotes, because YAML reads `1.10` without quotes as the number 1.1.
+file; only `pins:` are in a file of their own, [`pins.yaml`](pull-requests.md#pins), which `goldsmith pin` writes.
+YAML's anchors and `<<:` work within a file; put shared values under a top-level key that begins with `x-`, such as
+`x-common:`. Write versions in quotes, because YAML reads `1.10` without quotes as the number 1.1.
 
 Documents, Dockerfiles and the YAML files must be in that folder or below it, also after following links: no other file
 is read, and error messages show nothing of a file that has the wrong content. A YAML file of an estate may have 2 MiB,
@@ -122,6 +124,7 @@ _MODELS: Mapping[str, type[BaseModel]] = {
     _CONTAINER: ContainerImage,
     _EXTERNAL: ExternalImage,
     "fleets.NAME": Fleet,
+    "pins.FLEET": Pin,
 }
 _Schema = dict[str, Any]
 _KEYS = {TypeAdapter(Region).json_schema()["pattern"]: "region", TypeAdapter(Name).json_schema()["pattern"]: "name"}
@@ -178,6 +181,7 @@ def estate_schema() -> _Schema:
             "settings": parts["settings"],
             "images": _by_name("Golden images by name.", _by_kind(parts)),
             "fleets": _by_name("Fleets by name.", parts["fleets.NAME"]),
+            "pins": _by_name("Only in pins.yaml, which goldsmith pin writes: builds by fleet.", parts["pins.FLEET"]),
         },
         "$defs": {name: _tidied(definition) for name, definition in definitions["$defs"].items()},
     }
@@ -278,8 +282,8 @@ def _sections(schema: _Schema) -> Iterator[str]:
 def _paths(schema: _Schema) -> Iterator[tuple[str, str]]:
     """Every model that the schema refers to, with its place, in the order of the page."""
     properties = schema["properties"]
-    images, fleets = (properties[each]["additionalProperties"] for each in ("images", "fleets"))
-    tops = [properties["settings"], *_made_here(images), images["then"], fleets]
+    images, fleets, pins = (properties[each]["additionalProperties"] for each in ("images", "fleets", "pins"))
+    tops = [properties["settings"], *_made_here(images), images["then"], fleets, pins]
     seen: set[str] = set()
     for path, top in zip(_MODELS, tops, strict=True):
         waiting = [(name, path) for name in _models(top)]

@@ -5,7 +5,7 @@ needs no permission there. So what only that account knows is not checked here: 
 whether it is revoked. `goldsmith pin`, `rollout` and `report` look there.
 """
 
-from cdktf import TerraformLocal, TerraformStack
+from cdktf import TerraformStack
 from cdktf_cdktf_provider_aws.data_aws_ami import DataAwsAmi, DataAwsAmiFilter
 from cdktf_cdktf_provider_aws.data_aws_ami_ids import DataAwsAmiIds, DataAwsAmiIdsFilter
 from cdktf_cdktf_provider_aws.data_aws_autoscaling_groups import DataAwsAutoscalingGroups
@@ -33,22 +33,19 @@ def add_pinned_ami(stack: TerraformStack, declared: EstateFleet, pin: Pin) -> Gu
     fleet, image = declared.fleet, declared.image
     remedy = f"Pin another build: goldsmith pin {fleet.name}"
     subject = Subject(
-        text=f"Fleet {fleet.name}: its pin, build {pin.build} of image {image.names.label}",
-        another_build=remedy,
-        another_architecture=remedy,
-        not_revoked=f"{remedy}; or revert the commit that pinned it",
-        newer_build=f"Build image {pin.image} again, and pin the build: goldsmith pin {fleet.name}",
+        text=f"Fleet {fleet.name}: its pin, build {pin.build} of image {image.names.label},",
+        another_build=f"{remedy}.",
+        another_architecture=f"{remedy}.",
+        not_revoked=f"{remedy}; or revert the commit that pinned it.",
+        newer_build=f"Build image {pin.image} again, and pin the build: goldsmith pin {fleet.name}.",
     )
-    TerraformLocal(stack, "ami_id", pin.ami)
-    is_own = declared.account in (None, pin.owner) or not declared.is_elsewhere
+    is_own = not declared.is_elsewhere or pin.owner == declared.account
     owner = "self" if is_own else pin.owner
-    where = "this account" if is_own else f"account {pin.owner}, which shares it,"
-    exists = Guard(
-        "exists",
-        "length(self.ids) == 1",
-        f"{subject} points to {pin.ami}, which does not exist in {where} and {fleet.region}: it was deregistered or "
-        f"disabled, or is not shared with this account. {remedy}",
-    )
+    where = f"does not exist in this account and {fleet.region}: it was deregistered or disabled"
+    if not is_own:
+        shared = f"account {pin.owner} does not share with account {declared.account} in {fleet.region}"
+        where = f"{shared}, or has deregistered or disabled"
+    exists = Guard("exists", "length(self.ids) == 1", f"{subject} points to {pin.ami}, which {where}. {remedy}.")
     ids = [DataAwsAmiIdsFilter(name="image-id", values=[pin.ami])]
     DataAwsAmiIds(stack, "found", owners=[owner], include_deprecated=True, filter=ids, lifecycle=stopping_at(exists))
     guards = identity_guards(subject, image)

@@ -15,13 +15,15 @@ _EXAMPLES = """examples:
 
 Reads files only, never AWS. In Goldsmith's own repository the generated pages of docs/ are checked too.
 
-Exit status 2 when the configuration has problems, 1 when a generated file is out of date.
+Exit status 2 when the configuration has problems, 1 when a fleet with updates: pull-request has no pin that fits, or a
+generated file is out of date.
 """
 _JSON = """--json writes one object:
   configuration  the file or folder
   problems       one object for each problem of the configuration: place ("config/web.yaml:4"), key ("images.web.os"),
                  rule, got and remedy; texts are empty where there is nothing to say
   remarks        what is allowed and may still be a mistake, as messages
+  unpinned       the fleets without a pin that fits, as messages
   out_of_date    generated files that are out of date
 
 With --explain a list: field, value as YAML, key ("environments.prod.region") and place ("config/fleets.yaml:4"), both

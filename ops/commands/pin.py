@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 
+from estate.estate import Estate
 from estate.references import BuildReference
 from ops.arguments import Commands, add_command, add_configuration, add_json, add_why, check_names
 from ops.configuration import find_configuration
 from ops.errors import UsageError
+from ops.pin_file import PinFile
 from ops.selection import reference_in
 
 _EXAMPLES = """examples:
@@ -22,11 +24,15 @@ pull request; merging it is the approval, and git revert is the way back.
 A build is refused, with every reason, when it is revoked, missing, foreign or for another architecture; when the
 channel or the image is held; when it did not end well in the fleet, or in one that holds it for others; when the fleets
 of `after` have not run it long enough; when retention may delete it; and with --build, when it was never in the fleet's
-channel. Nothing is asked, because only a file is written.
+channel. A refused fleet keeps the pin that it has, the others are pinned, and the exit status is 1.
+
+Nothing is asked, because only a file is written. Pins of fleets that have no updates: pull-request are deleted.
 """
 
 _JSON = """--json writes one object:
   file       the path of pins.yaml
+  written    whether it was changed
+  deleted    the fleets whose pins nothing reads, and which were deleted
   fleets     one object for each fleet
     fleet
     state    pinned, unchanged or refused
@@ -56,29 +62,33 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Look, write and print; the exit status."""
     configuration = find_configuration(arguments.config)
+    file = PinFile.of(configuration.path)  # before it is loaded, so that a change after that is seen
     estate = configuration.load()
-    pinned = [name for name, fleet in estate.fleets.items() if fleet.is_pinned]
     check_names(arguments.fleets, estate.fleets, kind="fleet")
     for name in arguments.fleets:
-        if name not in pinned:
+        if not estate.fleets[name].is_pinned:
             raise UsageError(f"fleet {name} must have updates: pull-request to be pinned, and has updates: plan")
-    names = list(dict.fromkeys(arguments.fleets)) or pinned
-    build = _build(arguments, image=estate.fleets[names[0]].image) if arguments.build else None
+    build = _build(arguments, estate) if arguments.build else None
     if arguments.skip_after and not arguments.why:
         raise UsageError("argument --skip-after: needs a reason; add --why REASON")
-    from ops.pin import Wish, run_pin
+    if arguments.why and not arguments.skip_after:
+        raise UsageError("argument --why: must come with --skip-after, because a pin needs no other reason")
+    names = list(dict.fromkeys(arguments.fleets)) or [name for name, fleet in estate.fleets.items() if fleet.is_pinned]
+    from ops.pin import run_pin
+    from ops.pin_proposal import Wish
 
     wish = Wish(build=build, skip_after=arguments.skip_after, why=arguments.why or "")
-    return run_pin(configuration, estate, names, wish, as_json=arguments.json)
+    return run_pin(file, estate, names, wish, as_json=arguments.json)
 
 
-def _build(arguments: argparse.Namespace, *, image: str) -> BuildReference:
+def _build(arguments: argparse.Namespace, estate: Estate) -> BuildReference:
     """The build of `--build`. Raises `UsageError`."""
     build = reference_in(arguments.build)
     if not isinstance(build, BuildReference):
         raise UsageError(f"argument --build: must name a build, got {arguments.build!r}; write web@6718/3")
-    if len(arguments.fleets) != 1:
+    if len(set(arguments.fleets)) != 1:
         raise UsageError("argument --build: needs exactly one fleet, because fleets have images of their own")
+    image = estate.fleets[arguments.fleets[0]].image
     if build.image != image:
-        raise UsageError(f"argument --build: must be a build of {image}, the fleet's image, got {arguments.build}")
+        raise UsageError(f"argument --build: must be a build of {image}, the fleet's image, got {arguments.build!r}")
     return build

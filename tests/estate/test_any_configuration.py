@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from estate.load import load
 from estate.problems import EstateError
-from tests.support.any_configuration import FULL, WRITTEN, alone, paths_of, plain, replaced
+from tests.support.any_configuration import FULL, PINS, WRITTEN, alone, paths_of, plain, replaced
 from tests.support.broken_estates import problems_in, smallest, written
 from tests.support.estates import ESTATES, PROJECT
 
@@ -35,7 +35,8 @@ def test_smallest_and_full_estates_are_sound(tmp_path: Path) -> None:
 def test_full_estate_has_every_key() -> None:
     definitions = json.loads((PROJECT / "docs" / "estate.schema.json").read_text())["$defs"]
     keys = {key for definition in definitions.values() for key in definition["properties"]}
-    assert keys - {path[-1] for path in paths_of(plain(FULL))} == {each.split(".")[1] for each in LEFT_OUT} - {"tags"}
+    written = {path[-1] for text in (FULL, PINS) for path in paths_of(plain(text))}
+    assert keys - written == {each.split(".")[1] for each in LEFT_OUT} - {"tags"}
 
 
 # --- One cause, one problem

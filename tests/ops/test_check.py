@@ -36,6 +36,7 @@ def test_a_correct_configuration_is_said_to_be_correct(check: Callable[..., Answ
         "configuration": str(tmp_path),
         "problems": [],
         "remarks": [],
+        "unpinned": [],
         "out_of_date": [],
     }
 

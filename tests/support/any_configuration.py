@@ -8,6 +8,21 @@ from typing import Any
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
+PINS = """\
+pins:
+  web-prod:
+    image: web
+    build: "2.3.671820532/3"
+    channel: prod
+    region: us-east-1
+    ami: ami-0123456789abcdef0
+    owner: "123456789012"
+    key: arn:aws:kms:us-east-1:123456789012:key/1f2e
+    created: "2026-11-24T03:12:00+00:00"
+    proved:
+      - web-staging has run it since 22 Nov 03:12
+"""
+"""The `pins.yaml` of the estate that says everything."""
 FULL = """\
 settings:
   namespace: acme
