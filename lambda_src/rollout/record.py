@@ -191,14 +191,18 @@ def completed(
     seen: list[str] = []
     launches_same = True  # whether the group has launched the same version since
     for refresh in refreshes:
-        attempt = known.get(refresh.id) or Attempt(refresh=refresh.id, template="", version="", holds=holds)
+        # what has no configuration, such as a refresh by hand, brings nothing that others could take
+        found = Attempt(refresh=refresh.id, template="", version="", holds=holds and refresh.has_configuration)
+        attempt = known.get(refresh.id, found)
         if not attempt.ami:
             version = current if launches_same and _is_for(refresh, current) else None
             attempt = _identified(attempt, refresh, all_versions.get((refresh.template, refresh.version), version))
         end = _ENDS.get(refresh.status, "")
         if refresh.has_configuration and end == SUCCEEDED:
             launches_same = False
-        if refresh.id not in known and launches_same and refresh.has_configuration and current:
+        # only of the last one, because Terraform gives the group another version before it starts the next one
+        is_back = refresh is refreshes[0] and refresh.has_configuration and end != SUCCEEDED
+        if refresh.id not in known and is_back and current:
             attempt = replace(attempt, previous_ami=current.ami)
         ended = _written(refresh.ended) if end else ""
         seen.append(refresh.id)

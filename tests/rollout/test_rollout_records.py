@@ -111,6 +111,19 @@ def test_a_refresh_that_is_not_in_the_record_is_found() -> None:
     assert (found.previous_ami, found.holds, found.by) == ("ami-1", True, "")
 
 
+def test_only_a_refresh_with_a_configuration_can_hold_a_build() -> None:
+    """One that a person starts by hand brings nothing new."""
+    (by_hand,) = complete(Record(), refresh(status="Failed"), holds=True)
+    assert not by_hand.holds
+
+
+def test_what_the_group_launched_before_an_older_refresh_is_not_guessed() -> None:
+    """Terraform may have given the group another version since."""
+    _, older = complete(Record(), refresh("r-2", hours=1), refresh("r-1", "RollbackSuccessful", hours=2, **CONFIGURED))
+    assert (older.ami, older.previous_ami) == ("ami-2", "")
+    assert older.brought("ami-2")
+
+
 def test_a_refresh_without_configuration_is_for_what_the_group_launches() -> None:
     """Not for the newest version of the template, which a fleet by Goldsmith may not launch yet."""
     (found,) = complete(Record(), refresh(), current=V1)
