@@ -325,7 +325,7 @@ def _abort(rollout: _Rollout, name: str, fleet: Fleet) -> Result:
     """Go back, or stop where there is no way back, and follow that."""
     sight = see(fleet, now=datetime.now(UTC))
     refresh = sight.refresh
-    if refresh is None or not refresh.is_running:
+    if refresh is None or not refresh.is_running or name not in rollout.agreed:
         if aborted := _aborted(sight):
             return replace(_ended(name, fleet, sight, aborted), is_wanted=True)
         return Result(fleet=name, state="refused", reasons=(_NOTHING_TO_ABORT,))
