@@ -52,7 +52,7 @@ class AffectedFleet:
     image: str
     channel: str
     follows: bool
-    """Whether its channel points to one of the builds in its region."""
+    """Whether its channel points to one of the builds in its region, or its pin says one."""
     instances: int
     """How many of its instances run one of the builds."""
 
@@ -137,11 +137,13 @@ def _fleet(
     name, channel, region = fleet.fleet.name, fleet.fleet.channel, fleet.fleet.region
     errors += [f"fleet {name}: {error}" for error in facts.errors]
     versions = {version_of(build.arn) for build in builds}
+    pointing = any(each.channel == channel and region in each.regions for each in channels)
+    pin = fleet.pin
     return AffectedFleet(
         fleet=name,
         image=fleet.fleet.image,
         channel=channel,
-        follows=any(each.channel == channel and region in each.regions for each in channels),
+        follows=pointing if not fleet.fleet.is_pinned else bool(pin and pin.build in versions),
         instances=sum(running.count for running in facts.instances if running.build in versions),
     )
 

@@ -33,11 +33,14 @@ class Output:
 
 @dataclass(frozen=True, kw_only=True)
 class Use:
-    """A fleet that has a build: whether its channel points to it, and how many of its instances run it."""
+    """A fleet that has a build: whether its channel points to it or its pin says it, and how many of its instances run
+    it."""
 
     fleet: str
     wanted: bool
     instances: int
+    pinned: bool = False
+    """Whether a pin says what it wants."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +112,7 @@ def _find(reference: BuildReference | AmiReference, readings: Mapping[str, Image
 
 def _use(fleet: FleetStatus, build: str) -> Use:
     instances = sum(running["count"] for running in fleet.instances if running["build"] == build)
-    return Use(fleet=fleet.fleet, wanted=fleet.wanted["build"] == build, instances=instances)
+    return Use(fleet=fleet.fleet, wanted=fleet.wanted["build"] == build, instances=instances, pinned=fleet.pinned)
 
 
 def print_build(found: BuildReport, *, console: Console) -> None:
@@ -130,5 +133,6 @@ def print_build(found: BuildReport, *, console: Console) -> None:
         console.print(table)
     for use in found.fleets:
         runs = "1 instance runs it" if use.instances == 1 else f"{use.instances or 'no'} instances run it"
-        wanted = "its channel points to it" if use.wanted else "its channel points to another build"
+        subject = "its pin says" if use.pinned else "its channel points to"
+        wanted = f"{subject} {'it' if use.wanted else 'another build'}"
         console.print(f"fleet {use.fleet}: {wanted}, {runs}", soft_wrap=True)

@@ -14,9 +14,11 @@ from typing import Any
 
 from estate.estate import EstateFleet
 from estate.models.fleet import Fleet
+from estate.models.pin import Pin
 from lambda_src.handoff.builds import Build, good_builds
 from lambda_src.handoff.channels import Channel, read_channels
 from lambda_src.rollout.decisions import Decision, Wish, decide
+from lambda_src.rollout.evidence import Evidence, Wanted, evidence
 from lambda_src.rollout.group import (
     NEWEST,
     Group,
@@ -28,7 +30,8 @@ from lambda_src.rollout.group import (
     read_refreshes,
     read_version,
 )
-from lambda_src.rollout.look import Seen, look, read_current
+from lambda_src.rollout.look import Seen, faults_of, look, read_current
+from lambda_src.rollout.look import read_amis as read_amis_of_fleet
 from ops.accounts import Accounts, access_to_image_of
 from ops.aws import Aws, asking
 from ops.errors import OpsError
@@ -58,7 +61,7 @@ class Facts:
     channel: Channel | None = None
     meaning: Meaning = field(default_factory=Meaning)
     ami: str | None = None
-    """What the fleet should launch: the channel's value, or the copy of it in the fleet's account."""
+    """What the fleet should launch: the channel's value, or the copy of it in the fleet's account; or the pin's AMI."""
     group_exists: bool | None = None
     being_deleted: bool = False
     newest: TemplateVersion | None = None
@@ -74,6 +77,10 @@ class Facts:
     """Whether the image has a good build in the region."""
     builds: dict[str, str] = field(default_factory=dict)
     """Builds by AMI."""
+    pin_faults: tuple[str, ...] = ()
+    """What guards say against the AMI of its pin."""
+    proposal: Evidence | None = None
+    """What the fleets of `after` have proved for the channel's build, if that is another one than the pin's."""
     errors: list[str] = field(default_factory=list)
 
     @contextmanager
@@ -96,7 +103,10 @@ def read_fleet(declared: EstateFleet, *, accounts: Accounts, builds: Sequence[Bu
         _read_channel(facts, declared, accounts.reach(access_to_image_of(declared)), builds)
     with facts.reading():
         here = accounts.of_fleet(declared)
-        if declared.is_elsewhere and facts.channel and not facts.meaning.problem:
+        if declared.pin:
+            with facts.reading(), asking(fleet.region):
+                _read_pin(facts, declared, declared.pin, accounts)
+        elif declared.is_elsewhere and facts.channel and not facts.meaning.problem:
             with facts.reading():
                 images = accounts.reach(access_to_image_of(declared))
                 _read_ami_elsewhere(facts, declared, here=here, images=images)
@@ -114,6 +124,22 @@ def read_fleet(declared: EstateFleet, *, accounts: Accounts, builds: Sequence[Bu
                 with facts.reading():
                     facts.decision = _decision(declared, seen, accounts)
     return facts
+
+
+def _read_pin(facts: Facts, declared: EstateFleet, pin: Pin, accounts: Accounts) -> None:
+    """It should launch what its pin says: whether it can, and whether the channel has moved on."""
+    facts.ami, now = pin.ami, datetime.now(UTC)
+    facts.builds[pin.ami] = pin.build
+    fleet = fleet_of(declared, accounts)
+    amis = read_amis_of_fleet(fleet.rules, fleet.place, fleet.image, {pin.ami})
+    facts.pin_faults = tuple(faults_of(fleet.rules, amis, pin.ami, place=fleet.place, image=fleet.image, now=now))
+    after, build = fleet.rules.after, facts.meaning.build
+    if build and build != pin.build:
+        facts.proposal = Evidence()
+        if after:
+            wanted = Wanted(build=build, ami=facts.channel.value if facts.channel else "")
+            runs = {name: fleet.runs_of(name) for name in after.fleets}
+            facts.proposal = evidence(after, runs, wanted=wanted, now=now)
 
 
 def _decision(declared: EstateFleet, seen: Seen, accounts: Accounts) -> Decision:

@@ -35,6 +35,7 @@ class FleetStatus:
     group: str
     deployed: bool | None
     wanted: dict[str, str | None]
+    pinned: bool
     template: dict[str, str | None]
     instances: tuple[dict[str, Any], ...]
     refresh: RefreshStatus | None
@@ -47,6 +48,7 @@ class FleetStatus:
 def fleet_status(declared: EstateFleet, facts: Facts, *, account: str | None) -> FleetStatus:
     """The status of a fleet from its facts. `account` is the ID of its account, if that is known."""
     fleet, newest, group = declared.fleet, facts.newest, facts.wanted
+    pin = declared.pin
     there = (facts.group_exists, facts.template_exists)
     return FleetStatus(
         fleet=fleet.name,
@@ -56,7 +58,8 @@ def fleet_status(declared: EstateFleet, facts: Facts, *, account: str | None) ->
         region=fleet.region,
         group=facts.group_name,
         deployed=None if None in there and True not in there else any(there),
-        wanted={"ami": facts.ami, "build": facts.meaning.build},
+        wanted={"ami": facts.ami, "build": pin.build if pin else facts.meaning.build},
+        pinned=fleet.is_pinned,
         template={
             "newest_version": str(newest.number) if newest else None,
             "ami": newest.ami if newest else None,

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from estate.estate import EstateFleet
 from estate.models.fleet import Fleet
+from estate.models.pin import Pin
+from lambda_src.handoff.builds import time_in
 from lambda_src.rollout.decisions import Decision, Ended, Follow, Refused, Start, Wait
 from lambda_src.rollout.group import GOING_BACK, Refresh, TemplateVersion
 from ops.fleet import Facts, Running
@@ -32,6 +34,10 @@ def queued_of(facts: Facts) -> str | None:
     match facts.decision:
         case Wait(reasons=reasons, until=until):
             return f"queued for {moment_in_zone(until)}: {'; '.join(reasons)}"
+    lacks = facts.proposal.lacks if facts.proposal else ()
+    ends = [lack.until for lack in lacks if lack.until]
+    if lacks and len(ends) == len(lacks):
+        return f"{facts.meaning.build} can be pinned from {moment_in_zone(max(ends))}: {lacks[0].text}"
     return None
 
 
@@ -51,7 +57,9 @@ def _gaps(declared: EstateFleet, facts: Facts) -> Iterator[str]:
         yield f"launch template {facts.group_name} does not exist: run {deploy}"
     if facts.being_deleted:
         yield f"group {facts.group_name} is being deleted"
-    yield from _of_channel(declared.fleet, facts, deploy)
+    yield from (
+        _of_pin(declared, facts, deploy) if declared.fleet.is_pinned else _of_channel(declared.fleet, facts, deploy)
+    )
     if facts.decision:
         yield from _of_rollout(declared, facts, facts.decision)
     else:
@@ -71,6 +79,37 @@ def _of_channel(fleet: Fleet, facts: Facts, deploy: str) -> Iterator[str]:
     elif facts.ami and facts.newest and facts.ami != facts.newest.ami:
         wanted, has = _shown(facts.ami, facts.builds), _shown(facts.newest.ami, facts.builds)
         yield f"{channel} points to {wanted}, and the launch template has {has}: run {deploy}"
+
+
+def _of_pin(declared: EstateFleet, facts: Facts, deploy: str) -> Iterator[str]:
+    """Between the pin and the launch template, and between the channel and the pin."""
+    fleet, pin = declared.fleet, declared.pin
+    command = f"goldsmith pin {fleet.name}"
+    if pin is None:
+        yield f"{declared.lack_of_pin}: run {command}"
+        return
+    for fault in facts.pin_faults:
+        yield f"the pin says {pin.build}, and {fault}: run {command}, or revert the commit that pinned it"
+    if facts.newest and facts.newest.ami != pin.ami:
+        has = _shown(facts.newest.ami, facts.builds)
+        yield f"the pin says {pin.build}, and the launch template has {has}: run {deploy}"
+    ahead = _ahead(pin, facts)
+    if ahead and facts.proposal and not facts.meaning.problem:
+        lacks = [lack.text for lack in facts.proposal.lacks]
+        if lacks and any(lack.until is None for lack in facts.proposal.lacks):
+            yield f"{ahead}: {'; '.join(lacks)}"
+        elif not lacks:
+            yield f"{ahead}: run {command}"
+
+
+def _ahead(pin: Pin, facts: Facts) -> str:
+    """How the channel's build differs from the pinned one; empty if it does not."""
+    build, created, pinned = facts.meaning.build, facts.meaning.created, time_in(pin.created)
+    if not build or build == pin.build:
+        return ""
+    if created and pinned and created < pinned:
+        return f"the channel has gone back to {build}, which is older than the pin, {pin.build}"
+    return f"{build} is newer than the pin, {pin.build}"
 
 
 def _of_rollout(declared: EstateFleet, facts: Facts, decision: Decision) -> Iterator[str]:

@@ -48,7 +48,8 @@ def now_holds(result: Result, fleet: Fleet) -> Iterator[str]:
     if sight is None or sight.group is None or sight.newest is None:
         return
     if sight.wanted:
-        yield f"{rules.image}@{rules.channel} says {build_of(sight, sight.wanted)}"
+        says = "the pin" if rules.is_pinned else f"{rules.image}@{rules.channel}"
+        yield f"{says} says {build_of(sight, sight.wanted)}"
     yield f"the launch template has {build_of(sight, sight.newest.ami)} (version {sight.newest.number})"
     total, known = len(sight.group.in_service), {str(version.number): version.ami for version in sight.versions}
     for number, count in sorted(_running(sight).items()):
@@ -82,8 +83,9 @@ def remedies(result: Result, fleet: Fleet, *, again: Callable[[str], str]) -> It
     if rules.is_pinned and previous:
         yield Remedy(f"to go back: git revert the commit that changed the pin of {rules.fleet}", apply)
         return
-    if not sight.has_wanted and not rules.is_pinned:
-        yield Remedy(f"to take what {rules.image}@{rules.channel} says", apply)
+    if not sight.has_wanted:
+        says = "its pin" if rules.is_pinned else f"{rules.image}@{rules.channel}"
+        yield Remedy(f"to take what {says} says", apply)
         return
     if previous is None:
         yield Remedy(f"to go back: revert the change of {rules.fleet} in the configuration", apply)

@@ -5,7 +5,7 @@ from typing import Any
 from estate.estate import EstateFleet
 from estate.models.fleet import Fleet
 from estate.names import LATEST
-from lambda_src.rollout.configuration import After, AmiRules, FleetRules
+from lambda_src.rollout.configuration import After, AmiRules, FleetRules, Pinned
 
 _AWS_WORD = {"refresh": "Refresh", "terminate": "Terminate", "ignore": "Ignore", "wait": "Wait"}
 
@@ -35,13 +35,20 @@ def rollout_of(declared: EstateFleet) -> FleetRules:
         preferences=_preferences(fleet),
         wave=rollout.wave,
         hold_on_failure=rollout.hold_on_failure,
-        is_pinned=fleet.is_pinned,
+        pinned=_pinned(declared),
         after=_after(declared),
         windows=fleet.window or (),
         freezes=tuple(freeze.days for freeze in declared.settings.freeze),
         warns_only=fleet.guards == "warn",
         tags=declared.tags,
     )
+
+
+def _pinned(declared: EstateFleet) -> Pinned | None:
+    pin = declared.pin
+    if pin:
+        return Pinned(ami=pin.ami, build=pin.build)
+    return Pinned(lack=declared.lack_of_pin) if declared.fleet.is_pinned else None
 
 
 def _preferences(fleet: Fleet) -> dict[str, Any]:

@@ -40,6 +40,17 @@ class AmiRules:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Pinned:
+    """What the pin of a fleet says, which a merged pull request changes."""
+
+    ami: str = ""
+    """As the fleet's account has it; empty without a pin that fits."""
+    build: str = ""
+    lack: str = ""
+    """Why there is no pin that fits."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class FleetRules:
     """A fleet, as far as its rollouts need it."""
 
@@ -67,8 +78,8 @@ class FleetRules:
     """Of its instance refreshes, in AWS's words, without AutoRollback."""
     wave: int = 1
     hold_on_failure: bool = False
-    is_pinned: bool = False
-    """Whether a pin says what it runs, and a merged pull request changes the pin."""
+    pinned: Pinned | None = None
+    """None for a fleet that runs what its channel points to."""
     after: After | None = None
     windows: tuple[str, ...] = ()
     """As `lambda_src.rollout.windows.parse_window` reads them."""
@@ -82,6 +93,11 @@ class FleetRules:
     def records(self) -> str:
         """The path of the records of all fleets of the estate."""
         return self.record.rpartition("/")[0]
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether a pin says what it runs."""
+        return self.pinned is not None
 
     @property
     def is_by_goldsmith(self) -> bool:

@@ -52,7 +52,7 @@ class Sight:
     created: Mapping[str, datetime] = field(default_factory=dict)
     """When the known AMIs were made."""
     wanted: str = ""
-    """What the channel points to in the fleet's region."""
+    """What the channel points to in the fleet's region, or what the pin says."""
     has_wanted: bool = True
     """Whether the newest version has what the channel points to, or a copy of it."""
     faults: tuple[str, ...] = ()

@@ -114,9 +114,11 @@ def look(
     seen = seen or read_seen(rules, place)
     values, holds = read_folders(rules, image)
     versions = [*seen.versions, *_read_tried(place.ec2, written, seen)]
-    amis = read_amis(rules, place, image, {version.ami for version in versions if version.ami})
     ami, value = seen.newest.ami if seen.newest else "", values.get(rules.channel, "")
-    pointed = _read_pointed(image, amis, value)
+    if rules.pinned:  # the pin counts, whatever the channel says
+        value = rules.pinned.ami
+    amis = read_amis(rules, place, image, {each for each in (*(version.ami for version in versions), value) if each})
+    pointed = amis.made.get(value, {}) if rules.pinned else _read_pointed(image, amis, value)
     builds = {**_builds({value: pointed}), **written.builds, **amis.builds}
     known = completed(
         written, seen.refreshes, versions=versions, current=seen.current, builds=builds, holds=rules.hold_on_failure
@@ -133,8 +135,8 @@ def look(
         created={**_created({value: pointed}), **amis.created},
         wanted=value,
         has_wanted=not value or ami == value or _id_of(amis.made.get(ami)) == value,
-        faults=tuple(_faults(rules, amis, ami, place=place, image=image, now=now)) if seen.newest else (),
-        holds=(*holding(rules, holds, now), *_behind(rules, amis, ami, pointed)),
+        faults=tuple(faults_of(rules, amis, ami, place=place, image=image, now=now)) if seen.newest else (),
+        holds=(*holding(rules, holds, now), *_not_wanted(rules, amis, seen.newest, builds, pointed)),
         evidence=_evidence(rules, Wanted(build=builds.get(ami, ""), ami=ami), runs_of, now),
         opening=opening([parse_window(window) for window in rules.windows], rules.freezes, now=now),
     )
@@ -263,6 +265,20 @@ def _id_of(made: _Ami | None) -> str:
     return (text(made, "ImageId") or "") if made else ""
 
 
+def _not_wanted(
+    rules: FleetRules, amis: Amis, newest: TemplateVersion | None, builds: Mapping[str, str], pointed: _Ami
+) -> Iterator[Rule]:
+    """The launch template has something else than the pin of this commit, or what the channel has left."""
+    if rules.pinned is None:
+        yield from _behind(rules, amis, newest.ami if newest else "", pointed)
+    elif rules.pinned.lack:
+        yield Rule(text=f"the fleet {rules.pinned.lack}: goldsmith pin {rules.fleet}")
+    elif newest and newest.ami != rules.pinned.ami:
+        has = builds.get(newest.ami) or newest.ami or "an unknown AMI"
+        says = f"the pin says {rules.pinned.build}"
+        yield Rule(text=f"{says}, and the launch template has {has}: run make deploy STACK={rules.stack}")
+
+
 def _behind(rules: FleetRules, amis: Amis, ami: str, pointed: _Ami) -> Iterator[Rule]:
     """The channel went back after the template got its AMI."""
     template = amis.made.get(ami)
@@ -273,16 +289,16 @@ def _behind(rules: FleetRules, amis: Amis, ami: str, pointed: _Ami) -> Iterator[
     there, here = (time_in(text(found, "CreationDate")) for found in (pointed, template))
     if there and here and there < here:
         older = _version_of(build_of(pointed)) or _id_of(pointed)
-        remedy = "revert its pin, and run " if rules.is_pinned else "run "
         yield Rule(
             text=f"{rules.image}@{rules.channel} points to {older}, which is older than "
-            f"{_version_of(build_of(template)) or ami} in the launch template: {remedy}make deploy STACK={rules.stack}"
+            f"{_version_of(build_of(template)) or ami} in the launch template: run make deploy STACK={rules.stack}"
         )
 
 
-def _faults(
+def faults_of(
     rules: FleetRules, amis: Amis, ami: str, *, place: Place, image: ImagePlace, now: datetime
 ) -> Iterator[str]:
+    """What guards say against one of the AMIs."""
     return faults(
         ami,
         rules.ami,

@@ -57,7 +57,9 @@ _JSON = """--json writes one object; times are ISO 8601 with their offset, unkno
     fleet, image, channel, account, region
     group           the name of its Auto Scaling group
     deployed        whether the group or the launch template exists
-    wanted          what its channel means in its account: ami (its copy, if it runs copies) and build
+    wanted          what its channel means in its account: ami (its copy, if it runs copies) and build; of a fleet that
+                    is pinned what its pin says
+    pinned          whether it has updates: pull-request
     template        its launch template: newest_version with its ami and build, and group_version, which the group has
     instances       one object for instances with the same template_version, ami and build, with their count; without
                     instances that are leaving the group
@@ -71,7 +73,8 @@ _JSON = """--json writes one object; times are ISO 8601 with their offset, unkno
     commit          the commit of the configuration that the build is tagged with, or null
     reason, logs    if it failed, why, and where its log is
     outputs         one object for each region: region, value, and the channels that point to it
-    fleets          fleets that have it: fleet, wanted (whether the channel points to it), instances (how many run it)
+    fleets          fleets that have it: fleet, wanted (whether the channel points to it, or the pin says it), instances
+                    (how many run it) and pinned
   accounts          one object for each account of these images and fleets
     name            its name in settings.accounts, or null
     account         its ID, or null

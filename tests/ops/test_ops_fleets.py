@@ -44,6 +44,7 @@ def test_a_fleet_that_runs_what_its_channel_says_has_no_gap(world: FleetWorld) -
         "group": world.group,
         "deployed": True,
         "wanted": {"ami": ami, "build": "1.0.7/1"},
+        "pinned": False,
         "template": {"newest_version": "1", "ami": ami, "build": "1.0.7/1", "group_version": "1"},
         "instances": [{"template_version": "1", "ami": ami, "build": "1.0.7/1", "count": 4}],
         "refresh": None,
@@ -66,7 +67,7 @@ def test_status_of_a_channel_and_of_a_build_shows_their_fleets(world: FleetWorld
         ("7/2", {"wanted": True, "instances": 0}, "its channel points to it, no instances run it"),
     ):
         (shown,) = json.loads(world.ops("status", f"{world.web.name}@{build}", "--json").out)["builds"]
-        assert shown["fleets"] == [{"fleet": world.fleet, **use}]
+        assert shown["fleets"] == [{"fleet": world.fleet, "pinned": False, **use}]
         assert f"\nfleet {world.fleet}: {words}\n" in world.ops("status", f"{world.web.name}@{build}").out
 
 
