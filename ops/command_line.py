@@ -19,6 +19,7 @@ from ops.commands import (
     hold,
     pin,
     promote,
+    report,
     revoke,
     rollback,
     rollout,
@@ -28,7 +29,10 @@ from ops.commands import (
 from ops.errors import OpsError, UsageError
 from ops.renamed import check_name
 
-_COMMANDS = (status, history, build, promote, rollback, revoke, hold, pin, rollout, check, synth, destroy, doctor, demo)
+_COMMANDS = (
+    *(status, history, build, promote, rollback, revoke, hold),
+    *(pin, report, rollout, check, synth, destroy, doctor, demo),
+)
 """In the order of the help."""
 
 _CONFIGURATION = """configuration:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from ops.errors import OpsError
+
 COMMIT_TAG = "goldsmith:commit"
 """The tag of a build in Image Builder."""
 
+_PINS = "pins.yaml"
+"""Says which build a fleet runs, and nothing about what is in one."""
 _WITHIN_SECONDS = 30
 _OTHER_REPOSITORY = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
 """Variables with which git looks at another repository than that of the folder; hooks of git set them."""
@@ -48,6 +53,25 @@ def commit_of(configuration: Path) -> Commit:
         first = changes.splitlines()[0][3:]
         return Commit(lack=f"the repository of the configuration has changes that are not committed, such as {first}")
     return Commit(sha=sha.strip())
+
+
+def difference(configuration: Path, old: str, new: str) -> str:
+    """What changed in the folder of a configuration between two commits, as a diff. Raises `OpsError`."""
+    if not all(re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", commit) for commit in (old, new)):
+        raise OpsError(f"{old} or {new} is no commit of git")
+    if shutil.which("git") is None:
+        raise OpsError("git is not installed")
+    folder = configuration if configuration.is_dir() else configuration.parent
+    plain = ("--no-color", "--no-ext-diff", "--no-textconv", "--unified=2", "--relative")
+    try:
+        found = _git(folder, "diff", *plain, old, new, "--", ".", f":(exclude){_PINS}")
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise OpsError(f"git does not answer: {error}") from None
+    if found is None:
+        commits = f"{old[:12]} and {new[:12]}"
+        remedy = "fetch them (fetch-depth: 0 of actions/checkout)"
+        raise OpsError(f"the repository of {folder} does not have the commits {commits}: {remedy}")
+    return found
 
 
 def _git(folder: Path, *arguments: str) -> str | None:

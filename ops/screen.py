@@ -55,10 +55,11 @@ def age(time: timedelta) -> str:
     return "seconds"
 
 
-def moment(time: datetime) -> str:
-    """`24 Nov 03:12` in UTC, with the year if it is another one: `24 Nov 2025 03:12`."""
+def moment(time: datetime, *, now: datetime | None = None) -> str:
+    """`24 Nov 03:12` in UTC, with the year if it is not that of `now`: `24 Nov 2025 03:12`."""
     here = time.astimezone(UTC)
-    return f"{here:%d %b %H:%M}" if here.year == datetime.now(UTC).year else f"{here:%d %b %Y %H:%M}"
+    is_this_year = here.year == (now or datetime.now(UTC)).astimezone(UTC).year
+    return f"{here:%d %b %H:%M}" if is_this_year else f"{here:%d %b %Y %H:%M}"
 
 
 def moment_in_zone(time: datetime) -> str:

@@ -12,10 +12,11 @@ from local_aws.calls import Call
 from local_aws.clients import ACCOUNT
 from local_aws.server import LocalAws
 from ops.permissions import needs_of
-from tests.support.fleet_world import REGION, FleetWorld
+from tests.support.fleet_world import FIELDS, REGION, FleetWorld
 from tests.support.handoff_world import HOME, ImageWorld
 from tests.support.ops_world import Answer, OpsWorld, Shell
 from tests.support.permissions import TO_OPERATE, Estate, Need, actions_of, check_called
+from tests.support.report_world import ReportWorld
 from tests.support.rollout_world import BY_GOLDSMITH, RolloutWorld
 
 ESTATE = Estate(namespace="acme", account=ACCOUNT)
@@ -158,6 +159,16 @@ def test_policies_allow_what_rollouts_call(
         with fleets.passing(4000, when=lambda: fleets["prod"].statuses[0] == "Cancelling"):
             well(fleets.rollout("--abort", fleets="prod"))
     recording.check("commands-for-rollouts", request)
+
+
+def test_policies_allow_what_a_report_calls(local_aws: LocalAws, shell: Shell, request: pytest.FixtureRequest) -> None:
+    world, recording = ReportWorld(local_aws, ImageWorld(local_aws), shell.config, shell.ops), Recording(local_aws)
+    world.declare(f"{FIELDS}\n    rollout: {{by: goldsmith}}")
+    old, new = world.move()
+    with recording.of("viewer"):
+        members = world.members(old, new)
+    assert members["inside"], "it has read both builds"
+    recording.check("commands-for-reports", request)
 
 
 def test_policies_allow_what_doctor_says_is_needed(shell: Shell) -> None:

@@ -79,6 +79,7 @@ RESOURCES = (
     ("imagebuilder CreateLifecyclePolicy", "lifecycle-policy/{name}"),
     ("imagebuilder CreateWorkflow", "workflow/{type}/{name}/{semanticVersion}/1"),
     ("imagebuilder GetImage", "{imageBuildVersionArn}"),
+    ("imagebuilder ListImagePackages", "{imageBuildVersionArn}"),
     ("imagebuilder ListImagePipelineImages", "{imagePipelineArn}"),
     ("imagebuilder ListImageScanFinding*", "*"),
     ("imagebuilder StartImagePipelineExecution", "{imagePipelineArn}"),

@@ -1,0 +1,109 @@
+"""What AWS knows about a fleet: what its instances run, and what speaks for and against the AMI of its plan."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from estate.estate import EstateFleet
+from lambda_src.handoff.builds import time_in
+from lambda_src.rollout.decisions import Sight
+from lambda_src.rollout.group import Group, TemplateVersion, read_amis_of_instances, read_group
+from lambda_src.rollout.look import Place, Seen, look, read_amis, read_seen
+from lambda_src.rollout.record import Attempt
+from ops import values
+from ops.accounts import Accounts
+from ops.aws import Aws, asking
+from ops.errors import OpsError
+from ops.report.facts import FleetFacts
+from ops.report.fleet import PlannedFleet
+from ops.rollout_fleets import fleet_of
+from ops.rollout_progress import seconds_needed
+from ops.screen import moment
+
+UNKNOWN = "what runs now, holds, and what proved the build"
+
+
+def read_declared(planned: PlannedFleet, declared: EstateFleet, *, accounts: Accounts, now: datetime) -> FleetFacts:
+    """A fleet that the configuration has, by the rules of its rollouts."""
+    region = declared.fleet.region
+    try:
+        fleet = fleet_of(declared, accounts)
+        with asking(region):
+            seen = read_seen(fleet.rules, fleet.place)
+            runs = _runs(seen.group, fleet.place) if seen.group else {}
+            wanted = {planned.old_ami, planned.new_ami, *runs} - {""}
+            amis = read_amis(fleet.rules, fleet.place, fleet.image, wanted)
+            arns = {ami: arn for ami, made in amis.made.items() if (arn := values.build_of(made))}  # type: ignore[arg-type]
+            sight = None
+            if planned.new_ami and not planned.is_destroyed:
+                # the rules look at the newest version of the template, which the apply will make
+                after = Seen(
+                    group=seen.group, newest=_planned(planned, seen), current=seen.current, refreshes=seen.refreshes
+                )
+                sight, _ = look(fleet.rules, fleet.place, fleet.image, runs_of=fleet.runs_of, now=now, seen=after)
+    except OpsError as error:
+        return FleetFacts(lacks=(f"{UNKNOWN}: {error}",))
+    return FleetFacts(
+        runs=runs,
+        instances=len(seen.group.in_service) if seen.group else None,
+        seconds=seconds_needed(fleet.rules.preferences, seen.group) if seen.group and seen.group.in_service else None,
+        builds=arns,
+        created=amis.created,
+        faults=sight.faults if sight else (),
+        holds=tuple(rule.text for rule in sight.holds) if sight else (),
+        proofs=sight.evidence.proofs if sight else (),
+        unproved=tuple(lack.text for lack in sight.evidence.lacks) if sight else (),
+        tried=tuple(_tried(planned, sight, now)) if sight else (),
+    )
+
+
+def read_other(planned: PlannedFleet, *, aws: Aws) -> FleetFacts:
+    """A fleet that no configuration has: by the names in the plan, with the credentials of the environment."""
+    try:
+        if planned.account and planned.account != aws.account:
+            raise OpsError(f"these credentials belong to account {aws.account}, and the fleet to {planned.account}")
+        with asking(planned.region):
+            group = read_group(aws.autoscaling(planned.region), planned.group)
+            runs = Counter(each.ami for each in group.in_service if each.ami) if group else {}
+        found = values.read_amis({planned.old_ami, planned.new_ami, *runs}, aws=aws, region=planned.region)
+    except OpsError as error:
+        return FleetFacts(lacks=(f"{UNKNOWN}: {error}",))
+    made = {ami: time_in(image.get("CreationDate")) for ami, image in found.items()}
+    return FleetFacts(
+        runs=dict(runs),
+        instances=len(group.in_service) if group else None,
+        builds={ami: arn for ami, image in found.items() if (arn := values.build_of(image))},
+        created={ami: time for ami, time in made.items() if time},
+        lacks=(f"{UNKNOWN.partition(', ')[2]}: no configuration has this fleet",),
+    )
+
+
+def _planned(planned: PlannedFleet, seen: Seen) -> TemplateVersion:
+    newest = seen.newest
+    return TemplateVersion(
+        template=newest.template if newest else "", number=newest.number + 1 if newest else 1, ami=planned.new_ami
+    )
+
+
+def _runs(group: Group, place: Place) -> dict[str, int]:
+    """How many instances in service run which AMI."""
+    unknown = [each for each in group.in_service if not each.ami]
+    found = read_amis_of_instances(place.ec2, unknown) if unknown else {}
+    return dict(Counter(each.ami or found.get(each.id, "") for each in group.in_service))
+
+
+def _tried(planned: PlannedFleet, sight: Sight, now: datetime) -> Iterator[str]:
+    """Rollouts of the planned build that ended otherwise than well, and that no later one made good."""
+    build = sight.builds.get(planned.new_ami, "")
+    for fleet, record in {planned.name: sight.record, **sight.others}.items():
+        last = next((each for each in record.attempts if each.end and each.brought(planned.new_ami)), None)
+        if last and last.has_failed:
+            yield f"{build or 'this AMI'} {last.ended_how} in fleet {fleet}{_when(last, now)}"
+
+
+def _when(attempt: Attempt, now: datetime) -> str:
+    ended = time_in(attempt.ended)
+    when = f" at {moment(ended.astimezone(UTC), now=now)} UTC" if ended else ""
+    return when + (f": {attempt.reason.rstrip('.')}" if attempt.reason else "")

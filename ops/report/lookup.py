@@ -1,0 +1,163 @@
+"""The facts of a report: what the configuration says, and what AWS does, about the fleets and builds in plans.
+
+Everything is optional. Whatever cannot be read says so, and the rest is read anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from estate.estate import Estate, EstateFleet
+from estate.models.provider import Provider
+from estate.recipes.handoff import handoff_of
+from estate.recipes.rollout import rollout_of
+from lambda_src.handoff.builds import time_in
+from lambda_src.handoff.configuration import Gate
+from lambda_src.rollout.windows import opening, parse_window
+from ops.accounts import Access, Accounts, access_to_image_of
+from ops.commit import difference
+from ops.errors import OpsError
+from ops.report.build_facts import read_build
+from ops.report.facts import BuildFacts, Facts, FleetFacts, Pinned, Rules
+from ops.report.fleet import PlannedFleet
+from ops.report.fleet_facts import UNKNOWN, read_declared, read_other
+from ops.report.material import material
+from ops.report.sources import StackPlan
+
+_AT_ONCE = 8
+
+
+def look_up(
+    stacks: Sequence[StackPlan], estate: Estate | None, *, configuration: Path | None, asks_aws: bool, now: datetime
+) -> Facts:
+    """Everything that can be known about the fleets that plans change. `configuration` is where that of the estate is,
+    in a repository of git."""
+    known = material(stacks, Facts(), now=now)
+    declared = {fleet.stack: found for fleet in known.affected if (found := _declared(fleet, estate))}
+    rules = {stack: _rules(fleet, now) for stack, fleet in declared.items()}
+    lacks: tuple[str, ...] = ()
+    if strangers := [fleet for fleet in known.affected if fleet.stack not in declared]:
+        why = "there is no configuration" if estate is None else f"the configuration has no fleet {strangers[0].name}"
+        lacks = (f"windows, `after` and alarms: {why}",)
+    if not asks_aws:
+        if known.affected:
+            lacks = (*lacks, f"{UNKNOWN}, and what changed inside: AWS was not asked (--no-aws)")
+        return Facts(rules=rules, lacks=lacks, asked_aws=False)
+    accounts = Accounts()
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        fleets = dict(
+            zip(
+                (fleet.stack for fleet in known.affected),
+                pool.map(lambda fleet: _fleet(fleet, declared.get(fleet.stack), accounts, now), known.affected),
+                strict=True,
+            )
+        )
+        known = replace(known, facts=Facts(fleets=fleets, rules=rules))
+        wanted = _builds(known.arns, known.affected, declared)
+        builds = dict(zip(wanted, pool.map(lambda arn: _build(arn, wanted[arn], accounts, now), wanted), strict=True))
+    pairs = dict.fromkeys((known.arns.get(each.old_ami), known.arns.get(each.new_ami)) for each in known.affected)
+    commits, lacking = _commits(
+        [(builds[a], builds[b]) for a, b in pairs if a in builds and b in builds], configuration
+    )
+    return Facts(rules=rules, fleets=fleets, builds=builds, commits=commits, lacks=(*lacks, *lacking))
+
+
+def _commits(
+    pairs: Sequence[tuple[BuildFacts, BuildFacts]], configuration: Path | None
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """What git shows between the commits of builds, and what it cannot show."""
+    found: dict[str, str] = {}
+    lacks: list[str] = []
+    for old, new in pairs:
+        if configuration and old.commit and new.commit and old.commit != new.commit:
+            try:
+                found[f"{old.commit}..{new.commit}"] = difference(configuration, old.commit, new.commit)
+            except OpsError as error:
+                lacks.append(f"the configuration between two builds: {error}")
+    return found, tuple(dict.fromkeys(lacks))
+
+
+def _declared(planned: PlannedFleet, estate: Estate | None) -> EstateFleet | None:
+    """The fleet in the configuration: by the name of its group, which has the namespace and is that of no other one."""
+    for name in estate.fleets if estate else ():
+        fleet = estate.fleet(name) if estate else None
+        if fleet and fleet.names.group == planned.group and planned.region in ("", fleet.fleet.region):
+            return fleet
+    return None
+
+
+def _rules(declared: EstateFleet, now: datetime) -> Rules:
+    rules = rollout_of(declared)
+    found = opening([parse_window(window) for window in rules.windows], rules.freezes, now=now)
+    return Rules(
+        is_by_goldsmith=rules.is_by_goldsmith,
+        preferences=dict(rules.preferences),
+        wave=rules.wave,
+        holds_others=rules.hold_on_failure,
+        after=rules.after.fleets if rules.after else (),
+        is_open=found.is_open,
+        closed=found.reason,
+        opens="" if found.is_open else found.when,
+        is_pinned=declared.fleet.is_pinned,
+        pin=_pinned(declared),
+    )
+
+
+def _pinned(declared: EstateFleet) -> Pinned | None:
+    pin = declared.pin
+    if pin is None:
+        return None
+    arn = f"{declared.image.image_builder_arn('image', account=pin.owner)}/{pin.build}"
+    return Pinned(ami=pin.ami, build=arn, created=time_in(pin.created), proved=pin.proved)
+
+
+def _fleet(planned: PlannedFleet, declared: EstateFleet | None, accounts: Accounts, now: datetime) -> FleetFacts:
+    try:
+        if declared:
+            return read_declared(planned, declared, accounts=accounts, now=now)
+        if not planned.region:
+            return FleetFacts(lacks=(f"{UNKNOWN}: the plan does not say in which region the fleet is",))
+        return read_other(planned, aws=accounts.reach(_environment(planned.region)))
+    except OpsError as error:
+        return FleetFacts(lacks=(f"{UNKNOWN}: {error}",))
+
+
+def _environment(region: str) -> Access:
+    """The credentials of the environment."""
+    return Access(name=None, provider=Provider(), region=region)
+
+
+def _builds(
+    arns: Mapping[str, str], fleets: Sequence[PlannedFleet], declared: Mapping[str, EstateFleet]
+) -> dict[str, EstateFleet | None]:
+    """The ARNs of the builds that fleets get or have, each with a fleet whose image it is."""
+    wanted: dict[str, EstateFleet | None] = {}
+    for fleet in fleets:
+        if fleet.moves:
+            for ami in (fleet.old_ami, fleet.new_ami):
+                if arn := arns.get(ami):
+                    wanted[arn] = wanted.get(arn) or declared.get(fleet.stack)
+    return wanted
+
+
+def _build(arn: str, declared: EstateFleet | None, accounts: Accounts, now: datetime) -> BuildFacts:
+    account, region = arn.split(":")[4], arn.split(":")[3]
+    try:
+        aws = accounts.reach(access_to_image_of(declared) if declared else _environment(region))
+        if aws.account != account:
+            raise OpsError(f"these credentials belong to account {aws.account}, and the build to {account}")
+        own = f"{declared.image.names.image_builder}_" if declared else ""
+        return read_build(arn, aws=aws, gate=_gate(declared), own=own, now=now)
+    except OpsError as error:
+        return BuildFacts(arn=arn, lacks=(f"what is inside: {error}",))
+
+
+def _gate(declared: EstateFleet | None) -> Gate | None:
+    """The gate of the image; None for one of another estate, whose gate is not known here."""
+    if declared is None or declared.image.is_external:
+        return None
+    return handoff_of(declared.estate.image(declared.fleet.image)).gate

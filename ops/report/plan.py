@@ -1,0 +1,367 @@
+"""A plan as `terraform show -json` has it, as frozen values: every change of it, by what it does.
+
+The format is HashiCorp's ("JSON Output Format" in Terraform's internals), which adds members but does not change their
+meaning while the number before the dot of `format_version` is 1. HCP Terraform, Spacelift and Atlantis have the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from lambda_src.handoff.builds import time_in
+
+_IMMUTABLE = {
+    "aws_imagebuilder_component",
+    "aws_imagebuilder_container_recipe",
+    "aws_imagebuilder_image_recipe",
+    "aws_imagebuilder_workflow",
+}
+"""Resources of Image Builder whose content never changes: a change of it is a new version beside the old one."""
+_HOLDING_DATA = {
+    "aws_db_instance",
+    "aws_dynamodb_table",
+    "aws_ebs_snapshot",
+    "aws_ebs_volume",
+    "aws_efs_file_system",
+    "aws_kms_key",
+    "aws_s3_bucket",
+}
+_LONGEST_VALUE = 60
+"""Characters of a value that is shown; a longer one is a document rather than a setting."""
+_SECRETIVE = re.compile(r"pass|secret|token|user_?data|private|credential|content|value", re.IGNORECASE)
+"""Names of attributes that may hold a secret although no provider says so."""
+
+
+class Kind(StrEnum):
+    """What a plan does with a resource."""
+
+    DESTROY = "destroy"
+    REPLACE = "replace"
+    FORGET = "forget"
+    CREATE = "create"
+    UPDATE = "update"
+    IMPORT = "import"
+    MOVE = "move"
+    SUPERSEDE = "new version"
+    """An immutable resource gets a new version, which takes the place of the old one."""
+    LEFTOVER = "old version removed"
+    """An old object that an apply before left, because its replacement came first."""
+    READ = "read"
+    NO_OP = "no change"
+    OTHER = "unknown"
+    """Actions that this version of Goldsmith does not know."""
+
+
+QUIET = (Kind.NO_OP, Kind.READ)
+"""What changes nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """An attribute that changes. `before` and `after` are None where the value is not shown."""
+
+    name: str
+    before: str | None = None
+    after: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """What a plan does with one resource."""
+
+    address: str
+    type: str
+    kind: Kind
+    actions: tuple[str, ...]
+    """As Terraform has them."""
+    previous_address: str = ""
+    deposed: str = ""
+    reason: str = ""
+    """Terraform's `action_reason`, in words."""
+    differences: tuple[Difference, ...] = ()
+    version: str = ""
+    """The new version of an immutable resource."""
+
+    @property
+    def loses_data(self) -> bool:
+        """Whether a thing that holds data is deleted."""
+        return self.kind in (Kind.DESTROY, Kind.REPLACE) and self.type in _HOLDING_DATA
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drift:
+    """A resource that was changed outside Terraform, as far as the plan depends on it."""
+
+    address: str
+    is_gone: bool
+    names: tuple[str, ...]
+    """The attributes that differ."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What a check, precondition or postcondition says against the plan."""
+
+    address: str
+    status: str
+    """`fail` or `error`."""
+    message: str
+
+    @property
+    def check(self) -> str:
+        """The name of the check, `age`; empty for the condition of a resource."""
+        found = re.search(r"(?:^|\.)check\.([\w-]+)$", self.address)
+        return found[1] if found else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource:
+    """A resource's values before and after, for what a report knows about (`ops.report.fleet`)."""
+
+    address: str
+    type: str
+    kind: Kind
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+    unknown: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A plan."""
+
+    changes: tuple[Change, ...] = ()
+    outputs: tuple[Change, ...] = ()
+    drift: tuple[Drift, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    passed: tuple[str, ...] = ()
+    """The addresses of checks, and of what has conditions, that are as they should be."""
+    is_errored: bool = False
+    """Whether Terraform says that planning has failed, and the plan is only a part."""
+    time: datetime | None = None
+    resources: tuple[Resource, ...] = field(default=(), repr=False)
+    """Launch templates and groups."""
+    data: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    """What data sources read, each with `address`, `type` and `values`."""
+
+
+class NotAPlan(Exception):
+    """It is no plan, or one of a format that is not known; the message is a rule, what was got, and a remedy."""
+
+
+def read_plan(shown: Any) -> Plan:
+    """The plan of what `terraform show -json` wrote. Raises `NotAPlan`."""
+    _check(shown)
+    try:
+        return Plan(
+            changes=tuple(_change(each) for each in shown.get("resource_changes") or ()),
+            outputs=tuple(_output(name, each) for name, each in (shown.get("output_changes") or {}).items()),
+            drift=tuple(_drift(each) for each in shown.get("resource_drift") or ()),
+            findings=tuple(_findings(shown.get("checks") or ())),
+            passed=tuple(
+                each["address"]["to_display"] for each in shown.get("checks") or () if each.get("status") == "pass"
+            ),
+            is_errored=shown.get("errored") is True,
+            time=time_in(shown.get("timestamp")),
+            resources=tuple(_resources(shown.get("resource_changes") or ())),
+            data=tuple(_data((shown.get("prior_state") or {}).get("values") or {})),
+        )
+    except (AttributeError, KeyError, TypeError) as error:
+        raise NotAPlan(f"is not like a plan of Terraform: {type(error).__name__} {error}") from error
+
+
+def _check(shown: Any) -> None:
+    remedy = "give what terraform show -json PLANFILE writes"
+    if not isinstance(shown, Mapping):
+        raise NotAPlan(f"must be a JSON object, got {type(shown).__name__}; {remedy}")
+    version = shown.get("format_version")
+    if not isinstance(version, str):
+        raise NotAPlan(f"must be a plan with format_version, got {', '.join(list(shown)[:5]) or 'nothing'}; {remedy}")
+    if version.partition(".")[0] not in ("0", "1"):
+        raise NotAPlan(f"has format_version {version}, and this Goldsmith knows 1; use a newer Goldsmith")
+    if not shown.keys() & {"resource_changes", "output_changes", "planned_values", "errored", "applyable"}:
+        raise NotAPlan(f"must be a plan, got a state; {remedy}")
+
+
+def _change(each: Mapping[str, Any]) -> Change:
+    change = each["change"]
+    actions = tuple(change["actions"])
+    kind = _kind(each, actions)
+    after = change.get("after")
+    version = after.get("version") if isinstance(after, Mapping) and kind == Kind.SUPERSEDE else None
+    return Change(
+        address=each["address"],
+        type=each["type"],
+        kind=kind,
+        actions=actions,
+        previous_address=each.get("previous_address") or "",
+        deposed=each.get("deposed") or "",
+        reason=_REASONS.get(each.get("action_reason") or "", ""),
+        differences=_differences(change) if kind in (Kind.UPDATE, Kind.REPLACE, Kind.SUPERSEDE) else (),
+        version=version if isinstance(version, str) else "",
+    )
+
+
+_ACTIONS = {
+    ("no-op",): Kind.NO_OP,
+    ("read",): Kind.READ,
+    ("create",): Kind.CREATE,
+    ("update",): Kind.UPDATE,
+    ("delete",): Kind.DESTROY,
+    ("delete", "create"): Kind.REPLACE,
+    ("create", "delete"): Kind.REPLACE,
+    ("forget",): Kind.FORGET,
+    ("create", "forget"): Kind.FORGET,
+}
+_REASONS = {
+    "replace_because_tainted": "it is tainted",
+    "replace_because_cannot_update": "",
+    "replace_by_request": "asked for with -replace",
+    "replace_by_triggers": "replace_triggered_by",
+    "delete_because_no_resource_config": "not in the configuration any longer",
+    "delete_because_no_module": "its module is not in the configuration any longer",
+    "delete_because_wrong_repetition": "count or for_each is different",
+    "delete_because_count_index": "count is less",
+    "delete_because_each_key": "its key is not in for_each any longer",
+    "delete_because_no_move_target": "what it was moved to is not in the configuration",
+}
+
+
+def _kind(each: Mapping[str, Any], actions: tuple[str, ...]) -> Kind:
+    kind = _ACTIONS.get(actions, Kind.OTHER)
+    immutable = each["type"] in _IMMUTABLE
+    if kind == Kind.NO_OP and each["change"].get("importing"):
+        return Kind.IMPORT
+    if kind == Kind.NO_OP and each.get("previous_address"):
+        return Kind.MOVE
+    if kind == Kind.REPLACE and immutable and _is_other_version(each["change"]):
+        return Kind.SUPERSEDE
+    if kind == Kind.DESTROY and immutable and each.get("deposed"):
+        return Kind.LEFTOVER
+    return kind
+
+
+def _is_other_version(change: Mapping[str, Any]) -> bool:
+    before, after = _mapping(change.get("before")), _mapping(change.get("after"))
+    return any(before.get(name) != after.get(name) for name in ("name", "version"))
+
+
+def _output(name: str, change: Mapping[str, Any]) -> Change:
+    actions = tuple(change["actions"])
+    return Change(address=name, type="output", kind=_ACTIONS.get(actions, Kind.OTHER), actions=actions)
+
+
+def _differences(change: Mapping[str, Any]) -> tuple[Difference, ...]:
+    """The attributes that differ, with values where they are short and nothing says that they are secret.
+
+    What the provider computes anew is named only where nothing else differs. Of a replacement, it is what forces it.
+    """
+    before, after, unknown = (_mapping(change.get(name)) for name in ("before", "after", "after_unknown"))
+    computed = [name for name in unknown if _holds_true(unknown[name])]
+    known = [name for name in {*before, *after} - {*computed} if _differ(before.get(name), after.get(name))]
+    forcing = {str(path[0]) for path in change.get("replace_paths") or () if path}
+    if len(change["actions"]) > 1 and not forcing:  # asked for: all that it computes differs
+        return ()
+    names = sorted(forcing or known or computed)
+    return tuple(_difference(name, change, is_computed=name in computed) for name in names)
+
+
+def _difference(name: str, change: Mapping[str, Any], *, is_computed: bool) -> Difference:
+    old, new = (_mapping(change.get(side)).get(name) for side in ("before", "after"))
+    masks = (change.get("before_sensitive"), change.get("after_sensitive"))
+    is_secret = _SECRETIVE.search(name) or any(_is_sensitive(mask, name) for mask in masks)
+    if is_secret or not _is_scalar(old) or not (is_computed or _is_scalar(new)):
+        return Difference(name=name)
+    return Difference(name=name, before=_shown(old), after="known after apply" if is_computed else _shown(new))
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _differ(old: Any, new: Any) -> bool:
+    return bool(_pruned(old) != _pruned(new))
+
+
+def _pruned(value: Any) -> Any:
+    """A value without what is left out, for which providers have null, false, 0, or nothing in it."""
+    if isinstance(value, Mapping):
+        return {name: pruned for name, inner in value.items() if (pruned := _pruned(inner))} or None
+    if isinstance(value, list):
+        return [_pruned(inner) for inner in value] or None
+    return value or None
+
+
+def _is_sensitive(mask: Any, name: str) -> bool:
+    """A mask is true for a whole value, or has the names of those in it."""
+    return mask is True or (isinstance(mask, Mapping) and _holds_true(mask.get(name)))
+
+
+def _holds_true(mask: Any) -> bool:
+    if isinstance(mask, Mapping):
+        return any(_holds_true(inner) for inner in mask.values())
+    if isinstance(mask, Sequence) and not isinstance(mask, str):
+        return any(_holds_true(inner) for inner in mask)
+    return mask is True
+
+
+def _is_scalar(value: Any) -> bool:
+    return value is None or (isinstance(value, str | bool | int | float) and len(str(value)) <= _LONGEST_VALUE)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "none" if value is None or value == "" else str(value)
+
+
+def _drift(each: Mapping[str, Any]) -> Drift:
+    change = each["change"]
+    before, after = _mapping(change.get("before")), _mapping(change.get("after"))
+    is_gone = change.get("after") is None
+    names = () if is_gone else sorted(name for name in {*before, *after} if _differ(before.get(name), after.get(name)))
+    return Drift(address=each["address"], is_gone=is_gone, names=tuple(names))
+
+
+def _findings(checks: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+    """What failed. A check without a result was not evaluated, which is usual before an apply."""
+    for check in checks:
+        for instance in check.get("instances") or (check,):
+            status = instance.get("status") or ""
+            if status not in ("fail", "error"):
+                continue
+            address = (instance.get("address") or check["address"]).get("to_display") or check["address"]["to_display"]
+            problems = [each.get("message") or "" for each in instance.get("problems") or ()]
+            for message in problems or [""]:
+                yield Finding(address=address, status=status, message=" ".join(message.split()))
+
+
+def _resources(changes: Sequence[Mapping[str, Any]]) -> Iterator[Resource]:
+    for each in changes:
+        if each["type"] in ("aws_launch_template", "aws_autoscaling_group") and not each.get("deposed"):
+            change = each["change"]
+            before, after, unknown = (_mapping(change.get(name)) for name in ("before", "after", "after_unknown"))
+            yield Resource(
+                address=each["address"],
+                type=each["type"],
+                kind=_kind(each, tuple(change["actions"])),
+                before=before,
+                after=after,
+                unknown=unknown,
+            )
+
+
+def _data(values: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """What data sources have read, in the root module and those below it."""
+    modules = [values.get("root_module") or {}]
+    while modules:
+        module = modules.pop()
+        modules += module.get("child_modules") or ()
+        for each in module.get("resources") or ():
+            if each.get("mode") == "data":
+                yield each
