@@ -213,7 +213,7 @@ class Oracle:
             found["gone"] = False
         elif ami in self.revoked and self.revoked[ami] <= now:
             found["revoked"] = False
-        if self._are_kept(group, last):
+        if self._are_kept(group, last, newest):
             found["protected"] = False
         if not self.is_open(fleet, now) and not wish.now:
             found["closed"] = True
@@ -232,13 +232,13 @@ class Oracle:
         return found
 
     @staticmethod
-    def _are_kept(group: MemoryGroup, last: Rollout | None) -> bool:
+    def _are_kept(group: MemoryGroup, last: Rollout | None, newest: tuple[str, str, str]) -> bool:
         """Whether only instances are left that the last refresh kept, because they are protected."""
         if last is None or not group.refreshes or last.refresh is not group.refreshes[-1]:
             return False
-        version = (last.template, last.version)
         launch = specification(group.launch)
-        if last.end != "succeeded" or (launch["LaunchTemplateId"], launch["Version"]) != version:
+        version = launch["LaunchTemplateId"], launch["Version"]
+        if last.end != "succeeded" or version != newest[:2]:
             return False
         kept = [each for each in group.counting if (each.template, each.version) != version]
         return bool(kept) and all(each.is_protected for each in kept)
