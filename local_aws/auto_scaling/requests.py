@@ -42,7 +42,7 @@ class Request:
 async def wanted(query: Query, launches: Launches, now: Launch, *, account: str, asked: Any = None) -> Launch:
     """What a request wants instances to be launched from. Default: `now`.
 
-    Raises ValidationError for a version of a launch template, or an AMI, that does not exist.
+    Raises ValidationError for a launch template, a version of it, or an AMI that does not exist.
     """
     try:
         launch = await wanted_launch(query, query.tree if asked is None else asked, now)

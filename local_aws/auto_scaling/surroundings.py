@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from local_aws.auto_scaling.groups import Group, Source
 from local_aws.errors import AwsError
 from local_aws.ministack.group_templates import Launch
-from local_aws.ministack.launch_templates import ami_of, find_version
+from local_aws.ministack.launch_templates import ami_of, find_version, missing
 from local_aws.ministack.launches import FailedLaunch, Launches
 from local_aws.ministack.query_api import Query, parsed
 
@@ -19,7 +19,8 @@ class Surroundings:
         """Why instances do not become healthy, by AMI or by template and version (`Source.names`)."""
 
     async def template(self, group: Group, launch: Launch) -> Mapping[str, str]:
-        """The template of a launch with the number of its version, which `$Latest` and `$Default` now mean."""
+        """The template of a launch with the number of its version, which `$Latest` and `$Default` now mean; as it is
+        when the template was deleted."""
         if not launch.template:
             return launch.template
         version = await find_version(group.query, launch.template, launch.template["Version"])
@@ -29,6 +30,8 @@ class Surroundings:
         """What instances of a group are launched from, or why EC2 does not launch them."""
         try:
             template = await self.template(group, launch)
+            if template and await find_version(group.query, template, template["Version"]) is None:
+                raise missing(template)
         except AwsError as error:
             return FailedLaunch("Failed", f"{error.message} Launching EC2 instance failed.")
         failure = await self._launches.failure(group.query, template, account=group.key.account, role=group.role)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from local_aws.ministack.launch_templates import find_version
+from local_aws.ministack.launch_templates import find_version, missing
 from local_aws.ministack.query_api import Query
 
 _DISTRIBUTION = {
@@ -34,7 +34,7 @@ class Launch:
 async def wanted_launch(query: Query, asked: Mapping[str, Any], now: Launch) -> Launch:
     """What a request wants instances to be launched from. Default: `now`.
 
-    Raises `AwsError` for a version of a launch template that does not exist.
+    Raises `AwsError` for a launch template, or a version of it, that does not exist.
     """
     if "LaunchTemplate" in asked:
         return Launch(await _template(query, asked["LaunchTemplate"]))
@@ -50,11 +50,11 @@ async def wanted_launch(query: Query, asked: Mapping[str, Any], now: Launch) -> 
 
 
 async def _template(query: Query, asked: Mapping[str, str]) -> Mapping[str, str]:
-    """A launch template as answers show it: with ID and name. Raises `AwsError` for a version that does not exist."""
+    """A launch template as answers show it: with ID and name. Raises `AwsError` for one that does not exist."""
     wanted = asked.get("Version", "$Default")
     version = await find_version(query, asked, wanted)
     if version is None:
-        return {**asked, "Version": wanted}
+        raise missing(asked)
     return {
         "LaunchTemplateId": version.template_id,
         "LaunchTemplateName": version.template_name,

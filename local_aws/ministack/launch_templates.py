@@ -135,6 +135,15 @@ async def find_version(query: Query, template: Mapping[str, str], wanted: str) -
     return versions[wanted]
 
 
+def missing(template: Mapping[str, str]) -> AwsError:
+    """What EC2 says about a template that does not exist (for IDs getmoto/moto has checked it with AWS)."""
+    if identity := template.get("LaunchTemplateId"):
+        code, which = "InvalidLaunchTemplateId.NotFound", f"ID {identity}"
+    else:
+        code, which = "InvalidLaunchTemplateName.NotFoundException", f"name {template.get('LaunchTemplateName', '')}"
+    return AwsError(code=code, message=f"The specified launch template, with template {which}, does not exist.")
+
+
 async def ami_of(query: Query, template: Mapping[str, str]) -> str:
     """The AMI that a version of a template names, or an empty text. The template is looked up for the client."""
     if "LaunchTemplateId" not in template:

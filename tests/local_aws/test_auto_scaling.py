@@ -82,3 +82,27 @@ def test_version_that_does_not_exist_is_refused(group: Group) -> None:
     assert refusal(group.update, **group.mixed("3", types=TYPES)) == expected
     assert refusal(group.refresh, DesiredConfiguration=group.plain("3")) == expected
     assert group.described()["LaunchTemplate"] == group.template("1")
+
+
+def test_template_that_does_not_exist_is_refused(group: Group) -> None:
+    group.create(**group.plain("1"))
+    group.ec2.delete_launch_template(LaunchTemplateId=group.template_id)
+    refused = "ValidationError: You must use a valid fully-formed launch template. The specified launch template, with "
+    by_id = f"{refused}template ID {group.template_id}, does not exist."
+    assert refusal(group.update, **group.plain("1")) == by_id
+    assert refusal(group.refresh, DesiredConfiguration=group.plain("1")) == by_id
+    assert refusal(group.update, **group.mixed("1")) == f"{refused}template name {group.name}, does not exist."
+
+
+def test_group_launches_nothing_from_a_template_that_was_deleted(group: Group) -> None:
+    group.create(**group.plain("1"))
+    before = group.identities
+    group.ec2.delete_launch_template(LaunchTemplateId=group.template_id)
+    group.update(MaxSize=3, DesiredCapacity=3)
+    assert group.identities == before
+    message = (
+        f"The specified launch template, with template ID {group.template_id}, does not exist. Launching EC2 instance "
+        "failed."
+    )
+    assert group.activities()[0]["StatusMessage"] == message
+    assert group.refresh()["Status"] == "Failed"
