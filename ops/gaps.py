@@ -120,6 +120,9 @@ def _of_rollout(declared: EstateFleet, facts: Facts, decision: Decision) -> Iter
     match decision:
         case Follow(refresh=refresh) if not _replaces(refresh):
             yield f"the rollout {_how_it_ended(refresh)}; wait for its end"
+        case Start() if facts.wanted is None:
+            lost = f"group {facts.group_name} launches a version of a launch template that does not exist any more"
+            yield f"{lost}, so it cannot launch instances: run {rollout}"
         case Start():
             yield f"the launch template has {wanted}, and no rollout was started: run {rollout}"
         case Ended(attempt=attempt):
@@ -142,12 +145,19 @@ def _of_group(facts: Facts, deploy: str) -> Iterator[str]:
         yield f"group {facts.group_name} launches a version of a launch template that does not exist: run {deploy}"
     elif newest and wanted and newest.template != wanted.template:
         yield f"group {facts.group_name} launches another launch template, {wanted.template}: run {deploy}"
-    elif newest and wanted and newest.number != wanted.number:
+    elif newest and wanted and newest.number != wanted.number and not _brings(facts.refresh, newest):
         back = f" ({_how_it_ended(facts.refresh)})" if facts.refresh and "Rollback" in facts.refresh.status else ""
         yield (
             f"the group launches version {wanted.number} of the launch template, and {newest.number} is the newest"
             + (f"{back}: run {deploy}")
         )
+
+
+def _brings(refresh: Refresh | None, version: TemplateVersion) -> bool:
+    """Whether a refresh runs that gives the group a version at its end."""
+    if refresh is None or not _replaces(refresh):
+        return False
+    return (refresh.template, refresh.version) == (version.template, str(version.number))
 
 
 def _of_instances(declared: EstateFleet, facts: Facts) -> Iterator[str]:

@@ -51,16 +51,22 @@ def now_holds(result: Result, fleet: Fleet) -> Iterator[str]:
         says = "the pin" if rules.is_pinned else f"{rules.image}@{rules.channel}"
         yield f"{says} says {build_of(sight, sight.wanted)}"
     yield f"the launch template has {build_of(sight, sight.newest.ami)} (version {sight.newest.number})"
-    total, known = len(sight.group.in_service), {str(version.number): version.ami for version in sight.versions}
-    for number, count in sorted(_running(sight).items()):
-        build = build_of(sight, known[number]) if number in known else "another build"
+    total, known = len(sight.group.in_service), {_key(version): version.ami for version in sight.versions}
+    for (template, number), count in sorted(_running(sight).items()):
+        build = build_of(sight, known[template, number]) if (template, number) in known else "another build"
+        other = "" if template == sight.newest.template else " of another launch template"
         verb = "runs" if count == 1 else "run"
-        yield f"{count} of {total} {verb} {build} ({f'version {number}' if number else 'not from the launch template'})"
+        version = f"version {number}{other}" if number else "not from the launch template"
+        yield f"{count} of {total} {verb} {build} ({version})"
 
 
-def _running(sight: Sight) -> Counter[str]:
-    """How many instances in service run each version."""
-    return Counter(each.version for each in sight.group.in_service) if sight.group else Counter()
+def _running(sight: Sight) -> Counter[tuple[str, str]]:
+    """How many instances in service run each version, by the ID of its template and its number."""
+    return Counter((each.template, each.version) for each in sight.group.in_service) if sight.group else Counter()
+
+
+def _key(version: TemplateVersion) -> tuple[str, str]:
+    return version.template, str(version.number)
 
 
 @dataclass(frozen=True)
@@ -99,8 +105,8 @@ def remedies(result: Result, fleet: Fleet, *, again: Callable[[str], str]) -> It
 
 def _previous(sight: Sight, newest: TemplateVersion) -> TemplateVersion | None:
     """The version with another AMI that most instances run, else the one that the group launches; None without one."""
-    others = {str(version.number): version for version in sight.versions if version.ami not in ("", newest.ami)}
-    for number, _ in _running(sight).most_common():
-        if number in others:
-            return others[number]
-    return sight.current if sight.current and str(sight.current.number) in others else None
+    others = {_key(version): version for version in sight.versions if version.ami not in ("", newest.ami)}
+    for key, _ in _running(sight).most_common():
+        if key in others:
+            return others[key]
+    return sight.current if sight.current and _key(sight.current) in others else None

@@ -23,6 +23,7 @@ from ops.rollout_progress import Progress, about, counts, expected_end, seconds_
 from ops.rollout_result import Result, build_of, now_holds, remedies
 from ops.screen import moment, moment_in_zone, open_console, who
 
+_LOST = "the version that the group launches does not exist any more"
 _STYLES = {"done": "green", "queued": "yellow"}
 
 
@@ -74,6 +75,8 @@ def _what(fleet: Fleet, sight: Sight, decision: Decision, *, aborts: bool) -> st
         case Start(skipped=skipped) if sight.group:
             needed = about(seconds_needed(fleet.rules.preferences, sight.group))
             warnings = [f"; WARNING: {fault}" for fault in sight.faults if fleet.rules.warns_only]
+            if sight.current is None:
+                warnings.append(f"; WARNING: AWS cannot go back, because {_LOST}")
             return "".join([f"rollout, {needed}", *warnings, *(f"; SKIPPED: {rule}" for rule in skipped)])
     return ""
 
@@ -227,7 +230,9 @@ def _members(result: Result, fleet: Fleet | None) -> dict[str, Any]:
     newest = sight.newest if sight else None
     runs: dict[str, int] = {}
     for instance in sight.group.in_service if sight and sight.group else ():
-        runs[instance.version or "none"] = runs.get(instance.version or "none", 0) + 1
+        is_other = newest is not None and instance.template != newest.template
+        version = "none" if is_other else instance.version or "none"
+        runs[version] = runs.get(version, 0) + 1
     return {
         "fleet": result.fleet,
         "account": fleet.place.account if fleet else None,

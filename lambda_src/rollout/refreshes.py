@@ -22,13 +22,18 @@ _IRREVERSIBLE = ("IrreversibleInstanceRefresh", "IrreversibleInstanceRefreshFaul
 """The codes of these faults in answers, and their names in the service model."""
 
 
-def start(autoscaling: Any, rules: FleetRules, group: Group, version: TemplateVersion) -> str | None:
-    """Start a refresh to a version of the template; its ID. None when one runs already: look again."""
+def start(
+    autoscaling: Any, rules: FleetRules, group: Group, version: TemplateVersion, *, can_go_back: bool
+) -> str | None:
+    """Start a refresh to a version of the template; its ID. None when one runs already: look again.
+
+    AWS cannot go back when the version that the group launches does not exist any more.
+    """
     wanted: dict[str, Any] = {"Preferences": dict(rules.preferences)}
     if rules.is_by_goldsmith:
         # with a number, because AWS goes back to a version only by its number
         wanted["DesiredConfiguration"] = group.configuration(version)
-        wanted["Preferences"]["AutoRollback"] = True
+        wanted["Preferences"]["AutoRollback"] = can_go_back
     try:
         answer = ask(autoscaling.start_instance_refresh, AutoScalingGroupName=group.name, Strategy="Rolling", **wanted)
     except ClientError as error:

@@ -54,7 +54,10 @@ def run(fleet: Fleet, wish: Wish, *, why: str = "", now: Now = lambda: datetime.
         decision = decide(fleet.rules, sight, wish)
         if not isinstance(decision, Start) or sight.group is None:
             break
-        if refresh := start(fleet.place.autoscaling, fleet.rules, sight.group, decision.version):
+        can_go_back = sight.current is not None
+        if refresh := start(
+            fleet.place.autoscaling, fleet.rules, sight.group, decision.version, can_go_back=can_go_back
+        ):
             sight, decision = _after_start(fleet, sight, decision, refresh, wish, why, now())
             break
     return sight, decision

@@ -42,7 +42,7 @@ _JSON = """--json writes one object at the end, needs --yes, and everything else
     reasons    why, as messages
     until      when a queued fleet can be started, or null
     build, ami, version   what the newest version of the launch template has
-    instances  how many instances in service run each version
+    instances  how many instances in service run each version; none: something else than the launch template
     refresh, by, started, ended, reason   the instance refresh, who started it, and why it ended like this
     activity   the launch or termination that failed, or null
 """

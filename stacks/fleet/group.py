@@ -78,8 +78,12 @@ def _seconds(duration: Duration | None) -> str | None:
 
 
 def _lifecycle(rollout: Rollout) -> TerraformResourceLifecycle | None:
-    """A rollout by Goldsmith changes the version that the group launches; Terraform must not change it back, or try to
-    while AWS refuses it."""
+    """A rollout by Goldsmith changes what the group launches; Terraform must not change it back, or try to while AWS
+    refuses it: the provider (5.100) tries anew every ten seconds, for ten minutes, and then the apply fails.
+
+    Not the version alone: for a template that was made anew the provider would send the new ID with the old number,
+    which AWS refuses, because the versions of a new template begin with 1.
+    """
     if rollout.by != "goldsmith":
         return None
-    return TerraformResourceLifecycle(ignore_changes=["launch_template[0].version"])
+    return TerraformResourceLifecycle(ignore_changes=["launch_template"])

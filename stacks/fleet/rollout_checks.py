@@ -12,8 +12,10 @@ from estate.estate import EstateFleet
 from lambda_src.rollout.windows import Freeze
 from stacks.terraform import add_check, literal
 
-_LAUNCHED = "aws_autoscaling_group.fleet.launch_template[0].version"
-_NEWEST = "tostring(aws_launch_template.launch_template.latest_version)"
+_GROUP, _TEMPLATE = "aws_autoscaling_group.fleet.launch_template[0]", "aws_launch_template.launch_template"
+_LAUNCHED, _NEWEST = f"{_GROUP}.version", f"tostring({_TEMPLATE}.latest_version)"
+_IS_OTHER = f"{_GROUP}.id != {_TEMPLATE}.id"
+"""Whether the template was made anew, or the group was given another one by hand."""
 
 
 def add_rollout_checks(stack: TerraformStack, declared: EstateFleet) -> None:
@@ -21,11 +23,21 @@ def add_rollout_checks(stack: TerraformStack, declared: EstateFleet) -> None:
     out, that there is no freeze."""
     fleet, freezes = declared.fleet, declared.settings.freezes
     if fleet.rollout.by == "goldsmith":
-        message = (
-            f'Fleet {fleet.name}: the group launches version ${{try({_LAUNCHED}, "?")}} of its launch template, and '
-            f'version ${{try({_NEWEST}, "?")}} is the newest: goldsmith rollout {fleet.name}'
+        rollout = f"goldsmith rollout {fleet.name}"
+        other = (
+            f'Fleet {fleet.name}: the group launches another launch template, ${{try({_GROUP}.id, "?")}}, and not its '
+            f'own, ${{try({_TEMPLATE}.id, "?")}}; it cannot launch instances if the other was deleted: {rollout}'
         )
-        add_check(stack, "rollout", (f"try({_LAUNCHED} == {_NEWEST}, true)", message))
+        behind = (
+            f'Fleet {fleet.name}: the group launches version ${{try({_LAUNCHED}, "?")}} of its launch template, and '
+            f'version ${{try({_NEWEST}, "?")}} is the newest: {rollout}'
+        )
+        add_check(
+            stack,
+            "rollout",
+            (f"try(!({_IS_OTHER}), true)", other),
+            (f"try({_IS_OTHER} || {_LAUNCHED} == {_NEWEST}, true)", behind),
+        )
     elif freezes:
         add_check(stack, "freeze", *_outside(stack, freezes, fleet=fleet.name))
 
