@@ -6,6 +6,7 @@ is written then.
 """
 
 import argparse
+import errno
 import os
 import re
 import sys
@@ -79,18 +80,26 @@ def synthesize(config: Path, out: Path, *, allow_unbuilt: bool = False) -> int:
         return 2
 
     try:
-        _write(estate, out)
+        write(estate, out)
     except OSError as error:
-        path, reason = error.filename or out, error.strerror or str(error)
+        reason = error.strerror or error
+        print(
+            f"{error.filename or out}: cannot be written: {reason}; CDKTF_OUTDIR names the folder to write to",
+            file=sys.stderr,
+        )
+        return 1
+    return 0
+
+
+def write(estate: "Estate", out: Path) -> None:
+    """Write all stacks of an estate into a folder. Raises `OSError`."""
+    try:
+        _write(estate, out)
     except RuntimeError as error:
         failed = _NODE_FAILED.search(str(error))
         if failed is None:
             raise
-        path, reason = failed["path"] or out, failed["reason"]
-    else:
-        return 0
-    print(f"{path}: cannot be written: {reason}; CDKTF_OUTDIR names the folder to write to", file=sys.stderr)
-    return 1
+        raise OSError(errno.EIO, failed["reason"], failed["path"] or str(out)) from None
 
 
 def _write(estate: "Estate", out: Path) -> None:

@@ -35,7 +35,14 @@
     status_tables  prints what `status` found
     doctor         checks this machine (doctor_machine) and AWS (doctor_aws, permissions, quotas); a finding is a line
     parent         the newest parent image of an operating system
-    check          problems of the configuration, and generated files that are out of date
+    check          problems of the configuration, and generated files that are out of date (check_snapshots compares
+                   with what a team has reviewed)
+    plan           plans many stacks side by side (plan_result reads Terraform's JSON, plan_screen prints, plan_folder
+                   has the format of what is written, providers installs Terraform's providers, jobs says how many
+                   fit, alone keeps two commands apart)
+    changed_stacks which stacks differ from those of a commit
+    snapshots      the Terraform of each stack as a team reviews it
+    synthesis      writes the Terraform of all stacks
     destroy        shows what a stack's destruction means, asks, and runs Terraform
     make           checks before `make plan`, `deploy` and `destroy` run cdktf
     precautions    these checks, and that of `destroy`

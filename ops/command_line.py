@@ -18,6 +18,7 @@ from ops.commands import (
     history,
     hold,
     pin,
+    plan,
     promote,
     report,
     revoke,
@@ -31,7 +32,7 @@ from ops.renamed import check_name
 
 _COMMANDS = (
     *(status, history, build, promote, rollback, revoke, hold),
-    *(pin, report, rollout, check, synth, destroy, doctor, demo),
+    *(check, pin, plan, report, rollout, synth, destroy, doctor, demo),
 )
 """In the order of the help."""
 
@@ -50,8 +51,15 @@ def main(command: Sequence[str] | None = None) -> int:
         exit_status: int = arguments.run(arguments)
     except OpsError as error:
         print(error, file=sys.stderr)
-        return error.exit_status
+        return 1 if _is_misread(error.exit_status, command) else error.exit_status
+    except SystemExit as end:  # of argparse
+        raise SystemExit(1 if _is_misread(end.code, command) else end.code) from None
     return exit_status
+
+
+def _is_misread(status: object, command: Sequence[str]) -> bool:
+    """Whether the exit status of an error would mean something else: with `--detailed-exitcode`, 2 means changes."""
+    return status == UsageError.exit_status and "--detailed-exitcode" in command
 
 
 def _read(command: Sequence[str]) -> argparse.Namespace:

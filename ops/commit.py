@@ -16,6 +16,8 @@ COMMIT_TAG = "goldsmith:commit"
 
 _PINS = "pins.yaml"
 """Says which build a fleet runs, and nothing about what is in one."""
+_SNAPSHOTS = "snapshots"
+"""What follows from the rest."""
 _WITHIN_SECONDS = 30
 _OTHER_REPOSITORY = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
 """Variables with which git looks at another repository than that of the folder; hooks of git set them."""
@@ -40,11 +42,11 @@ def commit_of(configuration: Path) -> Commit:
     if shutil.which("git") is None:
         return Commit(lack="git is not installed")
     try:
-        sha = _git(folder, "rev-parse", "--verify", "HEAD")
+        sha = ask_git(folder, "rev-parse", "--verify", "HEAD")
         if sha is None:
             return Commit(lack="the configuration is in no git repository that has a commit")
         # also files that git does not know: the configuration may have new ones
-        changes = _git(folder, "status", "--porcelain", "--untracked-files=normal")
+        changes = ask_git(folder, "status", "--porcelain", "--untracked-files=normal")
     except (OSError, subprocess.TimeoutExpired) as error:
         return Commit(lack=f"git does not answer: {error}")
     if changes is None:
@@ -64,7 +66,7 @@ def difference(configuration: Path, old: str, new: str) -> str:
     folder = configuration if configuration.is_dir() else configuration.parent
     plain = ("--no-color", "--no-ext-diff", "--no-textconv", "--unified=2", "--relative")
     try:
-        found = _git(folder, "diff", *plain, old, new, "--", ".", f":(exclude){_PINS}")
+        found = ask_git(folder, "diff", *plain, old, new, "--", ".", f":(exclude){_PINS}", f":(exclude){_SNAPSHOTS}")
     except (OSError, subprocess.TimeoutExpired) as error:
         raise OpsError(f"git does not answer: {error}") from None
     if found is None:
@@ -74,8 +76,8 @@ def difference(configuration: Path, old: str, new: str) -> str:
     return found
 
 
-def _git(folder: Path, *arguments: str) -> str | None:
-    """What git prints; None when it fails."""
+def ask_git(folder: Path, *arguments: str) -> str | None:
+    """What git prints in a folder; None when it fails. Raises `OSError`, and `subprocess.TimeoutExpired`."""
     environ = {name: value for name, value in os.environ.items() if name not in _OTHER_REPOSITORY}
     done = subprocess.run(
         ["git", "-C", str(folder), *arguments],

@@ -18,9 +18,9 @@ from ops.programs import Ended, run_program
 from ops.question import check_terminal, confirm
 from ops.reader_role import variables_of_destroy
 from ops.states import CannotLook, states_of
+from ops.synthesis import synthesize
 from scripts.terraform import cached, missing_terraform
 
-_PROJECT = Path(__file__).parents[1]
 _NO_CHANGES, _CHANGES = 0, 2
 """Exit statuses of `terraform plan -detailed-exitcode`."""
 
@@ -69,7 +69,11 @@ def _prepare(configuration: Configuration, stack: str, *, asks: bool) -> tuple[P
         report(f"{stack} is not declared any more: this uses its last Terraform, in {removed}")
         return removed, False
     _say_what_depends(estate, stack, out=out)
-    _synthesize(configuration, stack)
+    # a pin that is missing does not matter to a destroy
+    written = synthesize(configuration, allow_unbuilt=True)
+    _stop(written, stack)
+    if written.status != 0:
+        raise OpsError(f"{stack}: nothing was destroyed, because its Terraform could not be written")
     return cdktf_out.stack(out, stack), True
 
 
@@ -77,8 +81,8 @@ def _say_what_depends(estate: Estate, stack: str, *, out: Path) -> None:
     """Who uses the stack, and where its state is. Raises `OpsError` when the state is at an old place."""
     for line in uses(estate, [stack]):
         report(line)
-    if has_to_move(estate, stack, out=out, action="destroy"):
-        raise OpsError(f"{stack}: nothing was destroyed")
+    if to_move := has_to_move(estate, stack, out=out, action="destroy"):
+        raise OpsError("\n".join([*to_move, f"{stack}: nothing was destroyed"]))
     account, region = estate.account_of_stack(stack), estate.stacks[stack]
     states = states_of(estate.settings, beside=out.absolute().parent, account=account, region=region)
     try:
@@ -86,18 +90,6 @@ def _say_what_depends(estate: Estate, stack: str, *, out: Path) -> None:
             report(f"{stack}: its state has {state.size}, in {state.place}")
     except CannotLook:
         pass  # Terraform says what is wrong
-
-
-def _synthesize(configuration: Configuration, stack: str) -> None:
-    """In a process of its own, so that Node has ended before Terraform begins."""
-    places = {"GOLDSMITH_CONFIG": str(configuration.path), "CDKTF_OUTDIR": str(configuration.out)}
-    places["GOLDSMITH_ALLOW_UNBUILT"] = "1"  # a pin that is missing does not matter to a destroy
-    command = [sys.executable, str(_PROJECT / "main.py")]
-    ended = run_program(command, environ={**os.environ, **places}, shows=False)
-    _stop(ended, stack)
-    sys.stderr.write(ended.output)
-    if ended.status != 0:
-        raise OpsError(f"{stack}: nothing was destroyed, because its Terraform could not be written")
 
 
 def _plan(stack: str, folder: Path, plan: str, *, environ: Mapping[str, str]) -> bool:

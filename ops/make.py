@@ -16,13 +16,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import cdktf_out
-from estate.estate import EstateFleet
-from ops.accounts import Accounts, Unreachable, lines_of
 from ops.configuration import load_estate
 from ops.errors import OpsError, UsageError
 from ops.precautions import about_undeclared, has_to_move, kept, report, uses
 from ops.programs import run_program
-from ops.reader_role import variables_of_destroy, why_not_assumed
+from ops.reader_role import refusals, variables_of_destroy
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -55,7 +53,9 @@ def _run(cdktf: str, action: str, *rest: str) -> int:
     if action == "destroy":
         for line in uses(estate, stacks):
             report(line)
-    to_move = [stack for stack in stacks if has_to_move(estate, stack, out=out, action=action)]
+    to_move = [line for stack in stacks for line in has_to_move(estate, stack, out=out, action=action)]
+    for line in to_move:
+        report(line)
     if to_move:
         return 1
     command = [cdktf, action, *patterns, *options]
@@ -66,28 +66,9 @@ def _run(cdktf: str, action: str, *rest: str) -> int:
         os.execv(cdktf, command)
     ended = run_program(command, environ=os.environ, shows=True)
     if ended.status != 0 and not ended.interrupted:
-        _explain(elsewhere, action=action)
+        for line in refusals(elsewhere, action=action):
+            report(line)
     return ended.status if ended.status >= 0 else 128 - ended.status  # killed by a signal, as shells say it
-
-
-def _explain(fleets: Sequence[EstateFleet], *, action: str) -> None:
-    """After Terraform's output, which of these fleets cannot read the account of their image, and what to do."""
-    accounts, unreachable = Accounts(), dict[Unreachable, None]()
-    for fleet in fleets:
-        stack = fleet.names.stack
-        try:
-            refusal = why_not_assumed(fleet, accounts=accounts)
-        except Unreachable as error:
-            unreachable[error] = None
-            continue
-        except OpsError as error:
-            report(f"{stack}: {error}")
-            continue
-        if refusal:
-            other = f". goldsmith destroy {stack} does not need it" if action == "destroy" else ""
-            report(f"{stack}: {refusal.reason}, which reads the image's account: {refusal.remedy}{other}")
-    for line in lines_of(unreachable):
-        report(line)
 
 
 def _destroy_kept(stack: str, folder: Path, options: Sequence[str]) -> int:

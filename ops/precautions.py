@@ -128,8 +128,11 @@ def _counted(noun: str, found: Sequence[str]) -> str:
 # --- States from before namespaces and accounts were part of their keys
 
 
-def has_to_move(estate: Estate, stack: str, *, out: Path, action: str) -> bool:
-    """Whether a stack's state is at an old place only. Prints how to move it."""
+def has_to_move(estate: Estate, stack: str, *, out: Path, action: str) -> list[str]:
+    """How to move a stack's state that is at an old place only; empty if it need not be moved.
+
+    Prints what an old state beside the new one means.
+    """
     namespace, region = estate.namespace, estate.stacks[stack]
     states = states_of(estate.settings, beside=_beside(out), account=estate.account_of_stack(stack), region=region)
     # the stack of a history had no account in its name either
@@ -139,38 +142,38 @@ def has_to_move(estate: Estate, stack: str, *, out: Path, action: str) -> bool:
     if now != without_account:
         old_places["the account"] = without_account
     found = [
-        _is_at_old_place(stack, before, now, part=part, states=states, out=out, namespace=namespace, action=action)
+        _at_old_place(stack, before, now, part=part, states=states, out=out, namespace=namespace, action=action)
         for part, before in old_places.items()
     ]
-    return any(found)
+    return [line for line in found if line]
 
 
 def _beside(out: Path) -> Path:
     return out.absolute().parent
 
 
-def _is_at_old_place(
+def _at_old_place(
     stack: str, before: str, now: str, *, part: str, states: States, out: Path, namespace: str, action: str
-) -> bool:
+) -> str:
+    """How to move a state; empty if it need not be moved."""
     try:
         old = states.read(before)
         if old is None or old.namespace not in (None, namespace):
-            return False
+            return ""
         new = states.read(now)
     except CannotLook:
-        return False
+        return ""
     if new is None:
         init = f"terraform -chdir={cdktf_out.stack(out, stack)} init"
-        report(
+        return (
             f"{stack}: its state, {old.place} with {old.size}, is still at its place from before {part} was "
             f"part of its key; {action} would not use it. Move it, then try again:\n"
             "    goldsmith synth\n"
             f"    {init} -reconfigure -backend-config={states.option}={states.location(before)}\n"
             f"    {init} -migrate-state -force-copy -backend-config={states.option}={states.location(now)}"
         )
-        return True
     report(
         f"{stack}: {action} uses {new.place}; {old.place}, from before {part} was part of its key, still exists "
         f"with {old.size}. If all of them are in the new state too, delete the old one"
     )
-    return False
+    return ""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import FrameType
+from typing import Any, Self
 
 _LOOKS_AGAIN_AFTER_SECONDS = 0.5
 
@@ -20,6 +24,8 @@ class Ended:
     status: int
     output: str
     """What it printed; empty when that was shown."""
+    errors: str = ""
+    """What a program of `Programs` printed to standard error; of others it is in `output`."""
     interrupted: bool
     """Whether Ctrl-C was pressed, or SIGTERM sent, meanwhile."""
 
@@ -30,57 +36,115 @@ def run_program(command: Sequence[str], *, environ: Mapping[str, str], shows: bo
     Ctrl-C on a terminal reaches the program by itself, so it is not passed on: of two, Terraform would end at once.
     Without a terminal the program gets a process group of its own, and every signal once, from here.
     """
-    terminal = sys.stdin.isatty()
     sys.stdout.flush()
     sys.stderr.flush()
     with _noting_signals() as noted:
-        process = subprocess.Popen(
-            command,
-            env=environ,
-            stdin=None if terminal else subprocess.DEVNULL,
-            stdout=None if shows else subprocess.PIPE,
-            stderr=None if shows else subprocess.STDOUT,
-            process_group=None if terminal else 0,
-            encoding="utf-8",
-            errors="replace",
-        )
-        noted.pass_on_to(process, but=(signal.SIGINT,) if terminal else ())
-        output = _wait(process)
-    return Ended(status=process.returncode, output=output, interrupted=bool(noted.signals))
+        return _run(command, environ=environ, shows=shows, is_one_of_many=False, noted=noted)
 
 
-def _wait(process: subprocess.Popen[str]) -> str:
-    """What it printed, after its end. A signal that comes just before a wait is seen only after it, so each wait is
-    short."""
+class Stopped(Exception):
+    """A program was not started, because the programs before it were interrupted."""
+
+
+class Programs:
+    """Runs programs side by side, in threads, while the main thread waits; a context manager.
+
+    After Ctrl-C each of them ends properly, and none is started any more. None of them prints or reads.
+    """
+
+    def __enter__(self) -> Self:
+        self._stack = ExitStack()
+        self._noted = self._stack.enter_context(_noting_signals())
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether Ctrl-C was pressed, or SIGTERM sent."""
+        return bool(self._noted.signals)
+
+    def run(self, command: Sequence[str], *, environ: Mapping[str, str]) -> Ended:
+        """Run a program to its end. Raises `Stopped` after Ctrl-C."""
+        if self.is_interrupted:
+            raise Stopped
+        return _run(command, environ=environ, shows=False, is_one_of_many=True, noted=self._noted)
+
+    def wait(self, futures: Iterable[Future[Any]]) -> None:
+        """Wait until all of these are done; signals are seen meanwhile."""
+        waiting = set(futures)
+        while waiting:
+            _, waiting = concurrent.futures.wait(waiting, timeout=_LOOKS_AGAIN_AFTER_SECONDS)
+
+
+def _run(
+    command: Sequence[str], *, environ: Mapping[str, str], shows: bool, is_one_of_many: bool, noted: _Noted
+) -> Ended:
+    terminal = sys.stdin.isatty()
+    process = subprocess.Popen(
+        command,
+        env=environ,
+        stdin=None if terminal and not is_one_of_many else subprocess.DEVNULL,
+        stdout=None if shows else subprocess.PIPE,
+        stderr=None if shows else subprocess.PIPE if is_one_of_many else subprocess.STDOUT,
+        process_group=None if terminal else 0,
+        encoding="utf-8",
+        errors="replace",
+    )
+    noted.pass_on_to(process, but=(signal.SIGINT,) if terminal else ())
+    output, errors = _wait(process)
+    noted.forget(process)
+    return Ended(status=process.returncode, output=output, errors=errors, interrupted=bool(noted.signals))
+
+
+def _wait(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """What it printed, to standard output and error, after its end.
+
+    A signal that comes just before a wait is seen only after it, so each wait is short.
+    """
     while True:
         try:
-            output, _ = process.communicate(timeout=_LOOKS_AGAIN_AFTER_SECONDS)
-            return output or ""
+            output, errors = process.communicate(timeout=_LOOKS_AGAIN_AFTER_SECONDS)
+            return output or "", errors or ""
         except subprocess.TimeoutExpired:
             pass
 
 
 class _Noted:
-    """The signals that have come, and the program that gets them."""
+    """The signals that have come, and the programs that get them, each signal once."""
 
     def __init__(self) -> None:
         self.signals: list[int] = []
-        self._process: subprocess.Popen[str] | None = None
+        self._sent: dict[subprocess.Popen[str], int] = {}
+        """How many of the signals each program has got."""
         self._but: Sequence[int] = ()
+        self._lock = threading.RLock()
 
     def __call__(self, number: int, _: FrameType | None) -> None:
         self.signals.append(number)
-        self._send(number)
+        self._pass_on()
 
     def pass_on_to(self, process: subprocess.Popen[str], *, but: Sequence[int]) -> None:
         """Send it the signals that have come already, and those that will, except some."""
-        self._process, self._but = process, but
-        for number in [*self.signals]:
-            self._send(number)
+        with self._lock:
+            self._but = but
+            self._sent[process] = 0
+        self._pass_on()
 
-    def _send(self, number: int) -> None:
-        if self._process and number not in self._but:
-            self._process.send_signal(number)
+    def forget(self, process: subprocess.Popen[str]) -> None:
+        """It has ended."""
+        with self._lock:
+            del self._sent[process]
+
+    def _pass_on(self) -> None:
+        with self._lock:
+            for process in [*self._sent]:
+                while self._sent[process] < len(self.signals):
+                    number = self.signals[self._sent[process]]
+                    self._sent[process] += 1
+                    if number not in self._but:
+                        process.send_signal(number)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 import fnmatch
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from estate.estate import EstateFleet
 from estate.models.provider import AssumeRole
-from ops.accounts import Accounts
+from ops.accounts import Accounts, Unreachable, lines_of
 from ops.aws import DENIED, Aws, asking, assume, open_session
 from ops.errors import OpsError
 from ops.precautions import report
@@ -56,6 +56,25 @@ def why_not_assumed(fleet: EstateFleet, *, accounts: Accounts) -> Refusal | None
         return None
     who = fleet.provider.assume_role.role_arn if fleet.provider.assume_role else aws.caller
     return Refusal(reason=f"{who} cannot assume {role}", remedy=_remedy(fleet, who, accounts=accounts))
+
+
+def refusals(fleets: Sequence[EstateFleet], *, action: str) -> Iterator[str]:
+    """After Terraform's output, which of these fleets cannot read the account of their image, and what to do."""
+    accounts, unreachable = Accounts(), dict[Unreachable, None]()
+    for fleet in fleets:
+        stack = fleet.names.stack
+        try:
+            refusal = why_not_assumed(fleet, accounts=accounts)
+        except Unreachable as error:
+            unreachable[error] = None
+            continue
+        except OpsError as error:
+            yield f"{stack}: {error}"
+            continue
+        if refusal:
+            other = f". goldsmith destroy {stack} does not need it" if action == "destroy" else ""
+            yield f"{stack}: {refusal.reason}, which reads the image's account: {refusal.remedy}{other}"
+    yield from lines_of(unreachable)
 
 
 def variables_of_destroy(stack: str, folder: Path, *, environ: Mapping[str, str]) -> dict[str, str]:
