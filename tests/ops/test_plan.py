@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -176,7 +177,7 @@ def test_changes_are_status_2_and_a_broken_configuration_1_if_that_is_asked_for(
 
 
 def test_changes_warnings_and_drift_are_read_from_terraforms_json(team: Team) -> None:
-    check = {"address": {"kind": "check"}, "status": "fail"}
+    check: dict[str, Any] = {"address": {"kind": "check"}, "status": "fail"}
     check |= {"instances": [{"status": "fail", "problems": [{"message": "the image is old"}]}]}
     moved = {"address": "aws_a.moved", "change": {"actions": ["update"]}}
     ignored = {"address": "aws_a.ignored", "change": {"actions": ["update"]}}
