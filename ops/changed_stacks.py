@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import cdktf_out
+from estate.declarations import PINS
 from estate.estate import Estate
 from estate.problems import EstateError
 from estate.yaml import read
 from ops.commit import ask_git
 from ops.configuration import Configuration
 from ops.errors import OpsError, UsageError
-from ops.pin_file import pin_file
-from ops.snapshots import folder_of, pin_of, text_of
+from ops.snapshots import FOLDER, pin_of, text_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,19 +39,19 @@ def changed_since(reference: str, configuration: Configuration, estate: Estate) 
 
     Raises `OpsError`.
     """
-    repository = _Commit(configuration.path, reference)
+    repository = _Commit(configuration.beside, reference)
     before = {
         name.removesuffix(".json"): name
-        for name in repository.files(folder_of(configuration.path))
+        for name in repository.files(configuration.beside / FOLDER)
         if name.endswith(".json")
     }
     if not before:
         return Changed(stacks=tuple(estate.stacks), is_known=False)
-    pins = _pins(repository.text(pin_file(configuration.path)))
+    pins = _pins(repository.text(configuration.beside / PINS))
     stacks = []
     for stack in estate.stacks:
         text = text_of(cdktf_out.stack(configuration.out, stack), pin := pin_of(estate, stack))
-        snapshot = folder_of(configuration.path) / f"{stack}.json"
+        snapshot = configuration.beside / FOLDER / f"{stack}.json"
         pinned = pins.get(pin.name) if pin else None
         is_same = stack in before and repository.text(snapshot) == text
         if not is_same or (pin and pinned != _compared(pin.model_dump(mode="json", exclude={"name"}))):
@@ -78,8 +78,8 @@ def _compared(pin: Mapping[str, Any]) -> dict[str, str]:
 class _Commit:
     """A commit of the repository that the configuration is in."""
 
-    def __init__(self, configuration: Path, reference: str) -> None:
-        self._folder = configuration if configuration.is_dir() else configuration.parent
+    def __init__(self, folder: Path, reference: str) -> None:
+        self._folder = folder
         self._commit = self._git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{reference}^{{commit}}")
         if self._commit is None:
             where = self._git("rev-parse", "--show-toplevel")

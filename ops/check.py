@@ -1,5 +1,5 @@
-"""`goldsmith check`: problems of the configuration, fleets without a pin, what differs from the snapshots, and generated
-files that are out of date.
+"""`goldsmith check`: problems of the configuration, fleets without a pin, what differs from the snapshots, and
+generated files that are out of date.
 
 `ops.commands.check` lists the members of its JSON.
 """
@@ -85,7 +85,7 @@ def _check(configuration: Configuration, *, updates: bool) -> _Result:
     except EstateError as error:
         return _Result(problems=error.problems)
     found, unpinned = remarks(estate, today=date.today()), lacks_of_pins(estate)
-    snapshots = (update if updates else compare)(configuration.path, estate)
+    snapshots = (update if updates else compare)(configuration, estate)
     result = _Result(remarks=found, unpinned=unpinned, snapshots=snapshots, updates=updates)
     if not configuration.path.resolve().is_relative_to(_PROJECT):
         return result

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from estate.estate import Estate
+from ops.configuration import Configuration
 from ops.errors import OpsError
-from ops.snapshots import folder_of, texts_of
+from ops.snapshots import FOLDER, texts_of
 
 _MOST_LINES = 60
 """Of a difference that are shown."""
@@ -37,17 +38,17 @@ class Comparison:
         return not (self.differences or self.missing or self.gone)
 
 
-def compare(configuration: Path, estate: Estate) -> Comparison:
+def compare(configuration: Configuration, estate: Estate) -> Comparison:
     """Synthesize, and compare with the snapshots; without any, nothing is synthesized. Raises `OpsError`."""
-    folder = folder_of(configuration)
+    folder = configuration.beside / FOLDER
     if not folder.is_dir():
         return Comparison(folder=folder, exists=False, differences={})
     return _compared(folder, _texts(estate))
 
 
-def update(configuration: Path, estate: Estate) -> Comparison:
+def update(configuration: Configuration, estate: Estate) -> Comparison:
     """Write the snapshots, and delete those of stacks that are not declared; what has changed. Raises `OpsError`."""
-    folder, texts = folder_of(configuration), _texts(estate)
+    folder, texts = configuration.beside / FOLDER, _texts(estate)
     try:
         folder.mkdir(exist_ok=True)
         found = _compared(folder, texts)

@@ -31,6 +31,11 @@ class Configuration:
     otherwise the current one."""
 
     @property
+    def beside(self) -> Path:
+        """Where pins, snapshots and the lock file of providers are: its folder, or the one that its file is in."""
+        return self.path if self.path.is_dir() else self.path.parent
+
+    @property
     def out(self) -> Path:
         """Where its Terraform is written: the folder in CDKTF_OUTDIR, or else `cdktf.out`."""
         return cdktf_out.folder(self.base)

@@ -170,8 +170,7 @@ class _Run:
 
 def lock_file(configuration: Configuration) -> Path:
     """The lock file of providers, if a team has committed one: in the configuration's folder, or beside its file."""
-    path = configuration.path
-    return (path if path.is_dir() else path.parent) / LOCK
+    return configuration.beside / LOCK
 
 
 @dataclass(frozen=True)

@@ -19,14 +19,10 @@ from estate.names import LATEST
 from estate.sharing import key_for
 
 FOLDER = "snapshots"
+"""Beside the configuration."""
 PIN = "<pin>"
 
 _SOME_ACCOUNT = "000000000000"
-
-
-def folder_of(configuration: Path) -> Path:
-    """The folder of the snapshots: in the configuration's folder, or beside its file."""
-    return (configuration if configuration.is_dir() else configuration.parent) / FOLDER
 
 
 def text_of(stack: Path, pin: Pin | None) -> str:
