@@ -93,6 +93,9 @@ def synthesize(config: Path, out: Path, *, allow_unbuilt: bool = False) -> int:
 
 def write(estate: "Estate", out: Path) -> None:
     """Write all stacks of an estate into a folder. Raises `OSError`."""
+    import bindings
+
+    bindings.start()  # before `stacks`
     try:
         _write(estate, out)
     except RuntimeError as error:

@@ -46,9 +46,6 @@ def texts_of(estate: Estate) -> dict[str, str]:
 
     Raises `OSError` when the temporary folder cannot be written.
     """
-    import bindings
-
-    bindings.start()  # before `stacks`, which `main` imports
     import main
 
     pins = {**estate.pins, **{name: _stand_in(estate.fleet(name)) for name in estate.unpinned}}
