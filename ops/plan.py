@@ -22,7 +22,7 @@ from ops.changed_stacks import changed_since
 from ops.configuration import Configuration
 from ops.errors import Interrupted, OpsError, UsageError
 from ops.jobs import jobs_for
-from ops.plan_folder import CONFIGURATION, LOCK, PLAN, PLAN_JSON, Entry, PlanFolder, Status
+from ops.plan_folder import CONFIGURATION, LOCK, PLAN, PLAN_JSON, SAVED_LOCK, Entry, PlanFolder, Status
 from ops.plan_result import Planned, read_errors, read_plan
 from ops.plan_screen import Board, print_json, print_planned
 from ops.precautions import about_undeclared, has_to_move, report
@@ -227,9 +227,9 @@ class _Each:
             file.unlink()
             return replace(planned, entry=replace(entry, status="failed", error=error))
         file.chmod(0o600)
-        for name in (CONFIGURATION, LOCK):
+        for name, saved in ((CONFIGURATION, CONFIGURATION), (LOCK, SAVED_LOCK)):
             if (source / name).exists():
-                self.run.folder.write(target / name, (source / name).read_text(encoding="utf-8"))
+                self.run.folder.write(target / saved, (source / name).read_text(encoding="utf-8"))
         return replace(planned, entry=replace(entry, status=_STATUSES[ended.status], error=""))
 
     def _terraform(self, folder: Path, command: str, *arguments: str) -> Ended:

@@ -5,7 +5,7 @@
     DIR/STACK/plan.json       `terraform show -json` of the plan
     DIR/STACK/tfplan          the plan, for apply; not of one that failed
     DIR/STACK/cdk.tf.json     what was planned, so that `apply` notices when something else is checked out
-    DIR/STACK/.terraform.lock.hcl
+    DIR/STACK/terraform.lock.hcl   its lock file of providers; CI often leaves hidden files out of artifacts
 
 Plans and states hold secrets in plain text (Terraform's documentation, "terraform plan", "-out=FILENAME"), so that only
 their owner may read them.
@@ -27,7 +27,8 @@ LIST = "plans.json"
 PLAN, PLAN_JSON = "tfplan", "plan.json"
 CONFIGURATION = "cdk.tf.json"
 LOCK = ".terraform.lock.hcl"
-_NAMES = {PLAN, PLAN_JSON, CONFIGURATION, LOCK}
+SAVED_LOCK = LOCK.removeprefix(".")
+_NAMES = {PLAN, PLAN_JSON, CONFIGURATION, SAVED_LOCK}
 
 Status = Literal["changes", "empty", "failed"]
 

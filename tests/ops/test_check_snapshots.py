@@ -106,7 +106,7 @@ def test_a_pin_that_moves_or_is_the_first_changes_no_snapshot(check: Callable[..
         check("--update", text=estate)
         assert snapshots(tmp_path) == unpinned
     text = unpinned["fleet-web-dev.json"]
-    assert '"ami_id": "<pin>"' in text
+    assert json.loads(text)["data"]["aws_ami_ids"]["found"]["filter"][0]["values"] == ["<pin>"]
     assert "its pin, build <pin> of image acme/web" in text
 
 

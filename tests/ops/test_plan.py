@@ -102,8 +102,9 @@ def test_a_lock_file_beside_the_configuration_decides_the_providers(team: Team) 
     (team.folder / "config" / ".terraform.lock.hcl").write_text("# of the team\n")
     assert team.run("plan", "image-web").status == 0
     assert [line.split()[-1] for line in team.recorded() if " init " in line] == ["-lockfile=readonly"] * 2
-    for place in (team.folder / "cdktf.out" / "stacks", team.plans):
-        assert (place / "image-web" / ".terraform.lock.hcl").read_text() == "# of the team\n"
+    stack = team.folder / "cdktf.out" / "stacks" / "image-web"
+    for file in (stack / ".terraform.lock.hcl", team.plans / "image-web" / "terraform.lock.hcl"):
+        assert file.read_text() == "# of the team\n"
 
 
 # --- Since a commit
