@@ -45,7 +45,7 @@ _JSON = """--format json writes one object:
   format        1; a later number if a member has another meaning
   title, is_alarming
   needs         what needs a person, the most severe first: kind (one of those of --fail-on, failed, forget, volume,
-                held, rolled back, window, package, older, rollout, drift, warning), text, stack ("" for a build)
+                held, alarm, rolled back, window, package, older, rollout, drift, warning), text, stack ("" for a build)
   fleets        one object for each fleet that changes: stack, fleet, image, account, region ("" where not known),
                 what (image, instances, new, destroyed), runs, others, will_run (each with short and exact),
                 instances or null, order, minutes

@@ -13,7 +13,7 @@ from lambda_src.handoff.builds import Build, time_in
 from lambda_src.handoff.configuration import Gate
 from lambda_src.handoff.failures import Failures, code_of
 from lambda_src.handoff.gate import judge
-from ops.aws import Aws, asking
+from ops.aws import DENIED, Aws, asking
 from ops.commit import COMMIT_TAG
 from ops.errors import OpsError
 from ops.report.facts import BuildFacts, Component
@@ -48,7 +48,7 @@ def read_build(arn: str, *, aws: Aws, gate: Gate | None, own: str, now: datetime
         return BuildFacts(arn=arn, lacks=tuple(lacks))
     build = _build(arn, image)
     recipe = part(image, "imageRecipe") or part(image, "containerRecipe")
-    components = read("the recipe", lambda: tuple(_components(builder, recipe, own)))
+    components = read("the recipe", lambda: tuple(_components(builder, recipe, own, lacks)))
     packages = read("packages", lambda: _packages(builder, arn))
     findings = read("vulnerabilities", lambda: _findings(builder, arn, image))
     refused = read("the gate", lambda: _judge(builder, build, gate, now)) if gate else ""
@@ -84,17 +84,20 @@ def _judge(builder: Any, build: Build, gate: Gate, now: datetime) -> str:
     return judge(builder, build, gate, now=now, failures=Failures()).reason
 
 
-def _components(builder: Any, recipe: Mapping[str, Any], own: str) -> Iterator[Component]:
+def _components(builder: Any, recipe: Mapping[str, Any], own: str, lacks: list[str]) -> Iterator[Component]:
     """Terraform deletes the old version of a component when it has made the new one, so of an older build there are
-    often only the names."""
+    often only the names; and the accounts of fleets may not read components (`stacks.image.handoff`)."""
     for entry in entries(recipe, "components"):
         arn = member(entry, "componentArn", str)
         try:
             found = member(ask(builder.get_component, componentBuildVersionArn=arn), "component", dict)
         except ClientError as error:
-            if code_of(error) != "ResourceNotFoundException":
+            code = code_of(error)
+            if code not in (*DENIED, "ResourceNotFoundException"):
                 raise
-            found = {}
+            found, lack = {}, "the documents of its components: AWS does not allow GetComponent"
+            if code in DENIED and lack not in lacks:
+                lacks.append(lack)
         name, _, version = arn.partition(":component/")[2].partition("/")
         given = entries(entry, "parameters") if "parameters" in entry else []
         yield Component(
@@ -103,7 +106,7 @@ def _components(builder: Any, recipe: Mapping[str, Any], own: str) -> Iterator[C
             version=version.partition("/")[0],
             script=text(found, "data"),
             parameters={text(each, "name") or "": ", ".join(texts(each, "value")) for each in given},
-            is_test=text(found, "type") == "TEST",
+            is_test=text(found, "type") == "TEST" if found else None,
         )
 
 

@@ -48,7 +48,7 @@ def _is_at(address: str, guard: str) -> bool:
 
 def _by_aws(material: Material) -> Iterator[str]:
     """What the plans do not have, and AWS was asked."""
-    fleets = [fleet for fleet in material.affected if fleet.stack in material.facts.fleets]
+    fleets = [fleet for fleet in material.affected if fleet.key in material.facts.fleets]
     looked = [fleet for fleet in fleets if not material.facts_of(fleet).lacks and not fleet.is_destroyed]
     for text, names in (
         ("no hold", [each.name for each in looked if not material.facts_of(each).holds and material.rules_of(each)]),

@@ -18,7 +18,7 @@ class Need:
     """Something that a person should read before anything else."""
 
     kind: str
-    """One of `FAIL_ON`, or failed, forget, volume, rolled back, held, window, package, older, rollout, drift or
+    """One of `FAIL_ON`, or failed, forget, volume, rolled back, held, alarm, window, package, older, rollout, drift or
     warning."""
     text: str
     stack: str = ""

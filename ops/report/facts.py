@@ -20,7 +20,8 @@ class Component:
     script: str | None = None
     """Its document; None where Image Builder does not have it any longer."""
     parameters: Mapping[str, str] = field(default_factory=dict)
-    is_test: bool = False
+    is_test: bool | None = False
+    """None where that is not known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,9 +47,11 @@ class BuildFacts:
     """What could not be read of it, and why."""
 
     @property
-    def tests(self) -> tuple[str, ...]:
-        """The test components of its recipe. A build that is AVAILABLE has passed them."""
-        return tuple(each.name for each in self.components or () if each.is_test)
+    def tests(self) -> tuple[str, ...] | None:
+        """The test components of its recipe, which an AVAILABLE build has passed; None where they are not known."""
+        if self.components is None or any(each.is_test is None for each in self.components):
+            return None
+        return tuple(each.name for each in self.components if each.is_test)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +71,8 @@ class Rules:
     """What the configuration says about a fleet's rollouts."""
 
     is_by_goldsmith: bool
+    account: str = ""
+    region: str = ""
     preferences: Mapping[str, Any] = field(default_factory=dict)
     wave: int = 1
     holds_others: bool = False
@@ -109,6 +114,8 @@ class FleetFacts:
     proofs: tuple[str, ...] = ()
     """What the fleets of `after` have proved."""
     unproved: tuple[str, ...] = ()
+    alarms: tuple[str, ...] = ()
+    """What is wrong with the alarms that end its rollouts."""
     tried: tuple[str, ...] = ()
     """Rollouts of the new build that did not end well, in this fleet or another one beside it."""
     lacks: tuple[str, ...] = ()
@@ -119,11 +126,13 @@ class Facts:
     """Everything that is known beside the plans."""
 
     rules: Mapping[str, Rules] = field(default_factory=dict)
-    """By stack."""
+    """By `PlannedFleet.key`."""
     fleets: Mapping[str, FleetFacts] = field(default_factory=dict)
-    """By stack."""
+    """By `PlannedFleet.key`."""
     builds: Mapping[str, BuildFacts] = field(default_factory=dict)
     """By ARN."""
+    ran: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Which other fleets of the image have run a build since when, by its ARN."""
     commits: Mapping[str, str] = field(default_factory=dict)
     """What git shows between the commits of two builds, by `OLD..NEW`."""
     lacks: tuple[str, ...] = ()

@@ -81,6 +81,11 @@ class PlannedFleet:
     """Devices besides the first that are deleted with their instance."""
 
     @property
+    def key(self) -> str:
+        """Names it among all fleets of all plans: a plan can have several, in modules."""
+        return f"{self.stack} {self.address}".rstrip()
+
+    @property
     def is_new(self) -> bool:
         """Whether the group is created."""
         return self.scaling == Kind.CREATE

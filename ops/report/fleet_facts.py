@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from estate.estate import EstateFleet
+from lambda_src.handoff.answers import entries, text
 from lambda_src.handoff.builds import time_in
 from lambda_src.rollout.decisions import Sight
 from lambda_src.rollout.group import Group, TemplateVersion, read_amis_of_instances, read_group
@@ -45,6 +46,12 @@ def read_declared(planned: PlannedFleet, declared: EstateFleet, *, accounts: Acc
                 sight, _ = look(fleet.rules, fleet.place, fleet.image, runs_of=fleet.runs_of, now=now, seen=after)
     except OpsError as error:
         return FleetFacts(lacks=(f"{UNKNOWN}: {error}",))
+    alarms: tuple[str, ...] = ()
+    lacks: list[str] = []
+    try:
+        alarms = tuple(_alarms(declared, accounts.of_fleet(declared))) if planned.replaces else ()
+    except OpsError as error:
+        lacks.append(f"its alarms: {error}")
     return FleetFacts(
         runs=runs,
         instances=len(seen.group.in_service) if seen.group else None,
@@ -56,7 +63,26 @@ def read_declared(planned: PlannedFleet, declared: EstateFleet, *, accounts: Acc
         proofs=sight.evidence.proofs if sight else (),
         unproved=tuple(lack.text for lack in sight.evidence.lacks) if sight else (),
         tried=tuple(_tried(planned, sight, now)) if sight else (),
+        alarms=alarms,
+        lacks=tuple(lacks),
     )
+
+
+def _alarms(declared: EstateFleet, aws: Aws) -> Iterator[str]:
+    """What is wrong with the alarms that end its rollouts. Raises `OpsError`."""
+    fleet, names = declared.fleet, [*declared.fleet.rollout.alarms]
+    if not names:
+        return
+    with asking(fleet.region):
+        kinds = ["MetricAlarm", "CompositeAlarm"]  # the second only if it is asked for
+        answer = aws.cloudwatch(fleet.region).describe_alarms(AlarmNames=names, AlarmTypes=kinds)
+        found = [*entries(answer, "MetricAlarms"), *entries(answer, "CompositeAlarms")]
+        states = {text(each, "AlarmName"): text(each, "StateValue") for each in found}
+    for name in names:
+        if name not in states:
+            yield f"alarm {name} does not exist, and AWS does not start a rollout without it"
+        elif states[name] == "ALARM":
+            yield f"alarm {name} is in the state ALARM now, which ends a rollout"
 
 
 def read_other(planned: PlannedFleet, *, aws: Aws) -> FleetFacts:

@@ -17,16 +17,20 @@ from estate.recipes.handoff import handoff_of
 from estate.recipes.rollout import rollout_of
 from lambda_src.handoff.builds import time_in
 from lambda_src.handoff.configuration import Gate
+from lambda_src.rollout.configuration import After
+from lambda_src.rollout.evidence import Wanted, evidence
 from lambda_src.rollout.windows import opening, parse_window
 from ops.accounts import Access, Accounts, access_to_image_of
 from ops.commit import difference
 from ops.errors import OpsError
+from ops.pipeline import version_of
 from ops.report.build_facts import read_build
 from ops.report.facts import BuildFacts, Facts, FleetFacts, Pinned, Rules
 from ops.report.fleet import PlannedFleet
 from ops.report.fleet_facts import UNKNOWN, read_declared, read_other
-from ops.report.material import material
+from ops.report.material import Material, material
 from ops.report.sources import StackPlan
+from ops.rollout_fleets import fleet_of
 
 _AT_ONCE = 8
 
@@ -37,10 +41,10 @@ def look_up(
     """Everything that can be known about the fleets that plans change. `configuration` is where that of the estate is,
     in a repository of git."""
     known = material(stacks, Facts(), now=now)
-    declared = {fleet.stack: found for fleet in known.affected if (found := _declared(fleet, estate))}
+    declared = {fleet.key: found for fleet in known.affected if (found := _declared(fleet, estate))}
     rules = {stack: _rules(fleet, now) for stack, fleet in declared.items()}
     lacks: tuple[str, ...] = ()
-    if strangers := [fleet for fleet in known.affected if fleet.stack not in declared]:
+    if strangers := [fleet for fleet in known.affected if fleet.key not in declared]:
         why = "there is no configuration" if estate is None else f"the configuration has no fleet {strangers[0].name}"
         lacks = (f"windows, `after` and alarms: {why}",)
     if not asks_aws:
@@ -51,19 +55,48 @@ def look_up(
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         fleets = dict(
             zip(
-                (fleet.stack for fleet in known.affected),
-                pool.map(lambda fleet: _fleet(fleet, declared.get(fleet.stack), accounts, now), known.affected),
+                (fleet.key for fleet in known.affected),
+                pool.map(lambda fleet: _fleet(fleet, declared.get(fleet.key), accounts, now), known.affected),
                 strict=True,
             )
         )
         known = replace(known, facts=Facts(fleets=fleets, rules=rules))
         wanted = _builds(known.arns, known.affected, declared)
         builds = dict(zip(wanted, pool.map(lambda arn: _build(arn, wanted[arn], accounts, now), wanted), strict=True))
+        asked = [(arn, ami, each) for arn, (ami, some) in _others(known, declared).items() for each in some]
+        proofs = pool.map(lambda one: _has_run(one[2], one[0], one[1], accounts, now), asked)
+        ran: dict[str, tuple[str, ...]] = {}
+        for (arn, _, _), proof in zip(asked, proofs, strict=True):
+            ran[arn] = (*ran.get(arn, ()), *proof)
     pairs = dict.fromkeys((known.arns.get(each.old_ami), known.arns.get(each.new_ami)) for each in known.affected)
     commits, lacking = _commits(
         [(builds[a], builds[b]) for a, b in pairs if a in builds and b in builds], configuration
     )
-    return Facts(rules=rules, fleets=fleets, builds=builds, commits=commits, lacks=(*lacks, *lacking))
+    return Facts(rules=rules, fleets=fleets, builds=builds, ran=ran, commits=commits, lacks=(*lacks, *lacking))
+
+
+def _others(known: Material, declared: Mapping[str, EstateFleet]) -> dict[str, tuple[str, list[EstateFleet]]]:
+    """By the ARN of each build that fleets get: its AMI, and the other fleets of its image, which may have run it."""
+    own = {fleet.names.group for fleet in declared.values()}
+    found: dict[str, tuple[str, list[EstateFleet]]] = {}
+    for planned in known.affected:
+        arn, fleet = known.arns.get(planned.new_ami), declared.get(planned.key)
+        if arn and fleet and planned.moves and arn not in found:
+            fleets = (fleet.estate.fleet(name) for name in fleet.estate.fleets)
+            others = [each for each in fleets if each.fleet.image == fleet.fleet.image and each.names.group not in own]
+            found[arn] = (planned.new_ami, others)
+    return found
+
+
+def _has_run(declared: EstateFleet, arn: str, ami: str, accounts: Accounts, now: datetime) -> tuple[str, ...]:
+    """Since when a fleet has run a build; nothing where it has not, or that cannot be read: it is not what counts."""
+    name = declared.fleet.name
+    try:
+        runs = fleet_of(declared, accounts).runs_of(name)
+    except OpsError:
+        return ()
+    at_all = After(fleets=(name,), soak_minutes=0, soak="0 minutes")
+    return evidence(at_all, {name: runs}, wanted=Wanted(build=version_of(arn), ami=ami), now=now).proofs
 
 
 def _commits(
@@ -95,6 +128,8 @@ def _rules(declared: EstateFleet, now: datetime) -> Rules:
     found = opening([parse_window(window) for window in rules.windows], rules.freezes, now=now)
     return Rules(
         is_by_goldsmith=rules.is_by_goldsmith,
+        account=declared.account or "",
+        region=rules.region,
         preferences=dict(rules.preferences),
         wave=rules.wave,
         holds_others=rules.hold_on_failure,
@@ -140,7 +175,7 @@ def _builds(
         if fleet.moves:
             for ami in (fleet.old_ami, fleet.new_ami):
                 if arn := arns.get(ami):
-                    wanted[arn] = wanted.get(arn) or declared.get(fleet.stack)
+                    wanted[arn] = wanted.get(arn) or declared.get(fleet.key)
     return wanted
 
 

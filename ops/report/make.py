@@ -64,8 +64,8 @@ def _row(known: Material, fleet: PlannedFleet) -> FleetRow:
         stack=fleet.stack,
         fleet=fleet.name,
         image=known.image(fleet),
-        account=fleet.account,
-        region=fleet.region,
+        account=fleet.account or (rules.account if rules else ""),
+        region=fleet.region or (rules.region if rules else ""),
         what=what,
         runs=none if fleet.is_new else known.label(fleet.old_ami),
         others=others,
@@ -87,10 +87,12 @@ def _proofs(known: Material) -> Iterator[Proof]:
         fleets.setdefault(known.arns.get(fleet.new_ami) or fleet.new_ami, []).append(fleet)
     for some in fleets.values():
         ami = some[0].new_ami
-        lines = [*_made(known, ami), *_of_build(known.build_of(ami))]
+        ran = [known.labels.plain(text) for text in known.facts.ran.get(known.arns.get(ami, ""), ())]
+        lines = [*_made(known, ami), *_of_build(known.build_of(ami)), *ran]
         for fleet in some:
             facts = known.facts_of(fleet)
-            lines += [f"for {fleet.name}: {known.labels.plain(proof)}" for proof in facts.proofs]
+            proofs = map(known.labels.plain, facts.proofs)
+            lines += [f"for {fleet.name}: {proof}" for proof in proofs if proof not in ran]
             rules = known.rules_of(fleet)
             if rules and rules.pin and rules.pin.ami == fleet.new_ami and not facts.proofs:
                 proved = (f"when {fleet.name} was pinned: {known.labels.plain(proof)}" for proof in rules.pin.proved)
@@ -116,7 +118,7 @@ def _of_build(build: BuildFacts | None) -> Iterator[str]:
         yield f"of commit {build.commit[:12]}"
     if build.status == "AVAILABLE" and build.tests:
         yield f"passed the tests {', '.join(build.tests)}"
-    elif build.status == "AVAILABLE" and build.components is not None:
+    elif build.status == "AVAILABLE" and build.tests == ():
         yield "no test of its recipe has run on it"
     if build.findings is not None and build.has_gate and not build.gate:
         yield "passes the gate"

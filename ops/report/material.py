@@ -64,11 +64,11 @@ class Material:
 
     def rules_of(self, fleet: PlannedFleet) -> Rules | None:
         """What the configuration says, if there is one that has the fleet."""
-        return self.facts.rules.get(fleet.stack)
+        return self.facts.rules.get(fleet.key)
 
     def facts_of(self, fleet: PlannedFleet) -> FleetFacts:
         """What AWS says; nothing where it was not asked."""
-        return self.facts.fleets.get(fleet.stack, FleetFacts())
+        return self.facts.fleets.get(fleet.key, FleetFacts())
 
     def build_of(self, ami: str) -> BuildFacts | None:
         """What is known about the build of an AMI."""

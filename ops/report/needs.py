@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ops.report.contents import by_severity, contents
@@ -14,7 +15,7 @@ from ops.report.words import count, listed
 
 _ORDER = (
     *("failed", "destroy", "replace", "volume", "forget", "revoked", "gate", "rolled back", "unproved", "held"),
-    *("older", "package", "window", "rollout", "age", "drift", "warning"),
+    *("alarm", "older", "package", "window", "rollout", "age", "drift", "warning"),
 )
 _OF_CHECK = {
     "age": "age",
@@ -26,6 +27,8 @@ _OF_CHECK = {
 }
 """The kinds of the checks in stacks of fleets (`stacks.guarded_ami`, `stacks.fleet.rollout_checks`)."""
 _MOST_PACKAGES = 5
+_REVOKED = re.compile(r"\b(is|has been|will be) revoked\b")
+"""In the messages of guards."""
 
 
 def needs_of(material: Material) -> tuple[Need, ...]:
@@ -54,7 +57,7 @@ def _failures(material: Material, stack: StackPlan) -> Iterator[Need]:
     for message in stack.errors or ("Terraform says that the plan has errors",):
         text = material.labels.plain(message)
         yield Need(kind="failed", text=f"the plan of {stack.stack} failed: {text}", stack=stack.stack)
-        if "revoked" in message:
+        if _REVOKED.search(message):
             yield Need(kind="revoked", text=f"{stack.stack}: its build is revoked", stack=stack.stack)
 
 
@@ -140,11 +143,13 @@ def _of_fleet(material: Material, fleet: PlannedFleet) -> Iterator[tuple[str, st
     """Kinds and texts, without the name of the fleet."""
     facts, rules = material.facts_of(fleet), material.rules_of(fleet)
     for text in facts.faults:
-        yield "revoked" if "revoked" in text else "warning", text
+        yield "revoked" if _REVOKED.search(text) else "warning", text
     for text in facts.tried:
         yield "rolled back", text
     for text in facts.holds:
         yield "held", text
+    for text in facts.alarms:
+        yield "alarm", text
     if rules and rules.after and fleet.moves:
         for text in facts.unproved:
             yield "unproved", text

@@ -120,3 +120,22 @@ def test_a_pinned_fleet_goes_back_by_a_revert() -> None:
         "goldsmith rollout web-prod",
     )
     assert "goldsmith rollback" not in write_markdown(report_of_json(plan, facts=facts))
+
+
+@pytest.mark.parametrize(
+    ("tests", "line"),
+    [
+        ([True, False], "passed the tests one"),
+        ([False, False], "no test of its recipe has run on it"),
+        ([False, None], ""),
+    ],
+)
+def test_says_nothing_about_tests_that_it_does_not_know(tests: list[bool | None], line: str) -> None:
+    plan = shown("image-move", "fleet-web-prod")
+    (ami,) = (each["values"] for each in plan["prior_state"]["values"]["root_module"]["resources"])
+    components = tuple(
+        Component(name=name, version="1", is_test=is_test) for name, is_test in zip(("one", "two"), tests, strict=True)
+    )
+    new = BuildFacts(arn=ami["tags"]["Ec2ImageBuilderArn"], status="AVAILABLE", components=components)
+    (proof,) = report_of_json(plan, facts=Facts(builds={new.arn: new})).proofs
+    assert [each for each in proof.lines if "test" in each] == ([line] if line else [])

@@ -159,3 +159,40 @@ def test_says_what_was_not_checked_and_why(world: ReportWorld, reason: str, monk
         members["title"]
         == f"{world.web.name} another AMI in 1 fleet, 12 instances, about 24 minutes; nothing else changes"
     )
+
+
+def test_says_which_other_fleets_run_the_build_and_which_alarms_would_end_the_rollout(world: ReportWorld) -> None:
+    old, new = world.move()
+    group = world.group
+    other = f"  other:\n    image: {world.web.name}{FIELDS}"
+    world.declare(f"{FIELDS}\n    rollout: {{by: goldsmith, alarms: [loud-5xx, gone-5xx]}}\n{other}")
+    world.aws.client("cloudwatch", region=REGION).put_metric_alarm(
+        AlarmName="loud-5xx",
+        Namespace="acme",
+        MetricName="errors",
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="GreaterThanThreshold",
+    )
+    world.aws.client("cloudwatch", region=REGION).set_alarm_state(
+        AlarmName="loud-5xx", StateValue="ALARM", StateReason="a test"
+    )
+    ec2 = world.aws.client("ec2", region=REGION)
+    ec2.create_launch_template(LaunchTemplateName="acme_other", LaunchTemplateData={"ImageId": new})
+    world.aws.client("autoscaling", region=REGION).create_auto_scaling_group(
+        AutoScalingGroupName="acme_other",
+        MinSize=1,
+        MaxSize=1,
+        LaunchTemplate={"LaunchTemplateName": "acme_other", "Version": "1"},
+        AvailabilityZones=[f"{REGION}a"],
+    )
+    members = world.members(old, new)
+    assert group == f"acme_{members['fleets'][0]['fleet']}"
+    (ran,) = (line for line in members["proofs"][0]["lines"] if line.startswith("other "))
+    assert ran.startswith("other has run it since ")
+    assert texts(members, "alarm") == [
+        f"{world.fleet}: alarm loud-5xx is in the state ALARM now, which ends a rollout",
+        f"{world.fleet}: alarm gone-5xx does not exist, and AWS does not start a rollout without it",
+    ]

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from ops.errors import UsageError
 from ops.report.document import Report
+from ops.report.facts import Facts, Rules
 from ops.report.fleet import fleets_of
 from ops.report.markdown import write_markdown
 from ops.report.members import members_of
@@ -184,6 +185,26 @@ def test_a_fleet_is_found_in_a_module_and_without_goldsmiths_tags_is_none() -> N
     plain = json.loads(json.dumps(plan).replace("goldsmith:image", "image"))
     assert fleets_of(read_plan(plain), stack="all") == ()
     assert report_of_json(plain).title == "2 resources updated"
+
+
+def test_two_fleets_of_one_plan_are_two() -> None:
+    plan = shown("image-move", "fleet-web-prod")
+    other = json.loads(
+        json.dumps(shown("image-move", "fleet-worker")).replace('"address": "aws_', '"address": "module.x.aws_')
+    )
+    plan["resource_changes"] += other["resource_changes"]
+    facts = Facts(
+        rules={
+            "stack-0": Rules(is_by_goldsmith=True, wave=2),
+            "stack-0 module.x.": Rules(is_by_goldsmith=False, wave=1),
+        }
+    )
+    report = report_of_json(plan, facts=facts)
+    assert [(row.fleet, row.order) for row in report.fleets] == [
+        ("worker", "wave 1, by the apply"),
+        ("web-prod", "wave 2, goldsmith rollout"),
+    ]
+    assert "in 2 fleets, 15 instances" in report.title
 
 
 @pytest.mark.parametrize(

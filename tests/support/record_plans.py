@@ -83,6 +83,15 @@ WORKER = """\
     capacity: {min: 3, max: 6, desired: 3}
     volumes: {/dev/sdf: {volume_size: 50}}
 """
+PINNED = """\
+  web-eu:
+    image: web
+    environment: prod
+    updates: pull-request
+    instance_type: m7i.large
+    capacity: {min: 4, max: 8, desired: 4}
+    rollout: {by: goldsmith, warmup: 2 minutes, alarms: [web-5xx], wave: 2}
+"""
 COMPONENT = """\
 name: app
 description: The application.
@@ -144,6 +153,7 @@ class Recording:
     command: str = "systemctl enable nginx"
     type: str = "m7i.large"
     worker: str = WORKER
+    pinned: str = ""
     initialized: set[str] = field(default_factory=set)
 
     def declare(self, **changed: str) -> None:
@@ -153,9 +163,15 @@ class Recording:
         config = self.world.folder / "config"
         shutil.rmtree(config)
         (config / "components").mkdir(parents=True)
-        text = ESTATE.replace("WORKER", self.worker).replace("SUBNET", self.subnet).replace("TYPE", self.type)
+        text = (
+            ESTATE.replace("WORKER", self.worker + self.pinned)
+            .replace("SUBNET", self.subnet)
+            .replace("TYPE", self.type)
+        )
         (config / "estate.yaml").write_text(text.replace("PACKAGES", self.packages))
         (config / "components" / "app.yaml").write_text(COMPONENT.replace("COMMAND", self.command))
+        if self.pinned:
+            self.world.goldsmith("pin", "web-eu")
         self.commit(config)
         for name, stack in synthesize(config, self.world.folder / "cdktf.out").items():
             del stack["terraform"]["backend"]
@@ -271,6 +287,16 @@ def _lines(plan: Mapping[str, Any]) -> str:
 def story(each: Recording) -> None:
     """The states, one after the other."""
     aws = each.world.aws
+    aws.client("cloudwatch", region=HOME).put_metric_alarm(
+        AlarmName="web-5xx",
+        Namespace="AWS/ApplicationELB",
+        MetricName="HTTPCode_Target_5XX_Count",
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=10,
+        ComparisonOperator="GreaterThanThreshold",
+    )
     each.declare()
     each.plan("no-build", "fleet-web-prod", "fleet-worker")
     each.plan("first-image", f"history-{HOME}", "image-web")
@@ -280,6 +306,9 @@ def story(each: Recording) -> None:
     each.plan("first-deploy", *FLEETS)
     each.apply(*FLEETS)
     first = each.latest
+    each.declare(pinned=PINNED)
+    each.apply("fleet-web-eu")
+    each.declare(pinned="")
     each.declare(packages="nginx-1.28.0 jq-1.7.1", command="systemctl enable --now nginx")
     each.plan("component-change", "image-web", *FLEETS)
     each.apply("image-web")
@@ -289,6 +318,9 @@ def story(each: Recording) -> None:
     each.build()
     each.world.goldsmith("promote", "web", "stable", "--why", "tested", "--yes")
     each.plan("image-move", *FLEETS)
+    each.declare(pinned=PINNED)
+    each.plan("image-move-pinned", "fleet-web-eu")
+    each.declare(pinned="")
     each.world.goldsmith("hold", "web", "--why", "year end", "--yes")
     each.plan("held", *FLEETS)
     each.world.goldsmith("hold", "web", "--undo", "--yes")
