@@ -11,6 +11,7 @@ from lambda_src.handoff.builds import time_in
 from lambda_src.rollout.decisions import Decision, Ended, Follow, Refused, Start, Wait
 from lambda_src.rollout.group import GOING_BACK, Refresh, TemplateVersion
 from ops.fleet import Facts, Running
+from ops.rollout_progress import waits_for
 from ops.screen import moment_in_zone
 
 
@@ -24,9 +25,10 @@ def progress_of(facts: Facts) -> str | None:
     refresh = facts.refresh
     if refresh is None or not _replaces(refresh):
         return None
-    stale = sum(running.count for running in _stale(facts))
+    stale = sum(running.count for running in _left(refresh, facts))
     left = f", {_instances(stale)} left" if stale else ""
-    return f"instance refresh {_how_far(refresh)}{left}"
+    waits = f": {reason}" if (reason := waits_for(refresh)) else ""
+    return f"instance refresh {_how_far(refresh)}{left}{waits}"
 
 
 def queued_of(facts: Facts) -> str | None:
@@ -174,6 +176,15 @@ def _of_instances(declared: EstateFleet, facts: Facts) -> Iterator[str]:
     yield f"{count} of {_instances(whole)} {verb} {runs}, and the group launches {wanted}: {why}; {remedy}"
 
 
+def _left(refresh: Refresh, facts: Facts) -> list[Running]:
+    """What a running refresh replaces: until its end, the group launches the version before the one that it brings."""
+    if not refresh.has_configuration:
+        return _stale(facts)
+    if not refresh.version.isdecimal():  # somebody has started it with $Latest or $Default
+        return []
+    return [each for each in facts.instances if (each.template, each.version) != (refresh.template, refresh.version)]
+
+
 def _stale(facts: Facts) -> list[Running]:
     wanted = facts.wanted
     if wanted is None:
@@ -207,7 +218,8 @@ def _remedy(declared: EstateFleet, facts: Facts) -> str:
 
 
 def _how_it_ended(refresh: Refresh) -> str:
-    return _how_far(refresh) + (f": {refresh.reason.rstrip('.')}" if refresh.reason else "")
+    reason = refresh.rollback or refresh.reason  # while it goes back, the latter says what that waits for
+    return _how_far(refresh) + (f": {reason.rstrip('.')}" if reason else "")
 
 
 def _how_far(refresh: Refresh) -> str:

@@ -314,7 +314,10 @@ def _succeeded(name: str, sight: Sight, attempt: Attempt, version: TemplateVersi
         notes = (f"version {newer.number} of the launch template was made meanwhile",) if newer else ()
         return Result(fleet=name, state="done", reasons=notes, sight=sight, attempt=attempt)
     kept = sum(each.is_protected for each in left)
-    why = f"{kept} of them are protected from scale-in" if kept else "AWS does not say why"
+    why = "AWS does not say why"
+    if kept:
+        protected = f"{kept} of them {'is' if kept == 1 else 'are'} protected from scale-in"
+        why = f"{protected}; end the protection, or write rollout: {{protected_instances: refresh}}"
     text = (
         f"the refresh ended well, and {len(left)} of {len(group.in_service) if group else 0} instances were kept: {why}"
     )

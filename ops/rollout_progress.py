@@ -48,6 +48,8 @@ class Progress:
             case "InProgress" if self.is_at_checkpoint:
                 delay = refresh.preferences.get("CheckpointDelay", _CHECKPOINT_SECONDS)
                 return f"at checkpoint {percent}, pauses {_minutes(delay)}"
+            case "InProgress" if waits_for(refresh):
+                return f"{percent} {waits_for(refresh)}".lstrip()
             case "InProgress":
                 return percent or "runs"
         return f"{refresh.status} {percent}".rstrip()
@@ -58,6 +60,17 @@ class Progress:
         checkpoints = self.refresh.preferences.get("CheckpointPercentages") or []
         done = self.refresh.percentage
         return bool(done and done < 100 and done in checkpoints)
+
+
+def waits_for(refresh: Refresh) -> str:
+    """What a refresh that runs waits for and a person may have to end, in AWS's words; empty if nothing.
+
+    Instances that are protected from scale-in or in standby, or alarms without data: with `wait`, AWS's default, a
+    refresh makes no progress because of them for an hour, and then it fails (RefreshPreferences in the API reference
+    of Auto Scaling).
+    """
+    is_other = refresh.status != "InProgress" or not refresh.reason.startswith("Waiting for ")
+    return "" if is_other or "warm up" in refresh.reason else refresh.reason.rstrip(".")
 
 
 def read_progress(fleet: Fleet, refresh: str, version: TemplateVersion | None) -> Progress | None:
@@ -80,7 +93,7 @@ def seconds_left(refresh: Refresh, group: Group | None) -> int | None:
     left, done = refresh.instances_left, refresh.percentage or 0
     if refresh.status == "Baking":
         left, done = 0, 100
-    elif refresh.status not in ("Pending", "InProgress") or left is None or group is None:
+    elif refresh.status not in ("Pending", "InProgress") or left is None or group is None or waits_for(refresh):
         return None
     return _seconds(refresh.preferences, group, left=left, done=done) if group else None
 

@@ -21,7 +21,7 @@ class Result:
 
     fleet: str
     state: str
-    """done, queued, refused, failed, rolled back, cancelled, rollback failed, or unknown."""
+    """done, queued, refused, failed, rolled back, cancelled, rollback failed, not followed to its end, or unknown."""
     reasons: tuple[str, ...] = ()
     until: datetime | None = None
     sight: Sight | None = None

@@ -61,11 +61,16 @@ def print_plan(
 def _what(fleet: Fleet, sight: Sight, decision: Decision, *, aborts: bool) -> str:
     match decision:
         case Follow(refresh=refresh) if aborts:
-            return "goes back" if refresh.has_configuration else "stops, because Terraform's refreshes cannot go back"
+            if refresh.has_configuration:
+                return "goes back"
+            if fleet.rules.is_by_goldsmith:  # somebody has started it in AWS
+                return "stops, because it was started without a version to go back to"
+            return "stops, because Terraform's refreshes cannot go back"
         case Follow(refresh=refresh):
             return f"a rollout runs: {refresh.status}"
         case Done():
-            return "nothing: all instances run it"
+            is_empty = sight.group and not sight.group.in_service
+            return "nothing: no instance is in service" if is_empty else "nothing: all instances run it"
         case Wait(reasons=reasons, until=until):
             return f"queued for {moment_in_zone(until)}: {'; '.join(reasons)}"
         case Refused(reasons=reasons):
@@ -74,6 +79,7 @@ def _what(fleet: Fleet, sight: Sight, decision: Decision, *, aborts: bool) -> st
             return _how_it_ended(attempt)
         case Start(skipped=skipped) if sight.group:
             needed = about(seconds_needed(fleet.rules.preferences, sight.group))
+            needed = needed if sight.group.in_service else "no instance is in service"
             warnings = [f"; WARNING: {fault}" for fault in sight.faults if fleet.rules.warns_only]
             if sight.current is None:
                 warnings.append(f"; WARNING: AWS cannot go back, because {_LOST}")
@@ -84,7 +90,7 @@ def _what(fleet: Fleet, sight: Sight, decision: Decision, *, aborts: bool) -> st
 def _how_it_ended(attempt: Attempt) -> str:
     ended = time_of(attempt.ended)
     when = f" on {moment(ended)}" if ended else ""
-    return f"nothing: the last rollout {_ENDED.get(attempt.end, attempt.end)}{when}; --retry tries again"
+    return f"nothing: the last rollout {_end(attempt.end)}{when}; --retry tries again"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,7 +160,8 @@ class Board:
             if progress is None:
                 table.add_row(Text(fleet, "bold"), row.note)
                 continue
-            left = f"until about {moment(row.end)} UTC" if row.end else ""
+            # rich gives an empty cell a column that it does not count, and then breaks the line
+            left = f"until about {moment(row.end)} UTC" if row.end else " "
             style = {"Successful": "bold green"}.get(progress.refresh.status, "cyan")
             table.add_row(
                 Text(fleet, "bold"),
@@ -198,16 +205,17 @@ def _ending(result: Result) -> str:
     match result.state:
         case "done" if sight and sight.newest:
             notes = f"; {why}" if why else ""
-            ran = sight.current or sight.newest
+            build = build_of(sight, (sight.current or sight.newest).ami)
             count = len(sight.group.in_service) if sight.group else 0
-            return f"{result.fleet}: all {count} instances run {build_of(sight, ran.ami)}{notes}"
+            runs = f"all {count} instances run" if count else "no instance is in service, and the group launches"
+            return f"{result.fleet}: {runs} {build}{notes}"
         case "queued":
             return f"{result.fleet}: queued{f' for {moment_in_zone(result.until)}' if result.until else ''}: {why}"
         case "refused" | "unknown":
             return f"{result.fleet}: {why}"
     attempt = result.attempt
     reason = f": {attempt.reason}" if attempt and attempt.reason else f": {why}" if why else ""
-    return f"{result.fleet}: the rollout {_ENDED.get(result.state, result.state)}{reason}"
+    return f"{result.fleet}: the rollout {_end(result.state)}{reason}"
 
 
 _ENDED = {
@@ -217,6 +225,11 @@ _ENDED = {
     "failed": "failed",
     "rollback failed": "failed, and going back failed too",
 }
+
+
+def _end(end: str) -> str:
+    """How it ended, as a part of a sentence; a newer program may have written another end into the record."""
+    return _ENDED.get(end, f"ended as {end!r}")
 
 
 def print_json(results: Sequence[Result], fleets: Mapping[str, Fleet]) -> None:

@@ -48,9 +48,9 @@ def duration(seconds: float) -> str:
 
 
 def age(time: timedelta) -> str:
-    """`3 days`, `1 hour`, `seconds`: the largest unit, rounded down."""
+    """`3 days`, `1 hour`, `seconds`: the largest unit, rounded down; `seconds` also where AWS's clock is ahead."""
     for unit, length in (("day", 86_400), ("hour", 3600), ("minute", 60)):
-        if count := int(time.total_seconds() // length):
+        if (count := int(time.total_seconds() // length)) > 0:
             return f"{count} {unit}" + ("s" if count != 1 else "")
     return "seconds"
 

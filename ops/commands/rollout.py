@@ -37,8 +37,8 @@ _JSON = """--json writes one object at the end, needs --yes, and everything else
   fleets       one object for each fleet
     fleet, account, region, wave
     state      done: all instances in service run the newest version; queued: it has to wait until `until`; refused: a
-               person is needed; rolled back, failed, cancelled or rollback failed: how the last rollout ended; unknown:
-               AWS could not be asked
+               person is needed; rolled back, failed, cancelled, rollback failed or not followed to its end: how the
+               last rollout ended; unknown: AWS could not be asked
     reasons    why, as messages
     until      when a queued fleet can be started, or null
     build, ami, version   what the newest version of the launch template has

@@ -72,6 +72,18 @@ def test_nothing_to_do_is_a_success_at_once(fleets: RolloutWorld) -> None:
     assert len(fleets["dev"].refreshes) == 1
 
 
+def test_a_group_without_instances_gets_the_version_and_that_is_said(fleets: RolloutWorld) -> None:
+    fleets.deploy()
+    fleets["dev"].update(MinSize=0, DesiredCapacity=0)
+    for what in ("rollout, no instance is in service", "nothing: no instance is in service"):
+        answer = fleets.rollout()
+        _, plan, *_, last = answer.out.splitlines()
+        assert (answer.status, plan.rstrip().endswith(f"  {what}")) == (0, True), plan
+        words = f"{fleets.name('dev')}: no instance is in service, and the group launches {BUILD}2"
+        assert re.fullmatch(words, last), last
+    assert fleets["dev"].described["LaunchTemplate"]["Version"] == "2"
+
+
 def test_without_a_terminal_it_needs_yes(fleets: RolloutWorld) -> None:
     fleets.deploy()
     answer = fleets.ops("rollout", fleets.name("dev"))

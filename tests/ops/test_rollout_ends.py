@@ -228,7 +228,7 @@ def test_protected_instances_are_kept_where_the_fleet_says_so_and_that_is_no_suc
     assert answer.status == 1
     assert (
         f"{fleets.name('dev')}: the rollout failed: the refresh ended well, and 1 of 4 instances were kept: 1 of them "
-        "are protected from scale-in"
+        "is protected from scale-in; end the protection, or write rollout: {protected_instances: refresh}\n"
     ) in answer.out
     assert "to go back" not in answer.out
     answer = fleets.rollout()

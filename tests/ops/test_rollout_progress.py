@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -77,7 +78,35 @@ def test_a_terminal_has_one_line_that_changes(slow: RolloutWorld) -> None:
         rf"{slow.name('dev')} +\d+% +new \d( \(\d Pending\))? +old \d +until about \d\d \w+ \d\d:\d\d UTC", shown
     )
     assert "\x1b[1A" in written, "the line is written over"
+    assert re.search(r"Successful 100% +new 4 +old 0 *\r", shown), "it is not broken where no time is left"
     assert re.search(r": all 4 instances run .*1\.0\.7/2\r?\n$", shown)
+
+
+def test_a_rollout_that_waits_for_somebody_says_for_what(slow: RolloutWorld) -> None:
+    fleet = slow["dev"]
+    autoscaling, (kept, *_) = fleet.client("autoscaling"), fleet.instances
+    protect = {"AutoScalingGroupName": fleet.group, "InstanceIds": [kept]}
+    autoscaling.set_instance_protection(**protect, ProtectedFromScaleIn=True)
+    fleet.start(2, MinHealthyPercentage=50, InstanceWarmup=0)
+    slow.aws.pass_time(300)
+    waits = f"Waiting for remaining instances to be available. For example: {kept} is protected from scale in"
+    (shown,) = json.loads(slow.ops("status", slow.name("dev"), "--json").out)["fleets"]
+    assert shown["progress"] == f"instance refresh is InProgress at 75%, 1 instance left: {waits}"
+    with slow.shell.running("rollout", slow.name("dev"), "--yes") as process:
+        assert process.stdout
+        _, _, line = (next(process.stdout) for _ in range(3))
+        autoscaling.set_instance_protection(**protect, ProtectedFromScaleIn=False)
+        with slow.passing():
+            *_, last = process.stdout
+        assert process.wait(timeout=60) == 0
+    assert line == f"{slow.name('dev')}: 75% {waits}; new 3, old 1\n", "how long it takes is not known"
+    assert "all 4 instances run" in last
+
+
+def test_times_of_an_aws_whose_clock_is_ahead_are_now(slow: RolloutWorld) -> None:
+    slow.aws.pass_time(60)
+    slow["dev"].start(2)
+    assert "InProgress 0%, seconds ago" in slow.ops("status", slow.name("dev")).out
 
 
 def test_a_second_run_joins(slow: RolloutWorld) -> None:
@@ -195,6 +224,15 @@ def test_abort_stops_what_terraform_started_because_it_cannot_go_back(slow: Roll
     assert slow["dev"].statuses == ["Cancelled"]
     assert re.search(rf"{slow.name('dev')}: the rollout was cancelled", answer.out)
     assert "  now: " in answer.out, "a part of the instances is replaced"
+
+
+def test_abort_stops_what_somebody_started_without_a_version(slow: RolloutWorld) -> None:
+    slow["dev"].update(LaunchTemplate=slow["dev"].specification(2))
+    slow["dev"].client("autoscaling").start_instance_refresh(AutoScalingGroupName=slow["dev"].group)
+    with slow.passing(when=lambda: slow["dev"].statuses[0] in GOING_BACK):
+        answer = slow.rollout("--abort")
+    assert answer.status == 0
+    assert "stops, because it was started without a version to go back to" in answer.out.splitlines()[1]
 
 
 def test_abort_asks_first(slow: RolloutWorld) -> None:

@@ -79,7 +79,8 @@ def test_a_rollout_that_goes_back_needs_somebody(fleets: RolloutWorld) -> None:
     fleets.aws.pass_time(35)
     fleets["dev"].client("autoscaling").rollback_instance_refresh(AutoScalingGroupName=fleets["dev"].group)
     (reason,) = reasons(fleets)
-    assert reason.startswith("the rollout is RollbackInProgress at ") and reason.endswith("; wait for its end")
+    assert reason.startswith("the rollout is RollbackInProgress at ")
+    assert reason.endswith("%: Rollback was started by a request; wait for its end"), "not what it waits for"
 
 
 def test_a_rollout_that_was_rolled_back_has_its_reason_and_the_command(fleets: RolloutWorld) -> None:
