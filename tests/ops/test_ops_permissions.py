@@ -16,6 +16,7 @@ from tests.support.fleet_world import FIELDS, REGION, FleetWorld
 from tests.support.handoff_world import HOME, ImageWorld
 from tests.support.ops_world import Answer, OpsWorld, Shell
 from tests.support.permissions import TO_OPERATE, Estate, Need, actions_of, check_called
+from tests.support.pin_world import PinWorld
 from tests.support.report_world import ReportWorld
 from tests.support.rollout_world import BY_GOLDSMITH, RolloutWorld
 
@@ -40,6 +41,12 @@ class Recording:
         finally:
             self.calls[role] += self._aws.calls()
             self._aws.record_calls(None)
+
+    def keep_calls_of(self, account: str) -> None:
+        """Forgets what was called as a role of another account, and the way into its role."""
+        for role, calls in self.calls.items():
+            here = (call for call in calls if call.caller.split(":")[4] == account)
+            self.calls[role] = [call for call in here if call.operation != "AssumeRole"]
 
     def check(self, name: str, request: pytest.FixtureRequest) -> None:
         """Each role may do what its commands call, and the actions are those of the file."""
@@ -133,6 +140,25 @@ def test_policies_allow_what_the_commands_for_fleets_call(
     with recording.of("emergency"):
         well(world.ops("revoke", f"{world.web.name}@1.0.7/2", "--why", "CVE-2026-1", "--yes"))
     recording.check("commands-for-fleets", request)
+
+
+def test_policies_allow_what_pin_calls_in_the_account_of_the_image(
+    local_aws: LocalAws, shell: Shell, request: pytest.FixtureRequest
+) -> None:
+    """What it calls in a fleet's account is what rollouts and `status` call there."""
+    prod = "270000000001"
+    local_aws.make_role("operator", account=prod, trusts=[ACCOUNT])
+    world, recording = PinWorld(local_aws, ImageWorld(local_aws), shell.config, shell.ops), Recording(local_aws)
+    world.declare_elsewhere(prod)
+    world.share(world.good_build(), prod)
+    key = local_aws.client("kms", region=REGION).create_key()["KeyMetadata"]["Arn"]
+    alias = f"alias/acme/{world.web.name}/amis"
+    local_aws.client("kms", region=REGION).create_alias(AliasName=alias, TargetKeyId=key)
+    with recording.of("viewer"):
+        well(world.ops("pin"))
+        well(world.ops("pin", world.fleet, "--build", f"{world.web.name}@7/1"))
+    recording.keep_calls_of(ACCOUNT)
+    recording.check("commands-for-pins", request)
 
 
 def test_policies_allow_what_rollouts_call(

@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from estate.load import load
+from estate.models.pin import Pin
 from local_aws.server import LocalAws
+from ops.pin_file import PinFile, text_of_pins
+from tests.support.estates import ESTATES
 from tests.support.fleet_world import FIELDS, REGION
 from tests.support.handoff_world import ImageWorld
 from tests.support.ops_world import Answer, only, run_ops
@@ -175,6 +179,22 @@ def test_a_build_cannot_be_named_where_no_fleet_is_pinned(world: PinWorld) -> No
 # --- Writing
 
 
+def test_the_file_of_the_example_is_as_the_command_writes_it() -> None:
+    folder = ESTATES["accounts"]
+    assert text_of_pins(load(folder).pins) == (folder / "pins.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    "text", ["a\u2028b", "\x7f \x85 \ufeff", "\U0001f525 'quotes' \"and\" \\u0041", "- a: b # c", ""]
+)
+def test_any_text_is_read_as_it_was_written(tmp_path: Path, text: str) -> None:
+    made = Pin.model_validate({**next(iter(load(ESTATES["accounts"]).pins.values())).model_dump(), "proved": [text]})
+    PinFile.of(tmp_path).write({made.name: made})
+    estate = ESTATES["accounts"] / "estate.yaml"
+    (tmp_path / "estate.yaml").write_text(estate.read_text().replace("components/web.yaml", "update-os"))
+    assert load(tmp_path).pins == {made.name: made}
+
+
 def test_a_change_by_somebody_else_meanwhile_is_not_lost(world: PinWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     world.good_build()
     with wire_to(world.aws.endpoint) as wire:
@@ -195,6 +215,17 @@ def test_a_folder_that_cannot_be_written_is_one_line(world: PinWorld) -> None:
     world.file.mkdir()
     answer = world.ops("pin")
     assert (answer.err, answer.status) == (f"{world.file}: cannot be read: Is a directory\n", 1)
+
+
+def test_a_folder_that_is_gone_when_the_file_is_written(world: PinWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.good_build()
+    folder, moved = world.file.parent, world.file.parent.with_name("moved")
+    with wire_to(world.aws.endpoint) as wire:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", wire.endpoint)
+        wire.faults["ec2 DescribeImages"] = lambda _, answer: (folder.exists() and folder.rename(moved), answer)[1]
+        answer = world.ops("pin")
+    assert (answer.err, answer.status) == (f"{world.file}: cannot be written: No such file or directory\n", 1)
+    assert [file.name for file in moved.iterdir()] == ["estate.yaml"], "and nothing is left behind"
 
 
 def test_a_link_stays_a_link(world: PinWorld) -> None:

@@ -97,6 +97,7 @@ RESOURCES = (
     ("kms CreateAlias", "{AliasName} key/{TargetKeyId}"),
     ("kms DeleteAlias", "{AliasName}"),
     ("kms *Grant*", "{KeyId}"),
+    ("kms DescribeKey", "key/assumed"),  # the call may name an alias, and AWS looks at the key that it stands for
     ("kms *", "key/{KeyId}"),
     ("lambda *Resource", "{Resource}"),
     ("lambda *", "function:{FunctionName}"),

@@ -9,6 +9,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from local_aws.clients import ACCOUNT
 from tests.support.fleet_world import FIELDS, REGION, FleetWorld
 from tests.support.ops_world import Answer
 
@@ -28,6 +29,22 @@ class PinWorld(FleetWorld):
             f"images:\n  {self.web.name}: {{{fields_of_image}{channels}{image}}}\n"
             f"fleets:\n  {self.fleet}:\n    image: {self.web.name}{fields}{fleets}"
         )
+
+    def declare_elsewhere(self, account: str, image: str = "root_volume: {encrypted: true}") -> None:
+        """The configuration, in which the fleet is in another account, with its role `operator`."""
+        accounts = f"{{images: {{id: '{ACCOUNT}'}}, prod: {{id: '{account}', role: operator}}}}"
+        fields = "account: images, os: amazon-linux-2023, build: [update-os], regions: [us-east-1, eu-west-1]"
+        self.config.write_text(
+            f"settings:\n  namespace: acme\n  accounts: {accounts}\n"
+            f"images:\n  {self.web.name}: {{{fields}, channels: [prod], {image}}}\n"
+            f"fleets:\n  {self.fleet}:\n    account: prod\n    image: {self.web.name}"
+            + PINNED.replace(ACCOUNT, account)
+        )
+
+    def share(self, ami: str, account: str) -> None:
+        """What Image Builder does with a build."""
+        ec2 = self.aws.client("ec2", region=REGION)
+        ec2.modify_image_attribute(ImageId=ami, LaunchPermission={"Add": [{"UserId": account}]})
 
     def another(self, name: str, fields: str = PINNED) -> str:
         """One of the further fleets."""

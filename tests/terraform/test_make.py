@@ -172,12 +172,15 @@ def test_destroying_an_image_names_the_fleets_and_images_that_use_it(tmp_path: P
     assert make(ESTATES["systems"], tmp_path, "destroy", "image-base", "--")[2] == (
         "image-base: the parent of image app, whose next builds will still start from its last build\n"
     )
-    in_use, reader, keys = make(ESTATES["accounts"], tmp_path, "destroy", "image-jobs", "--")[2].splitlines()
-    assert in_use.startswith("image-jobs: in use by fleet jobs-prod (account prod). ")
+    in_use, reader, _ = make(ESTATES["accounts"], tmp_path, "destroy", "image-web", "--")[2].splitlines()
+    assert in_use.startswith("image-web: in use by fleets web-dev (account nonprod), web-staging (account nonprod), ")
+    # and those of web-prod do not, which is pinned
     assert reader == (
-        "image-jobs: the plans of fleet jobs-prod read its channels by a role of this stack, and fail until the stack "
-        "is deployed again"
+        "image-web: the plans of fleets web-dev, web-staging read its channels by a role of this stack, and fail until "
+        "the stack is deployed again"
     )
+    in_use, keys = make(ESTATES["accounts"], tmp_path, "destroy", "image-jobs", "--")[2].splitlines()
+    assert in_use.startswith("image-jobs: in use by fleet jobs-prod (account prod). ")
     assert keys == (
         "image-jobs: its AMIs are encrypted with keys of this stack, which AWS disables at once: no instance can be "
         "launched from these AMIs then. To keep the keys, remove the fleets of other accounts from the configuration "
