@@ -40,6 +40,7 @@
     plan           plans many stacks side by side (plan_result reads Terraform's JSON, plan_screen prints, plan_folder
                    has the format of what is written, providers installs Terraform's providers, jobs says how many
                    fit, alone keeps two commands apart)
+    apply          applies saved plans and has their fleets rolled out (planned_amis looks at their AMIs once more)
     changed_stacks which stacks differ from those of a commit
     snapshots      the Terraform of each stack as a team reviews it
     synthesis      writes the Terraform of all stacks

@@ -40,23 +40,24 @@ def changed_since(reference: str, configuration: Configuration, estate: Estate) 
     Raises `OpsError`.
     """
     repository = _Commit(configuration.beside, reference)
-    before = {
-        name.removesuffix(".json"): name
-        for name in repository.files(configuration.beside / FOLDER)
-        if name.endswith(".json")
-    }
+    folder = configuration.beside / FOLDER
+    before = {name.removesuffix(".json") for name in repository.files(folder) if name.endswith(".json")}
     if not before:
         return Changed(stacks=tuple(estate.stacks), is_known=False)
     pins = _pins(repository.text(configuration.beside / PINS))
-    stacks = []
-    for stack in estate.stacks:
-        text = text_of(cdktf_out.stack(configuration.out, stack), pin := pin_of(estate, stack))
-        snapshot = configuration.beside / FOLDER / f"{stack}.json"
-        pinned = pins.get(pin.name) if pin else None
-        is_same = stack in before and repository.text(snapshot) == text
-        if not is_same or (pin and pinned != _compared(pin.model_dump(mode="json", exclude={"name"}))):
-            stacks.append(stack)
-    return Changed(stacks=tuple(stacks), gone=tuple(sorted(before.keys() - estate.stacks.keys())))
+
+    def has_changed(stack: str) -> bool:
+        pin, (kind, _, name) = pin_of(estate, stack), stack.partition("-")
+        is_pinned = kind == "fleet" and estate.fleets[name].is_pinned
+        pinned = _compared(pin.model_dump(mode="json", exclude={"name"})) if pin else None
+        if stack not in before or (is_pinned and pins.get(name) != pinned):
+            return True
+        if is_pinned and pin is None:
+            return False  # it waits as before, and its snapshot is that of a fleet with a pin
+        return repository.text(folder / f"{stack}.json") != text_of(cdktf_out.stack(configuration.out, stack), pin)
+
+    stacks = tuple(stack for stack in estate.stacks if has_changed(stack))
+    return Changed(stacks=stacks, gone=tuple(sorted(before - estate.stacks.keys())))
 
 
 def _pins(text: str | None) -> Mapping[str, Any]:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from estate.problems import did_you_mean
 from ops.arguments import EXIT_STATUS
 from ops.commands import (
+    apply,
     build,
     check,
     demo,
@@ -32,7 +33,7 @@ from ops.renamed import check_name
 
 _COMMANDS = (
     *(status, history, build, promote, rollback, revoke, hold),
-    *(check, pin, plan, report, rollout, synth, destroy, doctor, demo),
+    *(check, pin, plan, report, apply, rollout, synth, destroy, doctor, demo),
 )
 """In the order of the help."""
 

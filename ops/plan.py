@@ -24,7 +24,7 @@ from ops.errors import Interrupted, OpsError, UsageError
 from ops.jobs import jobs_for
 from ops.plan_folder import CONFIGURATION, LOCK, PLAN, PLAN_JSON, SAVED_LOCK, Entry, PlanFolder, Status
 from ops.plan_result import Planned, read_errors, read_plan
-from ops.plan_screen import Board, print_json, print_planned
+from ops.plan_screen import Board, print_json, print_planned, what_is_planned
 from ops.precautions import about_undeclared, has_to_move, report
 from ops.programs import Ended, Programs, Stopped
 from ops.providers import Providers, complaint, environment, install
@@ -193,7 +193,7 @@ class _Each:
             planned = _failed(entry, f"{error.filename or 'a file'}: {error.strerror or error}")
         except OpsError as error:
             planned = _failed(entry, str(error))
-        self.board.end(entry.stack, planned)
+        self.board.end(entry.stack, what_is_planned(planned))
         return planned
 
     def _plan(self, entry: Entry) -> Planned:

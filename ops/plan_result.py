@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,10 @@ class Planned:
     """The messages of checks."""
     drift: tuple[str, ...] = ()
     """What was changed outside Terraform and would be changed back, by address."""
+    destroyed: tuple[str, ...] = ()
+    """What is destroyed or replaced: address and which of them."""
+    ami: str = ""
+    """The AMI in the launch template of a fleet; empty without one."""
     is_new: bool = False
     """Whether the state had nothing."""
 
@@ -50,6 +55,12 @@ def read_plan(entry: Entry, text: str) -> Planned:
             destroy=counts["delete"],
             warnings=tuple(dict.fromkeys(_warnings(plan))),
             drift=tuple(each["address"] for each in plan.get("resource_drift", ()) if each["address"] in changed),
+            destroyed=tuple(
+                f"{address} is {'replaced' if 'create' in actions else 'destroyed'}"
+                for address, actions in changed.items()
+                if "delete" in actions
+            ),
+            ami=next(_amis(plan), ""),
             is_new="prior_state" not in plan or not _has_resources(plan["prior_state"]),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -59,6 +70,21 @@ def read_plan(entry: Entry, text: str) -> Planned:
 def read_errors(output: str) -> str:
     """The errors in the events of `terraform plan -json`, as Terraform writes them; empty without one."""
     return "\n\n".join(_errors(output))
+
+
+def applied_counts(output: str) -> str:
+    """`2 added, 1 changed, 0 destroyed`, by the events of `terraform apply -json`."""
+    for event in _events(output):
+        if event.get("type") == "change_summary" and event["changes"].get("operation") == "apply":
+            changes = event["changes"]
+            return f"{changes['add']} added, {changes['change']} changed, {changes['remove']} destroyed"
+    return "applied"
+
+
+def _amis(plan: Mapping[str, Any]) -> Iterator[str]:
+    for each in plan.get("resource_changes", ()):
+        if each.get("type") == "aws_launch_template" and (ami := (each["change"].get("after") or {}).get("image_id")):
+            yield ami
 
 
 def _warnings(plan: Mapping[str, Any]) -> Iterator[str]:
@@ -77,10 +103,15 @@ def _has_resources(state: Mapping[str, Any]) -> bool:
 
 
 def _errors(output: str) -> Iterator[str]:
+    for event in _events(output):
+        found = event.get("diagnostic", {})
+        if found.get("severity") == "error":
+            yield f"Error: {found['summary']}\n\n{found.get('detail', '')}".strip()
+
+
+def _events(output: str) -> Iterator[Mapping[str, Any]]:
     for line in output.splitlines():
-        try:
-            found = json.loads(line)["diagnostic"]
-            if found["severity"] == "error":
-                yield f"Error: {found['summary']}\n\n{found.get('detail', '')}".strip()
-        except (ValueError, KeyError, TypeError):
-            continue
+        with suppress(ValueError):
+            event = json.loads(line)
+            if isinstance(event, dict):
+                yield event

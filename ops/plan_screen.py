@@ -23,7 +23,7 @@ _STYLES = {"changes": "yellow", "empty": "green", "failed": "red"}
 
 
 class Board:
-    """Shows the stacks that are planned: a live table on a terminal, a line for each stack in a pipe.
+    """Shows the stacks that are planned or applied: a live table on a terminal, a line for each stack in a pipe.
 
     A context manager, and safe to use in several threads.
     """
@@ -60,13 +60,13 @@ class Board:
             _, began = self._running.get(stack, ("", time.monotonic()))
             self._running[stack] = (step, began)
 
-    def end(self, stack: str, planned: Planned) -> None:
-        """A stack is planned, or has failed."""
+    def end(self, stack: str, how: str) -> None:
+        """A stack is done, or has failed."""
         with self._lock:
             self._running.pop(stack, None)
             self._done += 1
             if not self._live:
-                self._console.print(f"{self._done}/{self._total} {stack}: {_what(planned)}", soft_wrap=True)
+                self._console.print(f"{self._done}/{self._total} {stack}: {how}", soft_wrap=True)
 
     def _table(self) -> RenderableType:
         table = Table.grid(padding=(0, 2))
@@ -81,7 +81,8 @@ class Board:
         return Padding(table, (0, 0, 0, 2), expand=False)
 
 
-def _what(planned: Planned) -> str:
+def what_is_planned(planned: Planned) -> str:
+    """In a few words."""
     return {"changes": planned.counts, "empty": "no changes", "failed": "failed"}[planned.entry.status]
 
 
@@ -110,7 +111,7 @@ def print_planned(
     if shows_drift and planned and not any(each.drift for each in planned):
         console.print("nothing was changed outside Terraform", soft_wrap=True)
     if changes and not any(each.entry.status == "failed" for each in planned):
-        console.print(f"the plans are in {folder}", soft_wrap=True)
+        console.print(f"the plans are in {folder}: {again(f'apply {folder}')}", soft_wrap=True)
 
 
 def print_json(planned: Sequence[Planned], folder: Path) -> None:

@@ -36,12 +36,9 @@ def faults(
     the same one, or a copy. None means that DescribeImages did not find it. `owner` is the account that must own
     `made`, and `place` names the fleet's account and region.
     """
+    yield from faults_here(ami, here, place=place)
     if here is None:
-        yield f"{ami} does not exist in {place}: it was deregistered, or is not shared with this account"
         return
-    state = text(here, "State") or "available"
-    if state != "available":
-        yield f"{ami} is {state} in {place}"
     if made is None:
         yield f"{ami} does not exist in account {owner}, which makes the image"
         return
@@ -58,6 +55,14 @@ def faults(
     if architecture != rules.architecture:
         yield f"{ami} is built for {architecture or 'no known architecture'}, and the image for {rules.architecture}"
     yield from _revoked(ami, made, now)
+
+
+def faults_here(ami: str, here: Mapping[str, Any] | None, *, place: str) -> Iterator[str]:
+    """What the account of the fleet alone shows: everything that is wrong with an AMI of another account."""
+    if here is None:
+        yield f"{ami} does not exist in {place}: it was deregistered, or is not shared with this account"
+    elif (state := text(here, "State") or "available") != "available":
+        yield f"{ami} is {state} in {place}"
 
 
 def _revoked(ami: str, made: Mapping[str, Any], now: datetime) -> Iterator[str]:

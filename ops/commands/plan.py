@@ -24,9 +24,9 @@ _EXAMPLES = """examples:
   goldsmith plan --drift                         every day: fails when something was changed outside Terraform
 
 Writes the Terraform of all stacks, runs terraform init and plan in several of them at the same time, and locks no
-state. The folder DIR (default: cdktf.out/plans) then has STACK/tfplan, the plan, STACK/plan.json, as terraform show
--json writes it, and plans.json with the stacks. Plans hold secrets in plain text: only their owner can read the folder,
-and so it must be with copies.
+state. The folder DIR (default: cdktf.out/plans) then has STACK/tfplan, which goldsmith apply DIR applies,
+STACK/plan.json, as terraform show -json writes it, and plans.json with the stacks. Plans hold secrets in plain text:
+only their owner can read the folder, and so it must be with copies.
 
 A failure of one stack leaves the others. A file .terraform.lock.hcl beside the configuration decides the versions of
 providers. --changed-since compares the snapshots and the pins of a commit (see goldsmith check), not what channels

@@ -46,6 +46,10 @@ echo "$stack $2" >> "$TEAM/record"
 slow() { trap 'kill $! 2>&-; exit 1' INT; touch "$TEAM/slow"; sleep 60 & wait; }
 case " $SLOW " in *" $stack:$2 "*) slow ;; esac
 case " $BROKEN " in *" $stack:$2 "*) echo "Error: no $2 of $stack" >&2; exit 1 ;; esac
+[ "$2" = apply ] && case " $STALE " in *" $stack "*)
+    echo '{"diagnostic": {"severity": "error", "summary": "Saved plan is stale", "detail": "It can not be applied."}}'
+    exit 1 ;;
+esac
 for option; do case $option in -out=*) echo plan > "${option#-out=}" ;; esac; done
 [ "$2" = show ] && { cat "$TEAM/plan.json"; exit; }
 [ "$2" = plan ] && exit ${PLANNED:-2}
@@ -136,7 +140,7 @@ class Team:
 
 def team_with_stand_in(folder: Path) -> Team:
     """A team whose Terraform is a stand-in: BROKEN and SLOW name commands such as `image-web:plan`, PLANNED is the exit
-    status of plans, and the file plan.json what they show."""
+    status of plans, STALE names stacks whose plans are stale, and the file plan.json what they show."""
     (folder / "bin").mkdir()
     program = folder / "bin" / "terraform"
     program.write_text(_STAND_IN)
