@@ -47,7 +47,7 @@ def main() -> int:
 
 
 def _synthesize(folder: Path) -> list[Path]:
-    estates = [PROJECT / "config", *(each for each in (PROJECT / "examples").iterdir() if each.is_dir())]
+    estates = [PROJECT / "config", *(each for each in (PROJECT / "examples").iterdir() if any(each.glob("*.yaml")))]
     for estate in estates:
         environ = {**os.environ, "GOLDSMITH_CONFIG": str(estate), "CDKTF_OUTDIR": str(folder / estate.name)}
         subprocess.run([sys.executable, "main.py"], cwd=PROJECT, env=environ, check=True, stderr=subprocess.DEVNULL)

@@ -74,7 +74,7 @@ def texts() -> Iterator[tuple[Path, int, str]]:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 yield file, node.lineno, node.value
-    for file in files("*.md", "*.yaml", "*.txt", "*.sh", "Makefile", "goldsmith"):
+    for file in files("*.md", "*.yaml", "*.yml", "*.txt", "*.sh", "Makefile", "goldsmith"):
         yield file, 1, file.read_text(encoding="utf-8")
     for file in files("*.json"):
         for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):

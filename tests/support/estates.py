@@ -12,7 +12,7 @@ from lambda_src.handoff.configuration import FILE, Configuration
 
 PROJECT = Path(__file__).parents[2]
 ESTATES = {"sample": PROJECT / "config"} | {
-    folder.name: folder for folder in sorted((PROJECT / "examples").iterdir()) if folder.is_dir()
+    folder.name: folder for folder in sorted((PROJECT / "examples").iterdir()) if any(folder.glob("*.yaml"))
 }
 SNAPSHOTS = PROJECT / "tests" / "snapshots"
 
