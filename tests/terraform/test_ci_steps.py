@@ -36,7 +36,7 @@ fleets:
 """
 GH = """\
 #!/bin/sh
-echo "$@" >> "$RECORD"
+printf "%s\\n" "$*" >> "$RECORD"
 case "$*" in
     *--paginate*) cat "$COMMENTS" ;;
     *--field*) cp comment.md "$RECORD.comment" ;;
