@@ -47,7 +47,7 @@ _JSON = """--format json writes one object:
   needs         what needs a person, the most severe first: kind (one of those of --fail-on, failed, forget, volume,
                 held, alarm, rolled back, window, package, older, rollout, drift, warning), text, stack ("" for a build)
   fleets        one object for each fleet that changes: stack, fleet, image, account, region ("" where not known),
-                what (image, instances, new, destroyed), runs, others, will_run (each with short and exact),
+                what (image, instances, new, replaced, destroyed), runs, others, will_run (each with short and exact),
                 instances or null, order, minutes
   proofs        one object for each build that fleets get: image, build, lines
   inside        one object for each pair of builds: image, old, new, commit, contents (scripts, base, added, removed,

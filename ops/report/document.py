@@ -34,7 +34,7 @@ class FleetRow:
     account: str
     region: str
     what: str
-    """`new`, `destroyed`, `image`, `instances`: what happens to it."""
+    """`new`, `destroyed`, `replaced`, `image`, `instances`: what happens to it."""
     runs: Label
     others: tuple[Label, ...] = ()
     """What more its instances run now."""

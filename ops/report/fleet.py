@@ -101,6 +101,11 @@ class PlannedFleet:
         return self.template in (Kind.UPDATE, Kind.REPLACE, Kind.CREATE) and self.new_ami != self.old_ami
 
     @property
+    def rolls(self) -> bool:
+        """Whether its instances are replaced by a rollout. A group that is replaced itself ends all of them at once."""
+        return self.replaces and self.scaling != Kind.REPLACE
+
+    @property
     def replaces(self) -> bool:
         """Whether its instances are replaced."""
         if self.is_new or self.is_destroyed:

@@ -52,6 +52,8 @@ def _row(known: Material, fleet: PlannedFleet) -> FleetRow:
         what, order = "destroyed", "by the apply"
     elif fleet.is_new:
         what, order = "new", "by the apply"
+    elif not fleet.rolls:
+        what, order = "replaced", "by the apply"
     else:
         what = "image" if fleet.moves else "instances"
         order = "goldsmith rollout" if known.is_by_goldsmith(fleet) else "by the apply"
@@ -72,7 +74,7 @@ def _row(known: Material, fleet: PlannedFleet) -> FleetRow:
         will_run=none if fleet.is_destroyed else known.label(fleet.new_ami),
         instances=known.instances(fleet),
         order=order,
-        minutes="-" if what in ("new", "destroyed") else takes,
+        minutes=takes if fleet.rolls else "-",
     )
 
 

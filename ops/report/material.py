@@ -89,7 +89,7 @@ class Material:
 
     def seconds(self, fleet: PlannedFleet) -> int | None:
         """About how long its rollout takes."""
-        if fleet.is_new or fleet.is_destroyed:
+        if not fleet.rolls:
             return None
         rules = self.rules_of(fleet)
         known = self.facts_of(fleet).seconds

@@ -157,7 +157,7 @@ def _of_fleet(material: Material, fleet: PlannedFleet) -> Iterator[tuple[str, st
             names = f"fleet {rules.after[0]} has" if len(rules.after) == 1 else f"fleets {listed(rules.after)} have"
             yield "unproved", f"nothing shows that {names} run the build before"
     if rules and not rules.is_open and fleet.replaces:
-        if material.is_by_goldsmith(fleet):
+        if material.is_by_goldsmith(fleet) and fleet.rolls:
             yield "window", f"merged now, the rollout starts {rules.opens or 'never'} ({rules.closed})"
         else:
             later = rules.opens or "later"

@@ -118,7 +118,10 @@ def _moves(material: Material) -> Iterator[str]:
 
 def _size(material: Material, fleets: list[PlannedFleet]) -> str:
     number = sum(material.instances(fleet) or 0 for fleet in fleets)
-    seconds, is_all = material.total_seconds(fleets)
+    rolling = [fleet for fleet in fleets if fleet.rolls]
+    if not rolling:
+        return f", {count(number, 'instance')}"
+    seconds, is_all = material.total_seconds(rolling)
     about = f", about {minutes(seconds)}" if is_all else f", at least {minutes(seconds)}" if seconds else ""
     return f", {count(number, 'instance')}{about or ', for an unknown time'}"
 

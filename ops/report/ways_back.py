@@ -15,7 +15,7 @@ def ways_back_of(material: Material) -> Iterator[WayBack]:
     """One for the fleets for which it is the same."""
     ways: dict[tuple[tuple[str, ...], tuple[str, ...]], list[PlannedFleet]] = {}
     for fleet in material.affected:
-        if fleet.moves and fleet.replaces:
+        if fleet.moves and fleet.rolls:
             rules = material.rules_of(fleet)
             key = (tuple(_lines(material, fleet, rules)), tuple(_commands(material, fleet, rules)))
             ways.setdefault(key, []).append(fleet)
