@@ -55,6 +55,8 @@ class AffectedFleet:
     """Whether its channel points to one of the builds in its region, or its pin says one."""
     instances: int
     """How many of its instances run one of the builds."""
+    pinned: bool = False
+    """Whether its pin says what it runs, and not its channel."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +147,7 @@ def _fleet(
         channel=channel,
         follows=pointing if not fleet.fleet.is_pinned else bool(pin and pin.build in versions),
         instances=sum(running.count for running in facts.instances if running.build in versions),
+        pinned=fleet.fleet.is_pinned,
     )
 
 

@@ -143,7 +143,8 @@ def _show_fleets(revoking: Revoking, *, console: Console) -> None:
     table = new_table("FLEET", "CHANNEL", "POINTS TO IT", "INSTANCES")
     for fleet in fleets:
         count = str(fleet.instances) if fleet.instances else "none"
-        table.add_row(fleet.fleet, f"{fleet.image}@{fleet.channel}", "yes" if fleet.follows else "no", count)
+        source = "its pin" if fleet.pinned else f"{fleet.image}@{fleet.channel}"
+        table.add_row(fleet.fleet, source, "yes" if fleet.follows else "no", count)
     console.print(table)
 
 
@@ -177,6 +178,10 @@ def _where_it_runs(revoking: Revoking) -> Iterator[str]:
     for affected in revoking.affected:
         for region, count in affected.others.items():
             yield f"{region}: {count} running instance{'s' if count > 1 else ''} of no fleet of this configuration"
+        for fleet in affected.fleets:
+            if fleet.pinned and fleet.follows:
+                command = f"goldsmith pin {fleet.fleet}"
+                yield f"fleet {fleet.fleet} is pinned to it: {command} when its channel has another build"
     if not _channels(revoking):
         yield "no channel points to it"
 

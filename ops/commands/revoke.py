@@ -50,7 +50,7 @@ _JSON = """--json writes one object at the end, needs --yes, and everything else
   channels         one object for each channel that points to one of the builds: image, channel, build, regions,
                    moves_by_itself, held
   fleets           one object for each fleet that is affected: fleet, image, channel, follows (whether its channel
-                   points to one of the builds), instances (how many run one)
+                   points to one of the builds, or its pin says one), instances (how many run one), pinned
   other_instances  one object for each region with instances of no fleet: image, region, instances
   handoff          one object for each image: image, started, reason
   rolled_back      with --rollback, one object for each channel that people move: image, channel, regions, build (where

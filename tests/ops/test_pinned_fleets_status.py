@@ -99,7 +99,9 @@ def test_a_revocation_shows_the_fleets_that_are_pinned_to_the_build(world: PinWo
     world.web.run()
     answer = world.ops("revoke", f"{world.web.name}@7/1", "--why", "leaked", "--yes")
     (line,) = [line.split() for line in answer.out.splitlines() if line.startswith(world.fleet)]
-    assert line == [world.fleet, f"{world.web.name}@prod", "yes", "4"]
+    assert line == [world.fleet, "its", "pin", "yes", "4"]
+    remedy = f"goldsmith pin {world.fleet} when its channel has another build"
+    assert f"fleet {world.fleet} is pinned to it: {remedy}" in answer.out + answer.err
 
 
 def test_a_newer_build_that_the_fleets_of_after_have_not_run_yet(world: PinWorld) -> None:
