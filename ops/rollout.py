@@ -89,15 +89,21 @@ def run_rollout(estate: Estate, names: Sequence[str], options: Options) -> int:
         if isinstance(error, OpsError)
     ]
     decisions = {name: _first(fleets[name], sight, options) for name, sight in sights.items()}
-    print_plan(fleets, sights, decisions, aborts=options.aborts, console=console)
-    changes = [name for name, decision in decisions.items() if isinstance(decision, Start) or _ends(decision, options)]
+    waves = {name: 1 if options.aborts else estate.fleets[name].rollout.wave for name in names}
+    waiting = _waiting(waves, decisions)
+    print_plan(fleets, sights, decisions, waiting=waiting, aborts=options.aborts, console=console)
+    changes = [
+        name
+        for name, decision in decisions.items()
+        if (isinstance(decision, Start) and name not in waiting) or _ends(decision, options)
+    ]
     if changes and options.asks:
         listed = ", ".join(changes)
         check_terminal(listed)
         verb = "End the rollout of" if options.aborts else "Roll out"
         confirm(f"{verb} {listed}?", otherwise=f"{listed}: nothing was changed")
     rollout = _Rollout(
-        waves={name: 1 if options.aborts else estate.fleets[name].rollout.wave for name in names},
+        waves=waves,
         fleets={name: fleets[name] for name in sights},
         agreed=frozenset(changes if options.asks else names),
         options=options,
@@ -113,6 +119,17 @@ def run_rollout(estate: Estate, names: Sequence[str], options: Options) -> int:
 
 def _ends(decision: Decision, options: Options) -> bool:
     return options.aborts and isinstance(decision, Follow)
+
+
+def _waiting(waves: Mapping[str, int], decisions: Mapping[str, Decision]) -> dict[str, str]:
+    """Why fleets could be started but for a wave before theirs, of which a fleet has to wait, needs a person, or cannot
+    be looked at: by name."""
+    stopping = [name for name in waves if not isinstance(decisions.get(name), Start | Follow | Done)]
+    if not stopping:
+        return {}
+    first = min(waves[name] for name in stopping)
+    reason = f"wave {first} has to end well first"
+    return {name: reason for name, each in decisions.items() if isinstance(each, Start) and waves[name] > first}
 
 
 def _look(fleet: Fleet) -> Sight | OpsError:

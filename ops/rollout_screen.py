@@ -32,17 +32,20 @@ def print_plan(
     sights: Mapping[str, Sight],
     decisions: Mapping[str, Decision],
     *,
+    waiting: Mapping[str, str],
     aborts: bool,
     console: Console,
 ) -> None:
-    """One line for each fleet: what it runs, what it will run, and what happens."""
+    """One line for each fleet: what it runs, what it will run, and what happens. `waiting` is why fleets that could be
+    started are not."""
     table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0), pad_edge=False)
     for title in ("FLEET", "ACCOUNT", "REGION", "INSTANCES", "RUNS", "WILL RUN", "WHAT HAPPENS"):
         table.add_column(title, overflow="fold")
     waves = {fleets[name].rules.wave for name in sights}
     for name, sight in sights.items():
         fleet = fleets[name]
-        what = _what(fleet, sight, decisions[name], aborts=aborts)
+        waits = waiting.get(name)
+        what = f"waits: {waits}" if waits else _what(fleet, sight, decisions[name], aborts=aborts)
         if len(waves) > 1 and not aborts:
             what = f"wave {fleet.rules.wave}: {what}"
         table.add_row(

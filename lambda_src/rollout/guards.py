@@ -36,6 +36,9 @@ def faults(
     the same one, or a copy. None means that DescribeImages did not find it. `owner` is the account that must own
     `made`, and `place` names the fleet's account and region.
     """
+    if not ami:
+        yield "the newest version of the launch template names no AMI"
+        return
     yield from faults_here(ami, here, place=place)
     if here is None:
         return

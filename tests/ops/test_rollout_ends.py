@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -320,3 +321,15 @@ def test_only_an_apply_gives_the_group_another_version(applied: RolloutWorld) ->
     )
     assert words in answer.out
     assert applied.rollout("--retry").status == 0
+
+
+def test_an_end_that_only_a_newer_program_knows_is_no_success(fleets: RolloutWorld) -> None:
+    _, new = fleets.deploy()
+    attempt = {"refresh": "r-1", "template": fleets["dev"].template, "version": "2", "ami": new, "end": "paused"}
+    fleets["dev"].client("ssm").put_parameter(
+        Name=f"/goldsmith/acme/fleets/{fleets.name('dev')}", Value=json.dumps({"attempts": [attempt]}), Type="String"
+    )
+    answer = fleets.rollout()
+    assert answer.status == 1
+    assert f"{fleets.name('dev')}: the rollout ended as 'paused'\n" in answer.out
+    assert fleets["dev"].refreshes == []

@@ -196,3 +196,14 @@ def test_an_alarm_rolls_it_back(fleets: RolloutWorld) -> None:
     assert f"was rolled back by AWS: The CloudWatch alarm {alarm} is in the ALARM state." in answer.out
     assert "  failed: " not in answer.out, "no launch failed"
     assert fleets["dev"].versions == {"1": 4}
+
+
+def test_a_version_without_an_ami_is_refused(fleets: RolloutWorld) -> None:
+    """Somebody has made it by hand."""
+    fleets.deploy()
+    fleets["dev"].client("ec2").create_launch_template_version(
+        LaunchTemplateName=fleets["dev"].group, LaunchTemplateData={"InstanceType": "t3.large"}
+    )
+    answer = fleets.rollout()
+    assert (answer.status, fleets["dev"].refreshes) == (1, [])
+    assert f"{fleets.name('dev')}: the newest version of the launch template names no AMI\n" in answer.out

@@ -62,6 +62,19 @@ def test_a_wave_after_a_queued_one_is_queued_until_the_same_time(fleets: Rollout
     assert {each["until"] for each in shown} == {f"{SOON:%Y-%m-%d}T10:00:00+00:00"}
 
 
+def test_nobody_is_asked_about_a_wave_that_cannot_begin(fleets: RolloutWorld) -> None:
+    fleets.declare(**WAVES | {"two": f"{WAVES['two']}, {CLOSED}"})
+    fleets.deploy("one", "two", "three")
+    fleets.rollout(fleets="one")
+    answer = fleets.ops("rollout", *map(fleets.name, ("one", "two", "three")))
+    assert (answer.status, answer.err) == (0, "")
+    plan = [line.rstrip().rpartition("  wave ")[2] for line in answer.out.splitlines()[1:4]]
+    assert plan[0] == "1: nothing: all instances run it"
+    assert plan[1].startswith("2: queued for ")
+    assert plan[2] == "3: waits: wave 2 has to end well first"
+    assert fleets["three"].refreshes == []
+
+
 def test_what_is_done_already_is_no_part_of_the_order(fleets: RolloutWorld) -> None:
     fleets.declare(**WAVES)
     fleets.deploy("one", "two", "three")
