@@ -102,8 +102,7 @@ class World:
         """
         for process in list(self._running):
             with contextlib.suppress(psutil.NoSuchProcess):
-                command = psutil.Process(process.pid)
-                for each in [*command.children(recursive=True), command]:
+                for each in _stopped(psutil.Process(process.pid)):
                     with contextlib.suppress(psutil.NoSuchProcess):
                         each.kill()
             process.wait()
@@ -113,6 +112,18 @@ class World:
         if text:
             self.show(text)
         return text
+
+
+def _stopped(command: psutil.Process) -> list[psutil.Process]:
+    """A process and all its children, each stopped before its children are listed, so that it starts no others."""
+    found, left = [], [command]
+    while left:
+        process = left.pop()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.suspend()
+            found.append(process)
+            left += process.children()
+    return found
 
 
 def last_lines(output: str) -> str:
