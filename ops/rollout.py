@@ -225,8 +225,11 @@ def _one(rollout: _Rollout, name: str) -> Result:
                 sight, decision = _next(rollout, name, fleet)
             return _result(rollout, name, sight, decision)
     except OpsError as error:
-        state = "refused" if _is_refusal(error.__cause__) else "unknown"
-        return Result(fleet=name, state=state, reasons=tuple(str(error).splitlines()))
+        is_refused = _is_refusal(error.__cause__)
+        reasons = str(error).splitlines()
+        if is_refused and "AlarmSpecification" in fleet.rules.preferences:
+            reasons.append("goldsmith doctor says which alarms do not exist")
+        return Result(fleet=name, state="refused" if is_refused else "unknown", reasons=tuple(reasons))
 
 
 def _is_refusal(error: BaseException | None) -> bool:

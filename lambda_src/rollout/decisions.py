@@ -156,6 +156,8 @@ def decide(rules: FleetRules, sight: Sight, wish: Wish) -> Decision:
         return Refused(reasons=(_absent(rules, sight),))
     if sight.refresh and sight.refresh.is_running:
         return Follow(refresh=sight.refresh)
+    if sight.is_done and group.is_down:
+        return Refused(reasons=(_down(group),))
     if sight.is_done:
         return Done(version=newest)
     last = sight.record.last_try(newest)
@@ -164,6 +166,11 @@ def decide(rules: FleetRules, sight: Sight, wish: Wish) -> Decision:
     if not rules.is_by_goldsmith:
         return _by_terraform(rules, sight, group, newest, wish)
     return _by_goldsmith(rules, sight, group, newest, wish)
+
+
+def _down(group: Group) -> str:
+    count = _instances(group.desired)
+    return f"none of its {count} is in service: AWS still starts them, or cannot; look at the activity of {group.name}"
 
 
 def _absent(rules: FleetRules, sight: Sight) -> str:

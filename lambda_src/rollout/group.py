@@ -29,6 +29,7 @@ GOING_BACK = ("Cancelling", "RollbackInProgress")
 """Those of a refresh that will not put the new version into service any more."""
 REFRESHES_SEEN = 100
 """How many of the last refreshes are read: AWS's most on one page. It forgets them after six weeks."""
+_UP = ("InService", "Standby", "EnteringStandby")
 _LEAVING = ("Terminating", "Terminated", "Detaching", "Detached")
 """The states of instances that leave the group; AWS adds a suffix to some of them."""
 _MOST_AT_ONCE = 200
@@ -89,6 +90,13 @@ class Group:
     warmup_seconds: int | None = None
     """How long a new instance counts as not ready, unless a refresh says otherwise."""
     is_being_deleted: bool = False
+    desired: int = 0
+    """How many instances it should have."""
+
+    @property
+    def is_down(self) -> bool:
+        """Whether it should have instances, and none has come into service yet, or is in standby."""
+        return self.desired > 0 and not any(each.state.startswith(_UP) for each in self.instances)
 
     def launches(self, version: TemplateVersion) -> bool:
         """Whether it launches a version of a template, by its number."""
@@ -156,6 +164,7 @@ def read_group(autoscaling: Any, name: str) -> Group | None:
         # a group without a default has that of its health check ("Set the default instance warmup" in the user guide)
         warmup_seconds=_number(found, "DefaultInstanceWarmup") or _number(found, "HealthCheckGracePeriod"),
         is_being_deleted=bool(text(found, "Status")),  # "Delete in progress" is the only one
+        desired=_number(found, "DesiredCapacity") or 0,
     )
 
 

@@ -84,6 +84,21 @@ def test_a_group_without_instances_gets_the_version_and_that_is_said(fleets: Rol
     assert fleets["dev"].described["LaunchTemplate"]["Version"] == "2"
 
 
+def test_a_group_whose_instances_cannot_start_is_no_success(fleets: RolloutWorld) -> None:
+    ami = fleets.build()
+    fleets.point(ami)
+    fleets.aws.set_rollout_time(launch_seconds=60)  # they are still starting
+    fleets["dev"].deploy(ami, size=2)
+    assert {each["LifecycleState"] for each in fleets["dev"].described["Instances"]} == {"Pending"}
+    name, group = fleets.name("dev"), fleets["dev"].group
+    words = f"none of its 2 instances is in service: AWS still starts them, or cannot; look at the activity of {group}"
+    answer = fleets.rollout()
+    assert (answer.status, answer.out.splitlines()[-1]) == (1, f"{name}: {words}")
+    assert [words in gap for gap in fleets.gaps()] == [True]
+    fleets.aws.pass_time(60)
+    assert fleets.rollout().status == 0
+
+
 def test_without_a_terminal_it_needs_yes(fleets: RolloutWorld) -> None:
     fleets.deploy()
     answer = fleets.ops("rollout", fleets.name("dev"))
