@@ -126,6 +126,9 @@ def _fleet_and_change(world: World) -> Sequence[str]:
     """Two stacks have two states, and can be deployed at the same time."""
     component = world.folder / "config" / "components" / "app.yaml"
     component.write_text(component.read_text().replace("golden", "golden, again"))
+    config = world.folder / "config" / "web.yaml"
+    _check("packages: nginx}" in config.read_text(), "the sample installs other packages")
+    config.write_text(config.read_text().replace("packages: nginx}", "packages: nginx jq}"))
     world.run([sys.executable, "main.py"])
     deploy = partial(world.cdktf, "deploy", "--auto-approve", "--skip-synth")
     _, changed = world.together(partial(deploy, FLEET), partial(deploy, IMAGE))
@@ -159,9 +162,20 @@ def _second_build(world: World) -> Sequence[str]:
 
 
 def _plan_shows_it(world: World) -> Sequence[str]:
-    output = world.cdktf("plan", FLEET, "--skip-synth")
+    """What a reviewer reads, as the comment of a pull request has it."""
+    world.goldsmith("plan", FLEET)
+    plans = world.folder / "cdktf.out" / "plans"
+    (launch_template,) = (
+        change["change"]
+        for change in json.loads((plans / FLEET / "plan.json").read_text())["resource_changes"]
+        if change["type"] == "aws_launch_template"
+    )
     old, new = world.amis[-2][HOME], world.amis[-1][HOME]
-    return [_found(rf'(image_id += "{old}" -> "{new}")', output)]
+    planned = [launch_template[when]["image_id"] for when in ("before", "after")]
+    _check(planned == [old, new], f"the plan has {planned}, not {[old, new]}")
+    report = world.goldsmith("report", str(plans), "--format", "text")
+    _found(r"(\bjq\b)", report)
+    return report.splitlines()
 
 
 def _deploy_second(world: World) -> Sequence[str]:
@@ -261,7 +275,7 @@ STEPS = (
     Step("cdktf deploy fleet-web-dev; meanwhile a component changes: cdktf deploy image-web", _fleet_and_change),
     Step("The build has soaked a minute in latest: staging takes it, goldsmith promote web prod", _promote),
     Step("The second build: goldsmith build web", _second_build),
-    Step("cdktf plan fleet-web-dev shows it", _plan_shows_it),
+    Step("goldsmith plan fleet-web-dev, and what goldsmith report says about it", _plan_shows_it),
     Step("cdktf deploy fleet-web-dev: the launch template has it", _deploy_second),
     Step("goldsmith rollout web-dev: its instances stay unhealthy, so AWS puts the old ones back", _roll_back),
     Step("goldsmith rollout web-dev --retry, with the fault gone", _roll_out),
