@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from ops.report.contents import Contents
-from ops.report.labels import Label
-from ops.report.plan import Change, Kind
+if TYPE_CHECKING:  # with what asks AWS, which the help does not need
+    from ops.report.contents import Contents
+    from ops.report.labels import Label
+    from ops.report.plan import Change, Kind
 
 FAIL_ON = ("destroy", "replace", "revoked", "gate", "age", "unproved")
 """What `--fail-on` can name: kinds of needs."""

@@ -41,7 +41,7 @@ def test_a_broken_configuration_is_reported_as_in_synthesis(shell: Shell) -> Non
     ("arguments", "words"),
     [
         (("statu",), "goldsmith has no command 'statu'; did you mean 'status'?\n"),
-        (("--yes",), "goldsmith has no command '--yes'; choose one of build, check, "),
+        (("--yes",), "goldsmith has no command '--yes'; choose one of apply, build, check, "),
         (("check", "web", "a b"), "goldsmith check does not take web 'a b'; see goldsmith check --help\n"),
         (("build",), "the following arguments are required: IMAGE"),
         (

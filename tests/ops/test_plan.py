@@ -45,7 +45,7 @@ def mode(path: Path) -> str:
 def test_all_stacks_are_planned_into_a_folder_that_only_the_owner_can_read(team: Team) -> None:
     answer = team.run("plan")
     assert (answer.status, answer.err) == (0, "")
-    assert answer.out.splitlines()[-1] == "the plans are in cdktf.out/plans"
+    assert answer.out.splitlines()[-1] == "the plans are in cdktf.out/plans: goldsmith apply cdktf.out/plans"
     assert json.loads((team.plans / "plans.json").read_text())["stacks"][0] == {
         "stack": "image-web",
         "status": "changes",
@@ -201,7 +201,7 @@ def test_changes_warnings_and_drift_are_read_from_terraforms_json(team: Team) ->
         "STACK ACCOUNT REGION PLAN ADD CHANGE DESTROY WARNINGS",
         "image-web - eu-west-1 changes 1 1 1 1",
         "image-web: warning: the image is old",
-        "the plans are in cdktf.out/plans",
+        "the plans are in cdktf.out/plans: goldsmith apply cdktf.out/plans",
     ]
     answer = team.run("plan", "image-web", "--drift")
     assert (answer.status, answer.out.splitlines()[-2]) == (1, "image-web: changed outside Terraform: aws_a.moved")
