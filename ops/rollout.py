@@ -228,7 +228,7 @@ def _one(rollout: _Rollout, name: str) -> Result:
         is_refused = _is_refusal(error.__cause__)
         reasons = str(error).splitlines()
         if is_refused and "AlarmSpecification" in fleet.rules.preferences:
-            reasons.append("goldsmith doctor says which alarms do not exist")
+            reasons.append("goldsmith doctor says which alarms exist, and their states")
         return Result(fleet=name, state="refused" if is_refused else "unknown", reasons=tuple(reasons))
 
 

@@ -168,7 +168,8 @@ def test_a_mixed_instances_policy_without_a_number_is_refused(fleets: RolloutWor
 def test_alarms_that_aws_does_not_accept_are_refused_in_its_words(fleets: RolloutWorld) -> None:
     fleets.declare(dev=f"rollout: {{by: goldsmith, alarms: [{fleets.web.name}-5xx]}}")
     fleets.deploy()
-    (missing,) = refused(fleets)
+    missing, remedy = refused(fleets)
+    assert remedy == "goldsmith doctor says which alarms exist, and their states"
     assert missing.startswith("AWS refused StartInstanceRefresh in eu-west-1: ValidationError: ")
     assert "web-5xx" in missing
     doctor = fleets.short(fleets.ops("doctor").out)
@@ -176,7 +177,7 @@ def test_alarms_that_aws_does_not_accept_are_refused_in_its_words(fleets: Rollou
     fleets.add_alarm()
     assert "web-5xx is OK" in fleets.short(fleets.ops("doctor").out)
     fleets.set_alarm("ALARM")
-    (ringing,) = refused(fleets)
+    ringing, _ = refused(fleets)
     assert "web-5xx is in the state ALARM" in ringing
     fleets.set_alarm("OK")
     assert fleets.rollout().status == 0

@@ -42,9 +42,12 @@ def check_end(oracle: Oracle, fleet: str) -> None:
         decision = _run(oracle, fleet)
     oracle.check_records(fleet)
     if isinstance(decision, Done):
-        assert oracle.is_done(fleet), f"{fleet} does not run what it should"
+        assert oracle.is_done(fleet) and not oracle.is_down(fleet), f"{fleet} does not run what it should"
         return
-    assert oracle.world.group(fleet) is None or not oracle.is_done(fleet), f"{fleet} is done, got {decision}"
+    if oracle.is_done(fleet):
+        assert oracle.is_down(fleet), f"{fleet} is done, got {decision}"
+        assert isinstance(decision, Refused) and "none of its" in decision.reasons[0], decision
+        return
     if isinstance(decision, Ended):
         _check_ended(oracle, fleet, decision)
         return

@@ -170,6 +170,11 @@ class Oracle:
         group, newest = self.world.group(fleet), self.world.newest(fleet)
         return bool(group and newest and self._launches(group, newest) and not self.outdated(fleet))
 
+    def is_down(self, fleet: str) -> bool:
+        """Whether a fleet should have instances and has none, because they cannot start."""
+        group = self.world.group(fleet)
+        return bool(group and group.desired > 0 and not group.members)
+
     @staticmethod
     def _launches(group: MemoryGroup, version: tuple[str, str, str]) -> bool:
         launch = specification(group.launch)
