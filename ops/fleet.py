@@ -23,6 +23,7 @@ from lambda_src.rollout.group import (
     NEWEST,
     Group,
     Instance,
+    Key,
     Refresh,
     TemplateVersion,
     read_amis_of_instances,
@@ -51,6 +52,11 @@ class Running:
     kept: bool
     """Whether they are protected from scale-in or in standby; an instance refresh may skip these."""
     template: str
+
+    @property
+    def key(self) -> Key:
+        """Names their template version."""
+        return self.template, self.version
 
 
 @dataclass(kw_only=True)
@@ -238,10 +244,10 @@ def _amis(instances: Sequence[Instance], facts: Facts, fleet: Fleet, aws: Aws) -
     amis = {each.id: each.ami for each in instances}
     with facts.reading(), asking(fleet.region):
         amis |= read_amis_of_instances(aws.ec2(fleet.region), [each for each in instances if not each.ami])
-    left = {(each.template, each.version) for each in instances if not amis[each.id] and each.template}
-    by_template: dict[tuple[str, str], str] = {}
+    left = {each.key for each in instances if not amis[each.id] and each.template}
+    by_template: dict[Key, str] = {}
     for template, number in left:
         with facts.reading(), asking(fleet.region):
             version = read_version(aws.ec2(fleet.region), template=template, number=number)
             by_template[template, number] = version.ami if version else ""
-    return {each.id: amis[each.id] or by_template.get((each.template, each.version), "") for each in instances}
+    return {each.id: amis[each.id] or by_template.get(each.key, "") for each in instances}

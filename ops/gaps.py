@@ -157,9 +157,7 @@ def _of_group(facts: Facts, deploy: str) -> Iterator[str]:
 
 def _brings(refresh: Refresh | None, version: TemplateVersion) -> bool:
     """Whether a refresh runs that gives the group a version at its end."""
-    if refresh is None or not _replaces(refresh):
-        return False
-    return (refresh.template, refresh.version) == (version.template, str(version.number))
+    return refresh is not None and _replaces(refresh) and refresh.key == version.key
 
 
 def _of_instances(declared: EstateFleet, facts: Facts) -> Iterator[str]:
@@ -182,7 +180,7 @@ def _left(refresh: Refresh, facts: Facts) -> list[Running]:
         return _stale(facts)
     if not refresh.version.isdecimal():  # somebody has started it with $Latest or $Default
         return []
-    return [each for each in facts.instances if (each.template, each.version) != (refresh.template, refresh.version)]
+    return [each for each in facts.instances if each.key != refresh.key]
 
 
 def _stale(facts: Facts) -> list[Running]:
@@ -192,8 +190,7 @@ def _stale(facts: Facts) -> list[Running]:
     return [
         running
         for running in facts.instances
-        if (running.template, running.version) != (wanted.template, str(wanted.number))
-        or (running.ami and wanted.ami and running.ami != wanted.ami)
+        if running.key != wanted.key or (running.ami and wanted.ami and running.ami != wanted.ami)
     ]
 
 

@@ -280,8 +280,7 @@ def _version_of(refresh: Refresh, sight: Sight) -> TemplateVersion | None:
     group's."""
     if not refresh.has_configuration:
         return sight.current
-    wanted = (refresh.template, refresh.version)
-    return next((each for each in sight.versions if (each.template, str(each.number)) == wanted), None)
+    return next((each for each in sight.versions if each.key == refresh.key), None)
 
 
 def _follow(rollout: _Rollout, name: str, fleet: Fleet, refresh: Refresh, version: TemplateVersion | None) -> Result:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from estate.names import LATEST
 from lambda_src.rollout.decisions import Sight
-from lambda_src.rollout.group import TemplateVersion
+from lambda_src.rollout.group import Key, TemplateVersion
 from lambda_src.rollout.record import Attempt
 from lambda_src.rollout.run import Fleet
 from ops.screen import build_label
@@ -51,7 +51,7 @@ def now_holds(result: Result, fleet: Fleet) -> Iterator[str]:
         says = "the pin" if rules.is_pinned else f"{rules.image}@{rules.channel}"
         yield f"{says} says {build_of(sight, sight.wanted)}"
     yield f"the launch template has {build_of(sight, sight.newest.ami)} (version {sight.newest.number})"
-    total, known = len(sight.group.in_service), {_key(version): version.ami for version in sight.versions}
+    total, known = len(sight.group.in_service), {version.key: version.ami for version in sight.versions}
     for (template, number), count in sorted(_running(sight).items()):
         build = build_of(sight, known[template, number]) if (template, number) in known else "another build"
         other = "" if template == sight.newest.template else " of another launch template"
@@ -60,13 +60,9 @@ def now_holds(result: Result, fleet: Fleet) -> Iterator[str]:
         yield f"{count} of {total} {verb} {build} ({version})"
 
 
-def _running(sight: Sight) -> Counter[tuple[str, str]]:
-    """How many instances in service run each version, by the ID of its template and its number."""
-    return Counter((each.template, each.version) for each in sight.group.in_service) if sight.group else Counter()
-
-
-def _key(version: TemplateVersion) -> tuple[str, str]:
-    return version.template, str(version.number)
+def _running(sight: Sight) -> Counter[Key]:
+    """How many instances in service run each version."""
+    return Counter(each.key for each in sight.group.in_service) if sight.group else Counter()
 
 
 @dataclass(frozen=True)
@@ -105,8 +101,8 @@ def remedies(result: Result, fleet: Fleet, *, again: Callable[[str], str]) -> It
 
 def _previous(sight: Sight, newest: TemplateVersion) -> TemplateVersion | None:
     """The version with another AMI that most instances run, else the one that the group launches; None without one."""
-    others = {_key(version): version for version in sight.versions if version.ami not in ("", newest.ami)}
+    others = {version.key: version for version in sight.versions if version.ami not in ("", newest.ami)}
     for key, _ in _running(sight).most_common():
         if key in others:
             return others[key]
-    return sight.current if sight.current and _key(sight.current) in others else None
+    return sight.current if sight.current and sight.current.key in others else None

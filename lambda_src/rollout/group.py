@@ -34,6 +34,9 @@ _LEAVING = ("Terminating", "Terminated", "Detaching", "Detached")
 """The states of instances that leave the group; AWS adds a suffix to some of them."""
 _MOST_AT_ONCE = 200
 """Values of one filter of EC2."""
+Key = tuple[str, str]
+"""What names a version of a launch template: the template's ID, and the number as text, as groups, instances and
+refreshes have it. Both are empty where there is no template."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +49,11 @@ class TemplateVersion:
     ami: str
     """Empty if it names none."""
     created: datetime | None = None
+
+    @property
+    def key(self) -> Key:
+        """Names it."""
+        return self.template, str(self.number)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,13 +74,18 @@ class Instance:
     """Empty where Auto Scaling does not say."""
 
     @property
+    def key(self) -> Key:
+        """Names the version of a launch template that it was launched from."""
+        return self.template, self.version
+
+    @property
     def is_in_service(self) -> bool:
         """Whether it serves, or is about to."""
         return "Standby" not in self.state
 
     def runs(self, version: TemplateVersion) -> bool:
         """Whether it was launched from a version of a template."""
-        return (self.template, self.version) == (version.template, str(version.number))
+        return self.key == version.key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +113,7 @@ class Group:
 
     def launches(self, version: TemplateVersion) -> bool:
         """Whether it launches a version of a template, by its number."""
-        return (self.template, self.version) == (version.template, str(version.number))
+        return (self.template, self.version) == version.key
 
     @property
     def in_service(self) -> tuple[Instance, ...]:
@@ -134,6 +147,11 @@ class Refresh:
     preferences: Mapping[str, Any] = field(default_factory=dict)
     rollback: str = ""
     """Why AWS went back, if it did."""
+
+    @property
+    def key(self) -> Key:
+        """Names the version in its desired configuration."""
+        return self.template, self.version
 
     @property
     def is_running(self) -> bool:

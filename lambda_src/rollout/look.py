@@ -98,7 +98,7 @@ class Seen:
     def versions(self) -> tuple[TemplateVersion, ...]:
         """The known versions of the launch template, each once."""
         found = (version for version in (self.newest, self.current, *self.others) if version)
-        return tuple({(version.template, version.number): version for version in found}.values())
+        return tuple({version.key: version for version in found}.values())
 
 
 RunsOf = Callable[[str], Runs | str]
@@ -161,10 +161,9 @@ def read_seen(rules: FleetRules, place: Place) -> Seen:
 
 
 def _read_others(ec2: EC2Client, seen: Seen) -> Iterator[TemplateVersion]:
-    wanted = [(each.template, each.version) for each in (seen.group.in_service if seen.group else ())]
-    wanted += [(each.template, each.version) for each in seen.refreshes[:1] if each.is_running]
-    known = {(version.template, str(version.number)) for version in seen.versions}
-    others = {which for which in wanted if all(which) and which not in known}
+    wanted = {each.key for each in (seen.group.in_service if seen.group else ())}
+    wanted |= {each.key for each in seen.refreshes[:1] if each.is_running}
+    others = {key for key in wanted if all(key)} - {version.key for version in seen.versions}
     for template, number in sorted(others, reverse=True)[:_MOST_OTHERS]:
         if found := read_version(ec2, number=number, template=template):
             yield found
@@ -178,9 +177,9 @@ def read_current(ec2: EC2Client, group: Group | None) -> TemplateVersion | None:
 def _read_tried(ec2: EC2Client, written: Record, seen: Seen) -> list[TemplateVersion]:
     """The versions of the template for which refreshes were started that are not in the record."""
     known = {attempt.refresh for attempt in written.attempts if attempt.ami}
-    read = {(version.template, str(version.number)) for version in seen.versions}
+    read = {version.key for version in seen.versions}
     templates = {template for template, _ in read}
-    asked = {(each.template, each.version) for each in seen.refreshes if each.id not in known} - read
+    asked = {each.key for each in seen.refreshes if each.id not in known} - read
     tried = sorted(each for each in asked if each[0] in templates)
     found = (read_version(ec2, number=number, template=template) for template, number in tried)
     return [version for version in found if version]

@@ -90,8 +90,7 @@ class Attempt:
 
     def tried(self, version: TemplateVersion) -> bool:
         """Whether it was for a version of a template, or brought the AMI of that version."""
-        is_same = (self.template, self.version) == (version.template, str(version.number))
-        return is_same or self.brought(version.ami)
+        return (self.template, self.version) == version.key or self.brought(version.ami)
 
     def brought(self, ami: str) -> bool:
         """Whether its end says something about an AMI: it was new in the group, or the rollout ended well."""
@@ -187,7 +186,7 @@ def completed(
     the record.
     """
     known = {attempt.refresh: attempt for attempt in record.attempts}
-    all_versions = {(version.template, str(version.number)): version for version in versions}
+    all_versions = {version.key: version for version in versions}
     seen: list[str] = []
     launches_same = True  # whether the group has launched the same version since
     for refresh in refreshes:
@@ -196,7 +195,7 @@ def completed(
         attempt = known.get(refresh.id, found)
         if not attempt.ami:
             version = current if launches_same and _is_for(refresh, current) else None
-            attempt = _identified(attempt, refresh, all_versions.get((refresh.template, refresh.version), version))
+            attempt = _identified(attempt, refresh, all_versions.get(refresh.key, version))
         end = _ENDS.get(refresh.status, "")
         if refresh.has_configuration and end == SUCCEEDED:
             launches_same = False

@@ -71,9 +71,7 @@ def came_between(before: Sequence[Refresh], after: Sequence[Refresh], *, mine: s
     """
     seen = {refresh.id for refresh in before if not refresh.is_running}
     return any(
-        not refresh.is_running
-        and refresh.status != "Successful"
-        and (refresh.template, refresh.version) == (version.template, str(version.number))
+        not refresh.is_running and refresh.status != "Successful" and refresh.key == version.key
         for refresh in after
         if refresh.id not in {*seen, mine}
     )
