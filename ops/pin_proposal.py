@@ -236,7 +236,7 @@ def _failed_before(fleet: Fleet, found: _Found) -> Iterator[str]:
     # with what only AWS knows, such as the end of a rollout that nobody followed
     records[rules.fleet] = read_runs(rules, fleet.place, fleet.image).record
     for name, record in records.items():
-        last = next((each for each in record.attempts if each.end and each.brought(found.ami)), None)
+        last = record.verdict(found.ami)
         if last is None or not last.has_failed or not (name == rules.fleet or last.holds):
             continue
         why = f" ({last.reason.rstrip('.')})" if last.reason else ""

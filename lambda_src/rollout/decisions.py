@@ -254,8 +254,7 @@ def _left(sight: Sight) -> Iterator[str]:
 def _held_by_others(sight: Sight, newest: TemplateVersion) -> Iterator[Rule]:
     """The build did not end well in another fleet, which holds it for the others."""
     for fleet, record in sight.others.items():
-        # a retry that runs has not ended well yet
-        last = next((each for each in record.attempts if each.end and each.brought(newest.ami)), None)
+        last = record.verdict(newest.ami)
         if last and last.holds and last.has_failed:
             why = f" ({last.reason})" if last.reason else ""
             yield Rule(

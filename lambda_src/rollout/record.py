@@ -112,6 +112,11 @@ class Record:
         """The last rollout of a version, or of the AMI in it."""
         return next((attempt for attempt in self.attempts if attempt.tried(version)), None)
 
+    def verdict(self, ami: str) -> Attempt | None:
+        """What the fleet says about an AMI: the last rollout that has ended and brought it. A retry that runs has not
+        ended well yet, so it changes nothing."""
+        return next((attempt for attempt in self.attempts if attempt.end and attempt.brought(ami)), None)
+
     def started(self, attempt: Attempt) -> Record:
         """With a rollout that was started."""
         others = (each for each in self.attempts if each.refresh != attempt.refresh)

@@ -124,7 +124,7 @@ def _tried(planned: PlannedFleet, sight: Sight, now: datetime) -> Iterator[str]:
     """Rollouts of the planned build that ended otherwise than well, and that no later one made good."""
     build = sight.builds.get(planned.new_ami, "")
     for fleet, record in {planned.name: sight.record, **sight.others}.items():
-        last = next((each for each in record.attempts if each.end and each.brought(planned.new_ami)), None)
+        last = record.verdict(planned.new_ami)
         if last and last.has_failed:
             yield f"{build or 'this AMI'} {last.ended_how} in fleet {fleet}{_when(last, now)}"
 
