@@ -12,12 +12,11 @@ from estate.estate import EstateFleet, EstateImage
 from estate.models.channels import channels_of
 from estate.models.images import Image
 from estate.names import LATEST
-from lambda_src.handoff.builds import Build
+from lambda_src.handoff.builds import Build, version_of
 from ops.accounts import Accounts, access_to_fleet, access_to_image, usable
 from ops.aws import Aws, asking
 from ops.errors import OpsError
 from ops.fleet import Facts, read_fleet
-from ops.pipeline import version_of
 from ops.sight import Sight, reason_in
 
 _GROUP_TAG = "aws:autoscaling:groupName"

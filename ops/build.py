@@ -20,7 +20,7 @@ from estate.estate import EstateImage
 from estate.models.images import Image
 from estate.recipes import recipe_of
 from estate.references import BuildReference
-from lambda_src.handoff.builds import list_builds
+from lambda_src.handoff.builds import list_builds, version_of
 from ops.accounts import Accounts
 from ops.aws import Aws, asking
 from ops.commit import COMMIT_TAG, Commit, commit_of
@@ -28,7 +28,7 @@ from ops.ends import ENDED, UNFINISHED
 from ops.errors import Interrupted, OpsError
 from ops.follow import Arrival, Outcome, follow
 from ops.named_build import find_build
-from ops.pipeline import Pipeline, check_deployed, version_of
+from ops.pipeline import Pipeline, check_deployed
 from ops.screen import duration, open_console, short
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from estate.references import AmiReference, BuildReference
-from lambda_src.handoff.builds import Build
+from lambda_src.handoff.builds import Build, version_of
 from ops.accounts import Unreachable
 from ops.commit import COMMIT_TAG
 from ops.ends import ENDED, UNFINISHED
@@ -18,7 +18,6 @@ from ops.errors import OpsError
 from ops.fleet_status import FleetStatus
 from ops.image_status import ImageReading, ImageStatus
 from ops.named_build import find_build
-from ops.pipeline import version_of
 from ops.screen import age, short
 
 

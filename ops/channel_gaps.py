@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from estate.names import LATEST
-from lambda_src.handoff.builds import Build, good_builds, newest_good, time_in
+from lambda_src.handoff.builds import Build, good_builds, newest_good, time_in, version_of
 from lambda_src.handoff.channels import Channel
 from lambda_src.handoff.configuration import ChannelRule
 from lambda_src.handoff.gate import Verdict
 from lambda_src.handoff.holds import Hold
 from lambda_src.handoff.known_builds import KnownBuilds
 from lambda_src.handoff.soak import BuildOrder, newest_ever, soaking_since
-from ops.pipeline import version_of
 from ops.rollback import ROLLED_BACK
 from ops.screen import moment
 

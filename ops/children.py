@@ -24,6 +24,7 @@ from estate.models.images import Image
 from estate.names import LATEST
 from estate.recipes import recipe_of
 from estate.references import BuildReference
+from lambda_src.handoff.builds import version_of
 from lambda_src.handoff.channels import read_folder
 from lambda_src.handoff.history import SOAK
 from lambda_src.handoff.holds import Hold
@@ -32,7 +33,7 @@ from ops.aws import Aws, asking
 from ops.build import Options, RunningBuild, check_outcome, find_running, follow_build, start_build
 from ops.errors import Interrupted, OpsError, UsageError
 from ops.moving import Mover, Refused
-from ops.pipeline import Pipeline, deployed_recipe, version_of
+from ops.pipeline import Pipeline, deployed_recipe
 from ops.promote import Promotion, promote_build
 from ops.question import check_terminal, confirm
 from ops.screen import new_table, open_console

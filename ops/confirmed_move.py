@@ -10,9 +10,9 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from lambda_src.handoff.builds import version_of
 from ops.errors import OpsError
 from ops.moving import Mover, Outcome, Plan, Refused, Step, steps_of
-from ops.pipeline import version_of
 from ops.question import check_terminal, confirm
 from ops.screen import build_label, new_table, open_console, short
 from ops.sight import Sight

@@ -15,7 +15,7 @@ from typing import Any
 from estate.estate import EstateFleet
 from estate.models.fleet import Fleet
 from estate.models.pin import Pin
-from lambda_src.handoff.builds import Build, good_builds
+from lambda_src.handoff.builds import Build, good_builds, version_of
 from lambda_src.handoff.channels import Channel, read_channels
 from lambda_src.rollout.decisions import Decision, Wish, decide
 from lambda_src.rollout.evidence import Evidence, Wanted, evidence
@@ -36,7 +36,7 @@ from lambda_src.rollout.look import read_amis as read_amis_of_fleet
 from ops.accounts import Accounts, access_to_image_of
 from ops.aws import Aws, asking
 from ops.errors import OpsError
-from ops.pipeline import Pipeline, is_build_of, version_of
+from ops.pipeline import Pipeline, is_build_of
 from ops.rollout_fleets import fleet_of
 from ops.values import Meaning, build_of, meaning_of, read_amis, read_outputs
 

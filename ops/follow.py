@@ -11,13 +11,13 @@ from rich.console import Console
 
 from estate.estate import EstateImage
 from estate.models.images import Image
-from lambda_src.handoff.builds import Build, get_build
+from lambda_src.handoff.builds import Build, get_build, version_of
 from lambda_src.handoff.channels import LATEST, Channel, Folder, read_folder
 from ops.aws import Aws, asking
 from ops.commit import COMMIT_TAG
 from ops.ends import ENDED, GOOD, NO_FAILURE, Failure, failure_of
 from ops.obstacles import Obstacle, Watch
-from ops.pipeline import Pipeline, version_of
+from ops.pipeline import Pipeline
 from ops.progress import Progress
 from ops.screen import duration
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from estate.references import BuildReference, ChannelReference
-from lambda_src.handoff.builds import list_builds, time_in
+from lambda_src.handoff.builds import list_builds, time_in, version_of
 from lambda_src.handoff.cache import read_cache
 from lambda_src.handoff.channels import Version, read_folder
 from lambda_src.handoff.failures import Failures
@@ -25,7 +25,6 @@ from lambda_src.handoff.run import Region, Run
 from ops.errors import OpsError
 from ops.moving import Mover
 from ops.past_moves import read_moves
-from ops.pipeline import version_of
 from ops.selection import OfImage
 from ops.sight import reason_in, reasons
 

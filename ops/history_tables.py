@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from lambda_src.handoff.builds import version_of
 from lambda_src.handoff.moves import BY_HAND
 from ops.history import Entry, ImageHistory
-from ops.pipeline import version_of
 from ops.screen import open_console, short, who
 
 TITLES = (

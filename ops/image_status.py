@@ -11,7 +11,7 @@ from typing import TypeVar
 from estate.estate import EstateImage
 from estate.models.images import Image
 from estate.recipes.handoff import handoff_of
-from lambda_src.handoff.builds import Build, list_builds, newest_good
+from lambda_src.handoff.builds import Build, list_builds, newest_good, version_of
 from lambda_src.handoff.channels import LATEST, Channel, read_folder
 from lambda_src.handoff.configuration import Gate
 from lambda_src.handoff.failures import Failures
@@ -22,7 +22,7 @@ from ops.channel_gaps import ChannelFacts, ChannelGap, channel_gaps
 from ops.ends import NO_FAILURE, UNFINISHED, Failure, failure_of
 from ops.errors import OpsError
 from ops.kept_builds import KeptBuild, kept_builds
-from ops.pipeline import Pipeline, deployed_recipe, version_of
+from ops.pipeline import Pipeline, deployed_recipe
 from ops.values import Meaning, Output, meaning_of, read_outputs
 
 _T = TypeVar("_T")

@@ -15,10 +15,10 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from lambda_src.handoff.builds import Build
+from lambda_src.handoff.builds import Build, version_of
 from lambda_src.handoff.tags import IN_USE_TAG, NEWEST_TAG
 from ops.aws import Aws, asking
-from ops.pipeline import Pipeline, version_of
+from ops.pipeline import Pipeline
 from ops.values import read_amis
 
 PRICES = Path(__file__).parents[1] / "pages" / "prices.yaml"

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from estate.estate import Estate
+from lambda_src.handoff.builds import version_of
 from ops.accounts import Accounts
 from ops.affected import AffectedChannel
 from ops.errors import OpsError
 from ops.moving import Mover, Outcome, Plan
-from ops.pipeline import version_of
 from ops.rollback import Rollback, place_to_return_to, plan_rollback
 from ops.sight import Sight
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from estate.references import BuildReference
-from lambda_src.handoff.builds import Build
+from lambda_src.handoff.builds import Build, version_of
 from ops.errors import OpsError, UsageError
-from ops.pipeline import version_of
 
 
 def find_build(reference: BuildReference, builds: Sequence[Build]) -> Build:

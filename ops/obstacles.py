@@ -11,7 +11,7 @@ from estate.models.channels import channels_of
 from estate.models.images import Image
 from estate.names import LATEST
 from estate.recipes.handoff import handoff_of
-from lambda_src.handoff.builds import Build
+from lambda_src.handoff.builds import Build, version_of
 from lambda_src.handoff.channels import Folder
 from lambda_src.handoff.failures import Failures
 from lambda_src.handoff.gate import PASSES, Verdict, judge
@@ -19,7 +19,6 @@ from lambda_src.handoff.holds import Hold
 from ops.aws import Aws, asking
 from ops.channel_gaps import gate_reason, gate_waits, hold_in, hold_reason
 from ops.errors import OpsError
-from ops.pipeline import version_of
 
 
 @dataclass(frozen=True, kw_only=True)

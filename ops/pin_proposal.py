@@ -15,7 +15,7 @@ from estate.names import LATEST
 from estate.references import BuildReference
 from estate.sharing import key_for
 from lambda_src.handoff.answers import text
-from lambda_src.handoff.builds import Build, list_builds, time_in
+from lambda_src.handoff.builds import Build, list_builds, time_in, version_of
 from lambda_src.handoff.channels import Channel, in_use, read_channels
 from lambda_src.rollout.configuration import FleetRules
 from lambda_src.rollout.evidence import Evidence, Wanted, evidence
@@ -27,7 +27,7 @@ from ops.accounts import Accounts, access_to_image_of
 from ops.aws import Aws, asking
 from ops.errors import OpsError, UsageError
 from ops.named_build import find_build
-from ops.pipeline import Pipeline, version_of
+from ops.pipeline import Pipeline
 from ops.rollout_fleets import fleet_of
 from ops.screen import moment_in_zone
 

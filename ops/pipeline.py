@@ -104,12 +104,6 @@ def check_deployed(pipeline: Pipeline, *, aws: Aws) -> str:
     return recipe
 
 
-def version_of(build_arn: str) -> str:
-    """`1.0.912/3` of `…:image/acme-web/1.0.912/3`; empty for any other text."""
-    _, _, build = build_arn.partition(":image/")
-    return build.partition("/")[2]
-
-
 def created_in(record: Mapping[str, str]) -> datetime | None:
     """When the build that a channel's record names was made; None when the record does not say."""
     return time_in(record.get("created"))

@@ -15,14 +15,14 @@ from estate.models.ami_image import AmiImage
 from estate.models.channels import channels_of
 from estate.names import LATEST
 from estate.references import BuildReference, ChannelReference
-from lambda_src.handoff.builds import Build
+from lambda_src.handoff.builds import Build, version_of
 from lambda_src.handoff.history import GATE, SOAK
 from lambda_src.handoff.outputs import Usable
 from ops.aws import Aws
 from ops.confirmed_move import Options, report_move, run_move
 from ops.moving import Mover, Plan, Refused
 from ops.named_build import find_build
-from ops.pipeline import Pipeline, version_of
+from ops.pipeline import Pipeline
 from ops.promotion_rules import Candidate, refusals
 from ops.screen import moment
 from ops.selection import OfImage

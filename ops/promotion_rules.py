@@ -9,14 +9,14 @@ from functools import cached_property
 
 from estate.models.channels import Channel
 from estate.names import LATEST
-from lambda_src.handoff.builds import Build, time_in
+from lambda_src.handoff.builds import Build, time_in, version_of
 from lambda_src.handoff.failures import Failures
 from lambda_src.handoff.gate import judge
 from lambda_src.handoff.history import GATE, SOAK
 from lambda_src.handoff.latest import was_latest
 from lambda_src.handoff.run import Region
 from lambda_src.handoff.soak import soaking_since
-from ops.pipeline import Pipeline, version_of
+from ops.pipeline import Pipeline
 from ops.screen import age, moment
 from ops.sight import Sight, Usability, reasons
 

@@ -16,7 +16,7 @@ from estate.estate import Estate, EstateImage
 from estate.models.channels import channels_of
 from estate.models.images import Image
 from estate.references import BuildReference
-from lambda_src.handoff.builds import REVOKED_TAG, Build, Revocation, good_builds
+from lambda_src.handoff.builds import REVOKED_TAG, Build, Revocation, good_builds, version_of
 from ops.accounts import Accounts
 from ops.affected import Affected, read_affected
 from ops.ancestry import Children, find_children, read_others
@@ -24,7 +24,6 @@ from ops.aws import asking
 from ops.errors import OpsError
 from ops.moving import Mover, Refused
 from ops.named_build import find_build
-from ops.pipeline import version_of
 from ops.read_back import read_back
 from ops.sight import Sight, reasons
 

@@ -16,13 +16,12 @@ from rich.console import Console
 from rich.text import Text
 
 from estate.names import LATEST
-from lambda_src.handoff.builds import REVOKED_TAG, Revocation
+from lambda_src.handoff.builds import REVOKED_TAG, Revocation, version_of
 from ops.accounts import Accounts
 from ops.affected import AffectedChannel
 from ops.errors import Interrupted, OpsError
 from ops.handoff_start import HandoffStart, start_handoff
 from ops.moves_away import MovedAway, move_away
-from ops.pipeline import version_of
 from ops.question import check_terminal, confirm
 from ops.revocation import Change, Revoking, Wish, carry_out, comes_back, prepare
 from ops.screen import build_label, moment, new_table, open_console

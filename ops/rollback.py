@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from estate.references import BuildReference
-from lambda_src.handoff.builds import Build, time_in
+from lambda_src.handoff.builds import Build, time_in, version_of
 from lambda_src.handoff.outputs import Usable
 from lambda_src.handoff.run import Region
 from ops.aws import Aws, asking
@@ -19,7 +19,7 @@ from ops.confirmed_move import Options, run_move
 from ops.errors import UsageError
 from ops.moving import Mover, Plan, Refused
 from ops.past_moves import read_moves
-from ops.pipeline import Pipeline, version_of
+from ops.pipeline import Pipeline
 from ops.sight import Sight, reason_in
 from ops.values import read_outputs
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from lambda_src.handoff.builds import REVOKED_TAG, Build, Revocation
+from lambda_src.handoff.builds import REVOKED_TAG, Build, Revocation, version_of
 from lambda_src.handoff.channels import Version, read_folder
 from lambda_src.handoff.failures import Failures
 from lambda_src.handoff.known_builds import KnownBuilds
@@ -19,7 +19,7 @@ from lambda_src.handoff.run import Decision, Region, Run
 from ops.confirmed_move import Options, finish_move, show_plan
 from ops.errors import OpsError
 from ops.moving import Mover, Plan, Refused, outcome_of, steps_of
-from ops.pipeline import created_in, version_of
+from ops.pipeline import created_in
 from ops.rollback import ROLLED_BACK, Place, Rollback, way_back
 from ops.screen import open_console
 from ops.sight import Sight, reason_in

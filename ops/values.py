@@ -17,10 +17,10 @@ from botocore.exceptions import ClientError
 
 from estate.models.container_image import ContainerImage
 from estate.names import BUILD_TAG
-from lambda_src.handoff.builds import Build, time_in
+from lambda_src.handoff.builds import Build, time_in, version_of
 from lambda_src.handoff.channels import Channel
 from ops.aws import Aws, asking
-from ops.pipeline import Pipeline, created_in, version_of
+from ops.pipeline import Pipeline, created_in
 
 if TYPE_CHECKING:  # boto3's stubs are for development only
     from mypy_boto3_ec2.type_defs import ImageTypeDef

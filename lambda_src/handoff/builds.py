@@ -99,6 +99,11 @@ class Build:
         return self.created or datetime.min.replace(tzinfo=UTC), int(self.arn.rsplit("/", 1)[-1]), self.arn
 
 
+def version_of(build_arn: str) -> str:
+    """`1.0.912/3` of `…:image/acme-web/1.0.912/3`; empty for any other text."""
+    return build_arn.partition(":image/")[2].partition("/")[2]
+
+
 def list_builds(
     imagebuilder: ImagebuilderClient, *, pipeline_arn: str, failures: Failures | None = None
 ) -> list[Build]:

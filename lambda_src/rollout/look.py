@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..handoff.answers import GarbledAnswer, entries, member, pages, text
-from ..handoff.builds import time_in
+from ..handoff.builds import time_in, version_of
 from ..handoff.channels import HOLD, hold_parameter
 from ..handoff.holds import Hold
 from .configuration import FleetRules
@@ -73,7 +73,7 @@ class Amis:
 
 
 def _builds(amis: Mapping[str, _Ami]) -> dict[str, str]:
-    return {ami: build for ami, found in amis.items() if (build := _version_of(build_of(found)))}
+    return {ami: build for ami, found in amis.items() if (build := version_of(build_of(found)))}
 
 
 def _created(amis: Mapping[str, _Ami]) -> dict[str, datetime]:
@@ -287,10 +287,10 @@ def _behind(rules: FleetRules, amis: Amis, ami: str, pointed: _Ami) -> Iterator[
         return  # guards refuse it anyway
     there, here = (time_in(text(found, "CreationDate")) for found in (pointed, template))
     if there and here and there < here:
-        older = _version_of(build_of(pointed)) or _id_of(pointed)
+        older = version_of(build_of(pointed)) or _id_of(pointed)
         yield Rule(
             text=f"{rules.image}@{rules.channel} points to {older}, which is older than "
-            f"{_version_of(build_of(template)) or ami} in the launch template: run make deploy STACK={rules.stack}"
+            f"{version_of(build_of(template)) or ami} in the launch template: run make deploy STACK={rules.stack}"
         )
 
 
@@ -314,8 +314,3 @@ def _evidence(rules: FleetRules, wanted: Wanted, runs_of: RunsOf, now: datetime)
         return Evidence()
     fleets = {fleet: runs_of(fleet) for fleet in rules.after.fleets}
     return evidence(rules.after, fleets, wanted=wanted, now=now)
-
-
-def _version_of(build_arn: str) -> str:
-    """`1.0.912/3` of `…:image/acme-web/1.0.912/3`; empty for any other text."""
-    return build_arn.partition(":image/")[2].partition("/")[2]

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from ops.pipeline import version_of
+from lambda_src.handoff.builds import version_of
 from ops.screen import moment
 
 _AMI = re.compile(r"\bami-[0-9a-z]{8,17}\b")

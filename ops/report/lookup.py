@@ -15,7 +15,7 @@ from estate.estate import Estate, EstateFleet
 from estate.models.provider import Provider
 from estate.recipes.handoff import handoff_of
 from estate.recipes.rollout import rollout_of
-from lambda_src.handoff.builds import time_in
+from lambda_src.handoff.builds import time_in, version_of
 from lambda_src.handoff.configuration import Gate
 from lambda_src.rollout.configuration import After
 from lambda_src.rollout.evidence import Wanted, evidence
@@ -23,7 +23,6 @@ from lambda_src.rollout.windows import opening, parse_window
 from ops.accounts import Access, Accounts, access_to_image_of
 from ops.commit import difference
 from ops.errors import OpsError
-from ops.pipeline import version_of
 from ops.report.build_facts import read_build
 from ops.report.facts import BuildFacts, Facts, FleetFacts, Pinned, Rules
 from ops.report.fleet import PlannedFleet
