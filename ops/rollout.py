@@ -50,6 +50,8 @@ class Options:
     wish: Wish
     why: str = ""
     aborts: bool = False
+    only_due: bool = False
+    """Whether fleets are left alone that cannot start now."""
     as_json: bool = False
     asks: bool = True
     again: Callable[[str], str] = str
@@ -97,14 +99,18 @@ def run_rollout(estate: Estate, names: Sequence[str], options: Options) -> int:
         for name, decision in decisions.items()
         if (isinstance(decision, Start) and name not in waiting) or _ends(decision, options)
     ]
+    if options.only_due:
+        names = _due(names, changes, decisions)
+        if not changes:
+            console.print("no rollout can start now")
     if changes and options.asks:
         listed = ", ".join(changes)
         check_terminal(listed)
         verb = "End the rollout of" if options.aborts else "Roll out"
         confirm(f"{verb} {listed}?", otherwise=f"{listed}: nothing was changed")
     rollout = _Rollout(
-        waves=waves,
-        fleets={name: fleets[name] for name in sights},
+        waves={name: waves[name] for name in names},
+        fleets={name: fleets[name] for name in sights if name in names},
         agreed=frozenset(changes if options.asks else names),
         options=options,
         console=console,
@@ -115,6 +121,13 @@ def run_rollout(estate: Estate, names: Sequence[str], options: Options) -> int:
         print_json(results, fleets)
     print_results(results, fleets, again=options.again, console=console)
     return 0 if all(result.is_well for result in results) else 1
+
+
+def _due(names: Sequence[str], changes: Sequence[str], decisions: Mapping[str, Decision]) -> list[str]:
+    """The fleets whose rollout can start, then also those whose rollout runs, for which a later wave waits; and those
+    that cannot be looked at."""
+    wanted = {name for name, each in decisions.items() if name in changes or (changes and isinstance(each, Follow))}
+    return [name for name in names if name in wanted or name not in decisions]
 
 
 def _ends(decision: Decision, options: Options) -> bool:

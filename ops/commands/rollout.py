@@ -25,12 +25,16 @@ _EXAMPLES = """examples:
   goldsmith rollout web-prod --retry           try again what was rolled back, failed or was cancelled
   goldsmith rollout web-prod --abort           go back to the version before
   goldsmith rollout web-prod --now --why 'CVE-2026-1234 is exploited'
+  goldsmith rollout --due --yes                for a job that runs every hour: what had to wait, and can start now
 
 A fleet with `rollout: {by: goldsmith}` gets the newest version of its launch template by an instance refresh, which AWS
 rolls back when it fails or an alarm is in the state ALARM. Before it is started, its AMI is checked by the rules of the
 guards, and holds, `after`, `window` and `freeze` are honoured: a fleet that has to wait is queued, which is no failure,
 and the next run of the command starts it. Of a fleet with `rollout: {by: terraform}`, the refresh that the last apply
 started is followed. A rollout that runs already is joined, and Ctrl-C leaves it running.
+
+--due looks at all fleets, and rolls out those that can start now. Where none can, it ends with 0: what has to wait,
+what did not end well and what a person has to decide stays as it is. Waves count among all fleets of the estate.
 """
 
 _JSON = """--json writes one object at the end, needs --yes, and everything else is written to standard error:
@@ -53,7 +57,8 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     command = add_command(
         commands, "rollout", run, about="replace the instances of fleets", examples=_EXAMPLES, more=_JSON
     )
-    command.add_argument("fleets", metavar="FLEET", nargs="+", help="fleets, each once")
+    command.add_argument("fleets", metavar="FLEET", nargs="*", help="fleets, each once")
+    command.add_argument("--due", action="store_true", help="instead of fleets: all whose rollout can start now")
     ways = command.add_mutually_exclusive_group()
     ways.add_argument("--abort", action="store_true", help="go back to the version before; without one, stop")
     ways.add_argument("--retry", action="store_true", help="try again what did not end well")
@@ -76,6 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
     estate = find_configuration(arguments.config).load()
     check_names(arguments.fleets, estate.fleets, kind="fleet")
     names = list(dict.fromkeys(arguments.fleets))
+    _check_due(arguments)
     for flag in ("now", "skip_after"):
         if getattr(arguments, flag) and not arguments.why:
             raise UsageError(f"argument --{flag.replace('_', '-')}: needs a reason; add --why REASON")
@@ -86,13 +92,25 @@ def run(arguments: argparse.Namespace) -> int:
     entry.raise_on_interrupt()  # rich shows the terminal's cursor again
     return run_rollout(
         estate,
-        names,
+        [name for name in estate.fleets if name not in estate.unpinned] if arguments.due else names,
         Options(
             wish=Wish(retry=arguments.retry, now=arguments.now, skip_after=arguments.skip_after),
             why=arguments.why or "",
             aborts=arguments.abort,
+            only_due=arguments.due,
             as_json=arguments.json,
             asks=not arguments.yes,
             again=same_configuration(arguments),
         ),
     )
+
+
+def _check_due(arguments: argparse.Namespace) -> None:
+    """Raises `UsageError` unless there are either fleets or `--due`, which is for what needs no person."""
+    ways = [flag for flag in ("abort", "retry", "now", "skip_after") if getattr(arguments, flag)]
+    if arguments.due and arguments.fleets:
+        raise UsageError("argument --due: is instead of fleets; leave one of them out")
+    if arguments.due and ways:
+        raise UsageError(f"argument --due: not with --{ways[0].replace('_', '-')}, which needs the names of fleets")
+    if not arguments.due and not arguments.fleets:
+        raise UsageError("argument FLEET: is missing; name fleets, or add --due for all whose rollout can start now")
