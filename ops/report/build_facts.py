@@ -86,7 +86,8 @@ def _judge(builder: Any, build: Build, gate: Gate, now: datetime) -> str:
 
 def _components(builder: Any, recipe: Mapping[str, Any], own: str, lacks: list[str]) -> Iterator[Component]:
     """Terraform deletes the old version of a component when it has made the new one, so of an older build there are
-    often only the names; and the accounts of fleets may not read components (`stacks.image.handoff`)."""
+    often only the names; and the role with which other estates read builds may read those of the newest recipe only
+    (`stacks.image.ami.reader_role`)."""
     for entry in entries(recipe, "components"):
         arn = member(entry, "componentArn", str)
         try:

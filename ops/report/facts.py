@@ -71,6 +71,10 @@ class Rules:
     """What the configuration says about a fleet's rollouts."""
 
     is_by_goldsmith: bool
+    image: str = ""
+    """Its name in the configuration."""
+    estate: str = ""
+    """The estate that makes the image and moves its channels; empty if this one does."""
     account: str = ""
     region: str = ""
     preferences: Mapping[str, Any] = field(default_factory=dict)

@@ -112,12 +112,12 @@ class PlannedFleet:
             return False
         return self.scaling == Kind.REPLACE or (self.old_ami != self.new_ami or bool(self.changed))
 
-    def seconds(self, preferences: Mapping[str, Any] | None) -> int | None:
-        """About how long the rollout takes; None where that cannot be said."""
+    def seconds(self, preferences: Mapping[str, Any] | None, *, instances: int | None) -> int | None:
+        """About how long the rollout of so many instances takes; None where that cannot be said."""
         preferences = self.preferences if preferences is None else preferences
-        if preferences is None or not self.instances:
+        if preferences is None or not instances:
             return None
-        running = tuple(Instance(id=str(number), state="InService") for number in range(self.instances))
+        running = tuple(Instance(id=str(number), state="InService") for number in range(instances))
         group = Group(name=self.group, template="", version="", instances=running, warmup_seconds=self.warmup_seconds)
         return seconds_needed(preferences, group)
 
@@ -169,13 +169,12 @@ def _fleet(
 ) -> PlannedFleet:
     now = {**group.before, **{name: value for name, value in group.after.items() if value is not None}}
     name, image = str(now.get("name") or ""), tags[_IMAGE_TAG]
-    prefix = f"{image.partition('/')[0]}_"
     arn = str(group.before.get("arn") or template.before.get("arn") or "").split(":")
     refresh = _first(now.get("instance_refresh"))
     return PlannedFleet(
         stack=stack,
         address=module,
-        name=name.removeprefix(prefix) or stack.removeprefix("fleet-"),
+        name=name.partition("_")[2] or stack.removeprefix("fleet-"),  # neither namespace nor fleet has this character
         image=image,
         channel=tags.get(_CHANNEL_TAG, ""),
         region=region or (arn[3] if len(arn) > 4 else ""),

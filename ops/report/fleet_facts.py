@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from estate.estate import EstateFleet
 from lambda_src.handoff.answers import entries, text
 from lambda_src.handoff.builds import time_in
 from lambda_src.rollout.decisions import Sight
 from lambda_src.rollout.group import Group, TemplateVersion, read_amis_of_instances, read_group
-from lambda_src.rollout.look import Place, Seen, look, read_amis, read_seen
+from lambda_src.rollout.look import Seen, look, read_amis, read_seen
 from lambda_src.rollout.record import Attempt
 from ops import values
 from ops.accounts import Accounts
@@ -23,35 +25,43 @@ from ops.rollout_fleets import fleet_of
 from ops.rollout_progress import seconds_needed
 from ops.screen import moment
 
-UNKNOWN = "what runs now, holds, and what proved the build"
+_OF_RULES = "holds, and what proved the build"
+UNKNOWN = f"what runs now, {_OF_RULES}"
 
 
 def read_declared(planned: PlannedFleet, declared: EstateFleet, *, accounts: Accounts, now: datetime) -> FleetFacts:
-    """A fleet that the configuration has, by the rules of its rollouts."""
-    region = declared.fleet.region
+    """A fleet that the configuration has, by the rules of its rollouts. Raises `OpsError` when nothing is known.
+
+    Without the account of its image, it is as far as its own account knows it.
+    """
+    aws = accounts.of_fleet(declared)
     try:
-        fleet = fleet_of(declared, accounts)
-        with asking(region):
-            seen = read_seen(fleet.rules, fleet.place)
-            runs = _runs(seen.group, fleet.place) if seen.group else {}
-            wanted = {planned.old_ami, planned.new_ami, *runs} - {""}
-            amis = read_amis(fleet.rules, fleet.place, fleet.image, wanted)
-            arns = {ami: arn for ami, made in amis.made.items() if (arn := values.build_of(made))}  # type: ignore[arg-type]
-            sight = None
-            if planned.new_ami and not planned.is_destroyed:
-                # the rules look at the newest version of the template, which the apply will make
-                after = Seen(
-                    group=seen.group, newest=_planned(planned, seen), current=seen.current, refreshes=seen.refreshes
-                )
-                sight, _ = look(fleet.rules, fleet.place, fleet.image, runs_of=fleet.runs_of, now=now, seen=after)
+        facts = _by_rules(planned, declared, accounts=accounts, now=now)
     except OpsError as error:
-        return FleetFacts(lacks=(f"{UNKNOWN}: {error}",))
-    alarms: tuple[str, ...] = ()
-    lacks: list[str] = []
+        facts = read_other(replace(planned, region=declared.fleet.region), aws=aws, why=str(error))
     try:
-        alarms = tuple(_alarms(declared, accounts.of_fleet(declared))) if planned.replaces else ()
+        alarms = tuple(_alarms(declared, aws)) if planned.replaces else ()
     except OpsError as error:
-        lacks.append(f"its alarms: {error}")
+        return replace(facts, lacks=(*facts.lacks, f"its alarms: {error}"))
+    return replace(facts, alarms=alarms)
+
+
+def _by_rules(planned: PlannedFleet, declared: EstateFleet, *, accounts: Accounts, now: datetime) -> FleetFacts:
+    """Raises `OpsError`."""
+    fleet = fleet_of(declared, accounts)
+    with asking(declared.fleet.region):
+        seen = read_seen(fleet.rules, fleet.place)
+        runs = _runs(seen.group, fleet.place.ec2) if seen.group else {}
+        wanted = {planned.old_ami, planned.new_ami, *runs} - {""}
+        amis = read_amis(fleet.rules, fleet.place, fleet.image, wanted)
+        arns = {ami: arn for ami, made in amis.made.items() if (arn := values.build_of(made))}  # type: ignore[arg-type]
+        sight = None
+        if planned.new_ami and not planned.is_destroyed:
+            # the rules look at the newest version of the template, which the apply will make
+            after = Seen(
+                group=seen.group, newest=_planned(planned, seen), current=seen.current, refreshes=seen.refreshes
+            )
+            sight, _ = look(fleet.rules, fleet.place, fleet.image, runs_of=fleet.runs_of, now=now, seen=after)
     return FleetFacts(
         runs=runs,
         instances=len(seen.group.in_service) if seen.group else None,
@@ -63,8 +73,6 @@ def read_declared(planned: PlannedFleet, declared: EstateFleet, *, accounts: Acc
         proofs=sight.evidence.proofs if sight else (),
         unproved=tuple(lack.text for lack in sight.evidence.lacks) if sight else (),
         tried=tuple(_tried(planned, sight, now)) if sight else (),
-        alarms=alarms,
-        lacks=tuple(lacks),
     )
 
 
@@ -85,24 +93,21 @@ def _alarms(declared: EstateFleet, aws: Aws) -> Iterator[str]:
             yield f"alarm {name} is in the state ALARM now, which ends a rollout"
 
 
-def read_other(planned: PlannedFleet, *, aws: Aws) -> FleetFacts:
-    """A fleet that no configuration has: by the names in the plan, with the credentials of the environment."""
-    try:
-        if planned.account and planned.account != aws.account:
-            raise OpsError(f"these credentials belong to account {aws.account}, and the fleet to {planned.account}")
-        with asking(planned.region):
-            group = read_group(aws.autoscaling(planned.region), planned.group)
-            runs = Counter(each.ami for each in group.in_service if each.ami) if group else {}
-        found = values.read_amis({planned.old_ami, planned.new_ami, *runs}, aws=aws, region=planned.region)
-    except OpsError as error:
-        return FleetFacts(lacks=(f"{UNKNOWN}: {error}",))
+def read_other(planned: PlannedFleet, *, aws: Aws, why: str) -> FleetFacts:
+    """A fleet by the names in its plan, in its own account; `why` not more is known. Raises `OpsError`."""
+    if planned.account and planned.account != aws.account:
+        raise OpsError(f"these credentials belong to account {aws.account}, and the fleet to {planned.account}")
+    with asking(planned.region):
+        group = read_group(aws.autoscaling(planned.region), planned.group)
+        runs = _runs(group, aws.ec2(planned.region)) if group else {}
+    found = values.read_amis({planned.old_ami, planned.new_ami, *runs}, aws=aws, region=planned.region)
     made = {ami: time_in(image.get("CreationDate")) for ami, image in found.items()}
     return FleetFacts(
-        runs=dict(runs),
+        runs=runs,
         instances=len(group.in_service) if group else None,
         builds={ami: arn for ami, image in found.items() if (arn := values.build_of(image))},
         created={ami: time for ami, time in made.items() if time},
-        lacks=(f"{UNKNOWN.partition(', ')[2]}: no configuration has this fleet",),
+        lacks=(f"{_OF_RULES}: {why}",),
     )
 
 
@@ -113,10 +118,10 @@ def _planned(planned: PlannedFleet, seen: Seen) -> TemplateVersion:
     )
 
 
-def _runs(group: Group, place: Place) -> dict[str, int]:
+def _runs(group: Group, ec2: Any) -> dict[str, int]:
     """How many instances in service run which AMI."""
     unknown = [each for each in group.in_service if not each.ami]
-    found = read_amis_of_instances(place.ec2, unknown) if unknown else {}
+    found = read_amis_of_instances(ec2, unknown) if unknown else {}
     return dict(Counter(each.ami or found.get(each.id, "") for each in group.in_service))
 
 

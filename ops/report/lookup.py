@@ -127,6 +127,8 @@ def _rules(declared: EstateFleet, now: datetime) -> Rules:
     found = opening([parse_window(window) for window in rules.windows], rules.freezes, now=now)
     return Rules(
         is_by_goldsmith=rules.is_by_goldsmith,
+        image=declared.fleet.image,
+        estate=declared.image.names.namespace if declared.image.is_external else "",
         account=declared.account or "",
         region=rules.region,
         preferences=dict(rules.preferences),
@@ -155,7 +157,8 @@ def _fleet(planned: PlannedFleet, declared: EstateFleet | None, accounts: Accoun
             return read_declared(planned, declared, accounts=accounts, now=now)
         if not planned.region:
             return FleetFacts(lacks=(f"{UNKNOWN}: the plan does not say in which region the fleet is",))
-        return read_other(planned, aws=accounts.reach(_environment(planned.region)))
+        aws = accounts.reach(_environment(planned.region))
+        return read_other(planned, aws=aws, why="no configuration has this fleet")
     except OpsError as error:
         return FleetFacts(lacks=(f"{UNKNOWN}: {error}",))
 

@@ -93,7 +93,9 @@ class Material:
             return None
         rules = self.rules_of(fleet)
         known = self.facts_of(fleet).seconds
-        return known if known is not None else fleet.seconds(rules.preferences if rules else None)
+        if known is not None:
+            return known
+        return fleet.seconds(rules.preferences if rules else None, instances=self.instances(fleet))
 
     def instances(self, fleet: PlannedFleet) -> int | None:
         """How many it has."""
@@ -102,7 +104,8 @@ class Material:
 
     def image(self, fleet: PlannedFleet) -> str:
         """The image as commands take it: without the namespace."""
-        return fleet.image.rpartition("/")[2]
+        rules = self.rules_of(fleet)
+        return (rules.image if rules else "") or fleet.image.rpartition("/")[2]
 
     def label(self, ami: str) -> Label:
         """The name of an AMI's build."""

@@ -61,6 +61,9 @@ def _commands(material: Material, fleet: PlannedFleet, rules: Rules | None) -> I
         yield f"goldsmith rollout {_FLEETS} --abort      # while it runs"
     if rules and rules.is_pinned:
         yield "git revert -m 1 MERGE_COMMIT      # later: revert the merge of this pull request, and apply"
+    elif rules and rules.estate:
+        channel = f"{fleet.image.rpartition('/')[2]}@{fleet.channel or 'CHANNEL'}"
+        yield f"# later: the estate {rules.estate} moves {channel} back; then plan and apply again"
     elif fleet.channel == "latest":
         build = material.labels.typed(material.arns.get(fleet.new_ami, "")) or "BUILD"
         yield f"goldsmith revoke {image}@{build} --why REASON      # later: latest goes back to the build before"

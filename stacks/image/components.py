@@ -58,6 +58,13 @@ def add_components(stack: TerraformStack, scope: ImageScope, *, components: Mapp
     )
 
 
+def component_arns(scope: ImageScope) -> list[str]:
+    """The components of the recipe, for a policy: in any version, because a build chooses that of a managed one."""
+    made = [scope.image_builder_arn("component", name=each.name) for each in scope.kind.recipe.components.values()]
+    managed = [use.without_version for use in scope.image.uses if use.is_managed]
+    return sorted({f"{arn}/*" for arn in (*made, *managed)})
+
+
 def add_document(stack: TerraformStack, id: str, scope: ImageScope, *, key: str, text: str) -> str:
     """The address of a text in the stack's bucket, for what is too long for a request.
 

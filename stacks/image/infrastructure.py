@@ -11,6 +11,7 @@ from cdktf_cdktf_provider_aws.imagebuilder_infrastructure_configuration import (
     ImagebuilderInfrastructureConfigurationPlacement,
 )
 
+from stacks.image.components import component_arns
 from stacks.image.logs import PREFIX, build_log_arns
 from stacks.image.scope import ImageScope
 from stacks.policy import MANAGED_BY_SYSTEMS_MANAGER, Statement
@@ -62,16 +63,13 @@ def add_infrastructure(stack: TerraformStack, scope: ImageScope) -> Imagebuilder
 
 def _statements(scope: ImageScope) -> list[Statement]:
     """For a build instance: AWS's EC2InstanceProfileForImageBuilder, limited to this image."""
-    region, components = scope.image.home, scope.kind.recipe.components.values()
-    made = [f"{scope.image_builder_arn('component', name=component.name)}/*" for component in components]
-    # any version, because a build chooses it
-    managed = [f"{use.without_version}/*" for use in scope.image.uses if use.is_managed]
+    region = scope.image.home
     return [
         MANAGED_BY_SYSTEMS_MANAGER,
         {
             "Sid": "ReadComponents",
             "Action": "imagebuilder:GetComponent",
-            "Resource": sorted({*made, *managed}),
+            "Resource": component_arns(scope),
         },
         *_configured_objects(scope),
         *scope.kind.build_statements(scope),

@@ -98,12 +98,17 @@ class Estate:
 
     def refused(self, calls: Iterable[Call], *, policies: Sequence[str]) -> list[str]:
         """What these policies together do not allow of these calls, as lines."""
+        return self.refused_by(calls, policy=json.loads(self._together(policies)))
+
+    def refused_by(self, calls: Iterable[Call], *, policy: Mapping[str, Any]) -> list[str]:
+        """What a policy of a role does not allow of these calls, as lines."""
         needed = {f"{need}": (need, call) for call in calls for need in needs_of(call)}
-        policy = self._together(policies)
+        statements = [{**statement, "Principal": "*"} for statement in policy["Statement"]]
+        text = json.dumps({"Statement": statements})
         lines = {
             f"{need.action} on {need.resource} ({call.service} {call.operation})"
             for need, call in needed.values()
-            if not allows(policy, self._request(need, call.caller))
+            if not allows(text, self._request(need, call.caller))
         }
         return sorted(lines)
 
@@ -237,7 +242,8 @@ def _keys_of(call: Call) -> Keys:
         "lambda:principal": "Principal",
         "s3:prefix": "prefix",
     }
-    found = {key: call.parameters.get(name) for key, name in named.items() if name in call.parameters}
+    found: dict[str, Any] = {"aws:requestedregion": call.region}
+    found |= {key: call.parameters.get(name) for key, name in named.items() if name in call.parameters}
     if call.operation == "CreateRole":  # the boundary of a role that exists is assumed
         found["iam:permissionsboundary"] = call.parameters.get("PermissionsBoundary")
     tags = _tags(call.parameters)

@@ -11,6 +11,7 @@ from estate.arns import Arn
 from estate.models.ami_image import AmiImage
 from estate.sharing import external_accounts
 from stacks.image.ami.keys import AmiKeys
+from stacks.image.components import component_arns
 from stacks.image.scope import ImageScope
 from stacks.policy import Statement, any_of, only_in, policy
 
@@ -19,7 +20,7 @@ _LONGEST_TRUST = 2_048
 
 
 def add_reader_role(stack: TerraformStack, scope: ImageScope, *, image: AmiImage, keys: AmiKeys) -> None:
-    """The role and its policy. It changes nothing, and reads nothing of other images but the list of AMIs."""
+    """The role and its policy. It changes nothing. Of other images it sees the lists of AMIs and findings only."""
     role = IamRole(
         stack,
         "reader_role",
@@ -114,8 +115,17 @@ def _statements(scope: ImageScope, keys: AmiKeys) -> Iterator[Statement]:
     }
     yield {
         "Sid": "ReadBuilds",
-        "Action": ["imagebuilder:GetImage", "imagebuilder:ListImagePackages", "imagebuilder:ListImageScanFindings"],
+        "Action": ["imagebuilder:GetImage", "imagebuilder:ListImagePackages"],
         "Resource": f"{scope.image_builder_arn('image')}/*",
     }
+    yield {"Sid": "ReadComponents", "Action": "imagebuilder:GetComponent", "Resource": component_arns(scope)}
+    if scope.image.image_scanning.image_scanning_enabled:
+        # this list has no resource types, either
+        yield {
+            "Sid": "ReadFindings",
+            "Action": "imagebuilder:ListImageScanFindings",
+            "Resource": "*",
+            "Condition": {"StringEquals": {"aws:RequestedRegion": [scope.image.home]}},
+        }
     if keys.arns:
         yield {"Sid": "DescribeAmiKeys", "Action": "kms:DescribeKey", "Resource": list(keys.arns)}
