@@ -18,7 +18,7 @@ from estate.models.pin import Pin
 from lambda_src.handoff.builds import Build, good_builds, version_of
 from lambda_src.handoff.channels import Channel, read_channels
 from lambda_src.rollout.decisions import Decision, Wish, decide
-from lambda_src.rollout.evidence import Evidence, Wanted, evidence
+from lambda_src.rollout.evidence import Evidence, Wanted
 from lambda_src.rollout.group import (
     NEWEST,
     Group,
@@ -31,7 +31,7 @@ from lambda_src.rollout.group import (
     read_refreshes,
     read_version,
 )
-from lambda_src.rollout.look import Seen, faults_of, look, read_current
+from lambda_src.rollout.look import Seen, evidence_of, faults_of, look, read_current
 from lambda_src.rollout.look import read_amis as read_amis_of_fleet
 from ops.accounts import Accounts, access_to_image_of
 from ops.aws import Aws, asking
@@ -139,13 +139,10 @@ def _read_pin(facts: Facts, declared: EstateFleet, pin: Pin, accounts: Accounts)
     fleet = fleet_of(declared, accounts)
     amis = read_amis_of_fleet(fleet.rules, fleet.place, fleet.image, {pin.ami})
     facts.pin_faults = tuple(faults_of(fleet.rules, amis, pin.ami, place=fleet.place, image=fleet.image, now=now))
-    after, build = fleet.rules.after, facts.meaning.build
+    build = facts.meaning.build
     if build and build != pin.build:
-        facts.proposal = Evidence()
-        if after:
-            wanted = Wanted(build=build, ami=facts.channel.value if facts.channel else "")
-            runs = {name: fleet.runs_of(name) for name in after.fleets}
-            facts.proposal = evidence(after, runs, wanted=wanted, now=now)
+        wanted = Wanted(build=build, ami=facts.channel.value if facts.channel else "")
+        facts.proposal = evidence_of(fleet.rules, wanted, runs_of=fleet.runs_of, now=now)
 
 
 def _decision(declared: EstateFleet, seen: Seen, accounts: Accounts) -> Decision:

@@ -18,9 +18,9 @@ from lambda_src.handoff.answers import text
 from lambda_src.handoff.builds import Build, list_builds, time_in, version_of
 from lambda_src.handoff.channels import Channel, in_use, read_channels
 from lambda_src.rollout.configuration import FleetRules
-from lambda_src.rollout.evidence import Evidence, Wanted, evidence
-from lambda_src.rollout.guards import build_of, faults
-from lambda_src.rollout.look import describe_by, holding, read_folders, read_runs
+from lambda_src.rollout.evidence import Wanted
+from lambda_src.rollout.guards import build_of
+from lambda_src.rollout.look import Amis, describe_by, evidence_of, faults_of, holding, read_folders, read_runs
 from lambda_src.rollout.record import read_records
 from lambda_src.rollout.run import Fleet
 from ops.accounts import Accounts, access_to_image_of
@@ -79,9 +79,10 @@ def _looked_at(declared: EstateFleet, accounts: Accounts, wish: Wish, now: datet
         reason = f"{rules.image}@{rules.channel} points to no build in {rules.region} yet: {_how_to_fill(declared)}"
         return Proposal(fleet=rules.fleet, before=before, refused=(reason,))
     found = _found(fleet, value)
-    proved = _evidence(fleet, found, now)
-    faulty = [*_faults(fleet, found, now)]
-    is_fit = fleet.rules.warns_only and found.can_be_pinned
+    wanted = Wanted(build=found.build, ami=found.ami)
+    proved = evidence_of(rules, wanted, runs_of=fleet.runs_of, now=now)
+    faulty = [*faults_of(rules, found.amis, found.ami, place=fleet.place, image=fleet.image, now=now)]
+    is_fit = rules.warns_only and found.can_be_pinned
     refused = [
         *(() if is_fit else faulty),
         *(rule.text for rule in holding(rules, holds, now)),
@@ -131,6 +132,14 @@ class _Found:
         return (text(self.here, "ImageId") if self.here else None) or self.value
 
     @property
+    def amis(self) -> Amis:
+        """The same, as the rules of rollouts read it."""
+        return Amis(
+            here={self.ami: self.here} if self.here else {},
+            made={self.ami: self.made} if self.made else {},
+        )
+
+    @property
     def build(self) -> str:
         """`1.0.912/3`; empty if the AMI is not a build."""
         build = version_of(build_of(self.made)) if self.made and build_of(self.made) else ""
@@ -154,18 +163,6 @@ class _Found:
 def _found(fleet: Fleet, value: str) -> _Found:
     made = describe_by(fleet.image.ec2, "image-id", {value}).get(value)
     return _Found(value=value, made=made, here=_here(fleet, value, made))
-
-
-def _faults(fleet: Fleet, found: _Found, now: datetime) -> Iterator[str]:
-    return faults(
-        found.ami,
-        fleet.rules.ami,
-        made=found.made,
-        here=found.here,
-        owner=fleet.image.account,
-        place=f"account {fleet.place.account} and {fleet.rules.region}",
-        now=now,
-    )
 
 
 def _same(before: Pin, pin: Pin) -> bool:
@@ -219,14 +216,6 @@ def _here(fleet: Fleet, value: str, made: Mapping[str, Any] | None) -> Mapping[s
     name = text(made, "Name") if made else None
     copies = describe_by(fleet.place.ec2, "name", {name} if name else set()).values()
     return next((copy for copy in copies if text(copy, "OwnerId") in (None, fleet.place.account)), None)
-
-
-def _evidence(fleet: Fleet, found: _Found, now: datetime) -> Evidence:
-    after = fleet.rules.after
-    if after is None:
-        return Evidence()
-    wanted = Wanted(build=found.build, ami=found.ami)
-    return evidence(after, {name: fleet.runs_of(name) for name in after.fleets}, wanted=wanted, now=now)
 
 
 def _failed_before(fleet: Fleet, found: _Found) -> Iterator[str]:

@@ -137,7 +137,7 @@ def look(
         has_wanted=not value or ami == value or _id_of(amis.made.get(ami)) == value,
         faults=tuple(faults_of(rules, amis, ami, place=place, image=image, now=now)) if seen.newest else (),
         holds=(*holding(rules, holds, now), *_not_wanted(rules, amis, seen.newest, builds, pointed)),
-        evidence=_evidence(rules, Wanted(build=builds.get(ami, ""), ami=ami), runs_of, now),
+        evidence=evidence_of(rules, Wanted(build=builds.get(ami, ""), ami=ami), runs_of=runs_of, now=now),
         opening=opening([parse_window(window) for window in rules.windows], rules.freezes, now=now),
     )
     if sight.is_done:
@@ -309,7 +309,8 @@ def faults_of(
     )
 
 
-def _evidence(rules: FleetRules, wanted: Wanted, runs_of: RunsOf, now: datetime) -> Evidence:
+def evidence_of(rules: FleetRules, wanted: Wanted, *, runs_of: RunsOf, now: datetime) -> Evidence:
+    """What the fleets of `after` have proved for a build; nothing is lacking for a fleet that waits for none."""
     if rules.after is None:
         return Evidence()
     fleets = {fleet: runs_of(fleet) for fleet in rules.after.fleets}
