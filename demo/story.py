@@ -191,7 +191,7 @@ def _roll_back(world: World) -> Sequence[str]:
     world.aws.break_instances(ami, reason="Instance failed its ELB health checks")
     output = world.goldsmith("rollout", "web-dev", "--yes", fails=True)
     world.aws.heal_instances(ami)
-    _found("(web-dev: the rollout was rolled back by AWS)", output)
+    _found("(web-dev: the rollout was rolled back)", output)
     _check_instances(world, world.amis[-2][HOME])
     return output.splitlines()
 

@@ -130,14 +130,11 @@ def _of_rollout(declared: EstateFleet, facts: Facts, decision: Decision) -> Iter
         case Ended(attempt=attempt):
             why = f" ({attempt.reason.rstrip('.')})" if attempt.reason else ""
             yield (
-                f"the rollout of {attempt.build or wanted} was {_ENDED.get(attempt.end, attempt.end)}{why}: {rollout} "
-                + ("says what to do, and tries again with --retry")
+                f"the rollout of {attempt.build or wanted} {attempt.ended_how}{why}: {rollout} "
+                "says what to do, and tries again with --retry"
             )
         case Refused(reasons=reasons):
             yield f"no rollout of {wanted}: {'; '.join(reasons)}"
-
-
-_ENDED = {"failed": "ended as failed", "rollback failed": "not successful, and going back failed"}
 
 
 def _of_group(facts: Facts, deploy: str) -> Iterator[str]:

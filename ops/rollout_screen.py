@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lambda_src.rollout.decisions import Decision, Done, Ended, Follow, Refused, Sight, Start, Wait
-from lambda_src.rollout.record import Attempt, time_of
+from lambda_src.rollout.record import Attempt, how_it_ended, time_of
 from lambda_src.rollout.run import Fleet
 from ops.rollout_progress import Progress, about, counts, expected_end, seconds_needed
 from ops.rollout_result import Result, build_of, now_holds, remedies
@@ -79,7 +79,7 @@ def _what(fleet: Fleet, sight: Sight, decision: Decision, *, aborts: bool) -> st
         case Refused(reasons=reasons):
             return f"refused: {'; '.join(reasons)}"
         case Ended(attempt=attempt):
-            return _how_it_ended(attempt)
+            return _last_rollout(attempt)
         case Start(skipped=skipped) if sight.group:
             needed = about(seconds_needed(fleet.rules.preferences, sight.group))
             needed = needed if sight.group.in_service else "no instance is in service"
@@ -90,10 +90,10 @@ def _what(fleet: Fleet, sight: Sight, decision: Decision, *, aborts: bool) -> st
     return ""
 
 
-def _how_it_ended(attempt: Attempt) -> str:
+def _last_rollout(attempt: Attempt) -> str:
     ended = time_of(attempt.ended)
     when = f" on {moment(ended)}" if ended else ""
-    return f"nothing: the last rollout {_end(attempt.end)}{when}; --retry tries again"
+    return f"nothing: the last rollout {attempt.ended_how}{when}; --retry tries again"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,21 +218,7 @@ def _ending(result: Result) -> str:
             return f"{result.fleet}: {why}"
     attempt = result.attempt
     reason = f": {attempt.reason}" if attempt and attempt.reason else f": {why}" if why else ""
-    return f"{result.fleet}: the rollout {_end(result.state)}{reason}"
-
-
-_ENDED = {
-    "rolled back": "was rolled back by AWS",
-    "cancelled": "was cancelled",
-    "not followed to its end": "was not followed to its end",
-    "failed": "failed",
-    "rollback failed": "failed, and going back failed too",
-}
-
-
-def _end(end: str) -> str:
-    """How it ended, as a part of a sentence; a newer program may have written another end into the record."""
-    return _ENDED.get(end, f"ended as {end!r}")
+    return f"{result.fleet}: the rollout {how_it_ended(result.state)}{reason}"
 
 
 def print_json(results: Sequence[Result], fleets: Mapping[str, Fleet]) -> None:

@@ -43,7 +43,15 @@ _ENDS = {
     "Failed": "failed",
     "Cancelled": CANCELLED,
 }
-_HOW = {"failed": "failed", "rollback failed": "could not be rolled back", "": "goes on"}
+_HOW = {
+    "": "goes on",
+    SUCCEEDED: "ended well",
+    WENT_BACK: "was rolled back",
+    "rollback failed": "failed, and could not be rolled back",
+    "failed": "failed",
+    CANCELLED: "was cancelled",
+    UNFOLLOWED: "was not followed to its end",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +89,7 @@ class Attempt:
     @property
     def ended_how(self) -> str:
         """Its end as a part of a sentence: `was rolled back`."""
-        return _HOW.get(self.end, f"was {self.end}")
+        return how_it_ended(self.end)
 
     @property
     def changes_no_ami(self) -> bool:
@@ -95,6 +103,11 @@ class Attempt:
     def brought(self, ami: str) -> bool:
         """Whether its end says something about an AMI: it was new in the group, or the rollout ended well."""
         return bool(ami) and self.ami == ami and (self.end == SUCCEEDED or not self.changes_no_ami)
+
+
+def how_it_ended(end: str) -> str:
+    """The end of an attempt as a part of a sentence; a newer program may have written another one into the record."""
+    return _HOW.get(end, f"ended as {end!r}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -144,7 +144,7 @@ def test_an_end_that_cannot_be_explained_is_shown_without_the_activity(fleets: R
     wire.faults["autoscaling DescribeScalingActivities"] = DENIED
     answer = fleets.rollout()
     assert (answer.status, answer.err) == (1, "")
-    assert "the rollout was rolled back by AWS: it stopped" in answer.out
+    assert "the rollout was rolled back: it stopped" in answer.out
     assert "  failed: " not in answer.out and "  to go back:" in answer.out
 
 

@@ -67,7 +67,7 @@ def test_aws_rolls_back_and_the_command_says_why_what_holds_and_what_to_do(promo
     lines = lines_of(promoted, answer)
     assert lines.pop(1).startswith("  failed: Launching a new EC2 instance: i-")
     assert lines == [
-        "web-dev: the rollout was rolled back by AWS: the instance stopped",
+        "web-dev: the rollout was rolled back: the instance stopped",
         "  now: web@prod says 1.0.7/2",
         "  now: the launch template has 1.0.7/2 (version 2)",
         "  now: 4 of 4 run 1.0.7/1 (version 1)",
@@ -87,7 +87,7 @@ def test_a_second_run_says_the_same_and_tries_nothing(promoted: RolloutWorld) ->
     promoted.aws.heal_instances(newest(promoted))
     second = promoted.rollout()
     assert (second.status, lines_of(promoted, second)) == (1, lines_of(promoted, first))
-    assert "nothing: the last rollout was rolled back by AWS on " in second.out
+    assert "nothing: the last rollout was rolled back on " in second.out
     assert len(promoted["dev"].refreshes) == 1
     status, (shown,) = promoted.shown()
     assert (status, shown["state"], shown["reason"]) == (1, "rolled back", "the instance stopped")
@@ -150,7 +150,7 @@ def test_a_change_without_a_new_build_goes_back_by_a_revert(promoted: RolloutWor
     promoted.aws.break_instances(f"{fleet.template}:3", reason="the user data fails")
     answer = promoted.rollout()
     lines = lines_of(promoted, answer)
-    assert lines[0] == "web-dev: the rollout was rolled back by AWS: the user data fails"
+    assert lines[0] == "web-dev: the rollout was rolled back: the user data fails"
     assert lines[-3:] == [
         "  to go back: revert the change of web-dev in the configuration:",
         "    make deploy STACK=fleet-web-dev",
@@ -176,7 +176,7 @@ def test_a_pinned_fleet_goes_back_by_a_revert_of_its_pin(promoted: RolloutWorld)
     [
         ("Failed", "failed", "the rollout failed: it did not work"),
         ("Cancelled", "cancelled", "the rollout was cancelled: it did not work"),
-        ("RollbackFailed", "rollback failed", "the rollout failed, and going back failed too: it did not work"),
+        ("RollbackFailed", "rollback failed", "the rollout failed, and could not be rolled back: it did not work"),
     ],
 )
 def test_every_other_end_says_what_the_instances_run(promoted: RolloutWorld, end: str, state: str, words: str) -> None:

@@ -194,7 +194,7 @@ def test_an_alarm_rolls_it_back(fleets: RolloutWorld) -> None:
     with fleets.passing():
         answer = fleets.rollout()
     assert answer.status == 1
-    assert f"was rolled back by AWS: The CloudWatch alarm {alarm} is in the ALARM state." in answer.out
+    assert f"was rolled back: The CloudWatch alarm {alarm} is in the ALARM state." in answer.out
     assert "  failed: " not in answer.out, "no launch failed"
     assert fleets["dev"].versions == {"1": 4}
 

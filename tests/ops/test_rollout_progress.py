@@ -175,7 +175,7 @@ def test_abort_goes_back_and_that_is_a_success(slow: RolloutWorld) -> None:
         answer = slow.rollout("--abort")
     assert (answer.status, answer.err) == (0, "")
     assert "goes back" in answer.out.splitlines()[1]
-    assert f"\n{slow.name('dev')}: the rollout was rolled back by AWS: " in answer.out
+    assert f"\n{slow.name('dev')}: the rollout was rolled back: " in answer.out
     assert (slow["dev"].statuses, slow["dev"].versions) == (["RollbackSuccessful"], {"1": 4})
     assert slow["dev"].described["LaunchTemplate"]["Version"] == "1"
 
@@ -185,7 +185,7 @@ def test_whoever_follows_a_rollout_that_somebody_aborts_fails(slow: RolloutWorld
         assert slow.rollout("--abort").status == 0
         printed, _ = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert f"{slow.name('dev')}: the rollout was rolled back by AWS: " in printed
+    assert f"{slow.name('dev')}: the rollout was rolled back: " in printed
 
 
 def test_a_second_abort_follows_the_first_one(slow: RolloutWorld) -> None:

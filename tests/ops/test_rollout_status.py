@@ -103,7 +103,7 @@ def test_a_rollout_whose_end_nobody_saw_has_its_reason_too(fleets: RolloutWorld)
 
 @pytest.mark.parametrize(
     ("end", "words"),
-    [("Failed", "was ended as failed"), ("Cancelled", "was cancelled"), ("RollbackFailed", "was not successful, and")],
+    [("Failed", "failed"), ("Cancelled", "was cancelled"), ("RollbackFailed", "failed, and could not be")],
 )
 def test_every_other_end(fleets: RolloutWorld, end: str, words: str) -> None:
     fleets.deploy()

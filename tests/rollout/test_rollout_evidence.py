@@ -86,7 +86,7 @@ LACKING: dict[str, Runs | str] = {
     "1.0.7/2 failed in fleet staging, which has to run it first": runs(
         rollout(2, 5, "failed", previous_ami="ami-1"), now=2, instances="221"
     ),
-    "1.0.7/2 could not be rolled back in fleet staging, which has to run it first": runs(
+    "1.0.7/2 failed, and could not be rolled back in fleet staging, which has to run it first": runs(
         rollout(2, 9), rollout(1, 6), rollout(2, 5, "rollback failed", previous_ami="ami-1"), now=1, instances="112"
     ),
     "fleet staging, which has to run 1.0.7/2 first, cannot be read: no credentials": "no credentials",

@@ -148,7 +148,7 @@ def test_after_a_failure_the_plan_names_the_command_or_is_empty(world: World, sh
     world.deploy("2")
     world.aws.break_instances(world.builds["2"], reason="it does not boot")
     status, lines = rollout(shell, "one")
-    assert (status, lines[1]) == (1, "one: the rollout was rolled back by AWS: it does not boot")
+    assert (status, lines[1]) == (1, "one: the rollout was rolled back: it does not boot")
     assert world.plan() == behind("1", "2")
     assert gaps(shell) == [
         "one: the rollout of 1.0.2/1 was rolled back (it does not boot): goldsmith rollout one says what to do, and "
@@ -321,7 +321,7 @@ def test_a_template_that_is_replaced_in_the_middle_ends_the_refresh(world: World
         world.give_up()
         lines = command.stdout.read().splitlines()
         assert command.wait() == 1
-    assert f"two: the rollout failed, and going back failed too: {NO_TEMPLATE.format(lost)}" in lines
+    assert f"two: the rollout failed, and could not be rolled back: {NO_TEMPLATE.format(lost)}" in lines
     # in the new template, version 1 is another one
     assert "  now: 2 of 4 run another build (version 1 of another launch template)" in lines
     assert (world.last("one"), world.last("two")) == ("Successful", "RollbackFailed")
