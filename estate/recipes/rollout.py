@@ -7,8 +7,6 @@ from estate.models.fleet import Fleet
 from estate.names import LATEST
 from lambda_src.rollout.configuration import After, AmiRules, FleetRules, Pinned
 
-_AWS_WORD = {"refresh": "Refresh", "terminate": "Terminate", "ignore": "Ignore", "wait": "Wait"}
-
 
 def rollout_of(declared: EstateFleet) -> FleetRules:
     """A fleet's rules."""
@@ -62,8 +60,8 @@ def _preferences(fleet: Fleet) -> dict[str, Any]:
         "SkipMatching": rollout.skip_matching,
         "CheckpointPercentages": [*rollout.checkpoints] or None,
         "CheckpointDelay": delay.seconds if delay is not None else None,
-        "ScaleInProtectedInstances": _AWS_WORD.get(rollout.protected_instances or ""),
-        "StandbyInstances": _AWS_WORD.get(rollout.standby_instances or ""),
+        "ScaleInProtectedInstances": rollout.protected_instances and rollout.protected_instances.capitalize(),
+        "StandbyInstances": rollout.standby_instances and rollout.standby_instances.capitalize(),
         "AlarmSpecification": {"Alarms": [*rollout.alarms]} if rollout.alarms else None,
         "BakeTime": rollout.bake.seconds if rollout.bake is not None else None,
     }
