@@ -119,12 +119,17 @@ def read_fleet(declared: EstateFleet, *, accounts: Accounts, builds: Sequence[Bu
         with facts.reading(), asking(fleet.region):
             facts.newest = read_version(here.ec2(fleet.region), number=NEWEST, name=facts.group_name)
             facts.template_exists = facts.newest is not None
+        refreshes: tuple[Refresh, ...] = ()
         group: Group | None = None
+        # before the group, so that a refresh that has ended is never seen with the group before its end
+        with facts.reading(), asking(fleet.region):
+            refreshes = read_refreshes(here.autoscaling(fleet.region), facts.group_name)
         with facts.reading(), asking(fleet.region):
             group = read_group(here.autoscaling(fleet.region), facts.group_name)
             facts.group_exists = group is not None
         if group:
-            refreshes = _read_group(facts, group, declared, here)
+            facts.refresh = next(iter(refreshes), None)
+            _read_group(facts, group, declared, here)
             if fleet.rollout.by == "goldsmith" and facts.newest and not facts.errors:
                 seen = Seen(group=group, newest=facts.newest, current=facts.wanted, refreshes=refreshes)
                 with facts.reading():
@@ -202,18 +207,13 @@ def _find_fault(facts: Facts, problem: str) -> None:
     facts.meaning = replace(facts.meaning, problem=problem)
 
 
-def _read_group(facts: Facts, group: Group, declared: EstateFleet, aws: Aws) -> tuple[Refresh, ...]:
-    """What a group launches and runs, and its last refreshes."""
+def _read_group(facts: Facts, group: Group, declared: EstateFleet, aws: Aws) -> None:
+    """What a group launches and runs."""
     region = declared.fleet.region
     facts.being_deleted = group.is_being_deleted
     with facts.reading(), asking(region):
         facts.wanted = read_current(aws.ec2(region), group)
     facts.instances = _running(group, facts, declared, aws)
-    refreshes: tuple[Refresh, ...] = ()
-    with facts.reading(), asking(region):
-        refreshes = read_refreshes(aws.autoscaling(region), group.name)
-    facts.refresh = next(iter(refreshes), None)
-    return refreshes
 
 
 def _running(group: Group, facts: Facts, declared: EstateFleet, aws: Aws) -> tuple[Running, ...]:

@@ -75,10 +75,11 @@ def waits_for(refresh: Refresh) -> str:
 
 def read_progress(fleet: Fleet, refresh: str, version: TemplateVersion | None) -> Progress | None:
     """Look at a refresh and the group's instances; None when the group was deleted. Raises `look.FAILURES`."""
+    # before the group, so that a refresh that has ended is never shown with the instances before its end
+    found = next(iter(read_refreshes(fleet.place.autoscaling, fleet.rules.group, ids=[refresh])), None)
     group = read_group(fleet.place.autoscaling, fleet.rules.group)
     if group is None:
         return None
-    found = next(iter(read_refreshes(fleet.place.autoscaling, fleet.rules.group, ids=[refresh])), None)
     if found is None:
         raise GarbledAnswer(f"DescribeInstanceRefreshes does not know {refresh}, which was there before")
     instances = group.instances

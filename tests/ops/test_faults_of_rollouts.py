@@ -200,3 +200,21 @@ def test_a_run_that_is_killed_after_a_write_is_finished_by_the_next(
     assert (fleets["dev"].statuses, fleets["dev"].versions) == (["Successful"], {"2": 4})
     (attempt,) = fleets["dev"].attempts
     assert (attempt["build"], attempt["end"]) == ("1.0.7/2", "succeeded")
+
+
+def test_a_rollout_that_ends_while_status_reads_leaves_no_gap(fleets: RolloutWorld, wire: Wire) -> None:
+    fleets.deploy()
+    fleets.aws.set_rollout_time(launch_seconds=30, scale=1)
+    fleets["dev"].start(2)
+    is_over = iter([False])
+
+    def ends(_: Asked, answer: tuple[int, bytes]) -> tuple[int, bytes]:
+        """After the first of both answers, so that the other one has its end."""
+        if not next(is_over, True):
+            fleets.aws.pass_time(3600)
+        return answer
+
+    for operation in ("DescribeInstanceRefreshes", "DescribeAutoScalingGroups"):
+        wire.faults[f"autoscaling {operation}"] = ends
+    assert fleets.gaps() == []
+    assert fleets["dev"].versions == {"2": 4}
