@@ -17,7 +17,7 @@ from estate.models.fleet import Fleet
 from estate.models.pin import Pin
 from lambda_src.handoff.builds import Build, good_builds, version_of
 from lambda_src.handoff.channels import Channel, read_channels
-from lambda_src.rollout.decisions import Decision, Wish, decide
+from lambda_src.rollout.decisions import Decision, Wish, decide, unreadable
 from lambda_src.rollout.evidence import Evidence, Wanted
 from lambda_src.rollout.group import (
     NEWEST,
@@ -78,6 +78,8 @@ class Facts:
     refresh: Refresh | None = None
     decision: Decision | None = None
     """What a rollout by Goldsmith needs next; None for one by Terraform."""
+    unreadable: str = ""
+    """Why its record, which has what was tried, cannot be read."""
     channel_was_read: bool = False
     has_builds: bool = False
     """Whether the image has a good build in the region."""
@@ -133,7 +135,7 @@ def read_fleet(declared: EstateFleet, *, accounts: Accounts, builds: Sequence[Bu
             if fleet.rollout.by == "goldsmith" and facts.newest and not facts.errors:
                 seen = Seen(group=group, newest=facts.newest, current=facts.wanted, refreshes=refreshes)
                 with facts.reading():
-                    facts.decision = _decision(declared, seen, accounts)
+                    _decide(facts, declared, seen, accounts)
     return facts
 
 
@@ -150,12 +152,13 @@ def _read_pin(facts: Facts, declared: EstateFleet, pin: Pin, accounts: Accounts)
         facts.proposal = evidence_of(fleet.rules, wanted, runs_of=fleet.runs_of, now=now)
 
 
-def _decision(declared: EstateFleet, seen: Seen, accounts: Accounts) -> Decision:
+def _decide(facts: Facts, declared: EstateFleet, seen: Seen, accounts: Accounts) -> None:
     """What its rollout needs next. Raises `OpsError`."""
     fleet = fleet_of(declared, accounts)
     with asking(declared.fleet.region):
         sight, _ = look(fleet.rules, fleet.place, fleet.image, runs_of=fleet.runs_of, now=datetime.now(UTC), seen=seen)
-    return decide(fleet.rules, sight, Wish())
+    facts.decision = decide(fleet.rules, sight, Wish())
+    facts.unreadable = unreadable(fleet.rules, sight.record)
 
 
 def _read_channel(facts: Facts, declared: EstateFleet, images: Aws, builds: Sequence[Build]) -> None:

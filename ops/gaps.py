@@ -135,6 +135,10 @@ def _of_rollout(declared: EstateFleet, facts: Facts, decision: Decision) -> Iter
             )
         case Refused(reasons=reasons):
             yield f"no rollout of {wanted}: {'; '.join(reasons)}"
+            if facts.unreadable in reasons:
+                return
+    if facts.unreadable:
+        yield facts.unreadable
 
 
 def _of_group(facts: Facts, deploy: str) -> Iterator[str]:

@@ -168,6 +168,14 @@ def decide(rules: FleetRules, sight: Sight, wish: Wish) -> Decision:
     return _by_goldsmith(rules, sight, group, newest, wish)
 
 
+def unreadable(rules: FleetRules, record: Record) -> str:
+    """Why nothing is started, and no end written down, if the fleet's record cannot be read; empty if it can."""
+    if record.is_readable:
+        return ""
+    remedy = "bring an earlier version of it back, or delete it"
+    return f"its record, the parameter {rules.record}, cannot be read: {remedy}"
+
+
 def _down(group: Group) -> str:
     count = _instances(group.desired)
     return f"none of its {count} is in service: AWS still starts them, or cannot; look at the activity of {group.name}"
@@ -231,8 +239,9 @@ def _allowed(
 
 
 def _unfit(rules: FleetRules, sight: Sight) -> Iterator[Rule]:
-    """What a refresh would not change, and what guards say."""
-    for text in (*_left(sight), *(() if rules.warns_only else sight.faults)):
+    """What a refresh would not change, a record that is none, and what guards say."""
+    lost = unreadable(rules, sight.record)
+    for text in (*_left(sight), *((lost,) if lost else ()), *(() if rules.warns_only else sight.faults)):
         yield Rule(text=text)
 
 

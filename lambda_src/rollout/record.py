@@ -3,6 +3,9 @@
 AWS forgets instance refreshes after six weeks, and does not know which build a refresh was for. So whoever starts or
 follows a rollout writes the parameter `/goldsmith/<namespace>/fleets/<fleet>`. What AWS still knows is added at each
 look, so a record that was lost, or written by two at the same time, loses nothing that AWS knows.
+
+A parameter with another value, which somebody has written, is not a record. It is never written over, so that somebody
+can bring back an earlier version, which may have what AWS has forgotten.
 """
 
 from __future__ import annotations
@@ -115,6 +118,8 @@ class Record:
     """The rollouts of a fleet that are known, newest first."""
 
     attempts: tuple[Attempt, ...] = ()
+    is_readable: bool = True
+    """Whether the parameter, if there is one, is a record. If not, it must not be written, and nothing is started."""
 
     @property
     def builds(self) -> dict[str, str]:
@@ -133,14 +138,15 @@ class Record:
     def started(self, attempt: Attempt) -> Record:
         """With a rollout that was started."""
         others = (each for each in self.attempts if each.refresh != attempt.refresh)
-        return Record(attempts=(attempt, *others))
+        return replace(self, attempts=(attempt, *others))
 
     def released(self, ami: str) -> Record:
         """Without holds of an AMI, because the fleet runs it although a rollout of it did not end well."""
-        return Record(
+        return replace(
+            self,
             attempts=tuple(
                 replace(each, holds=False) if each.has_failed and each.ami == ami else each for each in self.attempts
-            )
+            ),
         )
 
     def to_json(self) -> str:
@@ -156,12 +162,14 @@ class Record:
 
     @staticmethod
     def from_json(written: str) -> Record:
-        """From the parameter's value, without what cannot be read, because AWS knows the last weeks."""
+        """From the parameter's value, without attempts that cannot be read, because AWS knows the last weeks."""
         try:
             members = json.loads(written)["attempts"]
-            return Record(attempts=tuple(attempt for each in members if (attempt := _attempt(each))))
         except (ValueError, KeyError, TypeError, RecursionError):
-            return Record()
+            return Record(is_readable=False)
+        if not isinstance(members, list):
+            return Record(is_readable=False)
+        return Record(attempts=tuple(attempt for each in members if (attempt := _attempt(each))))
 
 
 def _compact(attempt: Attempt) -> dict[str, Any]:
@@ -238,7 +246,7 @@ def completed(
         key=lambda each: (each.started or each.ended or "9", places.get(each.refresh, -len(seen))),
         reverse=True,
     )
-    return Record(attempts=tuple(newest_first))
+    return replace(record, attempts=tuple(newest_first))
 
 
 def _is_for(refresh: Refresh, current: TemplateVersion | None) -> bool:
@@ -265,7 +273,7 @@ def closed(record: Record, refreshes: Iterable[Refresh], *, now: datetime) -> Re
             return attempt
         return replace(attempt, end=UNFOLLOWED)
 
-    return Record(attempts=tuple(map(ended, record.attempts)))
+    return replace(record, attempts=tuple(map(ended, record.attempts)))
 
 
 def _written(time: datetime | None) -> str:

@@ -35,10 +35,11 @@ class Fleet:
 
 
 def see(fleet: Fleet, *, now: datetime) -> Sight:
-    """Look at a fleet, and write into its record what AWS knows and the record does not. Raises `look.FAILURES`."""
+    """Look at a fleet, and write into its record what AWS knows and the record does not, if it can be read. Raises
+    `look.FAILURES`."""
     sight, written = look(fleet.rules, fleet.place, fleet.image, runs_of=fleet.runs_of, now=now)
     # as they are written: without what is too old or too long to be kept
-    if sight.record.to_json() != written.to_json():
+    if written.is_readable and sight.record.to_json() != written.to_json():
         _write(fleet, sight.record)
     return sight
 

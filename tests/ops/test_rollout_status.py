@@ -122,6 +122,25 @@ def test_what_a_person_has_to_allow(fleets: RolloutWorld) -> None:
     )
 
 
+def test_a_record_that_somebody_has_overwritten_is_a_gap_and_stays_as_it_is(fleets: RolloutWorld) -> None:
+    fleets.deploy()
+    ssm, name = fleets["dev"].client("ssm"), f"/goldsmith/acme/fleets/{fleets.name('dev')}"
+    ssm.put_parameter(Name=name, Value="my notes", Type="String")
+    fault = "its record, the parameter /goldsmith/acme/fleets/web-dev, cannot be read: bring an earlier version of it "
+    fault += "back, or delete it"
+    assert reasons(fleets) == [f"no rollout of 1.0.7/2 (version 2): {fault}"]
+    answer = fleets.rollout()
+    assert (answer.status, fleets["dev"].versions) == (1, {"1": 4})
+    assert f"web-dev: {fault}" in fleets.short(answer.out)
+    fleets["dev"].start(2)
+    assert fleets.rollout().status == 0, "what somebody has started is followed"
+    assert reasons(fleets) == [fault]
+    assert ssm.get_parameter(Name=name)["Parameter"]["Value"] == "my notes"
+    ssm.delete_parameter(Name=name)
+    assert fleets.rollout().status == 0
+    assert (reasons(fleets), [each["end"] for each in fleets["dev"].attempts]) == ([], ["succeeded"])
+
+
 def test_a_channel_ahead_of_the_template_is_a_gap_of_its_own(fleets: RolloutWorld) -> None:
     fleets.deploy()
     fleets.build()

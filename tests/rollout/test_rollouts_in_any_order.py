@@ -272,9 +272,16 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(fleet=FLEET, garbled=st.booleans(), data=st.data())
     def a_record_is_lost(self, fleet: str, garbled: bool, data: st.DataObject) -> None:
-        self.world.cloud.parameters.pop((REGION, f"{RECORDS}/{fleet}"), None)
         if garbled:
             self.world.put(REGION, f"{RECORDS}/{fleet}", GARBAGE)
+        else:
+            self.world.cloud.parameters.pop((REGION, f"{RECORDS}/{fleet}"), None)
+        self._then(data)
+
+    @rule(fleet=FLEET, data=st.data())
+    def a_record_is_brought_back(self, fleet: str, data: st.DataObject) -> None:
+        if self.world.is_garbled(fleet):
+            self.world.bring_back(fleet)
         self._then(data)
 
     @rule(data=st.data())

@@ -137,6 +137,20 @@ class RolloutWorld:
         written = versions[-1]["Value"] if versions else GARBAGE
         return _attempts(written)
 
+    def is_garbled(self, fleet: str) -> bool:
+        """Whether somebody has written something else over a fleet's record."""
+        versions = self.cloud.parameters.get((REGION, f"{RECORDS}/{fleet}"), [])
+        return bool(versions) and versions[-1]["Value"] == GARBAGE
+
+    def bring_back(self, fleet: str) -> None:
+        """Write the last version of a record before the garbage again; delete the parameter if there is none."""
+        versions = self.cloud.parameters.get((REGION, f"{RECORDS}/{fleet}"), [])
+        good = [version["Value"] for version in versions if version["Value"] != GARBAGE]
+        if good:
+            self.put(REGION, f"{RECORDS}/{fleet}", good[-1])
+        else:
+            self.cloud.parameters.pop((REGION, f"{RECORDS}/{fleet}"), None)
+
     def put(self, region: str, name: str, value: str) -> None:
         """Write a parameter as a person does."""
         self.cloud.client("ssm", region=region, user=HAND).put_parameter(Name=name, Value=value, Overwrite=True)

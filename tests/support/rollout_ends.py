@@ -6,7 +6,7 @@ import re
 from datetime import UTC, timedelta
 
 from lambda_src.rollout.decisions import Decision, Done, Ended, Follow, Refused, Wait, Wish
-from tests.support.memory_rollouts import OPERATORS
+from tests.support.memory_rollouts import OPERATORS, RECORDS
 from tests.support.rollout_oracle import UNFOLLOWED, Oracle
 
 KINDS = {
@@ -21,6 +21,7 @@ KINDS = {
     "protected": "protected from scale-in, and the last",
     "terraform": "Terraform starts this rollout",
     "not asked": "do not run version",
+    "record": f"^its record, the parameter {RECORDS}/.*, cannot be read",
 }
 """How each reason can be recognised in what the rules say."""
 

@@ -96,6 +96,8 @@ class _Look:
     refusals: Mapping[str, bool] = field(default_factory=dict)
     overtaken: Rollout | None = None
     """What it started although somebody else has just tried it without success."""
+    is_garbled: bool = False
+    """Whether its record was none when it was read."""
     is_elsewhere: bool = False
     """Whether the next read of the records is for a fleet of `after`."""
 
@@ -214,6 +216,8 @@ class Oracle:
         last = self.last_try(fleet, newest)
         if last and last.end not in ("", "succeeded") and not wish.retry:
             found["failed"] = False
+        if self.world.is_garbled(fleet):
+            found["record"] = False
         if (REGION, ami) not in self.world.cloud.images:
             found["gone"] = False
         elif ami in self.revoked and self.revoked[ami] <= now:
@@ -311,7 +315,10 @@ class Oracle:
                 look.is_elsewhere = False
             else:
                 look.newest = self.world.newest(look.fleet)
+                look.is_garbled = self.world.is_garbled(look.fleet)
                 look.refusals = self.refusals(look.fleet, look.wish)
+        elif call.operation == "PutParameter" and look.is_garbled:
+            self.violations.append(f"{look.fleet} writes over a record that cannot be read")
 
     def _watch_start(self, call: Call) -> None:
         fleet = call.params["AutoScalingGroupName"].removeprefix("acme-")
@@ -369,7 +376,10 @@ class Oracle:
     # When everything has calmed down.
 
     def check_records(self, fleet: str) -> None:
-        """The record has the last rollouts that AWS remembers, each with its true end, and nothing untrue."""
+        """The record has the last rollouts that AWS remembers, each with its true end, and nothing untrue. One that
+        somebody has overwritten stays as it is."""
+        if self.world.is_garbled(fleet):
+            return
         written = self.world.record(fleet)
         truth = {each.refresh.id: each for each in self.log if each.fleet == fleet}
         for identity, attempt in written.items():
