@@ -75,6 +75,8 @@ def unchecked_of(material: Material) -> Iterator[str]:
             yield f"{stack.stack}: everything, because its plan failed"
         elif stack.has_failed:
             yield f"{stack.stack}: everything after the error, because its plan failed"
+        elif not stack.plan.is_complete:
+            yield f"{stack.stack}: what its plan leaves out (-target, or what Terraform defers)"
     lacks: dict[str, list[str]] = {}
     for fleet in material.affected:
         for lack in material.facts_of(fleet).lacks:

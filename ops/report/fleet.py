@@ -189,7 +189,7 @@ def _fleet(
         is_by_goldsmith=not refresh,
         preferences=_preferences(_first(refresh.get("preferences"))) if refresh else None,
         # a group without a default has that of its health check (`lambda_src.rollout.group`)
-        warmup_seconds=now.get("default_instance_warmup") or now.get("health_check_grace_period") or None,
+        warmup_seconds=_whole(now.get("default_instance_warmup")) or _whole(now.get("health_check_grace_period")),
         lost_volumes=tuple(sorted(_devices(template.before) - _devices(template.after))) if template.after else (),
         deleted_volumes=tuple(sorted(_deleted(template.before))),
     )
@@ -259,15 +259,22 @@ _WORDS = {
 
 
 def _preferences(written: Mapping[str, Any]) -> dict[str, Any]:
-    """In AWS's words; the provider has some numbers as text."""
+    """In AWS's words."""
     found: dict[str, Any] = {}
     for name, word in _WORDS.items():
         value = written.get(name)
-        if isinstance(value, str) and re.fullmatch(r"[0-9]+", value):
-            value = int(value)
-        if value not in (None, "", []):
-            found[word] = value
+        several = [_whole(each) for each in value] if isinstance(value, list) else []
+        number = several if several and None not in several else _whole(value)
+        if number is not None:
+            found[word] = number
     return found
+
+
+def _whole(value: Any) -> int | None:
+    """A number that may be written as text, as the provider does with some; None for nothing."""
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value):
+        return int(value)
+    return value if isinstance(value, int) and value >= 0 else None
 
 
 def _first(value: Any) -> Mapping[str, Any]:

@@ -167,7 +167,10 @@ def _stack(known: Material, stack: StackPlan) -> StackReport:
         outputs=tuple(output for output in plan.outputs if output.kind not in QUIET),
         drift=tuple(drift),
         refreshed=sum(bool(each.names) and each.address not in shown for each in plan.drift),
-        warnings=tuple(finding.message or finding.address for finding in plan.findings),
+        warnings=(
+            *(f"the apply runs {action}" for action in plan.invoked),
+            *(finding.message or finding.address for finding in plan.findings),
+        ),
     )
 
 

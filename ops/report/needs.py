@@ -44,6 +44,8 @@ def _of_stacks(material: Material) -> Iterator[Need]:
             continue
         fleets = fleets_in(stack)
         yield from _removals(stack, fleets)
+        for action in stack.plan.invoked:
+            yield Need(kind="warning", text=f"{stack.stack}: the apply runs {action}", stack=stack.stack)
         for finding in stack.plan.findings:
             yield _warning(material, stack, finding)
         for drift in stack.plan.drift:

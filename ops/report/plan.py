@@ -6,8 +6,10 @@ meaning while the number before the dot of `format_version` is 1. HCP Terraform,
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -51,6 +53,8 @@ class Kind(StrEnum):
     """An immutable resource gets a new version, which takes the place of the old one."""
     LEFTOVER = "old version removed"
     """An old object that an apply before left, because its replacement came first."""
+    DEFERRED = "deferred"
+    """Left for a later plan, because this one cannot know it yet."""
     READ = "read"
     NO_OP = "no change"
     OTHER = "unknown"
@@ -141,6 +145,10 @@ class Plan:
     findings: tuple[Finding, ...] = ()
     passed: tuple[str, ...] = ()
     """The addresses of checks, and of what has conditions, that are as they should be."""
+    invoked: tuple[str, ...] = ()
+    """The addresses of actions that the apply runs (Terraform 1.14)."""
+    is_complete: bool = True
+    """Whether nothing was left out, by `-target` or because Terraform defers it."""
     is_errored: bool = False
     """Whether Terraform says that planning has failed, and the plan is only a part."""
     time: datetime | None = None
@@ -157,35 +165,67 @@ class NotAPlan(Exception):
 def read_plan(shown: Any) -> Plan:
     """The plan of what `terraform show -json` wrote. Raises `NotAPlan`."""
     _check(shown)
-    try:
+    with like_a_plan():
         return Plan(
-            changes=tuple(_change(each) for each in shown.get("resource_changes") or ()),
+            changes=(
+                *(_change(each) for each in shown.get("resource_changes") or ()),
+                *(_deferred(each["resource_change"]) for each in shown.get("deferred_changes") or ()),
+            ),
             outputs=tuple(_output(name, each) for name, each in (shown.get("output_changes") or {}).items()),
             drift=tuple(_drift(each) for each in shown.get("resource_drift") or ()),
             findings=tuple(_findings(shown.get("checks") or ())),
             passed=tuple(
                 each["address"]["to_display"] for each in shown.get("checks") or () if each.get("status") == "pass"
             ),
+            invoked=tuple(_text(each, "address") for each in shown.get("action_invocations") or ()),
+            is_complete=shown.get("complete") is not False,
             is_errored=shown.get("errored") is True,
             time=time_in(shown.get("timestamp")),
             resources=tuple(_resources(shown.get("resource_changes") or ())),
             data=tuple(_data((shown.get("prior_state") or {}).get("values") or {})),
         )
-    except (AttributeError, KeyError, TypeError) as error:
-        raise NotAPlan(f"is not like a plan of Terraform: {type(error).__name__} {error}") from error
+
+
+_REMEDY = "give what terraform show -json PLANFILE writes"
+
+
+@contextmanager
+def like_a_plan() -> Iterator[None]:
+    """Whatever reads a plan's members expects Terraform's. Raises `NotAPlan` where they are others."""
+    try:
+        yield
+    except KeyError as error:
+        raise NotAPlan(f"must be a plan of Terraform, got one without {error.args[0]}; {_REMEDY}") from error
+    except RecursionError as error:
+        raise NotAPlan(f"must be a plan of Terraform, got values that are nested too deep; {_REMEDY}") from error
+    except (AttributeError, TypeError, ValueError) as error:
+        raise NotAPlan(f"must be a plan of Terraform, got a member of another type ({error}); {_REMEDY}") from error
 
 
 def _check(shown: Any) -> None:
-    remedy = "give what terraform show -json PLANFILE writes"
     if not isinstance(shown, Mapping):
-        raise NotAPlan(f"must be a JSON object, got {type(shown).__name__}; {remedy}")
-    version = shown.get("format_version")
-    if not isinstance(version, str):
-        raise NotAPlan(f"must be a plan with format_version, got {', '.join(list(shown)[:5]) or 'nothing'}; {remedy}")
+        raise NotAPlan(f"must be a JSON object, got {json.dumps(shown)[:20]}; {_REMEDY}")
+    version, members = shown.get("format_version"), ", ".join(list(shown)[:5]) or "nothing"
+    if version is None:
+        raise NotAPlan(f"must be a plan with format_version, got {members}; {_REMEDY}")
+    if not isinstance(version, str) or not re.fullmatch(r"[0-9]+\.[0-9]+", version):
+        raise NotAPlan(f'must have a format_version such as "1.2", got {json.dumps(version)[:20]}; {_REMEDY}')
     if version.partition(".")[0] not in ("0", "1"):
-        raise NotAPlan(f"has format_version {version}, and this Goldsmith knows 1; use a newer Goldsmith")
+        raise NotAPlan(f"must have format_version 0 or 1, got {version}; use a newer Goldsmith")
     if not shown.keys() & {"resource_changes", "output_changes", "planned_values", "errored", "applyable"}:
-        raise NotAPlan(f"must be a plan, got a state; {remedy}")
+        raise NotAPlan(f"must be a plan, got {'a state' if 'values' in shown else members}; {_REMEDY}")
+
+
+def _text(each: Mapping[str, Any], name: str) -> str:
+    """A member that is a text. Raises `TypeError` if it is something else."""
+    if not isinstance(each[name], str):
+        raise TypeError(f"{name} is {json.dumps(each[name])[:20]}")
+    return str(each[name])
+
+
+def _deferred(each: Mapping[str, Any]) -> Change:
+    found = _change(each)
+    return Change(address=found.address, type=found.type, kind=Kind.DEFERRED, actions=found.actions)
 
 
 def _change(each: Mapping[str, Any]) -> Change:
@@ -195,13 +235,13 @@ def _change(each: Mapping[str, Any]) -> Change:
     after = change.get("after")
     version = after.get("version") if isinstance(after, Mapping) and kind == Kind.SUPERSEDE else None
     return Change(
-        address=each["address"],
-        type=each["type"],
+        address=_text(each, "address"),
+        type=_text(each, "type"),
         kind=kind,
         actions=actions,
         previous_address=each.get("previous_address") or "",
         deposed=each.get("deposed") or "",
-        reason=_REASONS.get(each.get("action_reason") or "", ""),
+        reason=_REASONS.get(each.get("action_reason") or "", "") or _imported(change, kind),
         differences=_differences(change) if kind in (Kind.UPDATE, Kind.REPLACE, Kind.SUPERSEDE) else (),
         version=version if isinstance(version, str) else "",
     )
@@ -230,6 +270,11 @@ _REASONS = {
     "delete_because_each_key": "its key is not in for_each any longer",
     "delete_because_no_move_target": "what it was moved to is not in the configuration",
 }
+
+
+def _imported(change: Mapping[str, Any], kind: Kind) -> str:
+    """Of what is imported and changed in one step."""
+    return "after it is imported" if change.get("importing") and kind != Kind.IMPORT else ""
 
 
 def _kind(each: Mapping[str, Any], actions: tuple[str, ...]) -> Kind:

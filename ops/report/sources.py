@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ops.errors import UsageError
-from ops.report.plan import NotAPlan, Plan, read_plan
+from ops.report.fleet import amis_of, fleets_of
+from ops.report.plan import NotAPlan, Plan, like_a_plan, read_plan
 
 STDIN = "-"
 LIST = "plans.json"
@@ -50,13 +51,14 @@ def read_sources(named: Sequence[str]) -> tuple[StackPlan, ...]:
     """The plans of files and folders, each once, in their order. Raises `UsageError` with everything that is wrong."""
     found: list[StackPlan] = []
     problems: list[str] = []
+    seen: set[Path] = set()
     for name in dict.fromkeys(named):
         try:
             if name == STDIN:
-                found.append(StackPlan(stack="plan", plan=_plan(sys.stdin.read(), place="standard input")))
+                found.append(StackPlan(stack="plan", plan=_plan(sys.stdin.buffer.read(), place="standard input")))
             elif (path := Path(name)).is_dir():
-                found += _read_folder(path, problems)
-            else:
+                found += _read_folder(path, problems, seen)
+            elif _is_new(path, seen):
                 found.append(_read_file(path))
         except UsageError as error:
             problems.append(str(error))
@@ -65,20 +67,33 @@ def read_sources(named: Sequence[str]) -> tuple[StackPlan, ...]:
     return tuple(_distinct(found))
 
 
-def _read_folder(folder: Path, problems: list[str]) -> Iterator[StackPlan]:
+def _is_new(file: Path, seen: set[Path]) -> bool:
+    """Whether a file was not read before, under another name or with its folder; notes it."""
+    path = file.resolve()
+    is_new = path not in seen
+    seen.add(path)
+    return is_new
+
+
+def _read_folder(folder: Path, problems: list[str], seen: set[Path]) -> Iterator[StackPlan]:
     listed = _read_list(folder / LIST)
-    files = {_stack_of(file): file for file in _files(folder)}
-    if not files and not listed:
+    files: dict[str, list[Path]] = {}
+    for file in _files(folder):
+        files.setdefault(_stack_of(file), []).append(file)
+    if not files and listed is None:
         problems.append(f"{folder}: must have plans, got none; {_REMEDY}")
+    listed = listed or {}
     for stack in sorted({*files, *listed}):
         entry = listed.get(stack, {})
         account, region = (str(entry.get(name) or "") for name in ("account", "region"))
         error = str(entry.get("error") or "")
         try:
             if entry.get("status") == "failed" or stack not in files:
-                yield _without_plan(stack, entry, error, file=files.get(stack), account=account, region=region)
+                kept = next(iter(files.get(stack, ())), None)
+                yield _without_plan(stack, entry, error, file=kept, account=account, region=region)
             else:
-                yield replace(_read_file(files[stack]), stack=stack, error=error, account=account, region=region)
+                plans = (_read_file(file) for file in files[stack] if _is_new(file, seen))
+                yield from (replace(each, stack=stack, error=error, account=account, region=region) for each in plans)
         except UsageError as problem:
             problems.append(str(problem))
 
@@ -91,7 +106,7 @@ def _without_plan(
         return StackPlan(stack=stack, plan=Plan(), account=account, region=region)
     plan = None
     if file is not None:  # Terraform keeps what it knew when it failed
-        plan = replace(_plan(_text(file), place=str(file)), is_errored=True)
+        plan = replace(_plan(_content(file), place=str(file)), is_errored=True)
     error = error or "its plan is missing in the folder"
     return StackPlan(stack=stack, plan=plan, error=error, account=account, region=region)
 
@@ -109,41 +124,51 @@ def _stack_of(file: Path) -> str:
 
 
 def _read_file(file: Path) -> StackPlan:
-    return StackPlan(stack=_stack_of(file), plan=_plan(_text(file), place=str(file)))
+    return StackPlan(stack=_stack_of(file), plan=_plan(_content(file), place=str(file)))
 
 
-def _read_list(file: Path) -> dict[str, Mapping[str, Any]]:
+def _read_list(file: Path) -> dict[str, Mapping[str, Any]] | None:
+    """The stacks that the folder's list names; None without one."""
     if not file.exists():
-        return {}
-    content = _json(_text(file), place=str(file))
+        return None
+    content = _json(_content(file), place=str(file))
     try:
         return {str(entry["stack"]): entry for entry in content["stacks"]}
     except (KeyError, TypeError):
         raise UsageError(f"{file}: must have stacks, each with its name as stack; {_REMEDY}") from None
 
 
-def _text(file: Path) -> str:
+def _content(file: Path) -> bytes:
     try:
-        return file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        binary = "is a plan file in Terraform's own format" if file.suffix != ".json" else "is not UTF-8"
-        raise UsageError(f"{file}: {binary}; write it as JSON: terraform show -json {file}") from None
+        return file.read_bytes()
     except OSError as error:
         raise UsageError(f"{file}: cannot be read: {error.strerror}; {_REMEDY}") from None
 
 
-def _json(text: str, *, place: str) -> Any:
+def _json(content: bytes, *, place: str) -> Any:
+    """In any encoding of Unicode: a shell on Windows writes UTF-16."""
+    if content.startswith(b"PK"):
+        own = "a plan in Terraform's own format"
+        raise UsageError(f"{place}: must be JSON, got {own}; write it as JSON: terraform show -json {place}")
+    if not content.strip():
+        raise UsageError(f"{place}: must be JSON, got nothing; {_REMEDY}")
     try:
-        return json.loads(text)
+        return json.loads(content)
+    except UnicodeDecodeError:
+        raise UsageError(f"{place}: must be JSON in UTF-8, got other bytes; {_REMEDY}") from None
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{place}: must be JSON, got {error}; {_REMEDY}") from None
 
 
-def _plan(text: str, *, place: str) -> Plan:
+def _plan(content: bytes, *, place: str) -> Plan:
     try:
-        return read_plan(_json(text, place=place))
+        plan = read_plan(_json(content, place=place))
+        with like_a_plan():  # also where only a report of fleets looks
+            fleets_of(plan, stack="")
+            amis_of(plan)
     except NotAPlan as error:
         raise UsageError(f"{place}: {error}") from None
+    return plan
 
 
 def _distinct(plans: Sequence[StackPlan]) -> Iterator[StackPlan]:

@@ -27,17 +27,26 @@ def title_of(material: Material) -> tuple[str, bool]:
     alarms = list(_alarms(material))
     news = [*_moves(material), *_other_instances(material), *_new_fleets(material)]
     rest = other_changes(material)
+    plans = [stack.plan for stack in material.stacks if stack.plan]
+    actions, outputs = (sum(len(some) for some in each) for each in ([p.invoked for p in plans], _outputs(plans)))
+    if actions:
+        news.append(f"runs {count(actions, 'action')}")
     if not news and not rest and not any(stack.has_failed for stack in material.stacks):
-        news = ["nothing changes"]
-    elif news and not rest and not alarms:
+        some = f"{count(outputs, 'output')} {'changes' if outputs == 1 else 'change'}, and no resource does"
+        news = [some if outputs else "nothing changes"]
+    elif news and not rest and not alarms and all(plan.is_complete for plan in plans):
         news.append("nothing else changes")
     news += list(_versions(material, rest))
     kinds: Counter[Kind] = Counter(change.kind for change in rest if change.kind not in (Kind.SUPERSEDE, *_ALARMING))
     if others := counted(kinds):
-        noun = "resource" if sum(kinds.values()) == 1 else "resources"
         number, _, verb = others.partition(" ")
+        noun = "resource" if number == "1" else "resources"
         news.append(f"{'also ' if news else ''}{number} {noun} {verb}")
     return "; ".join([*alarms, *news]), bool(alarms)
+
+
+def _outputs(plans: list[Plan]) -> list[list[Change]]:
+    return [[output for output in plan.outputs if output.kind not in QUIET] for plan in plans]
 
 
 def other_changes(material: Material) -> list[Change]:

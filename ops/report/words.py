@@ -18,6 +18,7 @@ _VERBS = {
     Kind.MOVE: "moved in the state",
     Kind.SUPERSEDE: "new versions",
     Kind.LEFTOVER: "old versions removed",
+    Kind.DEFERRED: "deferred to a later plan",
     Kind.READ: "read",
     Kind.NO_OP: "unchanged",
     Kind.OTHER: "with an action that this Goldsmith does not know",

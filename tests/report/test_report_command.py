@@ -68,7 +68,8 @@ def test_writes_json_for_programs(report: Report) -> None:
 
 
 def test_reads_a_plan_from_standard_input(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(shown("destroy", "fleet-worker"))))
+    text = io.BytesIO(json.dumps(shown("destroy", "fleet-worker")).encode())
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(text))
     answer = report("-")
     assert answer.out.splitlines()[1].startswith(
         "## ⚠️ DESTROYS fleet worker with 3 instances; destroys 7 more resources"

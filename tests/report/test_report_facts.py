@@ -13,7 +13,7 @@ import pytest
 from local_aws.server import LocalAws
 from ops.command_line import main
 from tests.support.fleet_world import FIELDS, REGION
-from tests.support.handoff_world import ImageWorld
+from tests.support.handoff_world import HOME, ImageWorld
 from tests.support.ops_world import Shell, impatient_shell, refusing
 from tests.support.report_world import ReportWorld
 
@@ -75,6 +75,31 @@ def test_says_that_a_build_is_revoked_held_or_was_rolled_back(world: ReportWorld
     assert texts(members, "held")[0].startswith(f"{world.fleet}: {world.web.name} is held by")
     answer = world.report(old, new, "--fail-on", "revoked,gate")
     assert (answer.status, answer.err.partition(":")[0]) == (1, "--fail-on revoked")
+
+
+def test_a_build_above_the_gate_fails_if_that_is_wanted_and_one_below_it_passes(world: ReportWorld) -> None:
+    text, scanned = world.config.read_text(), ", image_scanning: {image_scanning_enabled: true}"
+    world.config.write_text(
+        text.replace("channels: [prod]", f"channels: [prod]{scanned}, gate: {{max_severity: high}}")
+    )
+    world.aws.client("inspector2", region=HOME).enable(resourceTypes=["EC2"])
+    world.web.pipeline = {**world.web.pipeline, "imageScanningConfiguration": {"imageScanningEnabled": True}}  # type: ignore[dict-item]
+    findings = [
+        {"severity": severity, "vulnerability": f"CVE-2026-{severity}", "package": "openssl", "version": "3.0.7"}
+        for severity in ("CRITICAL", "HIGH")
+    ]
+    world.install("1.0.111222333", "openssl-3.0.7")
+    world.aws.scan_next_build(world.web.image.pipeline_arn, findings=findings[1:])
+    old = world.deploy()
+    world.aws.scan_next_build(world.web.image.pipeline_arn, findings=findings)
+    new = world.build()
+    world.point(new)
+    refused = world.report(old, new, "--fail-on", "gate")
+    (line,) = refused.err.splitlines()
+    assert (refused.status, "does not pass the gate: 1 critical" in line) == (1, True), line
+    back = world.report(new, old, "--fail-on", "gate")
+    assert (back.status, back.err) == (0, "")
+    assert "passes the gate" in back.out
 
 
 def test_what_fleets_of_after_have_not_proved_fails_if_that_is_wanted(world: ReportWorld) -> None:

@@ -55,6 +55,7 @@ images:
     regions: [ap-northeast-1]
     channels: {stable: {from: latest}}
     image_scanning: {image_scanning_enabled: true}
+GATE
 environments:
   staging: {region: ap-northeast-1, channel: latest, subnets: [SUBNET]}
   prod: {region: ap-northeast-1, channel: stable, subnets: [SUBNET]}
@@ -154,6 +155,7 @@ class Recording:
     type: str = "m7i.large"
     worker: str = WORKER
     pinned: str = ""
+    gate: str = ""
     initialized: set[str] = field(default_factory=set)
 
     def declare(self, **changed: str) -> None:
@@ -167,6 +169,7 @@ class Recording:
             ESTATE.replace("WORKER", self.worker + self.pinned)
             .replace("SUBNET", self.subnet)
             .replace("TYPE", self.type)
+            .replace("GATE", self.gate)
         )
         (config / "estate.yaml").write_text(text.replace("PACKAGES", self.packages))
         (config / "components" / "app.yaml").write_text(COMPONENT.replace("COMMAND", self.command))
@@ -318,6 +321,9 @@ def story(each: Recording) -> None:
     each.build()
     each.world.goldsmith("promote", "web", "stable", "--why", "tested", "--yes")
     each.plan("image-move", *FLEETS)
+    each.declare(gate="    gate: {max_severity: high}")
+    each.plan("gate", *FLEETS)
+    each.declare(gate="")
     each.declare(pinned=PINNED)
     each.plan("image-move-pinned", "fleet-web-eu")
     each.declare(pinned="")
