@@ -1,7 +1,9 @@
 """Terraform's providers for many stacks at once.
 
-One init installs them, and all others read what it has installed with `-plugin-dir`, as a mirror in the file system:
-Terraform's cache of providers is not safe for inits side by side (hashicorp/terraform#31964).
+One init installs them, and all stacks use what it has installed: Terraform's cache of providers is not safe for inits
+side by side (hashicorp/terraform#31964). An init of a stack reads the 700 MB of the provider twice, to compute its
+checksum, which takes longer than all else that it does. Before each plan Terraform computes the checksum again and
+compares it with the lock file, so inits do without: they only configure the backend.
 """
 
 from __future__ import annotations
@@ -22,7 +24,15 @@ from ops.plan_folder import LOCK
 from ops.programs import Ended, Programs, Stopped
 from scripts.terraform import cached
 
+AWS = "registry.terraform.io/hashicorp/aws"
+"""The address of the AWS provider."""
 _READ_ONLY = "-lockfile=readonly"
+_SETTING = "TF_REATTACH_PROVIDERS"
+_NO_PROCESS = {"Protocol": "grpc", "ProtocolVersion": 5, "Test": True, "Addr": {"Network": "unix", "String": "none"}}
+"""Says that a provider runs already, which Terraform then does not install (Terraform's documentation, "Debugging
+Providers"). No init connects to it."""
+_PACKAGES = "*/*/*/*/*"
+"""Below a folder of providers: host, namespace, name, version and platform."""
 _LOOKS_AGAIN_AFTER_SECONDS = 0.2
 
 
@@ -45,17 +55,32 @@ class Providers:
     def init(self, stack: Path, *, programs: Programs, environ: Mapping[str, str]) -> Ended:
         """`terraform init` of a stack's folder, with the same versions as all others. Raises `Stopped`, `OSError`."""
         mirror, lock = (self.folder / ".terraform" / "providers").absolute(), self.folder / LOCK
-        mirror.mkdir(parents=True, exist_ok=True)  # Terraform installs none that runs already (TF_REATTACH_PROVIDERS)
+        mirror.mkdir(parents=True, exist_ok=True)  # nothing is installed where the provider runs already
         if lock.exists():
             shutil.copyfile(lock, stack / LOCK)
+            environ = {_SETTING: json.dumps({AWS: _NO_PROCESS}), **environ}
         only = [_READ_ONLY] if lock.exists() else []
         command = ["terraform", f"-chdir={stack}", "init", "-input=false", "-no-color", f"-plugin-dir={mirror}", *only]
         try:
-            return programs.run(command, environ=environ)
+            ended = programs.run(command, environ=environ)
         finally:
             # Terraform remembers the mirror for later inits, also for those of cdktf
             with suppress(FileNotFoundError):
                 (stack / ".terraform" / "plugin_path").unlink()
+        _link(mirror, stack / ".terraform" / "providers")
+        return ended
+
+
+def _link(installed: Path, providers: Path) -> None:
+    """Make the same folders with links to the packages, as Terraform does with those of a mirror. Raises `OSError`."""
+    if providers.is_symlink() or not providers.is_dir():
+        providers.unlink(missing_ok=True)
+    else:
+        shutil.rmtree(providers)
+    for package in installed.glob(_PACKAGES):
+        link = providers / package.relative_to(installed)
+        link.parent.mkdir(parents=True)
+        link.symlink_to(package.resolve())
 
 
 def install(

@@ -107,6 +107,27 @@ def test_a_lock_file_beside_the_configuration_decides_the_providers(team: Team) 
         assert file.read_text() == "# of the team\n"
 
 
+def test_stacks_share_one_installed_provider_whose_checksum_no_init_computes(team: Team) -> None:
+    program = team.folder / "bin" / "terraform"
+    installs = """
+package=${1#-chdir=}/.terraform/providers/registry.terraform.io/hashicorp/aws/5.0.0/linux_amd64
+[ "$stack $2" = "providers init" ] && mkdir -p "$package" && echo locked > "${1#-chdir=}/.terraform.lock.hcl"
+echo "$stack $2 $TF_REATTACH_PROVIDERS" >> "$TEAM/reattached"
+exit"""
+    program.write_text(program.read_text().replace("\nexit 0", installs))
+    out = team.folder / "cdktf.out"
+    stale = out / "stacks" / "image-web" / ".terraform" / "providers" / "registry.terraform.io" / "stale"
+    stale.mkdir(parents=True)
+    assert team.run("plan", "image-web").status == 0
+    stack, package = stale.parents[2], "registry.terraform.io/hashicorp/aws/5.0.0/linux_amd64"
+    assert (stack / "providers" / package).samefile(out / "providers" / ".terraform" / "providers" / package)
+    assert not stale.exists(), "of providers before nothing is left"
+    assert (stack.parent / ".terraform.lock.hcl").read_text() == "locked\n"
+    providers, init = (team.folder / "reattached").read_text().splitlines()
+    assert providers == "providers init "
+    assert init.startswith('image-web init {"registry.terraform.io/hashicorp/aws": ')
+
+
 # --- Since a commit
 
 
