@@ -27,6 +27,7 @@ from ops.plan_result import Planned, read_errors, read_plan
 from ops.plan_screen import Board, print_json, print_planned, what_is_planned
 from ops.precautions import about_undeclared, has_to_move, report
 from ops.programs import Ended, Programs, Stopped
+from ops.provider_schema import ProviderSchema
 from ops.providers import Providers, complaint, environment, install
 from ops.reader_role import refusals
 from ops.screen import open_console
@@ -155,8 +156,10 @@ class _Run:
                 )
             except Stopped:
                 raise Interrupted("nothing was planned") from None
-            with ThreadPoolExecutor(jobs) as pool:
-                each = _Each(self, providers, programs, environ, board)
+            stacks = [cdktf_out.stack(out, entry.stack) for entry in entries]
+            showing = ProviderSchema(providers, stacks, programs=programs, environ=environ)
+            with showing as schema, ThreadPoolExecutor(jobs) as pool:
+                each = _Each(self, providers, schema, programs, environ, board)
                 futures = {entry.stack: pool.submit(each.plan, entry) for entry in entries}
                 programs.wait(futures.values())
             is_interrupted = programs.is_interrupted
@@ -179,6 +182,7 @@ class _Each:
 
     run: _Run
     providers: Providers
+    schema: ProviderSchema
     programs: Programs
     environ: Mapping[str, str]
     board: Board
@@ -208,14 +212,14 @@ class _Each:
         self.board.begin(stack, "plan")
         file = (target / PLAN).absolute()
         options = ("-json", "-input=false", "-lock=false", "-detailed-exitcode", f"-out={file}")
-        ended = self._terraform(source, "plan", *options)
+        ended = self._terraform(source, "plan", *options, environ=self.environ)
         error = ""
         if ended.status not in (_NO_CHANGES, _CHANGES):
             error = read_errors(ended.output) or complaint(ended)
             if not file.exists():  # otherwise it has what Terraform knew when it failed
                 return _failed(entry, error)
         self.board.begin(stack, "show")
-        shown = self._terraform(source, "show", "-json", str(file))
+        shown = self._show(source, file)
         if shown.status != 0:
             file.unlink()
             return _failed(entry, error or complaint(shown))
@@ -232,9 +236,17 @@ class _Each:
                 self.run.folder.write(target / saved, (source / name).read_text(encoding="utf-8"))
         return replace(planned, entry=replace(entry, status=_STATUSES[ended.status], error=""))
 
-    def _terraform(self, folder: Path, command: str, *arguments: str) -> Ended:
+    def _show(self, folder: Path, plan: Path) -> Ended:
         """Raises `Stopped` after Ctrl-C."""
-        ended = self.programs.run(["terraform", f"-chdir={folder}", command, *arguments], environ=self.environ)
+        if setting := self.schema.setting():
+            shown = self._terraform(folder, "show", "-json", str(plan), environ={**self.environ, **setting})
+            if shown.status == 0:  # else the state has resources of other types than the stacks
+                return shown
+        return self._terraform(folder, "show", "-json", str(plan), environ=self.environ)
+
+    def _terraform(self, folder: Path, command: str, *arguments: str, environ: Mapping[str, str]) -> Ended:
+        """Raises `Stopped` after Ctrl-C."""
+        ended = self.programs.run(["terraform", f"-chdir={folder}", command, *arguments], environ=environ)
         if ended.interrupted:
             raise Stopped
         return ended

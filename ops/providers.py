@@ -11,12 +11,14 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from estate.estate import Estate
 from ops.errors import OpsError
@@ -26,11 +28,12 @@ from scripts.terraform import cached
 
 AWS = "registry.terraform.io/hashicorp/aws"
 """The address of the AWS provider."""
+_LOCKED = re.compile(rf'provider "{AWS}" {{\s*version\s*=\s*"([^"]+)"')
+"""Its version in a lock file."""
 _READ_ONLY = "-lockfile=readonly"
-_SETTING = "TF_REATTACH_PROVIDERS"
-_NO_PROCESS = {"Protocol": "grpc", "ProtocolVersion": 5, "Test": True, "Addr": {"Network": "unix", "String": "none"}}
-"""Says that a provider runs already, which Terraform then does not install (Terraform's documentation, "Debugging
-Providers"). No init connects to it."""
+REATTACH = "TF_REATTACH_PROVIDERS"
+"""Names providers that run already, which Terraform then neither installs nor starts (Terraform's documentation,
+"Debugging Providers")."""
 _PACKAGES = "*/*/*/*/*"
 """Below a folder of providers: host, namespace, name, version and platform."""
 _LOOKS_AGAIN_AFTER_SECONDS = 0.2
@@ -52,13 +55,21 @@ class Providers:
     folder: Path
     """A root for Terraform that needs them, and nothing else."""
 
+    @property
+    def program(self) -> Path | None:
+        """The AWS provider that all stacks use; None where nothing is installed. Raises `OSError`."""
+        lock, installed = self.folder / LOCK, self.folder / ".terraform" / "providers" / AWS
+        locked = _LOCKED.search(lock.read_text(encoding="utf-8")) if lock.exists() else None
+        found = installed.glob(f"{locked[1]}/*/terraform-provider-*") if locked else ()
+        return next((program.absolute() for program in found), None)
+
     def init(self, stack: Path, *, programs: Programs, environ: Mapping[str, str]) -> Ended:
         """`terraform init` of a stack's folder, with the same versions as all others. Raises `Stopped`, `OSError`."""
         mirror, lock = (self.folder / ".terraform" / "providers").absolute(), self.folder / LOCK
         mirror.mkdir(parents=True, exist_ok=True)  # nothing is installed where the provider runs already
         if lock.exists():
             shutil.copyfile(lock, stack / LOCK)
-            environ = {_SETTING: json.dumps({AWS: _NO_PROCESS}), **environ}
+            environ = {REATTACH: json.dumps({AWS: as_running(Path("none"))}), **environ}  # which no init connects to
         only = [_READ_ONLY] if lock.exists() else []
         command = ["terraform", f"-chdir={stack}", "init", "-input=false", "-no-color", f"-plugin-dir={mirror}", *only]
         try:
@@ -81,6 +92,12 @@ def _link(installed: Path, providers: Path) -> None:
         link = providers / package.relative_to(installed)
         link.parent.mkdir(parents=True)
         link.symlink_to(package.resolve())
+
+
+def as_running(socket: Path) -> dict[str, Any]:
+    """The value of `REATTACH` for a provider that answers at a socket. Terraform ends no process."""
+    address = {"Network": "unix", "String": str(socket)}
+    return {"Protocol": "grpc", "ProtocolVersion": 5, "Pid": os.getpid(), "Test": True, "Addr": address}
 
 
 def install(

@@ -107,25 +107,49 @@ def test_a_lock_file_beside_the_configuration_decides_the_providers(team: Team) 
         assert file.read_text() == "# of the team\n"
 
 
-def test_stacks_share_one_installed_provider_whose_checksum_no_init_computes(team: Team) -> None:
+PROVIDER = "registry.terraform.io/hashicorp/aws/5.0.0/linux_amd64"
+
+
+def install(team: Team, provider: str) -> None:
+    """Let the stand-in's first init install a provider: a shell script."""
+    (team.folder / "provider").write_text(f"#!/bin/sh\n{provider}\n")
     program = team.folder / "bin" / "terraform"
-    installs = """
-package=${1#-chdir=}/.terraform/providers/registry.terraform.io/hashicorp/aws/5.0.0/linux_amd64
-[ "$stack $2" = "providers init" ] && mkdir -p "$package" && echo locked > "${1#-chdir=}/.terraform.lock.hcl"
+    lock = 'provider \\"registry.terraform.io/hashicorp/aws\\" {\n  version = \\"5.0.0\\"\n}'
+    installs = f"""
 echo "$stack $2 $TF_REATTACH_PROVIDERS" >> "$TEAM/reattached"
-exit"""
+[ "$stack $2" = "providers init" ] || exit 0
+package=${{1#-chdir=}}/.terraform/providers/{PROVIDER}
+mkdir -p "$package" && install "$TEAM/provider" "$package/terraform-provider-aws_v5.0.0_x5"
+echo "{lock}" > "${{1#-chdir=}}/.terraform.lock.hcl"
+"""
     program.write_text(program.read_text().replace("\nexit 0", installs))
+
+
+def test_stacks_share_one_installed_provider_whose_checksum_no_init_computes(team: Team) -> None:
+    install(team, "exit 1")
     out = team.folder / "cdktf.out"
-    stale = out / "stacks" / "image-web" / ".terraform" / "providers" / "registry.terraform.io" / "stale"
+    stack = out / "stacks" / "image-web"
+    stale = stack / ".terraform" / "providers" / "registry.terraform.io" / "stale"
     stale.mkdir(parents=True)
-    assert team.run("plan", "image-web").status == 0
-    stack, package = stale.parents[2], "registry.terraform.io/hashicorp/aws/5.0.0/linux_amd64"
-    assert (stack / "providers" / package).samefile(out / "providers" / ".terraform" / "providers" / package)
+    answer = team.run("plan", "image-web")
+    assert (answer.status, answer.err) == (0, ""), "also with a provider that ends before it names its schema"
+    package = stack / ".terraform" / "providers" / PROVIDER
+    assert package.samefile(out / "providers" / ".terraform" / "providers" / PROVIDER)
     assert not stale.exists(), "of providers before nothing is left"
-    assert (stack.parent / ".terraform.lock.hcl").read_text() == "locked\n"
+    assert (stack / ".terraform.lock.hcl").read_text().startswith("provider ")
     providers, init = (team.folder / "reattached").read_text().splitlines()
     assert providers == "providers init "
     assert init.startswith('image-web init {"registry.terraform.io/hashicorp/aws": ')
+
+
+def test_ctrl_c_while_the_provider_is_asked_for_its_schema_ends_it(team: Team) -> None:
+    install(team, f"touch {team.folder}/asked; exec sleep 60")
+    with team.start("plan", "image-web") as process:
+        wait_for(team.folder / "asked")
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "\n0 of 1 stacks were planned, into cdktf.out/plans\n")
+    assert running_below(team.folder) == []
 
 
 # --- Since a commit

@@ -20,17 +20,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bindings.fast import imported_in
+from ops.http2 import Message, Peer
+from ops.provider_schema import reduced_schema
+from ops.providers import AWS, REATTACH
 from scripts import terraform
 from tests.support.estates import PROJECT
-from tests.support.http2 import Message, Peer
 
-SETTING = "TF_REATTACH_PROVIDERS"
-_ADDRESS = "registry.terraform.io/hashicorp/aws"
 _PLUGIN = "/tfplugin5.Provider/"
 """Before the methods of the provider; others are go-plugin's, which copies logs by them."""
-# Of tfplugin5.proto (Terraform's docs/plugin-protocol): fields of the answer to GetSchema, and of an entry of a map.
-_RESOURCES, _DATA_SOURCES, _FUNCTIONS, _NAME = 2, 3, 7, 1
-
 _SHOWN = re.compile(r'^(?:resource|data) "(\w+)"', re.MULTILINE)
 """A resource or data source in a page."""
 
@@ -45,7 +42,7 @@ def running_providers(environ: Mapping[str, str], *, folder: Path) -> Iterator[M
     required = {"terraform": {"required_providers": {"aws": terraform.PROVIDER}}}
     (folder / "main.tf.json").write_text(json.dumps(required))
     terraform.run("init", "-backend=false", folder=folder, environ=environ)
-    (program,) = (folder / ".terraform" / "providers").glob(f"{_ADDRESS}/*/*/terraform-*")
+    (program,) = (folder / ".terraform" / "providers").glob(f"{AWS}/*/*/terraform-*")
     socket = folder / "socket"
     loop = asyncio.new_event_loop()
     providers = _Providers(program, environ, folder)
@@ -61,7 +58,7 @@ def running_providers(environ: Mapping[str, str], *, folder: Path) -> Iterator[M
         "Addr": {"Network": "unix", "String": str(socket)},
     }
     try:
-        yield {**environ, SETTING: json.dumps({_ADDRESS: how})}
+        yield {**environ, REATTACH: json.dumps({AWS: how})}
     finally:
         asyncio.run_coroutine_threadsafe(providers.end(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
@@ -93,7 +90,7 @@ class _Provider:
         )
         assert process.stdout is not None
         printed = ""
-        while not printed.startswith(SETTING):
+        while not printed.startswith(REATTACH):
             line = await process.stdout.readline()
             assert line, "the provider has ended"
             printed = line.decode().strip()
@@ -198,42 +195,8 @@ class _Providers:
 
 
 def _reduced(answer: bytes) -> bytearray:
-    """The schema with the resources and data sources that `stacks/` and the pages use, and without functions."""
+    """The schema with the resources and data sources that `stacks/` and the pages use."""
     names = imported_in(PROJECT / "stacks")
     shown = {name for page in (PROJECT / "docs").rglob("*.md") for name in _SHOWN.findall(page.read_text())}
-    wanted = {
-        _RESOURCES: {f"aws_{name}" for name in names} | shown,
-        _DATA_SOURCES: {name.removeprefix("data_") for name in names} | shown,
-    }
-    kept = bytearray()
-    for number, value, whole in _fields(answer[5:]):  # after gRPC's flag and length
-        if number < _FUNCTIONS and (number not in wanted or _name(value) in wanted[number]):
-            kept += whole
-    return bytearray(b"\0" + len(kept).to_bytes(4) + kept)
-
-
-def _name(entry: bytes) -> str:
-    return next(value for number, value, _ in _fields(entry) if number == _NAME).decode()
-
-
-def _fields(message: bytes) -> Iterator[tuple[int, bytes, bytes]]:
-    """The fields of a message of Protocol Buffers that are messages or strings: number, value, and all their bytes."""
-    position = 0
-    while position < len(message):
-        start = position
-        tag, position = _number(message, position)
-        assert tag & 7 == 2, "a field of another type"
-        length, position = _number(message, position)
-        yield tag >> 3, message[position : position + length], message[start : position + length]
-        position += length
-
-
-def _number(message: bytes, position: int) -> tuple[int, int]:
-    """A number of variable length, and the position after it."""
-    number = shift = 0
-    while True:
-        byte = message[position]
-        number |= (byte & 0x7F) << shift
-        position, shift = position + 1, shift + 7
-        if byte < 0x80:
-            return number, position
+    data_sources = {name.removeprefix("data_") for name in names} | shown
+    return reduced_schema(answer, resources={f"aws_{name}" for name in names} | shown, data_sources=data_sources)

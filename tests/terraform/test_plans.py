@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import socket
 import time
@@ -10,6 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from local_aws.server import LocalAws
+from ops.programs import Programs
+from ops.provider_schema import ProviderSchema
+from ops.providers import Providers
 from scripts import terraform
 from tests.support.team import DASHBOARDS, Team, running_below, team_with_terraform
 
@@ -53,6 +57,44 @@ def test_stacks_are_planned_until_they_are_as_declared_and_changes_outside_terra
     answer = team.run("plan", "overview-*", "--drift")
     drift = "overview-eu-west-1: changed outside Terraform: aws_cloudwatch_dashboard.dashboard"
     assert (answer.status, drift in answer.out.splitlines()) == (1, True), answer.out
+
+
+def test_plans_are_shown_without_another_process_of_the_provider_as_terraform_shows_them(
+    terraform_environment: Mapping[str, str], tmp_path: Path
+) -> None:
+    team = team_with_terraform(tmp_path, terraform_environment)
+    team.declare(DASHBOARDS.replace("acme", "shown"))
+    assert team.run("plan", "image-web").status == 0
+    out, plan = tmp_path / "cdktf.out", team.plans / "image-web" / "tfplan"
+    stack = out / "stacks" / "image-web"
+    shown = terraform.run("show", "-json", str(plan), folder=stack, environ=team.environment)
+    assert (team.plans / "image-web" / "plan.json").read_text() == shown
+
+    (stack / ".terraform.lock.hcl").unlink()
+    shutil.rmtree(stack / ".terraform" / "providers")
+    with (
+        Programs() as programs,
+        ProviderSchema(
+            Providers(folder=out / "providers"), [stack], programs=programs, environ=team.environment
+        ) as schema,
+    ):
+        environ = {**team.environment, **schema.setting()}
+        assert terraform.run("show", "-json", str(plan), folder=stack, environ=environ) == shown
+
+
+def test_a_plan_is_shown_whose_state_has_resources_of_types_that_no_stack_has(
+    terraform_environment: Mapping[str, str], tmp_path: Path
+) -> None:
+    team = team_with_terraform(tmp_path, terraform_environment)
+    team.declare(DASHBOARDS.replace("acme", "older"))
+    assert team.run("plan", "overview-*").status == 0
+    stack = tmp_path / "cdktf.out" / "stacks" / "overview-eu-west-1"
+    written = json.loads((stack / "cdk.tf.json").read_text())
+    written["resource"]["aws_ebs_volume"] = {"old": {"availability_zone": "eu-west-1a", "size": 1}}
+    (stack / "cdk.tf.json").write_text(json.dumps(written))
+    arguments = ("-auto-approve", "-target=aws_ebs_volume.old", "-target=terraform_data.estate")
+    terraform.run("apply", *arguments, folder=stack, environ=team.environment)
+    assert "1 to destroy" in team.run("plan", "overview-*").out
 
 
 def test_ctrl_c_while_aws_does_not_answer_leaves_no_process_and_no_lock(

@@ -11,9 +11,10 @@ import pytest
 from demo.story import IMAGE, STEPS
 from demo.world import HOME, StepFailed, World
 from local_aws.server import LocalAws
+from ops.providers import REATTACH
 from scripts import terraform
 from tests.support.permissions import Estate, Recorder
-from tests.support.provider import SETTING, running_providers
+from tests.support.provider import running_providers
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         aws = stack.enter_context(LocalAws())
         environ = terraform.environment(aws.environment(region=HOME), folder=folder)
         running = stack.enter_context(running_providers(environ, folder=providers))
-        stack.enter_context(pytest.MonkeyPatch.context()).setenv(SETTING, running[SETTING])
+        stack.enter_context(pytest.MonkeyPatch.context()).setenv(REATTACH, running[REATTACH])
         world = World(aws=aws, folder=folder)
         stack.callback(world.end)
         yield world
