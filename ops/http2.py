@@ -1,6 +1,6 @@
 """Whole messages over HTTP/2, as gRPC's unary calls are: headers, data and, in an answer, trailers.
 
-The protocol itself is `h2`, which ministack's server brings along.
+The protocol itself is `h2`, which setup installs with ministack's server.
 """
 
 import asyncio
