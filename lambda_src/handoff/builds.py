@@ -93,6 +93,10 @@ class Build:
         """Whether it is revoked at a time."""
         return self.revocation is not None and self.revocation.since <= at
 
+    def is_unclear_in(self, region: str) -> bool:
+        """Whether Image Builder's answer lacks something that decides whether the build can be used in a region."""
+        return self.unclear and not (self.status and self.created and region in self.outputs)
+
     @property
     def order(self) -> tuple[datetime, int, str]:
         """The sort key, greatest for the newest: creation time, build version, and the ARN so that two runs agree."""

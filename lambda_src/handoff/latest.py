@@ -114,8 +114,8 @@ def _has_to_move(run: Run, region: Region, usable: Usable, known: KnownBuilds) -
 def _may_move(latest: Present, usable: Usable, known: KnownBuilds, *, region: str) -> bool:
     """Whether the present build is clearly gone or revoked, or older than the usable one."""
     present = known.get(latest.build)
-    incomplete = present and present.unclear and not (present.status and present.created and region in present.outputs)
-    if present == usable.build or not (incomplete or latest.build in known.unknown):
+    is_unclear = present is not None and present.is_unclear_in(region)
+    if present == usable.build or not (is_unclear or latest.build in known.unknown):
         return True
     created = (present and present.created) or time_in(latest.created)
     return bool(created and usable.build.created and usable.build.created > created)

@@ -9,7 +9,6 @@ from uuid import uuid4
 
 from .builds import Build, good_builds, parent_of, time_in
 from .channels import LATEST, Version, confirm_channel, write_channel
-from .failures import NotYet
 from .history import NOT_COMPLETED, Change, Move
 from .known_builds import KnownBuilds
 from .look import take_move
@@ -61,7 +60,7 @@ def complete_moves(run: Run, known: KnownBuilds, *, at_once: bool = False, chann
     """Write what earlier moves should have written, of all channels or of one; whether there was something to do.
 
     Young moves of others are left to them, unless `at_once`. Where the build of a move cannot be used any more, the
-    channel stays where it is, and the history says so.
+    channel stays where it is, and the history says so. Where that is not known now, a later run decides.
     """
     done = False
     pending = {move.number: move for region in run.working_regions for move in region.pending.values()}
@@ -70,10 +69,10 @@ def complete_moves(run: Run, known: KnownBuilds, *, at_once: bool = False, chann
         if not (at_once or _is_ours(run, move)) or run.hold_of(move.channel):
             continue
         regions = [region for region in run.working_regions if region.pending.get(move.channel) == move]
-        usable = [region for region in regions if _is_usable(run, region, move, known)]
-        stopped = [region for region in regions if region not in usable and not region.failed]
-        if usable:
-            done = _write(run, move, usable)
+        usable = {region: _is_usable(run, region, move, known) for region in regions}
+        stopped = [region for region in regions if usable[region] is False]
+        if written := [region for region in regions if usable[region]]:
+            done = _write(run, move, written)
         done = _stop(run, move, stopped) or done
     return done
 
@@ -128,19 +127,24 @@ def _is_ours(run: Run, move: Move) -> bool:
     return move.by == run.by or decided is None or abs(run.now - decided) >= GRACE
 
 
-def _is_usable(run: Run, region: Region, move: Move, known: KnownBuilds) -> bool:
-    """Whether a channel may still move there. A region that cannot be asked fails."""
+def _is_usable(run: Run, region: Region, move: Move, known: KnownBuilds) -> bool | None:
+    """Whether a channel may still move there; None when that is not known. A region that cannot be asked fails."""
     change = move.changes[region.name]
+    if change.build in known.unknown:
+        return None  # that failure is collected already
+    build = known.get(change.build)
+    if build and build.is_unclear_in(region.name) and not build.is_revoked(run.now):
+        reason = f"what Image Builder says about {build.arn} is incomplete"
+        run.failures.add_problem(region.name, f"{move.channel} is not moved yet: {reason}")
+        return None
     with run.attempt_in(region):
         run.check_time()
-        if change.build in known.unknown:
-            raise NotYet(f"what Image Builder says about {change.build} is incomplete")
         if not change.build:
             return region.target.outputs.is_available(change.value)
-        good = good_builds([build for build in (known.get(change.build),) if build], now=run.now)
+        good = good_builds([build] if build else [], now=run.now)
         usable = region.target.outputs.newest_usable(good, failures=run.failures)
         return usable is not None and usable.value == change.value
-    return False
+    return None
 
 
 def _stop(run: Run, move: Move, regions: Sequence[Region]) -> bool:

@@ -204,6 +204,42 @@ def test_ami_that_was_taken_over_is_looked_at_before_the_move_is_completed(web: 
     assert run.line["problems"] == ([] if is_there else [reason])
 
 
+@pytest.mark.parametrize("channel", ["prod", "latest"])
+@pytest.mark.parametrize("lacking", ["state", "dateCreated", "outputResources", "everything"])
+def test_move_waits_while_what_is_known_of_its_build_does_not_suffice(
+    web: MemoryWorld, channel: str, lacking: str
+) -> None:
+    """Image Builder's answer lacks something, or says nothing about the build; that is no reason to give it up."""
+    older = web.build()
+    web.run()
+    web.promote("prod", older)
+    build = web.build()
+    if channel == "prod":
+        web.run()
+    with web.disturbed(before=fails("PutParameter", region=ABROAD[1])):
+        web.run() if channel == "latest" else web.promote("prod", build)
+    web.later(minutes=2)
+    expected = web.values(build) | {ABROAD[1]: web.values(older)[ABROAD[1]]}
+    assert web.points_to(channel) == expected
+    shown = dict(web.cloud.builds[build])
+    if lacking == "everything":
+        web.cloud.builds[build]["sourcePipelineArn"] = "of another"  # so it is in no list
+    else:
+        web.cloud.builds[build][lacking] = type(shown[lacking])()
+    refuses = fails("GetImage", error=lambda: refusal("AccessDeniedException", "GetImage"))
+    with web.disturbed(before=refuses if lacking == "everything" else lambda _: None):
+        run = web.run()
+
+    assert (run.error, web.points_to(channel)) == ("", expected), "a retry would not fix it"
+    reason = f"{ABROAD[1]}: {channel} is not moved yet: what Image Builder says about {build} is incomplete"
+    assert reason in run.line["problems"] or lacking == "everything"
+    assert not any(move.how == "not completed" for move in web.moves())
+
+    web.cloud.builds[build] = shown
+    web.run()
+    assert web.points_to(channel) == web.values(build)
+
+
 # Slow writers.
 
 
