@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -22,13 +23,23 @@ to go on: goldsmith apply cdktf.out/plans; where a plan is stale: goldsmith plan
 """
 
 
-@pytest.fixture
-def team(tmp_path: Path) -> Team:
-    """A team that has planned everything."""
-    team = team_with_stand_in(tmp_path)
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Team, Path]:
+    """A team that has planned everything, and a copy of its folder: a plan costs as much as what most tests do."""
+    folder = tmp_path_factory.mktemp("planned")
+    team = team_with_stand_in(folder)
     team.declare(ESTATE)
     assert team.run("plan").status == 0
-    (team.folder / "record").unlink()
+    (folder / "record").unlink()
+    return team, Path(shutil.copytree(folder, tmp_path_factory.mktemp("copies") / "copy"))
+
+
+@pytest.fixture
+def team(planned: tuple[Team, Path]) -> Team:
+    """The team as it was when it had planned."""
+    team, copy = planned
+    shutil.rmtree(team.folder)
+    shutil.copytree(copy, team.folder)
     return team
 
 
