@@ -15,9 +15,7 @@ from local_aws.server import LocalAws
 from ops.pin_file import PinFile, text_of_pins
 from tests.support.estates import ESTATES
 from tests.support.fleet_world import FIELDS, REGION
-from tests.support.handoff_world import ImageWorld
-from tests.support.ops_world import Answer, only, run_ops
-from tests.support.pin_world import PINNED, PinWorld
+from tests.support.pin_world import PINNED, PinWorld, pin_world
 from tests.support.wire import BROKEN, DENIED, RESET, THROTTLED, TRUNCATED, wire_to
 
 
@@ -25,15 +23,7 @@ from tests.support.wire import BROKEN, DENIED, RESET, THROTTLED, TRUNCATED, wire
 def world(
     local_aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> PinWorld:
-    config = tmp_path / "estate.yaml"
-    only(local_aws.environment() | {"AWS_MAX_ATTEMPTS": "1", "COLUMNS": "300"}, monkeypatch)
-
-    def ops(*arguments: str) -> Answer:
-        return run_ops([*arguments, "--config", str(config)], capsys)
-
-    world = PinWorld(local_aws, ImageWorld(local_aws), config, ops)
-    world.estate()
-    return world
+    return pin_world(local_aws, tmp_path, monkeypatch, capsys)
 
 
 def test_the_channels_build_is_written_and_a_second_run_changes_nothing(world: PinWorld) -> None:

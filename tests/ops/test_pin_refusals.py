@@ -9,9 +9,8 @@ import pytest
 
 from local_aws.server import LocalAws
 from tests.support.fleet_world import FIELDS, REGION
-from tests.support.handoff_world import HOME, ImageWorld
-from tests.support.ops_world import Answer, only, run_ops
-from tests.support.pin_world import PINNED, PinWorld
+from tests.support.handoff_world import HOME
+from tests.support.pin_world import PINNED, PinWorld, pin_world
 
 BUILD_TAG = "Ec2ImageBuilderArn"
 WHY = ("--skip-after", "--why", "CVE-2026-1 is exploited 🔥")
@@ -21,15 +20,7 @@ WHY = ("--skip-after", "--why", "CVE-2026-1 is exploited 🔥")
 def world(
     local_aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> PinWorld:
-    config = tmp_path / "estate.yaml"
-    only(local_aws.environment() | {"AWS_MAX_ATTEMPTS": "1", "COLUMNS": "300"}, monkeypatch)
-
-    def ops(*arguments: str) -> Answer:
-        return run_ops([*arguments, "--config", str(config)], capsys)
-
-    world = PinWorld(local_aws, ImageWorld(local_aws), config, ops)
-    world.estate()
-    return world
+    return pin_world(local_aws, tmp_path, monkeypatch, capsys)
 
 
 # --- The AMI

@@ -10,9 +10,7 @@ import pytest
 
 from local_aws.server import LocalAws
 from tests.support.fleet_world import FIELDS, REGION
-from tests.support.handoff_world import ImageWorld
-from tests.support.ops_world import Answer, only, run_ops
-from tests.support.pin_world import PINNED, PinWorld
+from tests.support.pin_world import PINNED, PinWorld, pin_world
 
 BY_GOLDSMITH = f"{PINNED}    rollout: {{by: goldsmith}}\n"
 
@@ -22,14 +20,7 @@ def world(
     local_aws: LocalAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> PinWorld:
     """With a fleet that runs the first build, which is its pin."""
-    config = tmp_path / "estate.yaml"
-    only(local_aws.environment() | {"AWS_MAX_ATTEMPTS": "1", "COLUMNS": "300"}, monkeypatch)
-
-    def ops(*arguments: str) -> Answer:
-        return run_ops([*arguments, "--config", str(config)], capsys)
-
-    world = PinWorld(local_aws, ImageWorld(local_aws), config, ops)
-    world.estate()
+    world = pin_world(local_aws, tmp_path, monkeypatch, capsys)
     world.deploy()
     assert world.pin()[1]["state"] == "pinned"
     return world

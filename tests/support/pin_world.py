@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from ruamel.yaml import YAML
 
 from local_aws.clients import ACCOUNT
+from local_aws.server import LocalAws
 from tests.support.fleet_world import FIELDS, REGION, FleetWorld
-from tests.support.ops_world import Answer
+from tests.support.handoff_world import ImageWorld
+from tests.support.ops_world import Answer, only, run_ops
 
 PINNED = f"{FIELDS}\n    updates: pull-request\n"
 
@@ -89,3 +92,18 @@ class PinWorld(FleetWorld):
 
     def tag(self, ami: str, key: str, value: str) -> None:
         self.aws.client("ec2", region=REGION).create_tags(Resources=[ami], Tags=[{"Key": key, "Value": value}])
+
+
+def pin_world(
+    aws: LocalAws, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> PinWorld:
+    """A world whose estate is in a folder, and whose commands ask AWS once and write wide lines without colours."""
+    config = folder / "estate.yaml"
+    only(aws.environment() | {"AWS_MAX_ATTEMPTS": "1", "COLUMNS": "300"}, monkeypatch)
+
+    def ops(*arguments: str) -> Answer:
+        return run_ops([*arguments, "--config", str(config)], capsys)
+
+    world = PinWorld(aws, ImageWorld(aws), config, ops)
+    world.estate()
+    return world
