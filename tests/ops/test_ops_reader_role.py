@@ -14,29 +14,10 @@ import pytest
 
 from local_aws.server import LocalAws
 from tests.support.estates import PROJECT
+from tests.support.team import READER, make_roles, two_accounts
 
 IMAGES, PROD = "720000000001", "720000000002"
-READER = "acme_web_reader_eu-west-1"
-ESTATE = f"""\
-settings:
-  namespace: acme
-  accounts:
-    images: {{id: "{IMAGES}", role: deployer}}
-    prod: {{id: "{PROD}", role: deployer}}
-images:
-  web: {{account: images, os: amazon-linux-2023, build: [update-os], regions: [eu-west-1]}}
-fleets:
-  web-prod: &fleet
-    account: prod
-    image: web
-    channel: latest
-    region: eu-west-1
-    instance_type: t3.micro
-    subnets: [subnet-0a1b2c3d]
-    capacity: {{min: 1, max: 1}}
-  web-spare: *fleet
-  web-tools: {{<<: *fleet, account: images}}
-"""
+ESTATE = f"{two_accounts(IMAGES, PROD)}  web-spare: *fleet\n  web-tools: {{<<: *fleet, account: images}}\n"
 STAND_IN = """\
 #!/bin/sh
 [ "$1" = version ] && { echo '{"terraform_version": "1.12.3"}'; exit; }
@@ -91,9 +72,7 @@ def team(local_aws: LocalAws, tmp_path: Path) -> Iterator[Team]:
     program = tmp_path / "bin" / "terraform"
     program.write_text(STAND_IN)
     program.chmod(0o755)
-    for account in (IMAGES, PROD):
-        local_aws.make_role("deployer", account=account, trusts=["000000000000"])
-    local_aws.make_role(READER, account=IMAGES, trusts=[PROD])
+    make_roles(local_aws, IMAGES, PROD)
     yield Team(tmp_path, local_aws)
 
 

@@ -6,40 +6,27 @@ import json
 from pathlib import Path
 
 from local_aws.server import LocalAws
-from tests.support.team import DASHBOARDS, Team, team_with_stand_in
+from tests.support.team import (
+    DASHBOARDS,
+    READER,
+    make_roles,
+    team_with_stand_in,
+    team_with_stand_in_on,
+    two_accounts,
+)
 
 IMAGES, PROD = "740000000001", "740000000002"
-ESTATE = f"""\
-settings:
-  namespace: acme
-  accounts:
-    images: {{id: "{IMAGES}", role: deployer}}
-    prod: {{id: "{PROD}", role: deployer}}
-images:
-  web: {{account: images, os: amazon-linux-2023, build: [update-os], regions: [eu-west-1]}}
-fleets:
-  web-prod:
-    account: prod
-    image: web
-    channel: latest
-    region: eu-west-1
-    instance_type: t3.micro
-    subnets: [subnet-0a1b2c3d]
-    capacity: {{min: 1, max: 1}}
-"""
 
 
 def test_after_a_failure_it_is_said_that_a_fleet_cannot_read_its_images_account(
     local_aws: LocalAws, tmp_path: Path
 ) -> None:
-    for account in (IMAGES, PROD):
-        local_aws.make_role("deployer", account=account, trusts=["000000000000"])
-    stand_in = team_with_stand_in(tmp_path)
-    kept = {name: value for name, value in local_aws.environment().items() if name.startswith("AWS_")}
-    team = Team(tmp_path, {**stand_in.environment, **kept})
-    team.declare(ESTATE)
+    make_roles(local_aws, IMAGES, PROD)
+    local_aws.client("iam", account=IMAGES).delete_role(RoleName=READER)
+    team = team_with_stand_in_on(local_aws, tmp_path)
+    team.declare(two_accounts(IMAGES, PROD))
     answer = team.run("plan", "fleet-web-prod", BROKEN="fleet-web-prod:plan")
-    role = f"arn:aws:iam::{IMAGES}:role/acme_web_reader_eu-west-1"
+    role = f"arn:aws:iam::{IMAGES}:role/{READER}"
     assert (answer.status, answer.err) == (
         1,
         f"fleet-web-prod: arn:aws:iam::{PROD}:role/deployer cannot assume {role}, which reads the image's account: run "

@@ -7,29 +7,9 @@ from pathlib import Path
 import pytest
 
 from local_aws.server import LocalAws
-from tests.support.team import Team, show, team_with_stand_in
+from tests.support.team import READER, Team, make_roles, show, team_with_stand_in_on, two_accounts
 
 IMAGES, PROD, REGION = "730000000001", "730000000002", "eu-west-1"
-READER = "acme_web_reader_eu-west-1"
-ESTATE = f"""\
-settings:
-  namespace: acme
-  accounts:
-    images: {{id: "{IMAGES}", role: deployer}}
-    prod: {{id: "{PROD}", role: deployer}}
-images:
-  web: {{account: images, os: amazon-linux-2023, build: [update-os], regions: [eu-west-1]}}
-fleets:
-  web-prod:
-    account: prod
-    image: web
-    channel: latest
-    region: eu-west-1
-    instance_type: t3.micro
-    subnets: [subnet-0a1b2c3d]
-    capacity: {{min: 1, max: 1}}
-    MORE
-"""
 PIN = f"""\
 pins:
   web-prod: {{image: web, build: "1.0.1/1", channel: latest, region: eu-west-1, ami: AMI, owner: "{IMAGES}",
@@ -40,12 +20,8 @@ NOTHING = "nothing was applied: pin or promote another build, and plan again"
 
 @pytest.fixture
 def team(local_aws: LocalAws, tmp_path: Path) -> Team:
-    for account in (IMAGES, PROD):
-        local_aws.make_role("deployer", account=account, trusts=["000000000000"])
-    local_aws.make_role(READER, account=IMAGES, trusts=[PROD])
-    team = team_with_stand_in(tmp_path)
-    kept = {name: value for name, value in local_aws.environment().items() if name.startswith("AWS_")}
-    return Team(team.folder, {**team.environment, **kept})
+    make_roles(local_aws, IMAGES, PROD)
+    return team_with_stand_in_on(local_aws, tmp_path)
 
 
 @pytest.fixture
@@ -67,11 +43,15 @@ def ami(local_aws: LocalAws, team: Team) -> str:
     return made
 
 
-def apply(team: Team, *, pinned: str = "") -> tuple[bool, list[str], list[str]]:
-    """Whether the fleet's plan was applied, standard output and standard error; `pinned` is the AMI of its pin."""
-    more = "updates: pull-request" if pinned else ""
-    team.declare(ESTATE.replace("MORE", more), pins=PIN.replace("AMI", pinned) if pinned else "")
+def plan(team: Team, *, pinned: str = "") -> None:
+    """Plan the fleet; `pinned` is the AMI of its pin."""
+    more = "    updates: pull-request\n" if pinned else ""
+    team.declare(two_accounts(IMAGES, PROD) + more, pins=PIN.replace("AMI", pinned) if pinned else "")
     assert team.run("plan", "fleet-web-prod").status == 0, team.errors()
+
+
+def apply(team: Team) -> tuple[bool, list[str], list[str]]:
+    """Whether the fleet's plan was applied, standard output and standard error."""
     answer = team.run("apply", "cdktf.out/plans", "--yes")
     return "fleet-web-prod apply" in team.recorded(), answer.out.splitlines(), answer.err.splitlines()
 
@@ -80,18 +60,19 @@ def apply(team: Team, *, pinned: str = "") -> tuple[bool, list[str], list[str]]:
 def test_what_was_revoked_since_is_refused_and_a_good_one_applied(
     local_aws: LocalAws, team: Team, ami: str, is_pinned: bool
 ) -> None:
-    pinned = ami if is_pinned else ""
-    assert apply(team, pinned=pinned)[0]
+    plan(team, pinned=ami if is_pinned else "")
+    assert apply(team)[0]
     (team.folder / "record").unlink()
     tag = {"Key": "goldsmith:revoked", "Value": "2020-01-01T00:00:00Z it is broken"}
     local_aws.client("ec2", region=REGION, account=IMAGES).create_tags(Resources=[ami], Tags=[tag])
-    was_applied, _, words = apply(team, pinned=pinned)
+    was_applied, _, words = apply(team)
     assert not was_applied
     assert words == [f"fleet-web-prod: {ami} is revoked since 01 Jan 00:00 UTC: it is broken", NOTHING]
 
 
 def test_one_that_is_gone_is_refused(local_aws: LocalAws, team: Team, ami: str) -> None:
     local_aws.client("ec2", region=REGION, account=IMAGES).deregister_image(ImageId=ami)
+    plan(team)
     was_applied, _, words = apply(team)
     gone = (
         f"{ami} does not exist in account {PROD} and eu-west-1: it was deregistered, or is not shared with this account"
@@ -103,10 +84,12 @@ def test_without_the_reader_role_a_pinned_fleet_is_applied_with_a_note_and_anoth
     local_aws: LocalAws, team: Team, ami: str
 ) -> None:
     local_aws.client("iam", account=IMAGES).delete_role(RoleName=READER)
+    plan(team)
     was_applied, _, words = apply(team)
     assert not was_applied
     assert words[0].startswith(f"fleet-web-prod: whether {ami} is revoked cannot be found out: ")
-    was_applied, printed, _ = apply(team, pinned=ami)
+    plan(team, pinned=ami)
+    was_applied, printed, _ = apply(team)
     (note,) = (line for line in printed if "is not known" in line)
     assert was_applied
     assert note.startswith(f"fleet-web-prod: whether {ami} was revoked since is not known: ")

@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
+from local_aws.server import LocalAws
 from tests.support.estates import PROJECT
 
 GOLDSMITH = str(PROJECT / "goldsmith")
@@ -38,6 +39,26 @@ pins:
   web-dev: {image: web, build: "1.0.7/NUMBER", channel: latest, region: eu-west-1, ami: ami-0a1b2c3NUMBER,
     owner: "000000000000", created: "2026-11-24T03:12:00+00:00"}
 """
+_TWO_ACCOUNTS = """\
+settings:
+  namespace: acme
+  accounts:
+    images: {id: "IMAGES", role: deployer}
+    prod: {id: "PROD", role: deployer}
+images:
+  web: {account: images, os: amazon-linux-2023, build: [update-os], regions: [eu-west-1]}
+fleets:
+  web-prod: &fleet
+    account: prod
+    image: web
+    channel: latest
+    region: eu-west-1
+    instance_type: t3.micro
+    subnets: [subnet-0a1b2c3d]
+    capacity: {min: 1, max: 1}
+"""
+READER = "acme_web_reader_eu-west-1"
+"""The role with which plans of `web-prod` read the account of the image, in `two_accounts`."""
 _STAND_IN = """\
 #!/bin/sh
 [ "$1" = version ] && { echo '{"terraform_version": "1.12.3"}'; exit; }
@@ -138,6 +159,18 @@ class Team:
         self.git("commit", "--quiet", "--message=a")
 
 
+def two_accounts(images: str, prod: str) -> str:
+    """An estate whose image `web` and fleet `web-prod` are in two accounts; further lines are about fleets."""
+    return _TWO_ACCOUNTS.replace("IMAGES", images).replace("PROD", prod)
+
+
+def make_roles(aws: LocalAws, images: str, prod: str) -> None:
+    """Make the roles of both accounts, and that with which fleets read."""
+    for account in (images, prod):
+        aws.make_role("deployer", account=account, trusts=["000000000000"])
+    aws.make_role(READER, account=images, trusts=[prod])
+
+
 def team_with_stand_in(folder: Path) -> Team:
     """A team whose Terraform is a stand-in: BROKEN and SLOW name commands such as `image-web:plan`, PLANNED is the exit
     status of plans, STALE names stacks whose plans are stale, and the file plan.json what they show."""
@@ -149,6 +182,13 @@ def team_with_stand_in(folder: Path) -> Team:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TF_"))}
     places = {"PATH": f"{folder / 'bin'}{os.pathsep}{kept['PATH']}", "TEAM": str(folder)}
     return Team(folder, {**kept, **places, "TF_PLUGIN_CACHE_DIR": str(folder / "cache")})
+
+
+def team_with_stand_in_on(aws: LocalAws, folder: Path) -> Team:
+    """The same, whose commands reach the local AWS."""
+    team = team_with_stand_in(folder)
+    kept = {name: value for name, value in aws.environment().items() if name.startswith("AWS_")}
+    return Team(team.folder, {**team.environment, **kept})
 
 
 def team_with_terraform(folder: Path, environment: Mapping[str, str]) -> Team:
