@@ -23,6 +23,7 @@ from tests.support.team import (
 )
 
 STACKS = ["image-web", "overview-eu-west-1", "history-eu-west-1"]
+APP = "  app: {os: amazon-linux-2023, build: [update-os], regions: [eu-west-1]}"
 ACCOUNTS = DASHBOARDS.replace(
     "dashboards: true}", 'accounts: {images: {id: "111111111111"}, prod: {id: "222222222222"}}}'
 ).replace("build:", "account: images, build:")
@@ -211,9 +212,9 @@ def test_a_fleet_without_a_pin_is_an_error_or_waits_for_one(team: Team) -> None:
 
 
 def test_changes_are_status_2_and_a_broken_configuration_1_if_that_is_asked_for(team: Team) -> None:
-    assert team.run("plan", "--detailed-exitcode").status == 2
-    assert team.run("plan", "--detailed-exitcode", PLANNED="0").status == 0
-    assert team.run("plan", "--detailed-exitcode", BROKEN="image-web:plan").status == 1
+    assert team.run("plan", "image-web", "--detailed-exitcode").status == 2
+    assert team.run("plan", "image-web", "--detailed-exitcode", PLANNED="0").status == 0
+    assert team.run("plan", "image-web", "--detailed-exitcode", BROKEN="image-web:plan").status == 1
     assert team.run("plan", "--detailed-exitcode", "--jobs", "none").status == 1
     assert team.run("plan", "--detailed-exitcode", "--fast").status == 1
     team.declare("settings: {}")
@@ -263,15 +264,16 @@ def test_without_drift_that_is_said(team: Team) -> None:
 # --- Failures
 
 
-@pytest.mark.parametrize("step", ["init", "plan", "show"])
-def test_one_failure_leaves_the_other_stacks(team: Team, step: str) -> None:
-    answer = team.run("plan", BROKEN=f"image-web:{step}")
+def test_failures_leave_the_other_stacks(team: Team) -> None:
+    team.declare(DASHBOARDS.replace("images:", f"images:\n{APP}"))
+    failing = {"image-web": "init", "overview-eu-west-1": "plan", "history-eu-west-1": "show"}
+    answer = team.run("plan", BROKEN=" ".join(f"{stack}:{step}" for stack, step in failing.items()))
     assert answer.status == 1
-    assert team.statuses() == dict.fromkeys(STACKS, "changes") | {"image-web": "failed"}
-    assert team.errors() == {"image-web": f"Error: no {step} of image-web"}
-    assert f"image-web: failed: Error: no {step} of image-web" in answer.out.splitlines()
-    assert not (team.plans / "image-web" / "tfplan").exists()
-    assert (team.plans / "history-eu-west-1" / "tfplan").exists()
+    assert team.statuses() == dict.fromkeys(failing, "failed") | {"image-app": "changes"}
+    assert team.errors() == {stack: f"Error: no {step} of {stack}" for stack, step in failing.items()}
+    lines = {f"{stack}: failed: Error: no {step} of {stack}" for stack, step in failing.items()}
+    assert lines <= set(answer.out.splitlines())
+    assert [stack for stack in team.statuses() if (team.plans / stack / "tfplan").exists()] == ["image-app"]
 
 
 def test_providers_that_cannot_be_installed_are_one_message(team: Team) -> None:
