@@ -35,7 +35,7 @@ from tests.support.handoff_world import (
     sns_event,
 )
 
-HISTORIES = int(os.environ.get("GOLDSMITH_HISTORIES", "12"))
+HISTORIES = int(os.environ.get("GOLDSMITH_HISTORIES", "8"))
 THROTTLED = partial(refused, "ThrottlingException")
 UNREADABLE = [partial(sent, body) for body in (b"", b"{}", b"[7]", b"\xff", b"<html>", b'{"Parameters": [{}]}')]
 FOREIGN = "arn:aws:imagebuilder:us-east-1:000000000000:image/acme-db/1.0.0/1"
