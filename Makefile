@@ -36,7 +36,7 @@ NPM_CI := .venv/bin/npm ci --include=dev --ignore-scripts=false --no-audit --no-
 
 # demo, docs and bench are also folders
 .PHONY: help setup demo test check format snapshots docs synth scan validate plan deploy destroy bench lock clean
-.PHONY: prerequisites terraform stack-named
+.PHONY: prerequisites terraform git stack-named
 
 help: ## List the tasks
 	@awk -F ':.*## ' '/^[a-z]+( [a-z]+)*:.*## / { printf "make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,7 +44,7 @@ help: ## List the tasks
 setup: prerequisites ## Install everything that is missing or has changed
 	@$(MAKE) -s --no-print-directory -j2 .venv/programs-compiled node_modules/installed
 
-demo: terraform setup ## Build, deploy and operate the sample estate on an AWS on this machine
+demo: terraform git setup ## Build, deploy and operate the sample estate on an AWS on this machine
 	@.venv/bin/python -m demo $(ARGS)
 
 # Four workers, each with a local AWS, because half of their time is waiting for Terraform; the tests of a file share what
@@ -114,6 +114,10 @@ prerequisites:
 terraform:
 	@if .venv/bin/python -c '' 2>/dev/null; then .venv/bin/python -m scripts.terraform; \
 	else sh scripts/prerequisites.sh '$(PYTHON)' terraform; fi
+
+git:
+	@if .venv/bin/python -c '' 2>/dev/null; then .venv/bin/python -m scripts.git; \
+	else sh scripts/prerequisites.sh '$(PYTHON)' git; fi
 
 stack-named:
 	@test -n '$(STACK)' || { echo 'Which stack? Add STACK=... with one of: $(or $(notdir $(wildcard \

@@ -25,7 +25,8 @@ def main() -> int:
     """The program; gives the exit status."""
     parser = argparse.ArgumentParser(
         prog="make demo",
-        description="Build an image, roll it out and destroy everything, against an AWS on this machine.",
+        description="Build an image, bring it into a fleet by pull requests, and destroy everything, against an AWS on "
+        "this machine.",
     )
     parser.parse_args()
     return play()
@@ -83,7 +84,7 @@ def _run(step: Step, number: str, world: World, console: Console) -> None:
             raise
     if console.is_terminal:
         console.print(f"[green]✓[/] {heading} [dim]{time.monotonic() - began:.0f} s[/]")
-    for line in results:
+    for line in filter(None, results):
         console.print(f"      {escape(line)}")
 
 

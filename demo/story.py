@@ -1,10 +1,12 @@
 """What Goldsmith is for, as a list of steps that check their own results.
 
-An image is built, its AMI is handed off, and a fleet runs it. The build soaks and is promoted. A component changes, a
-second build is made, and the fleet's plan shows its AMI. A first rollout is rolled back, a second one replaces all
-instances, and the second build is revoked. At last everything is destroyed. `make demo` shows the steps, and the
-end-to-end test runs them. They use what a team uses, the `cdktf` command and `goldsmith`, against the local AWS and in
-a temporary folder: the project and its `state/` are not changed.
+An image is built, its AMI is handed off, and a fleet is pinned to it. The build soaks and is promoted. A component
+changes and a second build is made. From here on it goes as in a team: a bot commits the pin of the second build on a
+branch, a report says what that changes, and the branch is merged and applied. A first rollout is rolled back, a second
+one replaces all instances. Then the second build is revoked, and a revert of the bot's commit brings the first one
+back. At last everything is destroyed. `make demo` shows the steps, and the end-to-end test runs them. They use what a
+team uses, git, the `cdktf` command and `goldsmith`, against the local AWS and in a temporary folder with a repository
+of its own: the project and its `state/` are not changed.
 """
 
 import json
@@ -22,7 +24,13 @@ from demo.world import HOME, PROJECT, StepFailed, World, last_lines
 SECOND = "us-east-1"
 FUNCTION = "acme_web_handoff"
 SOAK, SHORT_SOAK = "soak: 1 day", "soak: 1 minute"
+GREETING = "<h1>golden"
+UPDATES = "    channel: latest\n    region:"
 HISTORY, IMAGE, FLEET = f"history-{HOME}", "image-web", "fleet-web-dev"
+BOT = "goldsmith/pins"
+"""The branch of the bot, as in `examples/ci`."""
+FIRST, SECOND_BUILD = 0, 1
+"""Builds, by their places in `World.amis`."""
 _LONGEST_SOAK, _LONGEST_HANDOFF = 120.0, 60.0
 """Seconds."""
 _WALK = ("BUILDING", "TESTING", "DISTRIBUTING", "AVAILABLE")
@@ -48,13 +56,36 @@ def _network(world: World) -> Sequence[str]:
             AvailabilityZone=f"{HOME}{zone}",
             TagSpecifications=tags,
         )
-    return [f"{world.aws.endpoint}, with a VPC and two private subnets in {HOME}"]
+    _edit(world, "web.yaml", SOAK, SHORT_SOAK)
+    world.git("init", "--quiet")
+    world.git("symbolic-ref", "HEAD", "refs/heads/main")
+    return [
+        f"{world.aws.endpoint}, with a VPC and two private subnets in {HOME}",
+        f"git: {_commit(world, 'add web')}",
+    ]
+
+
+def _edit(world: World, file: str, old: str, new: str) -> None:
+    """Replace a text in a file of the configuration."""
+    path = world.config / file
+    text = path.read_text()
+    _check(text.count(old) == 1, f"{file} of the sample does not have {old!r} once")
+    path.write_text(text.replace(old, new))
+
+
+def _commit(world: World, message: str) -> str:
+    """Commit everything; gives the commit as git names it."""
+    world.git("add", ".")
+    world.git("commit", "--quiet", f"--message={message}")
+    return _head(world)
+
+
+def _head(world: World) -> str:
+    """Branch, commit and subject of what is checked out."""
+    return f"{world.git('rev-parse', '--abbrev-ref', 'HEAD')} is at {world.git('log', '-1', '--format=%h %s')}"
 
 
 def _first_deploy(world: World) -> Sequence[str]:
-    config = world.folder / "config" / "web.yaml"
-    _check(SOAK in config.read_text(), f"the sample has no {SOAK}")
-    config.write_text(config.read_text().replace(SOAK, SHORT_SOAK))
     world.run([sys.executable, "main.py"])
     # at the same time, because the deploy waits a minute for the queue and the bucket
     deployed, refused = world.together(
@@ -78,7 +109,7 @@ def _arrived(world: World) -> str:
     Terraform."""
     builder = world.aws.client("imagebuilder", region=HOME)
     files = {"http-responds": PROJECT / "components" / "http-responds" / "linux.yaml"}
-    files["app"] = world.folder / "config" / "components" / "app.yaml"
+    files["app"] = world.config / "components" / "app.yaml"
     texts = {name: file.read_text() for name, file in files.items()}
     _check(
         "%{" in texts["http-responds"] and "${" in texts["app"],
@@ -124,21 +155,23 @@ def _handed_off(world: World) -> Sequence[str]:
 
 def _fleet_and_change(world: World) -> Sequence[str]:
     """Two stacks have two states, and can be deployed at the same time."""
-    component = world.folder / "config" / "components" / "app.yaml"
-    component.write_text(component.read_text().replace("golden", "golden, again"))
-    config = world.folder / "config" / "web.yaml"
-    _check("packages: nginx}" in config.read_text(), "the sample installs other packages")
-    config.write_text(config.read_text().replace("packages: nginx}", "packages: nginx jq}"))
+    _edit(world, "web.yaml", UPDATES, UPDATES.replace("latest", "latest\n    updates: pull-request"))
+    pinned = world.goldsmith("pin")
+    _found(r"(web-dev .*pinned)", pinned)
+    _edit(world, "components/app.yaml", GREETING, f"{GREETING}, again")
+    _edit(world, "web.yaml", "packages: nginx}", "packages: nginx jq}")
+    world.goldsmith("check", "--update")
+    commit = _commit(world, "pin web-dev; web: install jq")
     world.run([sys.executable, "main.py"])
     deploy = partial(world.cdktf, "deploy", "--auto-approve", "--skip-synth")
     _, changed = world.together(partial(deploy, FLEET), partial(deploy, IMAGE))
     plan = _found(r"Plan: (2 to add, 1 to change, 2 to destroy)", changed)
-    return [*_instances(world), f"{IMAGE}: {plan}"]
+    return [*pinned.splitlines()[:-1], f"git: {commit}", *_instances(world, FIRST), f"{IMAGE}: {plan}"]
 
 
-def _instances(world: World) -> Sequence[str]:
-    """The fleet's instances with their AMI, which must be that of the newest build."""
-    amis = _check_instances(world, world.amis[-1][HOME])
+def _instances(world: World, build: int) -> Sequence[str]:
+    """The fleet's instances with their AMI, which must be that of a build, by its place in `World.amis`."""
+    amis = _check_instances(world, world.amis[build][HOME])
     return [f"{instance} runs {ami}" for instance, ami in amis.items()]
 
 
@@ -161,51 +194,55 @@ def _second_build(world: World) -> Sequence[str]:
     return [*_build(world), *_handed_off(world)]
 
 
-def _plan_shows_it(world: World) -> Sequence[str]:
-    """What a reviewer reads, as the comment of a pull request has it."""
-    world.goldsmith("plan", FLEET)
-    plans = world.folder / "cdktf.out" / "plans"
-    (launch_template,) = (
-        change["change"]
-        for change in json.loads((plans / FLEET / "plan.json").read_text())["resource_changes"]
-        if change["type"] == "aws_launch_template"
-    )
-    old, new = world.amis[-2][HOME], world.amis[-1][HOME]
-    planned = [launch_template[when]["image_id"] for when in ("before", "after")]
+def _propose(world: World) -> Sequence[str]:
+    """What the bot commits, and the comment that a reviewer reads in its pull request."""
+    world.git("checkout", "--quiet", "-b", BOT)
+    _found(r"(web-dev .*pinned)", world.goldsmith("pin"))
+    commit = _commit(world, "web-dev: pin the second build")
+    changed = world.git("diff", "--name-only", "main")
+    _check(changed == "pins.yaml", f"the pull request changes other files than pins.yaml: {changed}")
+    world.goldsmith("plan", "--changed-since", "main")
+    _check(_planned(world) == {FLEET: "changes"}, f"planned was {_planned(world)}")
+    old, new = world.amis[FIRST][HOME], world.amis[SECOND_BUILD][HOME]
+    shown = json.loads((world.plans / FLEET / "plan.json").read_text())["resource_changes"]
+    (template,) = (each["change"] for each in shown if each["type"] == "aws_launch_template")
+    planned = [template[when]["image_id"] for when in ("before", "after")]
     _check(planned == [old, new], f"the plan has {planned}, not {[old, new]}")
-    report = world.goldsmith("report", str(plans), "--format", "text")
-    _found(r"(\bjq\b)", report)
-    return report.splitlines()
+    report = world.goldsmith("report", str(world.plans))
+    _found(r"(packages: 1 added \(jq\))", report)
+    return [f"git: {commit}", *_seen_at_once(report).splitlines()]
 
 
-def _deploy_second(world: World) -> Sequence[str]:
-    """The instances are left as they are, and a check of the plan says so."""
-    output = world.cdktf("deploy", FLEET, "--auto-approve", "--skip-synth")
-    return [_found(r"(Fleet web-dev: the group launches .*?: goldsmith rollout web-dev)", _joined(output))]
+def _seen_at_once(comment: str) -> str:
+    """What a reviewer sees at once: of folded parts the summary, and nothing of the first line, which is for bots."""
+    seen = comment.partition("\n")[2]
+    return re.sub(r"<details><summary>(.*?)</summary>.*?</details>", r"▸ \1", seen, flags=re.DOTALL)
 
 
-def _roll_back(world: World) -> Sequence[str]:
+def _planned(world: World) -> dict[str, str]:
+    """The stacks that were planned, with the status of their plans."""
+    stacks = json.loads((world.plans / "plans.json").read_text())["stacks"]
+    return {each["stack"]: each["status"] for each in stacks}
+
+
+def _merge(world: World) -> Sequence[str]:
     """AWS tries an hour to get healthy instances; here it gives up after a few seconds."""
+    world.git("checkout", "--quiet", "main")
+    world.git("merge", "--quiet", "--no-ff", f"--message=merge {BOT}", BOT)
     world.aws.set_rollout_time(launch_seconds=1, scale=0.02, give_up_seconds=6)
-    ami = world.amis[-1][HOME]
+    ami = world.amis[SECOND_BUILD][HOME]
     world.aws.break_instances(ami, reason="Instance failed its ELB health checks")
-    output = world.goldsmith("rollout", "web-dev", "--yes", fails=True)
+    output = world.goldsmith("apply", str(world.plans), "--yes", fails=True)
     world.aws.heal_instances(ami)
     _found("(web-dev: the rollout was rolled back)", output)
-    _check_instances(world, world.amis[-2][HOME])
-    return output.splitlines()
+    _check_instances(world, world.amis[FIRST][HOME])
+    return [f"git: {_head(world)}", *output.splitlines()]
 
 
 def _roll_out(world: World) -> Sequence[str]:
     output = world.goldsmith("rollout", "web-dev", "--yes", "--retry")
     _found("(web-dev: all 2 instances run )", output)
-    return [*output.splitlines(), *_instances(world)]
-
-
-def _nothing_left_to_do(world: World) -> Sequence[str]:
-    for plan in world.together(*(partial(world.cdktf, "plan", stack, "--skip-synth") for stack in (IMAGE, FLEET))):
-        _found(r"(found no differences)", _joined(plan))
-    return ["both plans are empty"]
+    return [*output.splitlines(), *_instances(world, SECOND_BUILD)]
 
 
 def _promote(world: World) -> Sequence[str]:
@@ -227,22 +264,38 @@ def _promote(world: World) -> Sequence[str]:
 
 
 def _revoke(world: World) -> Sequence[str]:
-    first, second = (amis[HOME] for amis in world.amis)
     (build,) = {
         channel["build"]
         for channel in json.loads(world.goldsmith("status", "web@latest", "--json"))["images"][0]["channels"]
     }
     world.goldsmith("revoke", f"web@{build}", "--why", "the demo revokes it", "--yes")
+    first = world.amis[FIRST][HOME]
     ssm, until = world.aws.client("ssm", region=HOME), time.monotonic() + _LONGEST_HANDOFF
     while _value(ssm, "latest") != first:
         _check(time.monotonic() < until, "latest still points to the revoked build")
         time.sleep(1)
     status = world.goldsmith("status")
-    plan = world.cdktf("plan", FLEET, "--skip-synth")
     gap = next((line for line in status.splitlines() if line.startswith("fleet web-dev:")), "")
-    _check(bool(gap), "status does not say that the fleet runs another build", status)
-    shown = _found(rf'(image_id += "{second}" -> "{first}")', plan)
-    return [f"web@{build} is revoked, and latest is {first} again", gap, shown]
+    _check(bool(gap), "status does not say that the fleet runs a revoked build", status)
+    refused = _joined(world.goldsmith("plan", FLEET, fails=True))
+    return [
+        f"web@{build} is revoked, and latest is {first} again",
+        gap,
+        _found(r"(Fleet web-dev: its pin.*? revoked since .*? pinned it[.])", refused),
+    ]
+
+
+def _revert(world: World) -> Sequence[str]:
+    """The way back that the report names; after it no stack has anything to do."""
+    world.git("revert", "--no-edit", "-m", "1", "HEAD")
+    world.goldsmith("plan", "--changed-since", "HEAD~1")
+    _check(_planned(world) == {FLEET: "changes"}, f"planned was {_planned(world)}")
+    output = world.goldsmith("apply", str(world.plans), "--yes")
+    _found("(web-dev: all 2 instances run )", output)
+    instances = _instances(world, FIRST)
+    world.goldsmith("plan")
+    _check(set(_planned(world).values()) == {"empty"}, f"planned was {_planned(world)}")
+    return [f"git: {_head(world)}", *output.splitlines(), *instances, "all plans are empty"]
 
 
 def _value(ssm: Any, channel: str) -> str:
@@ -272,15 +325,16 @@ STEPS = (
     ),
     Step("goldsmith build web", _build),
     Step("SNS → Lambda → SSM: the hand-off has set latest in both regions", _handed_off),
-    Step("cdktf deploy fleet-web-dev; meanwhile a component changes: cdktf deploy image-web", _fleet_and_change),
+    Step(
+        "goldsmith pin, git commit, cdktf deploy fleet-web-dev; meanwhile jq is added to the image", _fleet_and_change
+    ),
     Step("The build has soaked a minute in latest: staging takes it, goldsmith promote web prod", _promote),
     Step("The second build: goldsmith build web", _second_build),
-    Step("goldsmith plan fleet-web-dev, and what goldsmith report says about it", _plan_shows_it),
-    Step("cdktf deploy fleet-web-dev: the launch template has it", _deploy_second),
-    Step("goldsmith rollout web-dev: its instances stay unhealthy, so AWS puts the old ones back", _roll_back),
+    Step("A bot's branch: goldsmith pin, git commit, goldsmith plan --changed-since main, goldsmith report", _propose),
+    Step("git merge, goldsmith apply: the new instances stay unhealthy, so AWS puts the old ones back", _merge),
     Step("goldsmith rollout web-dev --retry, with the fault gone", _roll_out),
-    Step("cdktf plan, of both stacks", _nothing_left_to_do),
-    Step("goldsmith revoke: latest moves back, and the fleet's plan and goldsmith status show it", _revoke),
+    Step("goldsmith revoke: latest moves back, and goldsmith status and the fleet's plan say what to do", _revoke),
+    Step("git revert, goldsmith plan, goldsmith apply: the first build is back", _revert),
     Step("cdktf destroy, of both stacks", _destroy),
 )
 """In this order: each needs those before it."""

@@ -1,6 +1,7 @@
 """Where the steps run: the local AWS, a temporary folder with the sample estate, and the commands."""
 
 import contextlib
+import os
 import re
 import shutil
 import subprocess
@@ -17,6 +18,14 @@ from scripts import terraform
 PROJECT = Path(__file__).parent.parent
 HOME = "ap-northeast-1"
 """The home of the sample's image."""
+
+_GIT = {
+    **{f"GIT_{role}_NAME": "Goldsmith's demo" for role in ("AUTHOR", "COMMITTER")},
+    **{f"GIT_{role}_EMAIL": "demo@example.com" for role in ("AUTHOR", "COMMITTER")},
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_NOSYSTEM": "1",
+}
+"""Who commits, and none of the user's settings, such as hooks and signatures."""
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -41,16 +50,32 @@ class World:
     _running: set[subprocess.Popen[str]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        shutil.copytree(PROJECT / "config", self.folder / "config")
+        shutil.copytree(PROJECT / "config", self.config)
+        environ = self.aws.environment(region=HOME)
         self.environment: Mapping[str, str] = terraform.environment(
             {
-                **self.aws.environment(region=HOME),
-                "GOLDSMITH_CONFIG": str(self.folder / "config"),
+                **{name: value for name, value in environ.items() if not name.startswith("GIT_")},
+                **_GIT,
+                "GOLDSMITH_CONFIG": str(self.config),
                 "CDKTF_OUTDIR": str(self.folder / "cdktf.out"),
                 "CI": "1",
             },
             folder=self.folder,
         )
+
+    @property
+    def config(self) -> Path:
+        """The folder of the configuration, which is a repository of git."""
+        return self.folder / "config"
+
+    @property
+    def plans(self) -> Path:
+        """Where `goldsmith plan` writes."""
+        return self.folder / "cdktf.out" / "plans"
+
+    def git(self, *arguments: str) -> str:
+        """The output of git in the repository, which must succeed."""
+        return self.run(["git", "-C", str(self.config), *arguments])
 
     def cdktf(self, *arguments: str, fails: bool = False) -> str:
         """The output of the cdktf command, which must fail if `fails`, and otherwise succeed."""
@@ -63,7 +88,8 @@ class World:
         return self.run([str(PROJECT / "goldsmith"), *arguments], fails=fails)
 
     def run(self, command: Sequence[str], *, fails: bool = False) -> str:
-        """Run a command in the project's folder; gives its output, and passes each line to `show` at once."""
+        """Run a command in the project's folder; gives its output, and passes each line that is not empty to `show` at
+        once."""
         process = subprocess.Popen(
             command,
             cwd=PROJECT,
@@ -77,10 +103,10 @@ class World:
         self._running.add(process)
         assert process.stdout is not None
         with process.stdout as printed:
-            lines = [text for line in printed if (text := self._shown(line))]
+            lines = [self._shown(line) for line in printed]
         status = process.wait()
         self._running.discard(process)
-        output = "\n".join(lines)
+        output = "\n".join(lines).strip()
         if (status != 0) != fails:
             name = " ".join([Path(command[0]).name, *command[1:]])
             raise StepFailed(f"`{name}` ended with status {status}:\n{last_lines(output)}")
@@ -127,5 +153,5 @@ def _stopped(command: psutil.Process) -> list[psutil.Process]:
 
 
 def last_lines(output: str) -> str:
-    """The last lines of an output."""
-    return "\n".join(output.splitlines()[-40:])
+    """The last lines of an output that are not empty."""
+    return "\n".join(list(filter(None, output.splitlines()))[-40:])

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Reports a prerequisite that is missing or too old, in one line: `sh scripts/prerequisites.sh PYTHON [terraform]`.
+# Reports a prerequisite that is missing or too old, in one line: `sh scripts/prerequisites.sh PYTHON [terraform] [git]`.
 # It is plain sh, and its Python also runs in Python 2, because nothing is known about the machine yet.
 set -eu
 
@@ -27,6 +27,7 @@ fi
 if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
     fail "$python has no module venv, which Goldsmith needs: on Debian and Ubuntu, apt-get install python3-venv"
 fi
-if [ "${2:-}" = terraform ]; then
-    exec "$python" -m scripts.terraform
-fi
+shift
+for program; do
+    "$python" -m "scripts.$program"
+done

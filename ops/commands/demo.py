@@ -11,8 +11,8 @@ from ops.errors import OpsError
 _EXAMPLES = """examples:
   goldsmith demo      build, deploy and operate the sample estate on an AWS on this machine
 
-Needs Terraform, and neither a configuration nor an AWS account. It takes about three minutes, and stops everything that
-it has started.
+Needs Terraform and git, and neither a configuration nor an AWS account. It takes about four minutes, and stops
+everything that it has started.
 """
 
 
@@ -23,9 +23,10 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run it; the exit status."""
+    from scripts.git import missing_git
     from scripts.terraform import missing_terraform
 
-    if lack := missing_terraform(os.environ):
+    if lack := missing_terraform(os.environ) or missing_git(os.environ):
         raise OpsError(lack)
     from demo.__main__ import play
 

@@ -73,5 +73,23 @@ def test_names_a_terraform_that_does_not_run(folder: Path) -> None:
     assert (len(said.splitlines()), status) == (1, 1)
 
 
+def test_names_a_git_that_is_missing(folder: Path) -> None:
+    said, status = _said(folder, sys.executable, "git")
+    assert (said, status) == ("git is not installed, and the demo needs it: see git-scm.com/downloads\n", 1)
+
+
+def test_the_demo_does_not_begin_without_git(folder: Path) -> None:
+    for name in ("sh", "dirname", "readlink"):
+        if found := shutil.which(name):
+            (folder / name).symlink_to(found)
+    terraform = folder / "terraform"
+    terraform.write_text('#!/bin/sh\necho \'{"terraform_version": "1.11.4"}\'\n')
+    terraform.chmod(0o755)
+    command = [str(PROJECT / "goldsmith"), "demo"]
+    done = subprocess.run(command, env={"PATH": str(folder)}, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith("git is not installed, and the demo needs it: see git-scm.com/downloads\n")
+
+
 def test_says_nothing_when_all_is_there(folder: Path) -> None:
     assert _said(folder, sys.executable) == ("", 0)
