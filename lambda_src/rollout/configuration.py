@@ -74,6 +74,9 @@ class FleetRules:
     record: str
     """The parameter that holds its record."""
     by: str = TERRAFORM
+    is_automatic: bool = False
+    """Whether it takes what its channel points to by itself. Then `by` is goldsmith, and Terraform leaves the AMI of
+    the launch template alone."""
     preferences: Mapping[str, Any] = field(default_factory=dict)
     """Of its instance refreshes, in AWS's words, without AutoRollback."""
     wave: int = 1

@@ -37,7 +37,15 @@ class Sight:
 
     group: Group | None
     newest: TemplateVersion | None
-    """The newest version of its launch template; None when the template does not exist."""
+    """What it should run: the newest version of its launch template; None when the template does not exist.
+
+    A fleet that takes builds by itself should run the newest version with what its channel points to: that may be one
+    that has to be added yet, or the one that the group launches, if it is the same."""
+    added: TemplateVersion | None = None
+    """The newest version that there is."""
+    instead: Sight | None = None
+    """Of a fleet that takes builds by itself: what it should run as long as it must not take what its channel points
+    to, which is the newest version with the AMI that it runs. None if that is the same."""
     current: TemplateVersion | None = None
     """The version that the group launches."""
     versions: tuple[TemplateVersion, ...] = ()
@@ -79,6 +87,11 @@ class Sight:
         """Whether the group launches the newest version, and all instances in service run it."""
         group, newest = self.group, self.newest
         return bool(group and newest and group.launches(newest) and not self.outdated)
+
+    @property
+    def has_stray_ami(self) -> bool:
+        """Whether the newest version that there is has another AMI than the group launches."""
+        return bool(self.added and self.current and self.current.ami and self.added.ami != self.current.ami)
 
     @property
     def outdated(self) -> tuple[str, ...]:
@@ -150,7 +163,16 @@ Decision = Done | Follow | Ended | Wait | Refused | Start
 
 
 def decide(rules: FleetRules, sight: Sight, wish: Wish) -> Decision:
-    """What has to happen next."""
+    """What has to happen next. The version of a `Start` may have to be added first."""
+    decision = _decide(rules, sight, wish)
+    if sight.instead and isinstance(decision, Ended | Wait | Refused):
+        # what Terraform has changed does not wait for the next build
+        other = _decide(rules, sight.instead, wish)
+        return other if isinstance(other, Start) else decision
+    return decision
+
+
+def _decide(rules: FleetRules, sight: Sight, wish: Wish) -> Decision:
     group, newest = sight.group, sight.newest
     if group is None or newest is None or group.is_being_deleted:
         return Refused(reasons=(_absent(rules, sight),))

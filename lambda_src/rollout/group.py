@@ -6,8 +6,9 @@ function says that something does not exist.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -46,14 +47,36 @@ class TemplateVersion:
     template: str
     """The template's ID."""
     number: int
+    """0 for one that has to be added yet."""
     ami: str
     """Empty if it names none."""
     created: datetime | None = None
+    description: str = ""
+    settings: str = ""
+    """Everything in it except the AMI, as JSON."""
 
     @property
     def key(self) -> Key:
         """Names it."""
         return self.template, str(self.number)
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it has to be added yet."""
+        return self.number == 0
+
+    @property
+    def shown(self) -> str:
+        """For people: `version 3`."""
+        return "a new version" if self.is_new else f"version {self.number}"
+
+    def with_ami(self, ami: str) -> TemplateVersion:
+        """The same with another AMI, which has to be added then."""
+        return self if ami == self.ami else replace(self, number=0, ami=ami, created=None)
+
+    def launches_same(self, other: TemplateVersion) -> bool:
+        """Whether instances of both are the same."""
+        return (self.template, self.ami, self.settings) == (other.template, other.ami, other.settings)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,13 +234,33 @@ def read_version(
             return None
         raise
     for found in entries(answer, "LaunchTemplateVersions"):
+        data = dict(part(found, "LaunchTemplateData"))
+        ami = text(data, "ImageId") or ""
+        data.pop("ImageId", None)
         return TemplateVersion(
             template=member(found, "LaunchTemplateId", str),
             number=member(found, "VersionNumber", int),
-            ami=text(part(found, "LaunchTemplateData"), "ImageId") or "",
+            ami=ami,
             created=_time(found, "CreateTime"),
+            description=text(found, "VersionDescription") or "",
+            settings=json.dumps(data, sort_keys=True, default=str),
         )
     return None
+
+
+def add_version(ec2: EC2Client, version: TemplateVersion) -> None:
+    """Add a version that is the newest one with another AMI.
+
+    EC2 takes everything else from what is the newest version then, so a change that somebody else makes at the same
+    time is not lost. The description stays, because Terraform compares that of the newest version.
+    """
+    ask(
+        ec2.create_launch_template_version,
+        LaunchTemplateId=version.template,
+        SourceVersion=NEWEST,
+        VersionDescription=version.description,
+        LaunchTemplateData={"ImageId": version.ami},
+    )
 
 
 def read_refreshes(autoscaling: Any, group: str, *, ids: Sequence[str] = ()) -> tuple[Refresh, ...]:

@@ -114,18 +114,21 @@ def look(
     seen = seen or read_seen(rules, place)
     values, holds = read_folders(rules, image)
     versions = [*seen.versions, *_read_tried(place.ec2, written, seen)]
-    ami, value = seen.newest.ami if seen.newest else "", values.get(rules.channel, "")
+    value = values.get(rules.channel, "")
     if rules.pinned:  # the pin counts, whatever the channel says
         value = rules.pinned.ami
-    amis = read_amis(rules, place, image, {each for each in (*(version.ami for version in versions), value) if each})
+    wanted = _copy_of(place, image, value) if rules.is_automatic and rules.runs_copy else value
+    asked = (*(version.ami for version in versions), value, wanted)
+    amis = read_amis(rules, place, image, {each for each in asked if each})
     pointed = amis.made.get(value, {}) if rules.pinned else _read_pointed(image, amis, value)
     builds = {**_builds({value: pointed}), **written.builds, **amis.builds}
     known = completed(
         written, seen.refreshes, versions=versions, current=seen.current, builds=builds, holds=rules.hold_on_failure
     )
-    sight = Sight(
+    base = Sight(
         group=seen.group,
         newest=seen.newest,
+        added=seen.newest,
         current=seen.current,
         versions=tuple(versions),
         refreshes=seen.refreshes,
@@ -134,15 +137,50 @@ def look(
         builds=builds,
         created={**_created({value: pointed}), **amis.created},
         wanted=value,
-        has_wanted=not value or ami == value or _id_of(amis.made.get(ami)) == value,
-        faults=tuple(faults_of(rules, amis, ami, place=place, image=image, now=now)) if seen.newest else (),
-        holds=(*holding(rules, holds, now), *_not_wanted(rules, amis, seen.newest, builds, pointed)),
-        evidence=evidence_of(rules, Wanted(build=builds.get(ami, ""), ami=ami), runs_of=runs_of, now=now),
         opening=opening([parse_window(window) for window in rules.windows], rules.freezes, now=now),
     )
+
+    def toward(version: TemplateVersion | None) -> Sight:
+        ami = version.ami if version else ""
+        held = tuple(holding(rules, holds, now))
+        against = tuple(faults_of(rules, amis, ami, place=place, image=image, now=now)) if version else ()
+        if rules.is_automatic:
+            if version and not ami:
+                against = (
+                    f"{rules.image}@{rules.channel} points to {value}, of which {_here(rules, place)} has no copy",
+                )
+            if seen.current and ami == seen.current.ami:  # it was taken before, and needs no proof
+                return replace(base, newest=version, faults=against, holds=held)
+        return replace(
+            base,
+            newest=version,
+            has_wanted=not value or ami in (value, wanted) or _id_of(amis.made.get(ami)) == value,
+            faults=against,
+            holds=(*held, *_not_wanted(rules, amis, version, builds, pointed)),
+            evidence=evidence_of(rules, Wanted(build=builds.get(ami, ""), ami=ami), runs_of=runs_of, now=now),
+        )
+
+    newest_ami = seen.newest.ami if seen.newest else ""
+    aim, instead = _aims(rules, seen, wanted=wanted if value else newest_ami)
+    sight = replace(toward(aim), instead=toward(instead) if instead else None)
     if sight.is_done:
-        sight = replace(sight, record=sight.record.released(ami))
+        sight = replace(sight, record=sight.record.released(sight.newest.ami if sight.newest else ""))
     return sight, written
+
+
+def _aims(rules: FleetRules, seen: Seen, wanted: str) -> tuple[TemplateVersion | None, TemplateVersion | None]:
+    """What the fleet should run, and what instead as long as it must not. `wanted` is what the channel points to."""
+    newest, current = seen.newest, seen.current
+    if not rules.is_automatic or newest is None:
+        return newest, None
+
+    def with_ami(ami: str) -> TemplateVersion:
+        version = newest.with_ami(ami)
+        return current if current and current.launches_same(version) else version
+
+    aim = with_ami(wanted)
+    has_other = current and current.ami and current.ami != aim.ami
+    return aim, with_ami(current.ami) if current and has_other else None
 
 
 def read_seen(rules: FleetRules, place: Place) -> Seen:
@@ -304,9 +342,20 @@ def faults_of(
         made=amis.made.get(ami),
         here=amis.here.get(ami),
         owner=image.account,
-        place=f"account {place.account} and {rules.region}",
+        place=_here(rules, place),
         now=now,
     )
+
+
+def _copy_of(place: Place, image: ImagePlace, ami: str) -> str:
+    """The copy of an AMI that the fleet's account owns: it has the same name. Empty if there is none."""
+    made = describe_by(image.ec2, "image-id", {ami} - {""}).get(ami, {})
+    copies = describe_by(place.ec2, "name", {text(made, "Name") or ""} - {""})
+    return next((each for each, found in copies.items() if text(found, "OwnerId") == place.account), "")
+
+
+def _here(rules: FleetRules, place: Place) -> str:
+    return f"account {place.account} and {rules.region}"
 
 
 def evidence_of(rules: FleetRules, wanted: Wanted, *, runs_of: RunsOf, now: datetime) -> Evidence:

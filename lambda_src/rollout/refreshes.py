@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from ..handoff.answers import ask, member
 from ..handoff.failures import code_of
 from .configuration import FleetRules
-from .group import Group, Refresh, TemplateVersion
+from .group import SUCCESSFUL, Group, Refresh, TemplateVersion
 
 _IN_PROGRESS = ("InstanceRefreshInProgress", "InstanceRefreshInProgressFault")
 _NOT_FOUND = ("ActiveInstanceRefreshNotFound", "ActiveInstanceRefreshNotFoundFault")
@@ -64,14 +64,11 @@ def _end(call: Any, group: str) -> bool:
     return True
 
 
-def came_between(before: Sequence[Refresh], after: Sequence[Refresh], *, mine: str, version: TemplateVersion) -> bool:
-    """Whether somebody else has tried the same version without success between a look and the start that followed it.
+def came_between(before: Sequence[Refresh], after: Sequence[Refresh], *, mine: str) -> list[Refresh]:
+    """What somebody else has tried without success between a look and the start of `mine` that followed it.
 
-    Then `mine` was started although nobody has asked to try again, and must be ended.
+    If that was the same, `mine` was started although nobody has asked to try again, and must be ended.
     """
-    seen = {refresh.id for refresh in before if not refresh.is_running}
-    return any(
-        not refresh.is_running and refresh.status != "Successful" and refresh.key == version.key
-        for refresh in after
-        if refresh.id not in {*seen, mine}
-    )
+    known = {mine, *(refresh.id for refresh in before if not refresh.is_running)}
+    failed = (refresh for refresh in after if not refresh.is_running and refresh.status != SUCCESSFUL)
+    return [refresh for refresh in failed if refresh.id not in known]

@@ -11,15 +11,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from .configuration import FleetRules
-from .decisions import Decision, Follow, Sight, Start, Wish, decide
-from .group import TemplateVersion, read_refreshes
+from .decisions import Decision, Done, Ended, Follow, Refused, Sight, Start, Wish, decide
+from .group import Refresh, TemplateVersion, add_version, read_refreshes, read_version
 from .look import ImagePlace, Place, RunsOf, look
 from .record import Attempt, Record, write_record
 from .refreshes import abort, came_between, start
 
 Now = Callable[[], datetime]
-_ROUNDS = 3
-"""How often a run looks again when somebody else is faster."""
+_ROUNDS = 4
+"""How often a run looks: again after it has added a version, and when somebody else is faster."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,13 +48,21 @@ def run(fleet: Fleet, wish: Wish, *, why: str = "", now: Now = lambda: datetime.
     """Look, decide, and start a refresh when that is the decision; what was seen, and what comes next. `why` is for the
     record.
 
+    Of a fleet that takes builds by itself, it adds the version with the build right before the start. When nothing is
+    to be started, it takes care that the newest version has the AMI that the group launches: so no change by Terraform
+    brings back a build that was rolled back, or an old one that a saved plan had.
+
     After a start that is `Follow`. It is `Start` only when others were faster in every round. Raises `look.FAILURES`.
     """
     for _ in range(_ROUNDS):
         sight = see(fleet, now=now())
         decision = decide(fleet.rules, sight, wish)
         if not isinstance(decision, Start) or sight.group is None:
+            _put_back(fleet, sight, decision)
             break
+        if decision.version.is_new:
+            add_version(fleet.place.ec2, decision.version)
+            continue
         can_go_back = sight.current is not None
         if refresh := start(
             fleet.place.autoscaling, fleet.rules, sight.group, decision.version, can_go_back=can_go_back
@@ -62,6 +70,12 @@ def run(fleet: Fleet, wish: Wish, *, why: str = "", now: Now = lambda: datetime.
             sight, decision = _after_start(fleet, sight, decision, refresh, wish, why, now())
             break
     return sight, decision
+
+
+def _put_back(fleet: Fleet, sight: Sight, decision: Decision) -> None:
+    is_over = isinstance(decision, Done | Ended | Refused)
+    if fleet.rules.is_automatic and is_over and sight.has_stray_ami and sight.added and sight.current:
+        add_version(fleet.place.ec2, sight.added.with_ami(sight.current.ami))
 
 
 def _after_start(
@@ -73,10 +87,22 @@ def _after_start(
     _write(fleet, record)
     refreshes = read_refreshes(fleet.place.autoscaling, fleet.rules.group)
     mine = next((each for each in refreshes if each.id == refresh), None)
-    if mine and not wish.retry and came_between(sight.refreshes, refreshes, mine=refresh, version=decision.version):
+    failed = came_between(sight.refreshes, refreshes, mine=refresh)
+    if mine and not wish.retry and any(_tried_same(fleet, sight, each, decision.version) for each in failed):
         abort(fleet.place.autoscaling, fleet.rules.group, mine)
     after = replace(sight, refreshes=refreshes, record=record)
     return after, Follow(refresh=mine) if mine else decision
+
+
+def _tried_same(fleet: Fleet, sight: Sight, refresh: Refresh, version: TemplateVersion) -> bool:
+    """Whether a refresh was for a version, or for another one with the same AMI, which is new in the group."""
+    if refresh.key == version.key:
+        return True
+    is_new = sight.current is None or sight.current.ami != version.ami
+    if not (is_new and refresh.has_configuration):
+        return False
+    other = read_version(fleet.place.ec2, number=refresh.version, template=refresh.template)
+    return other is not None and other.ami == version.ami
 
 
 def attempt_of(fleet: Fleet, sight: Sight, version: TemplateVersion, refresh: str, why: str, now: datetime) -> Attempt:

@@ -23,6 +23,7 @@ from lambda_src.rollout.decisions import Follow, Wish
 from lambda_src.rollout.look import FAILURES
 from lambda_src.rollout.windows import Freeze
 from tests.support.memory_rollouts import (
+    AUTOMATIC,
     CANARY,
     FLEETS,
     GARBAGE,
@@ -44,7 +45,7 @@ OFFICE = Slot(text="mon-thu 10:00-16:00 UTC", days=frozenset(range(4)), start=10
 NIGHT = Slot(text="fri 22:00-02:00 Asia/Tokyo", days=frozenset({4}), start=22, end=26, offset=9)
 FLEET = st.sampled_from([*FLEETS, PROD, PROD])
 WISHES = st.sampled_from([Wish(), Wish(), Wish(), Wish(retry=True), Wish(now=True), Wish(skip_after=True)])
-BY = st.sampled_from(["goldsmith", "goldsmith", "goldsmith", "terraform"])
+BY = st.sampled_from(["goldsmith", "goldsmith", "goldsmith", "terraform", "automatic", "automatic"])
 
 
 class AnyOrder(RuleBasedStateMachine):
@@ -118,11 +119,15 @@ class AnyOrder(RuleBasedStateMachine):
     # Terraform, and the channel.
 
     def _apply(self, fleet: str, *, changes: bool = False) -> None:
-        """The guards stop the plan when the channel's AMI is gone or revoked."""
+        if self._passes_guards(fleet):
+            self.world.apply(fleet, ami=self.world.channel, changes=changes)
+
+    def _passes_guards(self, fleet: str) -> bool:
+        """The guards stop the plan when the channel's AMI is gone or revoked; what takes builds by itself they warn."""
         ami = self.world.channel
         is_revoked = ami in self.oracle.revoked and self.oracle.revoked[ami] <= self.world.cloud.now
-        if (REGION, ami) in self.world.cloud.images and not is_revoked:
-            self.world.apply(fleet, ami=ami, changes=changes)
+        stops = is_revoked and self.world.by[fleet] != AUTOMATIC
+        return (REGION, ami) in self.world.cloud.images and not stops
 
     @rule(fleets=st.sets(st.sampled_from(FLEETS)), data=st.data())
     def a_build_is_taken(self, fleets: set[str], data: st.DataObject) -> None:
@@ -144,8 +149,20 @@ class AnyOrder(RuleBasedStateMachine):
         self._then(data)
 
     @rule(fleet=FLEET, data=st.data())
-    def a_fleet_changes_who_rolls_it_out(self, fleet: str, data: st.DataObject) -> None:
-        self.world.by[fleet] = "goldsmith" if self.world.by[fleet] == "terraform" else "terraform"
+    def a_plan_is_saved(self, fleet: str, data: st.DataObject) -> None:
+        if self._passes_guards(fleet):
+            self.world.plan(fleet, ami=self.world.channel)
+        self._then(data)
+
+    @rule(fleet=FLEET, data=st.data())
+    def a_saved_plan_is_applied(self, fleet: str, data: st.DataObject) -> None:
+        if fleet in self.world.plans:
+            self.world.apply_plan(fleet)
+        self._then(data)
+
+    @rule(fleet=FLEET, by=st.sampled_from(["goldsmith", "terraform", "automatic"]), data=st.data())
+    def a_fleet_changes_who_rolls_it_out(self, fleet: str, by: str, data: st.DataObject) -> None:
+        self.world.by[fleet] = by
         self._apply(fleet)
         self._then(data)
 
@@ -193,6 +210,20 @@ class AnyOrder(RuleBasedStateMachine):
         client = self.world.cloud.client("autoscaling", region=REGION, user=HAND)
         with suppress(*FAILURES):
             getattr(client, f"{what}_instance_refresh")(AutoScalingGroupName=f"acme-{fleet}")
+        self._then(data)
+
+    @rule(fleet=FLEET, changes=st.booleans(), data=st.data())
+    def a_build_fails_where_it_is_taken(self, fleet: str, changes: bool, data: st.DataObject) -> None:
+        """`changes`: somebody changes something else in the template afterwards."""
+        self.world.point(self.world.build())
+        self._apply(fleet)
+        self.operators.act([Act(fleet, Wish())])
+        if group := self.world.group(fleet):
+            group.fail("alarm web-5xx")
+            group.settle()
+        self.operators.act([Act(fleet, Wish(), data.draw(FAULTS))])
+        if changes:
+            self._apply(fleet, changes=True)
         self._then(data)
 
     @rule(

@@ -239,10 +239,20 @@ class Ec2(Client):
             self.cloud.templates[self.region, template.id] = template
         return {"LaunchTemplate": {"LaunchTemplateId": template.id}}
 
-    def create_launch_template_version(self, *, LaunchTemplateName: str, LaunchTemplateData: Mapping[str, str]) -> Any:
-        with self._call("CreateLaunchTemplateVersion", LaunchTemplateName=LaunchTemplateName):
-            template = self._template("CreateLaunchTemplateVersion", None, LaunchTemplateName)
-            template.versions.append((LaunchTemplateData, self.cloud.now))
+    def create_launch_template_version(
+        self,
+        *,
+        LaunchTemplateData: Mapping[str, str],
+        LaunchTemplateId: str | None = None,
+        LaunchTemplateName: str | None = None,
+        SourceVersion: str | None = None,
+        VersionDescription: str = "",
+    ) -> Any:
+        name = "CreateLaunchTemplateVersion"
+        with self._call(name, LaunchTemplateId=LaunchTemplateId, VersionDescription=VersionDescription):
+            template = self._template(name, LaunchTemplateId, LaunchTemplateName)
+            source = self._version(template, SourceVersion)["LaunchTemplateData"] if SourceVersion else {}
+            template.versions.append(({**source, **LaunchTemplateData}, self.cloud.now))
         return {"LaunchTemplateVersion": {"VersionNumber": len(template.versions)}}
 
     def delete_launch_template(self, *, LaunchTemplateName: str) -> Any:

@@ -31,6 +31,8 @@ HAND, APPLY = "arn:aws:iam::000000000000:user/bob", "terraform"
 OPERATORS = ("arn:aws:sts::000000000000:assumed-role/deploy/ann", "arn:aws:sts::000000000000:assumed-role/deploy/ben")
 CHANNELS = "/imagebuilder/acme/web"
 RECORDS = "/goldsmith/acme/fleets"
+AUTOMATIC = "automatic"
+"""Beside who rolls a fleet out: Goldsmith does, and takes builds by itself."""
 GARBAGE = "{"
 """What a record may be overwritten with."""
 PATTERN = f"arn:aws:imagebuilder:{HOME}:{ACCOUNT}:image/acme-web/"
@@ -67,6 +69,8 @@ class RolloutWorld:
         self.user_data = dict.fromkeys(FLEETS, 0)
         self.on_step: Callable[[], None] = lambda: None
         """Is called when AWS has done something."""
+        self.plans: dict[str, tuple[str, int]] = {}
+        """Saved plans by fleet: the AMI and the user data that they would apply."""
         self.before: dict[str, str] = {}
         """What each group launched before Terraform last changed that."""
 
@@ -157,10 +161,29 @@ class RolloutWorld:
 
     # Terraform.
 
+    def plan(self, fleet: str, *, ami: str) -> None:
+        """Save a plan that changes something else in the template, too."""
+        newest = self.newest(fleet)
+        self.plans[fleet] = newest[2] if newest and self.by[fleet] == AUTOMATIC else ami, self.user_data[fleet] + 1
+
+    def apply_plan(self, fleet: str) -> None:
+        """Apply the saved plan of a fleet. Terraform refuses one that is older than the last apply."""
+        ami, user_data = self.plans[fleet]
+        self._apply(fleet, ami=ami, user_data=user_data)
+
     def apply(self, fleet: str, *, ami: str, changes: bool = False) -> None:
-        """Apply the fleet's stack with an AMI. `changes`: something else in the template changes, too."""
-        self.user_data[fleet] += changes
-        name, data = f"acme-{fleet}", {"ImageId": ami, "UserData": str(self.user_data[fleet])}
+        """Plan and apply the fleet's stack with an AMI. `changes`: something else in the template changes, too.
+
+        Terraform leaves the AMI alone in the template of a fleet that takes builds by itself.
+        """
+        newest = self.newest(fleet)
+        planned = newest[2] if newest and self.by[fleet] == AUTOMATIC else ami
+        self._apply(fleet, ami=planned, user_data=self.user_data[fleet] + changes)
+
+    def _apply(self, fleet: str, *, ami: str, user_data: int) -> None:
+        self.plans.pop(fleet, None)
+        self.user_data[fleet] = user_data
+        name, data = f"acme-{fleet}", {"ImageId": ami, "UserData": str(user_data)}
         ec2 = self.cloud.client("ec2", region=REGION, user=APPLY)
         group, template = self.group(fleet), self.cloud.template(REGION, name)
         if template is None:
@@ -199,7 +222,7 @@ class RolloutWorld:
 
     def rules(self, fleet: str) -> FleetRules:
         """What the configuration says about a fleet."""
-        is_by_goldsmith = self.by[fleet] == GOLDSMITH
+        is_by_goldsmith = self.by[fleet] != TERRAFORM
         is_waiting = fleet == PROD and is_by_goldsmith
         soak = self.habits.soak_minutes
         return FleetRules(
@@ -213,7 +236,8 @@ class RolloutWorld:
             ami=AmiRules(prefix="acme-web", build_pattern=PATTERN, architecture="x86_64"),
             group=f"acme-{fleet}",
             record=f"{RECORDS}/{fleet}",
-            by=self.by[fleet],
+            by=GOLDSMITH if is_by_goldsmith else TERRAFORM,
+            is_automatic=self.by[fleet] == AUTOMATIC,
             preferences=self.habits.preferences,
             hold_on_failure=fleet == CANARY and is_by_goldsmith,
             after=After(fleets=(STAGING,), soak_minutes=soak, soak=f"{soak} minutes") if soak and is_waiting else None,

@@ -6,7 +6,7 @@ import re
 from datetime import UTC, timedelta
 
 from lambda_src.rollout.decisions import Decision, Done, Ended, Follow, Refused, Wait, Wish
-from tests.support.memory_rollouts import OPERATORS, RECORDS
+from tests.support.memory_rollouts import AUTOMATIC, OPERATORS, RECORDS
 from tests.support.rollout_oracle import UNFOLLOWED, Oracle
 
 KINDS = {
@@ -42,6 +42,8 @@ def check_end(oracle: Oracle, fleet: str) -> None:
         oracle.world.settle([fleet])
         decision = _run(oracle, fleet)
     oracle.check_records(fleet)
+    if oracle.world.by[fleet] == AUTOMATIC:
+        _check_template(oracle, fleet, decision)
     if isinstance(decision, Done):
         assert oracle.is_done(fleet) and not oracle.is_down(fleet), f"{fleet} does not run what it should"
         return
@@ -55,7 +57,7 @@ def check_end(oracle: Oracle, fleet: str) -> None:
     assert isinstance(decision, Refused | Wait), f"{fleet} should have ended: {decision}"
     refusals = oracle.refusals(fleet, Wish())
     found = kinds_of(decision.reasons)
-    newest = oracle.world.newest(fleet)
+    newest = oracle.aim(fleet)
     if "after" in found and "after" not in refusals and newest and not oracle.is_provable(newest[2]):
         refusals["after"] = isinstance(decision, Wait)  # what would prove it was lost
     if isinstance(decision, Wait):
@@ -68,6 +70,17 @@ def check_end(oracle: Oracle, fleet: str) -> None:
         assert needing, f"{fleet} could wait: {decision}"
 
 
+def _check_template(oracle: Oracle, fleet: str, decision: Decision) -> None:
+    """A fleet that takes builds by itself: its template has the AMI that the group launches, and what Terraform has
+    changed waits for nothing but its own reasons."""
+    newest, launched = oracle.world.newest(fleet), oracle.world.launched(fleet)
+    if newest and launched and not isinstance(decision, Wait):
+        assert newest[2] == launched, f"{fleet}: the template has {newest[2]}, and the group launches {launched}"
+    instead = oracle.instead(fleet)
+    if instead and not isinstance(decision, Done) and not oracle.runs(fleet, instead):
+        assert oracle.refusals(fleet, Wish(), instead), f"{fleet} should start {instead}: {decision}"
+
+
 def _run(oracle: Oracle, fleet: str, wish: Wish | None = None) -> Decision:
     oracle.begin(OPERATORS[0], fleet, wish or Wish())
     return oracle.world.run(fleet, wish)[1]
@@ -75,7 +88,7 @@ def _run(oracle: Oracle, fleet: str, wish: Wish | None = None) -> Decision:
 
 def _check_ended(oracle: Oracle, fleet: str, decision: Ended) -> None:
     """The rollout that is named is the last one, ended like this, and goes on when somebody says so."""
-    newest = oracle.world.newest(fleet)
+    newest = oracle.aim(fleet)
     assert newest
     rollout = next(each for each in oracle.log if each.refresh.id == decision.attempt.refresh)
     ends = (rollout.end, UNFOLLOWED) if not oracle.is_remembered(rollout) else (rollout.end,)

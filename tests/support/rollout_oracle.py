@@ -17,6 +17,7 @@ from tests.support.memory_fleet import FORGOTTEN
 from tests.support.memory_groups import FORWARD, MemoryGroup, MemoryRefresh, specification
 from tests.support.memory_rollouts import (
     APPLY,
+    AUTOMATIC,
     CANARY,
     OPERATORS,
     PROD,
@@ -25,6 +26,9 @@ from tests.support.memory_rollouts import (
     STAGING,
     RolloutWorld,
 )
+
+Version = tuple[str, str, str]
+"""The template's ID, the number of its version, or nothing for one that has to be added, and the AMI."""
 
 ENDS = {
     "Successful": "succeeded",
@@ -92,8 +96,10 @@ class Rollout:
 class _Look:
     fleet: str
     wish: Wish
-    newest: tuple[str, str, str] | None = None
+    newest: Version | None = None
     refusals: Mapping[str, bool] = field(default_factory=dict)
+    choices: Mapping[tuple[str, str], Mapping[str, bool]] = field(default_factory=dict)
+    """Of a fleet that takes builds by itself: the AMI and user data of what it may run, each with what refuses it."""
     overtaken: Rollout | None = None
     """What it started although somebody else has just tried it without success."""
     is_garbled: bool = False
@@ -147,7 +153,7 @@ class Oracle:
         is_recent = self.world.cloud.now - rollout.refresh.asked < FORGOTTEN
         return is_recent and self.world.group(rollout.fleet) is rollout.group
 
-    def last_try(self, fleet: str, version: tuple[str, str, str]) -> Rollout | None:
+    def last_try(self, fleet: str, version: Version) -> Rollout | None:
         """The last rollout of a version, or of its AMI."""
         return next((each for each in self.rollouts(fleet) if each.tried(*version)), None)
 
@@ -161,16 +167,45 @@ class Oracle:
             return True
         return any(window.is_open(at) for window in self.windows)
 
-    def outdated(self, fleet: str) -> list[str]:
-        """The instances in service that do not run the newest version."""
-        group, newest = self.world.group(fleet), self.world.newest(fleet)
-        assert group and newest
-        return [each.id for each in group.counting if (each.template, each.version) != newest[:2]]
+    def aim(self, fleet: str) -> Version | None:
+        """What a fleet should run: the newest version of its template, or that with what its channel points to."""
+        newest = self.world.newest(fleet)
+        if newest is None or self.world.by[fleet] != AUTOMATIC:
+            return newest
+        return self._with_ami(fleet, newest, self.world.channel)
+
+    def instead(self, fleet: str) -> Version | None:
+        """What it should run as long as it must not take what its channel points to."""
+        newest, launched = self.world.newest(fleet), self.world.launched(fleet)
+        if newest is None or self.world.by[fleet] != AUTOMATIC or launched in ("", self.world.channel):
+            return None
+        return self._with_ami(fleet, newest, launched)
+
+    def _with_ami(self, fleet: str, newest: Version, ami: str) -> Version:
+        group = self.world.group(fleet)
+        launch = specification(group.launch) if group else {}
+        wanted = ami, str(self.world.user_data[fleet])
+        if launch and launch["LaunchTemplateId"] == newest[0] and self.content(newest[0], launch["Version"]) == wanted:
+            return newest[0], launch["Version"], ami
+        return newest if newest[2] == ami else (newest[0], "", ami)
+
+    def content(self, template: str, version: str) -> tuple[str, str]:
+        """The AMI and the user data of a version."""
+        found = self.world.cloud.template(REGION, template)
+        data = found.versions[int(version) - 1][0] if found else {}
+        return data.get("ImageId", ""), data.get("UserData", "")
+
+    def runs(self, fleet: str, version: Version) -> bool:
+        """Whether a group launches a version, and all of its instances in service have it."""
+        group = self.world.group(fleet)
+        if group is None or not self._launches(group, version):
+            return False
+        return all((each.template, each.version) == version[:2] for each in group.counting)
 
     def is_done(self, fleet: str) -> bool:
         """Whether the fleet runs what it should."""
-        group, newest = self.world.group(fleet), self.world.newest(fleet)
-        return bool(group and newest and self._launches(group, newest) and not self.outdated(fleet))
+        newest = self.aim(fleet)
+        return newest is not None and self.runs(fleet, newest)
 
     def is_down(self, fleet: str) -> bool:
         """Whether a fleet should have instances and has none, because they cannot start."""
@@ -178,7 +213,7 @@ class Oracle:
         return bool(group and group.desired > 0 and not group.members)
 
     @staticmethod
-    def _launches(group: MemoryGroup, version: tuple[str, str, str]) -> bool:
+    def _launches(group: MemoryGroup, version: Version) -> bool:
         launch = specification(group.launch)
         return (launch["LaunchTemplateId"], launch["Version"]) == version[:2]
 
@@ -205,9 +240,9 @@ class Oracle:
 
     # What must not start.
 
-    def refusals(self, fleet: str, wish: Wish) -> dict[str, bool]:
-        """Why the newest version must not be started now: the kinds, each with whether it ends by itself."""
-        newest, now = self.world.newest(fleet), self.world.cloud.now
+    def refusals(self, fleet: str, wish: Wish, version: Version | None = None) -> dict[str, bool]:
+        """Why a version must not be started now: the kinds, each with whether it ends by itself. Default: `aim`."""
+        newest, now = version or self.aim(fleet), self.world.cloud.now
         group = self.world.group(fleet)
         if newest is None or group is None:
             return {"absent": False}
@@ -232,16 +267,18 @@ class Oracle:
             found["held"] = None not in ends
         channel = self.world.channel
         order, exist = self.world.order, (REGION, channel) in self.world.cloud.images and "gone" not in found
-        if exist and order.index(channel) < order.index(ami):
+        is_automatic = self.world.by[fleet] == AUTOMATIC
+        if not is_automatic and exist and order.index(channel) < order.index(ami):
             found["behind"] = False
-        if fleet == PROD and self.world.habits.soak_minutes and not wish.skip_after:
+        runs_already = is_automatic and ami == self.world.launched(fleet)
+        if fleet == PROD and self.world.habits.soak_minutes and not wish.skip_after and not runs_already:
             found |= self._unproved(ami, now)
         if fleet != CANARY and self._is_held_by_canary(ami):
             found["canary"] = False
         return found
 
     @staticmethod
-    def _are_kept(group: MemoryGroup, last: Rollout | None, newest: tuple[str, str, str]) -> bool:
+    def _are_kept(group: MemoryGroup, last: Rollout | None, newest: Version) -> bool:
         """Whether only instances are left that the last refresh kept, because they are protected."""
         if last is None or not group.refreshes or last.refresh is not group.refreshes[-1]:
             return False
@@ -252,7 +289,7 @@ class Oracle:
         kept = [each for each in group.counting if (each.template, each.version) != version]
         return bool(kept) and all(each.is_protected for each in kept)
 
-    def _by_terraform(self, group: MemoryGroup, newest: tuple[str, str, str], wish: Wish) -> dict[str, bool]:
+    def _by_terraform(self, group: MemoryGroup, newest: Version, wish: Wish) -> dict[str, bool]:
         """What stops a fleet that an apply rolls out, before anything else is looked at."""
         if not self._launches(group, newest):
             return {"terraform": False}
@@ -317,8 +354,17 @@ class Oracle:
                 look.newest = self.world.newest(look.fleet)
                 look.is_garbled = self.world.is_garbled(look.fleet)
                 look.refusals = self.refusals(look.fleet, look.wish)
+                look.choices = self._choices(look)
         elif call.operation == "PutParameter" and look.is_garbled:
             self.violations.append(f"{look.fleet} writes over a record that cannot be read")
+
+    def _choices(self, look: _Look) -> dict[tuple[str, str], Mapping[str, bool]]:
+        newest = self.world.newest(look.fleet)
+        if newest is None or self.world.by[look.fleet] != AUTOMATIC:
+            return {}
+        versions = [version for version in (self.aim(look.fleet), self.instead(look.fleet)) if version]
+        user_data = str(self.world.user_data[look.fleet])
+        return {(each[2], user_data): self.refusals(look.fleet, look.wish, each) for each in versions}
 
     def _watch_start(self, call: Call) -> None:
         fleet = call.params["AutoScalingGroupName"].removeprefix("acme-")
@@ -350,13 +396,15 @@ class Oracle:
         if "failed" in refused:
             self.looks[call.user].overtaken = self.log[-1]
 
-    def _check_start(self, call: Call, fleet: str, version: tuple[str, str, str]) -> Collection[str]:
+    def _check_start(self, call: Call, fleet: str, version: Version) -> Collection[str]:
         """Whether the rules may start a version; why they may not any more, after their look."""
         look = self.looks[call.user]
-        if self.world.by[fleet] == "goldsmith":
+        if self.world.by[fleet] != "terraform":
             desired = call.params["DesiredConfiguration"]
             if not call.params["Preferences"].get("AutoRollback") or not specification(desired)["Version"].isdecimal():
                 self.violations.append(f"{fleet} starts what AWS cannot roll back")
+        if self.world.by[fleet] == AUTOMATIC:
+            return self._check_choice(look, version)
         now = self.refusals(fleet, look.wish)
         if version == look.newest and (both := look.refusals.keys() & now.keys()):
             self.violations.append(f"{fleet} starts version {version[1]} although: {', '.join(sorted(both))}")
@@ -365,6 +413,21 @@ class Oracle:
         last = self.last_try(fleet, version)
         is_same = last is not None and (last.template, last.version) == version[:2]
         return now if is_same and version == self.world.newest(fleet) else ()
+
+    def _check_choice(self, look: _Look, version: Version) -> Collection[str]:
+        """A fleet that takes builds by itself starts what its channel points to, or what it runs, with the newest of
+        everything else."""
+        content, now = self.content(version[0], version[1]), self._choices(look)
+        group = self.world.group(look.fleet)
+        launch = specification(group.launch) if group else {}
+        launched = launch["LaunchTemplateId"], launch["Version"], ""
+        if content == self.content(*launched[:2]) and version[0] == launched[0] and self.runs(look.fleet, launched):
+            self.violations.append(f"{look.fleet} replaces instances that run the same already")
+        if content not in look.choices and content not in now:
+            self.violations.append(f"{look.fleet} starts {content}, and may start {[*look.choices]}")
+        elif both := look.choices.get(content, {}).keys() & now.get(content, {}).keys():
+            self.violations.append(f"{look.fleet} starts {content} although: {', '.join(sorted(both))}")
+        return now.get(content, {})
 
     def sample(self) -> None:
         """Write down what staging runs now."""
