@@ -22,6 +22,9 @@ LONGEST = (
     "test_fast_bindings",
     "test_forgotten_keys",  # which the worker of the story has next, because that is one test
     "test_containers",
+    "test_plan",
+    "test_faults_of_moves",
+    "test_apply",
     "test_handoff_in_any_order",
 )
 """The files that run longest. A worker gets one of these, and its next file when two tests are left."""

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -15,25 +14,12 @@ import pytest
 
 from local_aws.server import LocalAws
 from scripts import terraform
-from tests.support.estates import PROJECT, synthesize
+from tests.support.estates import synthesize
+from tests.support.team import DASHBOARDS, GOLDSMITH, PINNED_FLEET, wait_for
 from tests.support.terminals import on_a_terminal, read_until
 
-GOLDSMITH = str(PROJECT / "goldsmith")
-ESTATE = """\
-settings: {namespace: acme, dashboards: true}
-images:
-  web: {os: amazon-linux-2023, build: [update-os], regions: [eu-west-1]}
-"""
-FLEET = """\
-fleets:
-  web-dev:
-    image: web
-    channel: latest
-    region: eu-west-1
-    instance_type: t3.micro
-    subnets: [subnet-0a1b2c3d]
-    capacity: {min: 1, max: 1}
-"""
+ESTATE = DASHBOARDS
+FLEET = PINNED_FLEET.replace("    updates: pull-request\n", "")
 STAND_IN = """\
 #!/bin/sh
 [ "$1" = version ] && { echo '{"terraform_version": "1.12.3"}'; exit; }
@@ -195,14 +181,6 @@ def test_ctrl_c_lets_terraform_end_properly_and_shows_how_to_destroy_the_rest(te
         printed, words = job.communicate(timeout=60)
     assert (job.returncode, words.splitlines()[-1]) == (130, again)
     assert printed.splitlines()[-1] == "interrupted", "passed on, without a terminal"
-
-
-def wait_for(file: Path) -> None:
-    for _ in range(600):
-        if file.exists():
-            return
-        time.sleep(0.1)
-    pytest.fail(f"{file} does not appear")
 
 
 # --- With Terraform
