@@ -141,7 +141,8 @@ def _merge(file: Path, folder: Path, declared: Declarations) -> Iterator[Problem
         declared.is_complete = False
         # the message must not show the value: it may be anything, such as a password
         got = shown(yaml.value) if isinstance(yaml.value, list) else "a single value"
-        yield Problem((), "must have settings:, images: or fleets:", got, place=source.place(()))
+        wanted = "pins:" if file.name == PINS else "settings:, images: or fleets:"
+        yield Problem((), f"must have {wanted}", got, place=source.place(()))
     elif "schemaVersion" in yaml.value:
         rule, remedy = "is a component document, not an estate", "move it into a folder, such as components/"
         yield Problem((), rule, remedy=remedy, place=source.place(()))

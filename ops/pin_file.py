@@ -23,6 +23,7 @@ _HEAD = """\
 # Written by goldsmith pin: what fleets with updates: pull-request run. Merging a change approves it, and git revert is
 # the way back. Each run writes the whole file, so comments of yours would be lost.
 """
+_WRITABLE = 0o222
 _UNPRINTABLE = re.compile(r"[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 """What JSON has in text as it is, and YAML does not."""
 
@@ -51,6 +52,8 @@ class PinFile:
             with _locked(path.parent):
                 if _content(path) != self.before:
                     raise OpsError(f"{self.path}: was changed meanwhile, so nothing was written; run the command again")
+                if path.exists() and not path.stat().st_mode & _WRITABLE:  # another name in its place needs no right
+                    raise OpsError(f"{self.path}: is read-only, so nothing was written; make it writable (chmod u+w)")
                 _replace(path, text_of_pins(pins))
         except OSError as error:
             raise OpsError(f"{self.path}: cannot be written: {error.strerror or error}") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+import entry
 from estate.estate import Estate
 from estate.references import BuildReference
 from ops.arguments import Commands, add_command, add_configuration, add_json, add_why, check_names
@@ -74,6 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.why and not arguments.skip_after:
         raise UsageError("argument --why: must come with --skip-after, because a pin needs no other reason")
     names = list(dict.fromkeys(arguments.fleets)) or [name for name, fleet in estate.fleets.items() if fleet.is_pinned]
+    entry.raise_on_interrupt()  # rich shows the terminal's cursor again, and no half a file is left
     from ops.pin import run_pin
     from ops.pin_proposal import Wish
 

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +19,7 @@ from estate.load import load
 from estate.models.pin import Pin
 from local_aws.server import LocalAws
 from ops.pin_file import PinFile, text_of_pins
-from tests.support.estates import ESTATES
+from tests.support.estates import ESTATES, PROJECT
 from tests.support.fleet_world import FIELDS, REGION
 from tests.support.pin_world import PINNED, PinWorld, pin_world
 from tests.support.wire import BROKEN, DENIED, RESET, THROTTLED, TRUNCATED, wire_to
@@ -228,6 +234,39 @@ def test_a_link_stays_a_link(world: PinWorld) -> None:
     assert world.ops("pin").status == 0
     assert (world.file.is_symlink(), [*world.pins()]) == (True, [world.fleet])
     assert ((kept / "pins").stat().st_mode & 0o777, len([*kept.iterdir()])) == (0o600, 1)
+
+
+def test_a_file_that_is_read_only_is_left_alone(world: PinWorld) -> None:
+    world.good_build()
+    world.file.write_text("pins: {}\n")
+    world.file.chmod(0o444)
+    answer = world.ops("pin")
+    assert answer.err == f"{world.file}: is read-only, so nothing was written; make it writable (chmod u+w)\n"
+    assert (answer.status, world.pins()) == (1, {})
+
+
+def test_ctrl_c_shows_the_cursor_again_and_leaves_the_folder_as_it_was(world: PinWorld) -> None:
+    world.good_build()
+    terminal, slave = pty.openpty()
+    with wire_to(world.aws.endpoint) as wire, os.fdopen(terminal, "rb", buffering=0) as reader:
+        environment = os.environ | {"AWS_ENDPOINT_URL": wire.endpoint, "TERM": "xterm"}
+        command = [sys.executable, "-m", "ops", "pin", "--config", str(world.config)]
+        process = subprocess.Popen(
+            command, env=environment, cwd=PROJECT, stdout=slave, stderr=subprocess.PIPE, text=True
+        )
+        os.close(slave)
+
+        def interrupt(_: Any, answer: Any) -> Any:
+            process.send_signal(signal.SIGINT)
+            return answer
+
+        wire.faults["ec2 DescribeImages"] = interrupt
+        _, err = process.communicate(timeout=60)
+        shown = reader.read(65536).decode()
+    assert (process.returncode, err) == (130, "")
+    assert "\x1b[?25l" in shown, "it was hidden"
+    assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l")
+    assert [file.name for file in world.config.parent.iterdir()] == ["estate.yaml"]
 
 
 @pytest.mark.parametrize("fault", [DENIED, THROTTLED, BROKEN, TRUNCATED, RESET])
