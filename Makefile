@@ -35,7 +35,7 @@ PIP_INSTALL := .venv/bin/python -m pip install -qq --disable-pip-version-check -
 NPM_CI := .venv/bin/npm ci --include=dev --ignore-scripts=false --no-audit --no-fund --loglevel=error
 
 # demo, docs and bench are also folders
-.PHONY: help setup demo test check format snapshots docs synth scan validate plan deploy destroy bench lock clean
+.PHONY: help setup demo test check format snapshots docs pictures synth scan validate plan deploy destroy bench lock clean
 .PHONY: prerequisites terraform git stack-named
 
 help: ## List the tasks
@@ -66,6 +66,10 @@ snapshots: setup ## Write the snapshots of the examples again, for review
 	@.venv/bin/python -m pytest --snapshot-update $(SNAPSHOTS) $(ARGS)
 
 docs: setup ## Write the generated pages of docs/ again
+	@.venv/bin/python -m pages
+
+pictures: terraform git setup ## Run the demo, and draw the report of its pull request again, for README.md
+	@.venv/bin/python -m demo --report docs/pictures/report.md
 	@.venv/bin/python -m pages
 
 synth: setup ## Write the Terraform of all stacks into cdktf.out

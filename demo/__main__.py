@@ -28,12 +28,18 @@ def main() -> int:
         description="Build an image, bring it into a fleet by pull requests, and destroy everything, against an AWS on "
         "this machine.",
     )
-    parser.parse_args()
-    return play()
+    parser.add_argument(
+        "--report", type=Path, metavar="FILE", help="also write the report of the pull request there, as Markdown"
+    )
+    report: Path | None = parser.parse_args().report
+    if report and not report.parent.is_dir():
+        parser.error(f"argument --report: must be in a folder that exists, got {report}")
+    return play(report=report)
 
 
-def play() -> int:
-    """Run all steps and show them; gives the exit status."""
+def play(*, report: Path | None = None) -> int:
+    """Run all steps and show them, and write the report of the pull request into a file if there is one; gives the exit
+    status."""
     entry.raise_on_interrupt()
     # SIGTERM ends what runs, as Ctrl-C does
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -43,6 +49,8 @@ def play() -> int:
         with _world() as world:
             for number, step in enumerate(STEPS, start=1):
                 _run(step, f"{number}/{len(STEPS)}", world, console)
+        if report:
+            report.write_text(world.comment + "\n", encoding="utf-8")
     except (StepFailed, LocalAwsError) as error:
         console.print(f"[bold red]The demo failed:[/] {escape(str(error))}")
         return 1

@@ -208,9 +208,9 @@ def _propose(world: World) -> Sequence[str]:
     (template,) = (each["change"] for each in shown if each["type"] == "aws_launch_template")
     planned = [template[when]["image_id"] for when in ("before", "after")]
     _check(planned == [old, new], f"the plan has {planned}, not {[old, new]}")
-    report = world.goldsmith("report", str(world.plans))
-    _found(r"(packages: 1 added \(jq\))", report)
-    return [f"git: {commit}", *_seen_at_once(report).splitlines()]
+    world.comment = world.goldsmith("report", str(world.plans))
+    _found(r"(packages: 1 added \(jq\))", world.comment)
+    return [f"git: {commit}", *_seen_at_once(world.comment).splitlines()]
 
 
 def _seen_at_once(comment: str) -> str:

@@ -39,13 +39,15 @@ class StepFailed(Exception):
 
 @dataclass
 class World:
-    """What the steps share: the local AWS, a folder with a copy of the sample estate, and the AMIs built so far."""
+    """What the steps share: the local AWS, a folder with a copy of the sample estate, and what was made so far."""
 
     aws: LocalAws
     folder: Path
     show: Show = lambda line: None
     amis: list[dict[str, str]] = field(default_factory=list)
     """For each build its AMIs, by region."""
+    comment: str = ""
+    """What `goldsmith report` said for the pull request, as Markdown."""
 
     _running: set[subprocess.Popen[str]] = field(default_factory=set)
 

@@ -2,7 +2,8 @@
 
 They are generated from the models (`configuration.md` and `estate.schema.json`), the catalogue
 (`operating-systems.md`), the components (`components.md`), the rules (`rules.md`), the table of Image Builder's
-operations (`coverage.md`), the prices (`generations.md`), and the examples (`values.md`).
+operations (`coverage.md`), the prices (`generations.md`), the examples (`values.md`), and a report of the demo, which
+`make pictures` records (`docs/pictures`).
 
 `python -m pages` writes them; with `--check` it only lists the pages that are stale, and exits 1 if there are any.
 """
@@ -29,6 +30,7 @@ from pages.coverage import coverage_page
 from pages.documented import Documented
 from pages.generations import generations_page
 from pages.operating_systems import operating_systems_page
+from pages.pictures import pictures_of
 from pages.rules import rules_page
 from pages.values import values_page
 
@@ -160,6 +162,10 @@ def generated() -> dict[str, str]:
         "docs/coverage.md": coverage_page(),
         "docs/generations.md": generations_page(),
         "docs/values.md": values_page(),
+        **{
+            f"docs/pictures/report-{scheme}.svg": picture
+            for scheme, picture in pictures_of(read("docs/pictures/report.md")).items()
+        },
     }
 
 

@@ -30,6 +30,8 @@ PAGES = (
     "docs/coverage.md",
     "docs/generations.md",
     "docs/values.md",
+    "docs/pictures/report-light.svg",
+    "docs/pictures/report-dark.svg",
 )
 SCHEMA: dict[str, Any] = json.loads((PROJECT / "docs" / "estate.schema.json").read_text())
 ESTATE_FILES = [file for folder in ESTATES.values() for file in sorted(folder.glob("*.yaml"))]

@@ -66,6 +66,14 @@ def test_ends_with_the_message_of_the_command_that_failed(tmp_path: Path) -> Non
     assert _nothing_is_left(tmp_path, output)
 
 
+def test_refuses_a_report_that_it_could_not_write_before_anything_starts(tmp_path: Path) -> None:
+    file = tmp_path / "nowhere" / "report.md"
+    command = [sys.executable, "-m", "demo", "--report", str(file)]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith(f"argument --report: must be in a folder that exists, got {file}\n")
+
+
 @pytest.mark.parametrize("broken", ["ministack.services.lambda_svc", "ministack.services.ssm", "ministack.app"])
 def test_ends_at_once_when_a_part_of_the_local_aws_is_broken(
     broken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

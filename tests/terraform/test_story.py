@@ -43,5 +43,7 @@ def test_the_story_runs_to_its_end(world: World) -> None:
             except StepFailed as error:
                 error.add_note(f"in the step: {step.title}")
                 raise
+    assert world.comment.startswith("<!-- goldsmith report -->\n## web ")
+    assert "\n\n| Fleet | Where | Runs now | Will run |" in world.comment, "Markdown needs the empty lines"
     # by the policies for images and fleets of one account together
     assert recorder.refused(Estate(namespace="acme", account="000000000000"), "images", "fleets") == []
