@@ -15,7 +15,7 @@ from ops.permissions import needs_of
 from tests.support.fleet_world import FIELDS, REGION, FleetWorld
 from tests.support.handoff_world import HOME, ImageWorld
 from tests.support.ops_world import Answer, OpsWorld, Shell
-from tests.support.permissions import TO_OPERATE, Estate, Need, actions_of, check_called
+from tests.support.permissions import TO_OPERATE, Estate, Need, actions_of, by, check_called
 from tests.support.pin_world import PinWorld
 from tests.support.report_world import ReportWorld
 from tests.support.rollout_world import BY_GOLDSMITH, RolloutWorld
@@ -142,10 +142,10 @@ def test_policies_allow_what_the_commands_for_fleets_call(
     recording.check("commands-for-fleets", request)
 
 
-def test_policies_allow_what_pin_calls_in_the_account_of_the_image(
+def test_policies_allow_what_pin_calls_in_the_accounts_of_image_and_fleet(
     local_aws: LocalAws, shell: Shell, request: pytest.FixtureRequest
 ) -> None:
-    """What it calls in a fleet's account is what rollouts and `status` call there."""
+    """And in the fleet's, where it calls what rollouts and `status` call."""
     prod = "270000000001"
     local_aws.make_role("operator", account=prod, trusts=[ACCOUNT])
     world, recording = PinWorld(local_aws, ImageWorld(local_aws), shell.config, shell.ops), Recording(local_aws)
@@ -157,6 +157,8 @@ def test_policies_allow_what_pin_calls_in_the_account_of_the_image(
     with recording.of("viewer"):
         well(world.ops("pin"))
         well(world.ops("pin", world.fleet, "--build", f"{world.web.name}@7/1"))
+    in_prod = Estate(namespace="acme", account=prod, images_account=ACCOUNT)
+    assert in_prod.refused(by(recording.calls["viewer"], prod), policies=TO_OPERATE["viewer"]) == []
     recording.keep_calls_of(ACCOUNT)
     recording.check("commands-for-pins", request)
 
