@@ -93,7 +93,7 @@ def start_build(image: EstateImage[Image], *, aws: Aws, console: Console, option
     pipeline = Pipeline(declared=image, account=aws.account)
     deployed, declared = check_deployed(pipeline, aws=aws), recipe_of(image).version
     if deployed != declared:
-        deploy = f"make deploy STACK={image.names.stack}"
+        deploy = f"goldsmith plan {image.names.stack} and apply it"
         difference = f"{name} is deployed as {deployed} and declared as {declared}"
         remedy = f"this builds {deployed}; to build {declared}, run {deploy} first"
         console.print(f"{difference}: {remedy}", style="yellow", soft_wrap=True)
@@ -200,8 +200,8 @@ def check_outcome(outcome: Outcome, *, build: RunningBuild, options: Options) ->
     if absent:
         stack = pipeline.declared.names.stack
         raise OpsError(
-            f"{label} has no {pipeline.noun} in {', '.join(absent)}: run make deploy STACK={stack}, so that the "
-            "pipeline distributes there, and build again"
+            f"{label} has no {pipeline.noun} in {', '.join(absent)}: run goldsmith plan {stack} and apply it, so "
+            "that the pipeline distributes there, and build again"
         )
     if obstacle := outcome.obstacle:
         again = f", or go on with: {options.attach_command(pipeline.image.name, build.arn)}"

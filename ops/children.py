@@ -216,7 +216,7 @@ def _show(base: Part, wish: Wish, *, console: Console) -> None:
     console.print(table)
     for part in _all(base):
         if part.deployed != (declared := recipe_of(part.declared).version):
-            deploy = f"make deploy STACK={part.declared.names.stack}"
+            deploy = f"goldsmith plan {part.declared.names.stack} and apply it"
             text = f"{part.name} is declared as {declared}: to build that, run {deploy} first"
             console.print(text, style="yellow", soft_wrap=True)
     if soaks := [place for part in _all(base) for place, _ in _soaks(part)]:

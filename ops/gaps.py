@@ -50,7 +50,7 @@ def _replaces(refresh: Refresh) -> bool:
 
 def _gaps(declared: EstateFleet, facts: Facts) -> Iterator[str]:
     stack = declared.names.stack
-    deploy = f"make deploy STACK={stack}"
+    deploy = f"goldsmith plan {stack} and apply it"
     if facts.group_exists is False and facts.template_exists is False:
         yield f"{stack} is not deployed: run {deploy}"
     elif facts.group_exists is False:

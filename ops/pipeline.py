@@ -66,7 +66,7 @@ class Pipeline:
         """The message when it does not exist."""
         stack = self.declared.names.stack
         place = f"account {self.account}, {self.image.home}"
-        return f"{stack} is not deployed: run make deploy STACK={stack} (looked in {place})"
+        return f"{stack} is not deployed: run goldsmith plan {stack} and apply it (looked in {place})"
 
     def is_of(self, build_arn: str) -> bool:
         """Whether a build is a build of the image, with any version of its recipe, and in any region, because the

@@ -124,7 +124,7 @@ def _remedy(fleet: EstateFleet, who: str, *, accounts: Accounts) -> str:
             f"account {fleet.account} in its launch_permission or target_accounts; {who} needs sts:AssumeRole on it"
         )
     allow = f"allow sts:AssumeRole on it in the policies of {who}"
-    deploy = f"run make deploy STACK={image.names.stack}"
+    deploy = f"run goldsmith plan {image.names.stack} and apply it"
     try:
         own = fleet.estate.image(fleet.fleet.image)
         trusted = _is_trusted(fleet, aws=accounts.of_image(own), region=image.image.home)

@@ -79,7 +79,7 @@ def remedies(result: Result, fleet: Fleet, *, again: Callable[[str], str]) -> It
     if result.attempt is None or sight is None or sight.newest is None or not result.attempt.has_failed:
         return
     rollout = again(f"rollout {rules.fleet}")
-    apply = (f"make deploy STACK={rules.stack}", rollout)
+    apply = (again(f"plan {rules.stack}"), again("apply cdktf.out/plans"), rollout)
     yield Remedy("to try again", (again(f"rollout {rules.fleet} --retry"),))
     previous = _previous(sight, sight.newest)
     if rules.is_pinned and previous:

@@ -134,7 +134,7 @@ def _print_remarks(status: ImageStatus, *, console: Console, command: Callable[[
     """What the table of channels does not show: no pipeline, no build, a newest build that failed, a newer build."""
     stack = names.image_stack(status.image)
     if status.deployed is False:
-        _remark(f"{stack} is not deployed: run make deploy STACK={stack}", status=status, console=console)
+        _remark(f"{stack} is not deployed: run goldsmith plan {stack} and apply it", status=status, console=console)
     elif status.deployed and status.newest is None:
         _remark(f"no build yet: {command(f'build {status.image}')}", status=status, console=console)
     for row in status.problems:

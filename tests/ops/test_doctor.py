@@ -230,9 +230,9 @@ def test_each_account_and_its_role_is_checked(
 @pytest.mark.parametrize(
     ("trusted", "remedy"),
     [
-        (None, "run make deploy STACK=image-web first, which makes the role"),
-        (("111111111111", "*"), f"run make deploy STACK=image-web: the role does not trust {ROLE} yet"),
-        ((PROD, "role/terraform"), f"run make deploy STACK=image-web: the role does not trust {ROLE} yet"),
+        (None, "run goldsmith plan image-web and apply it first, which makes the role"),
+        (("111111111111", "*"), f"run goldsmith plan image-web and apply it: the role does not trust {ROLE} yet"),
+        ((PROD, "role/terraform"), f"run goldsmith plan image-web and apply it: the role does not trust {ROLE} yet"),
         ((PROD, "role/doctor"), f"allow sts:AssumeRole on it in the policies of {ROLE}"),
     ],
     ids=["no role", "other account", "other role", "trusted"],

@@ -36,7 +36,7 @@ def test_build_says_when_it_builds_something_else_than_what_is_declared(world: O
     declared = recipe_of(estate.image(world.name)).version
     words = (
         f"{world.name} is deployed as 1.0.7 and declared as {declared}: this builds 1.0.7; to build {declared}, run "
-        f"make deploy STACK=image-{world.name} first"
+        f"goldsmith plan image-{world.name} and apply it first"
     )
     assert world.ops("build", world.name, "--no-wait").out.splitlines()[0] == words
 
@@ -125,8 +125,8 @@ def test_follow_names_a_region_that_the_pipeline_does_not_reach(world: OpsWorld)
 
     assert "ap-northeast-1 no AMI latest does not exist yet" in re.sub(" +", " ", answer.out)
     assert answer.err == (
-        f"{world.name} 1.0.7/1 has no AMI in ap-northeast-1: run make deploy STACK=image-{world.name}, so that the "
-        "pipeline distributes there, and build again\n"
+        f"{world.name} 1.0.7/1 has no AMI in ap-northeast-1: run goldsmith plan image-{world.name} "
+        "and apply it, so that the pipeline distributes there, and build again\n"
     )
     assert answer.status == 1
 

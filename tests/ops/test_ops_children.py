@@ -132,8 +132,8 @@ def test_what_is_known_to_stop_it_is_said_before_anything_is_built(family: Famil
         f"{base.name}@stable: takes builds that were in latest for 1 day, and a new build was not; in an emergency "
         "--skip-soak --why REASON",
         f"{web.name}: must not be held, and is held by anna: audit; goldsmith hold {web.name} --undo",
-        "image-undeployed is not deployed: run make deploy STACK=image-undeployed (looked in account 000000000000, "
-        "us-east-1)",
+        "image-undeployed is not deployed: run goldsmith plan image-undeployed and apply it (looked in account "
+        "000000000000, us-east-1)",
     ]
     assert (answer.out, answer.status, builds(base)) == ("", 1, [])
 

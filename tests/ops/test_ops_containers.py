@@ -64,4 +64,4 @@ def test_region_without_a_container_image_is_reported(container_world: OpsWorld)
     world.web.run()
     answer = world.ops("build", world.name, "--attach")
     assert answer.status == 1
-    assert answer.err.startswith(f"{world.name} 1.0.7/1 has no container image in ap-northeast-1: run make deploy ")
+    assert answer.err.startswith(f"{world.name} 1.0.7/1 has no container image in ap-northeast-1: run goldsmith ")

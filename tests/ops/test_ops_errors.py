@@ -19,7 +19,8 @@ def test_what_is_not_deployed_is_shown_with_the_command_that_deploys_it(shell: S
     for options in ((), ("--attach",)):
         answer = shell.ops("build", "api", *options)
         assert answer.err == (
-            "image-api is not deployed: run make deploy STACK=image-api (looked in account 000000000000, us-east-1)\n"
+            "image-api is not deployed: run goldsmith plan image-api and apply it (looked in account "
+            "000000000000, us-east-1)\n"
         )
         assert (answer.out, answer.status) == ("", 1)
 

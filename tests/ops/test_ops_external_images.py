@@ -50,7 +50,7 @@ def test_status_shows_fleets_of_an_image_of_another_estate_in_the_same_account(s
         (fleet,) = shown["fleets"]
         assert (shown["images"], fleet["image"], fleet["channel"]) == ([], "golden", "latest")
         assert fleet["wanted"] == {"ami": web.latest()[REGION], "build": "1.0.7/1"}
-        assert fleet["gaps"] == ["fleet-shop is not deployed: run make deploy STACK=fleet-shop"]
+        assert fleet["gaps"] == ["fleet-shop is not deployed: run goldsmith plan fleet-shop and apply it"]
     assert json.loads(shell.ops("status", "golden@prod", "--json").out)["fleets"] == []
 
 

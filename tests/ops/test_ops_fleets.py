@@ -145,7 +145,7 @@ def test_a_build_that_was_not_applied_and_a_group_of_an_old_version_are_two_gaps
     world.deploy()
     world.add_version(world.build())
     world.point(world.build())
-    deploy = f"make deploy STACK=fleet-{world.fleet}"
+    deploy = f"goldsmith plan fleet-{world.fleet} and apply it"
     assert world.gaps() == [
         f"channel prod of image {world.web.name} points to 1.0.7/3, and the launch template has 1.0.7/2: run {deploy}",
         f"the group launches version 1 of the launch template, and 2 is the newest: run {deploy}",
@@ -153,7 +153,7 @@ def test_a_build_that_was_not_applied_and_a_group_of_an_old_version_are_two_gaps
 
 
 def test_what_does_not_exist_is_reported(world: FleetWorld) -> None:
-    deploy = f"run make deploy STACK=fleet-{world.fleet}"
+    deploy = f"run goldsmith plan fleet-{world.fleet} and apply it"
     channel = f"channel prod of image {world.web.name}"
     assert world.gaps() == [
         f"fleet-{world.fleet} is not deployed: {deploy}",

@@ -133,8 +133,8 @@ def test_a_plan_that_failed_is_explained_if_the_role_cannot_be_assumed(team: Tea
     without_reader(team)
     status, words = team.cdktf(action, "fleet-web-prod", "fleet-web-tools", program="/bin/false")
     explained = (
-        f"fleet-web-prod: {CANNOT}, which reads the image's account: run make deploy STACK=image-web first, which "
-        "makes the role"
+        f"fleet-web-prod: {CANNOT}, which reads the image's account: run goldsmith plan image-web and "
+        "apply it first, which makes the role"
     )
     other = ". goldsmith destroy fleet-web-prod does not need it" if action == "destroy" else ""
     assert (status, words) == (1, [explained + other])

@@ -46,7 +46,7 @@ def test_status_says_what_is_not_deployed_not_built_or_not_good(world: OpsWorld,
 
     config = f"--config {world.config}"
     assert [line for line in answer.out.splitlines() if ":" in line] == [
-        "api: image-api is not deployed: run make deploy STACK=image-api",
+        "api: image-api is not deployed: run goldsmith plan image-api and apply it",
         f"{unbuilt}: no build yet: goldsmith build {unbuilt} {config}",
         f"{failed}: 1.0.7/1 FAILED, started seconds ago: nginx did not answer",
         f"{running.name}: 1.0.7/1 is PENDING, started seconds ago; "

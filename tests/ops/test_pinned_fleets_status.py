@@ -45,7 +45,7 @@ def test_a_pin_that_is_not_applied_and_one_that_was_reverted(world: PinWorld) ->
     before = world.file.read_text()
     second = world.good_build()
     world.pin()
-    deploy = f"run make deploy STACK=fleet-{world.fleet}"
+    deploy = f"run goldsmith plan fleet-{world.fleet} and apply it"
     assert world.gaps() == [f"the pin says 1.0.7/2, and the launch template has 1.0.7/1: {deploy}"]
     world.add_version(second)
     world.update_group("2")
@@ -123,7 +123,7 @@ def test_a_rollout_needs_a_template_that_has_what_the_pin_says(world: PinWorld) 
     world.estate(BY_GOLDSMITH)
     world.add_version(world.good_build())
     answer = world.ops("rollout", world.fleet, "--yes")
-    deploy = f"run make deploy STACK=fleet-{world.fleet}"
+    deploy = f"run goldsmith plan fleet-{world.fleet} and apply it"
     assert f"the pin says 1.0.7/1, and the launch template has 1.0.7/2: {deploy}" in answer.out + answer.err
     assert answer.status == 1
     world.file.unlink()

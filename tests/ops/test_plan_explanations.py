@@ -30,7 +30,7 @@ def test_after_a_failure_it_is_said_that_a_fleet_cannot_read_its_images_account(
     assert (answer.status, answer.err) == (
         1,
         f"fleet-web-prod: arn:aws:iam::{PROD}:role/deployer cannot assume {role}, which reads the image's account: run "
-        "make deploy STACK=image-web first, which makes the role\n",
+        "goldsmith plan image-web and apply it first, which makes the role\n",
     )
     assert team.run("plan", "fleet-web-prod").err == "", "nothing is looked at when the plan is well"
 

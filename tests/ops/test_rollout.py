@@ -213,10 +213,10 @@ def test_a_fleet_that_is_not_deployed_says_so(fleets: RolloutWorld) -> None:
     status, (shown,) = fleets.shown()
     stack = fleets["dev"].stack
     assert (status, shown["state"]) == (1, "refused")
-    assert shown["reasons"] == [f"{stack} is not deployed: run make deploy STACK={stack}"]
+    assert shown["reasons"] == [f"{stack} is not deployed: run goldsmith plan {stack} and apply it"]
     ami = fleets.build()
     fleets["dev"].client("ec2").create_launch_template(
         LaunchTemplateName=fleets["dev"].group, LaunchTemplateData={"ImageId": ami}
     )
     _, (shown,) = fleets.shown()
-    assert shown["reasons"] == [f"group {fleets['dev'].group} does not exist: run make deploy STACK={stack}"]
+    assert shown["reasons"] == [f"group {fleets['dev'].group} does not exist: run goldsmith plan {stack} and apply it"]

@@ -21,9 +21,11 @@ def lines_of(fleets: RolloutWorld, answer: Answer, fleet: str = "dev") -> list[s
 
 
 def run(fleets: RolloutWorld, command: str) -> Answer:
-    """A command that was printed, typed as it is; `make deploy` does to AWS what Terraform does."""
-    if command.startswith("make deploy"):
-        name = command.partition("STACK=fleet-")[2]
+    """A command that was printed, typed as it is; a plan does to AWS what its apply does."""
+    if command.startswith("goldsmith apply cdktf.out/plans"):
+        return Answer("", "", 0)
+    if command.startswith("goldsmith plan fleet-"):
+        name = command.removeprefix("goldsmith plan fleet-").split()[0]
         ami = fleets.web.channels(REGION)["prod"].value
         (fleet,) = [fleets[each] for each in ("dev", "prod") if fleets.name(each) == name]
         by_terraform = "by: terraform" in fleets.shell.config.read_text()
@@ -75,7 +77,8 @@ def test_aws_rolls_back_and_the_command_says_why_what_holds_and_what_to_do(promo
         "    goldsmith rollout web-dev --retry",
         "  to go back:",
         "    goldsmith rollback web@prod --to 1.0.7/1",
-        "    make deploy STACK=fleet-web-dev",
+        "    goldsmith plan fleet-web-dev",
+        "    goldsmith apply cdktf.out/plans",
         "    goldsmith rollout web-dev",
     ]
     assert promoted["dev"].described["LaunchTemplate"]["Version"] == "1"
@@ -151,9 +154,10 @@ def test_a_change_without_a_new_build_goes_back_by_a_revert(promoted: RolloutWor
     answer = promoted.rollout()
     lines = lines_of(promoted, answer)
     assert lines[0] == "web-dev: the rollout was rolled back: the user data fails"
-    assert lines[-3:] == [
+    assert lines[-4:] == [
         "  to go back: revert the change of web-dev in the configuration:",
-        "    make deploy STACK=fleet-web-dev",
+        "    goldsmith plan fleet-web-dev",
+        "    goldsmith apply cdktf.out/plans",
         "    goldsmith rollout web-dev",
     ]
     fleet.change(newest(promoted))
@@ -164,9 +168,10 @@ def test_a_pinned_fleet_goes_back_by_a_revert_of_its_pin(promoted: RolloutWorld)
     promoted.declare(dev=f"updates: pull-request, {BY_GOLDSMITH}")
     assert promoted.ops("pin", promoted.name("dev")).status == 0
     promoted.aws.break_instances(newest(promoted), reason="it stopped")
-    assert lines_of(promoted, promoted.rollout())[-3:] == [
+    assert lines_of(promoted, promoted.rollout())[-4:] == [
         "  to go back: git revert the commit that changed the pin of web-dev:",
-        "    make deploy STACK=fleet-web-dev",
+        "    goldsmith plan fleet-web-dev",
+        "    goldsmith apply cdktf.out/plans",
         "    goldsmith rollout web-dev",
     ]
 
@@ -296,7 +301,8 @@ def test_what_an_apply_started_and_failed_is_a_failure_with_commands(applied: Ro
         "    goldsmith rollout web-dev --retry",
         "  to go back:",
         "    goldsmith rollback web@prod --to 1.0.7/1",
-        "    make deploy STACK=fleet-web-dev",
+        "    goldsmith plan fleet-web-dev",
+        "    goldsmith apply cdktf.out/plans",
         "    goldsmith rollout web-dev",
     ]
     assert run(applied, commands(answer, "to try again")[0]).status == 0
@@ -310,8 +316,8 @@ def test_only_an_apply_gives_the_group_another_version(applied: RolloutWorld) ->
     answer = applied.rollout("--retry")
     assert answer.status == 1
     assert (
-        "the group launches version 1, and 2 is the newest: Terraform starts this rollout, so run make deploy "
-        f"STACK={applied['dev'].stack}"
+        "the group launches version 1, and 2 is the newest: Terraform starts this rollout, so run goldsmith "
+        f"plan {applied['dev'].stack} and apply it"
     ) in answer.out
     applied["dev"].update(LaunchTemplate=applied["dev"].specification(2))
     answer = applied.rollout()

@@ -79,8 +79,8 @@ def test_a_channel_that_went_back_after_the_apply_stops_it(fleets: RolloutWorld)
     old, _ = fleets.deploy()
     fleets.point(old)
     assert refused(fleets) == [
-        "web@prod points to 1.0.7/1, which is older than 1.0.7/2 in the launch template: run make deploy "
-        "STACK=fleet-web-dev"
+        "web@prod points to 1.0.7/1, which is older than 1.0.7/2 in the launch template: run goldsmith "
+        "plan fleet-web-dev and apply it"
     ]
     fleets["dev"].change(old)
     assert fleets.rollout().status == 0

@@ -273,5 +273,5 @@ def test_a_group_that_is_deleted_meanwhile_ends_it(slow: RolloutWorld) -> None:
         )
         printed, words = process.communicate(timeout=60)
     assert (process.returncode, words) == (1, "")
-    gone = f"group {slow['dev'].group} was deleted meanwhile: run make deploy STACK={slow['dev'].stack}"
+    gone = f"group {slow['dev'].group} was deleted meanwhile: run goldsmith plan {slow['dev'].stack} and apply it"
     assert printed.splitlines()[-1] == f"{slow.name('dev')}: {gone}"

@@ -145,7 +145,7 @@ def test_a_channel_ahead_of_the_template_is_a_gap_of_its_own(fleets: RolloutWorl
     fleets.deploy()
     fleets.build()
     assert reasons(fleets) == [
-        "channel prod of image web points to 1.0.7/3, and the launch template has 1.0.7/2: run make deploy "
-        "STACK=fleet-web-dev",
+        "channel prod of image web points to 1.0.7/3, and the launch template has 1.0.7/2: run goldsmith "
+        "plan fleet-web-dev and apply it",
         "the launch template has 1.0.7/2 (version 2), and no rollout was started: run goldsmith rollout web-dev",
     ]

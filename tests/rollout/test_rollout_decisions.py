@@ -76,11 +76,14 @@ def reasons(decision: Decision) -> tuple[str, ...]:
 @pytest.mark.parametrize(
     ("found", "text"),
     [
-        (sight(group=None, newest=None), "fleet-prod is not deployed: run make deploy STACK=fleet-prod"),
-        (sight(group=None), "group acme-prod does not exist: run make deploy STACK=fleet-prod"),
-        (sight(newest=None), "launch template acme-prod does not exist: run make deploy STACK=fleet-prod"),
+        (sight(group=None, newest=None), "fleet-prod is not deployed: run goldsmith plan fleet-prod and apply it"),
+        (sight(group=None), "group acme-prod does not exist: run goldsmith plan fleet-prod and apply it"),
+        (sight(newest=None), "launch template acme-prod does not exist: run goldsmith plan fleet-prod and apply it"),
         (sight(group=group(is_being_deleted=True)), "group acme-prod is being deleted"),
-        (sight(group=group(template="")), "the group has no launch template: run make deploy STACK=fleet-prod"),
+        (
+            sight(group=group(template="")),
+            "the group has no launch template: run goldsmith plan fleet-prod and apply it",
+        ),
     ],
 )
 def test_what_is_not_there_is_named(found: Sight, text: str) -> None:

@@ -279,13 +279,13 @@ def test_a_template_that_was_deleted_is_made_anew_with_other_numbers(world: Worl
     for fleet in world.names:
         world.client("ec2").delete_launch_template(LaunchTemplateName=f"ends_{fleet}")
     assert gaps(shell) == [
-        f"{fleet}: launch template ends_{fleet} does not exist: run make deploy STACK=fleet-{fleet}"
+        f"{fleet}: launch template ends_{fleet} does not exist: run goldsmith plan fleet-{fleet} and apply it"
         for fleet in world.names
     ]
     status, lines = rollout(shell, "two")
     assert (status, lines) == (
         1,
-        ["two: launch template ends_two does not exist: run make deploy STACK=fleet-two"],
+        ["two: launch template ends_two does not exist: run goldsmith plan fleet-two and apply it"],
     )
     assert world.plan().actions == {ONE: ["update"], **templates("create")}
     world.apply()
