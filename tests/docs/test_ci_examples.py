@@ -145,6 +145,8 @@ def test_an_apply_waits_for_the_environment_of_its_account_and_for_other_applies
         "nonprod": ("images", "nonprod"),
         "prod": ("nonprod", "prod"),
     }
+    # success(), the default, is false after a skipped job, such as the apply of an account without changes
+    assert {job["if"] for job in jobs.values() if "needs" in job} == {"${{ !cancelled() && !failure() }}"}
 
 
 def test_the_pull_request_of_pins_is_made_by_an_app_so_that_it_starts_workflows() -> None:
