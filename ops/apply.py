@@ -233,7 +233,7 @@ class _Run:
         """One after the other. Raises `OpsError` at the first failure, and `Interrupted` after Ctrl-C."""
         environ, stacks = environment(os.environ), [step.stack for step in steps]
         done: list[str] = []
-        with Programs() as programs, Board(self.console, total=len(steps)) as board:
+        with Programs(writes=True) as programs, Board(self.console, total=len(steps)) as board:
             try:
                 board.note("Terraform's AWS provider is installed")
                 self._init(stacks, programs, environ)

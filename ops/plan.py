@@ -143,7 +143,7 @@ class _Run:
         planned."""
         environ, out = environment(os.environ), self.configuration.out
         jobs = self.options.jobs or jobs_for(len(entries))
-        with Programs() as programs, Board(self.console, total=len(entries)) as board:
+        with Programs(writes=False) as programs, Board(self.console, total=len(entries)) as board:
             try:
                 board.note("Terraform's AWS provider is installed")
                 providers = install(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import concurrent.futures
+import math
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
@@ -49,8 +51,13 @@ class Stopped(Exception):
 class Programs:
     """Runs programs side by side, in threads, while the main thread waits; a context manager.
 
-    After Ctrl-C each of them ends properly, and none is started any more. None of them prints or reads.
+    After Ctrl-C each of them ends properly, and none is started any more. None of them prints or reads. `writes` says
+    whether one may change something. What does not, and goes on for ten seconds after Ctrl-C, is ended at once:
+    Terraform forgets an interrupt that comes before it asks AWS, and then waits for a service that does not answer.
     """
+
+    def __init__(self, *, writes: bool) -> None:
+        self._ends_after_seconds = None if writes else 10.0
 
     def __enter__(self) -> Self:
         self._stack = ExitStack()
@@ -69,7 +76,14 @@ class Programs:
         """Run a program to its end. Raises `Stopped` after Ctrl-C."""
         if self.is_interrupted:
             raise Stopped
-        return _run(command, environ=environ, shows=False, is_one_of_many=True, noted=self._noted)
+        return _run(
+            command,
+            environ=environ,
+            shows=False,
+            is_one_of_many=True,
+            noted=self._noted,
+            ends_after_seconds=self._ends_after_seconds,
+        )
 
     def wait(self, futures: Iterable[Future[Any]]) -> None:
         """Wait until all of these are done; signals are seen meanwhile."""
@@ -79,7 +93,13 @@ class Programs:
 
 
 def _run(
-    command: Sequence[str], *, environ: Mapping[str, str], shows: bool, is_one_of_many: bool, noted: _Noted
+    command: Sequence[str],
+    *,
+    environ: Mapping[str, str],
+    shows: bool,
+    is_one_of_many: bool,
+    noted: _Noted,
+    ends_after_seconds: float | None = None,
 ) -> Ended:
     terminal = sys.stdin.isatty()
     process = subprocess.Popen(
@@ -93,17 +113,20 @@ def _run(
         errors="replace",
     )
     noted.pass_on_to(process, but=(signal.SIGINT,) if terminal else ())
-    output, errors = _wait(process)
+    output, errors = _wait(process, noted, ends_after_seconds=ends_after_seconds)
     noted.forget(process)
     return Ended(status=process.returncode, output=output, errors=errors, interrupted=bool(noted.signals))
 
 
-def _wait(process: subprocess.Popen[str]) -> tuple[str, str]:
+def _wait(process: subprocess.Popen[str], noted: _Noted, *, ends_after_seconds: float | None) -> tuple[str, str]:
     """What it printed, to standard output and error, after its end.
 
     A signal that comes just before a wait is seen only after it, so each wait is short.
     """
     while True:
+        if ends_after_seconds is not None and noted.seconds_since() > ends_after_seconds:
+            process.send_signal(signal.SIGINT)  # the second one
+            ends_after_seconds = None
         try:
             output, errors = process.communicate(timeout=_LOOKS_AGAIN_AFTER_SECONDS)
             return output or "", errors or ""
@@ -116,14 +139,20 @@ class _Noted:
 
     def __init__(self) -> None:
         self.signals: list[int] = []
+        self._first = math.inf
         self._sent: dict[subprocess.Popen[str], int] = {}
         """How many of the signals each program has got."""
         self._but: Sequence[int] = ()
         self._lock = threading.RLock()
 
     def __call__(self, number: int, _: FrameType | None) -> None:
+        self._first = min(self._first, time.monotonic())
         self.signals.append(number)
         self._pass_on()
+
+    def seconds_since(self) -> float:
+        """How long ago the first signal came; minus infinity before that."""
+        return time.monotonic() - self._first
 
     def pass_on_to(self, process: subprocess.Popen[str], *, but: Sequence[int]) -> None:
         """Send it the signals that have come already, and those that will, except some."""

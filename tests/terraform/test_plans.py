@@ -73,7 +73,7 @@ def test_plans_are_shown_without_another_process_of_the_provider_as_terraform_sh
     (stack / ".terraform.lock.hcl").unlink()
     shutil.rmtree(stack / ".terraform" / "providers")
     with (
-        Programs() as programs,
+        Programs(writes=False) as programs,
         ProviderSchema(
             Providers(folder=out / "providers"), [stack], programs=programs, environ=team.environment
         ) as schema,
