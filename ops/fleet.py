@@ -31,6 +31,7 @@ from lambda_src.rollout.group import (
     read_refreshes,
     read_version,
 )
+from lambda_src.rollout.guards import build_of
 from lambda_src.rollout.look import Seen, evidence_of, faults_of, look, read_current
 from lambda_src.rollout.look import read_amis as read_amis_of_fleet
 from ops.accounts import Accounts, access_to_image_of
@@ -38,7 +39,7 @@ from ops.aws import Aws, asking
 from ops.errors import OpsError
 from ops.pipeline import Pipeline, is_build_of
 from ops.rollout_fleets import fleet_of
-from ops.values import Meaning, build_of, meaning_of, read_amis, read_outputs
+from ops.values import Meaning, meaning_of, read_amis, read_outputs
 
 
 @dataclass(frozen=True, kw_only=True)

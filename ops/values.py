@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from estate.models.container_image import ContainerImage
-from estate.names import BUILD_TAG
 from lambda_src.handoff.builds import Build, time_in, version_of
 from lambda_src.handoff.channels import Channel
+from lambda_src.rollout.guards import BUILD_TAG, build_of
 from ops.aws import Aws, asking
 from ops.pipeline import Pipeline, created_in
 
@@ -90,11 +90,6 @@ def is_ami(value: str) -> bool:
     return re.fullmatch(r"ami-[0-9a-f]{8,17}", value) is not None
 
 
-def build_of(image: ImageTypeDef) -> str | None:
-    """The ARN of an AMI's build, from its tag."""
-    return next((tag["Value"] for tag in image.get("Tags", ()) if tag.get("Key") == BUILD_TAG), None)
-
-
 def meaning_of(
     channel: Channel, *, pipeline: Pipeline, builds: Sequence[Build], outputs: Outputs, region: str
 ) -> Meaning:
@@ -127,7 +122,7 @@ def _ami(value: str, image: ImageTypeDef | None, pipeline: Pipeline, region: str
         place = f"account {pipeline.account} and {region}"
         problem = f"{value} is not in {place}: it was deregistered, or belongs to another account or region"
         return Output(exists=False, arn=None, created=None, problem=problem)
-    arn = build_of(image)
+    arn = build_of(image) or None
     own = arn is not None and pipeline.is_of(arn)
     return Output(
         exists=True,
@@ -138,7 +133,10 @@ def _ami(value: str, image: ImageTypeDef | None, pipeline: Pipeline, region: str
 
 
 def _fault(value: str, image: ImageTypeDef, pipeline: Pipeline, *, arn: str | None) -> str | None:
-    """Why a fleet must not launch an AMI, in the same cases as the guards in the fleets' stacks."""
+    """Why a fleet must not launch an AMI, in the same cases as the guards in the fleets' stacks.
+
+    Not `lambda_src.rollout.guards`, which knows only the rules of one fleet: this names the image that the build is of.
+    """
     name = image.get("Name", "")
     owner = image.get("OwnerId", pipeline.account)
     architecture = image.get("Architecture", "")

@@ -12,7 +12,8 @@ from ..handoff.builds import REVOKED_TAG, Revocation
 from .configuration import AmiRules
 
 BUILD_TAG = "Ec2ImageBuilderArn"
-"""The tag of an AMI that holds the ARN of its build."""
+"""The tag of an AMI that holds the ARN of its build. `estate.names` has it too: these sources run without `estate`, and
+`estate` imports of them what needs no boto3."""
 
 
 def build_of(image: Mapping[str, Any]) -> str:

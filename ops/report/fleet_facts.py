@@ -13,6 +13,7 @@ from lambda_src.handoff.answers import entries, text
 from lambda_src.handoff.builds import time_in
 from lambda_src.rollout.decisions import Sight
 from lambda_src.rollout.group import Group, TemplateVersion, read_amis_of_instances, read_group
+from lambda_src.rollout.guards import build_of
 from lambda_src.rollout.look import Seen, look, read_amis, read_seen
 from lambda_src.rollout.record import Attempt
 from ops import values
@@ -54,7 +55,7 @@ def _by_rules(planned: PlannedFleet, declared: EstateFleet, *, accounts: Account
         runs = _runs(seen.group, fleet.place.ec2) if seen.group else {}
         wanted = {planned.old_ami, planned.new_ami, *runs} - {""}
         amis = read_amis(fleet.rules, fleet.place, fleet.image, wanted)
-        arns = {ami: arn for ami, made in amis.made.items() if (arn := values.build_of(made))}  # type: ignore[arg-type]
+        arns = {ami: arn for ami, made in amis.made.items() if (arn := build_of(made))}
         sight = None
         if planned.new_ami and not planned.is_destroyed:
             # the rules look at the newest version of the template, which the apply will make
@@ -105,7 +106,7 @@ def read_other(planned: PlannedFleet, *, aws: Aws, why: str) -> FleetFacts:
     return FleetFacts(
         runs=runs,
         instances=len(group.in_service) if group else None,
-        builds={ami: arn for ami, image in found.items() if (arn := values.build_of(image))},
+        builds={ami: arn for ami, image in found.items() if (arn := build_of(image))},
         created={ami: time for ami, time in made.items() if time},
         lacks=(f"{_OF_RULES}: {why}",),
     )
