@@ -5,6 +5,7 @@ from graphlib import CycleError, TopologicalSorter
 
 from estate.checks.context import Context
 from estate.models.fleet import Fleet
+from estate.models.images import FleetImage
 from estate.problems import Problem, did_you_mean, shown
 
 
@@ -17,6 +18,44 @@ def by_goldsmith(fleet: Fleet, context: Context) -> Iterator[Problem]:
         if value:
             rule = "needs rollout.by: goldsmith, because an apply of Terraform starts a rollout at any time"
             yield Problem((field,), rule, "by: terraform", f"write rollout: {{by: goldsmith}}, or delete {field}")
+
+
+def automatic(fleet: Fleet, context: Context) -> Iterator[Problem]:
+    """With `updates: automatic` no apply starts a rollout, and no command puts fleets into waves."""
+    if not fleet.is_automatic:
+        return
+    if fleet.rollout.by == "terraform":
+        rule = "with updates: automatic no apply changes the AMI, so Terraform cannot start its rollouts"
+        remedy = "delete it, or write updates: plan"
+        yield Problem(("rollout", "by"), rule, shown(fleet.rollout.by), remedy)
+    elif fleet.rollout.wave != 1:
+        rule = "waves are of one command for several fleets, and with updates: automatic each fleet has a function"
+        yield Problem(("rollout", "wave"), rule, shown(fleet.rollout.wave), "use after")
+
+
+def fleets_before_automatic_ones(fleet: Fleet, image: FleetImage, context: Context) -> Iterator[Problem]:
+    """With `updates: automatic` the fleets in `after` run in the same account and region: the fleet's function sees no
+    others."""
+    if not fleet.is_automatic or fleet.after is None:
+        return
+    for other in _before(fleet, context):
+        account = _account(other, image, context)
+        is_near = (account, other.region) == (_account(fleet, image, context), fleet.region)
+        if is_near or other.image != fleet.image:
+            continue
+        index = fleet.after.fleets.index(other.name) if fleet.after.fleets else None
+        key = ("after", "environment") if index is None else ("after", "fleets", index)
+        where = f"{account} and {other.region}" if account else other.region
+        rule = f"fleet {other.name} runs in {where}, where the function of this fleet sees nothing"
+        remedy = "name fleets of the same account and region, or write updates: plan or updates: pull-request"
+        yield Problem(key, rule, shown(fleet.after.environment or other.name), remedy)
+
+
+def _account(fleet: Fleet, image: FleetImage, context: Context) -> str | None:
+    """Where it runs: the account's ID, or its name if the settings do not know it."""
+    name = fleet.account or image.account
+    account = context.settings.accounts.get(name or "")
+    return account.id if account else name
 
 
 def fleets_before(fleet: Fleet, context: Context) -> Iterator[Problem]:

@@ -206,6 +206,7 @@ _OF_FLEETS: tuple[Rule[Fleet], ...] = (
     Rule(accounts.of_a_fleet, reads=("fleet.account", "settings.accounts")),
     Rule(fleets.image, reads=("fleet.image",)),
     Rule(rollouts.by_goldsmith, reads=("fleet.rollout", "fleet.window", "fleet.after")),
+    Rule(rollouts.automatic, reads=("fleet.updates", "fleet.rollout")),
     Rule(rollouts.fleets_before, reads=("fleet.after", "fleet.image")),
     Rule(rollouts.environments_before, reads=_ORDER),
     Rule(fleets.load_balancer, reads=("fleet.target_group_arns", "fleet.security_group_ids")),
@@ -234,6 +235,10 @@ _OF_FLEETS_WITH_IMAGES: tuple[Rule[Fleet, FleetImage], ...] = (
     Rule(volumes.root_volume_of_a_fleet, reads=("fleet.root_volume", "image.root_volume")),
     Rule(volumes.names_of_a_fleet, reads=("fleet.volumes", "image.volumes", "image.os", "image.platform")),
     Rule(volumes.sizes_of_a_fleet, reads=("fleet.volumes", "image.volumes", "image.parent")),
+    Rule(
+        rollouts.fleets_before_automatic_ones,
+        reads=(*_ORDER, "fleet.updates", "fleet.region", "fleet.account", "image.account", "settings.accounts"),
+    ),
     Rule(
         accounts.ways_into_two_accounts,
         reads=("fleet.account", "fleet.provider", "image.account", "settings.accounts"),

@@ -190,19 +190,23 @@ class Fleet(BaseModel):
     Default: none."""
     health_check: HealthCheck = HealthCheck()
     """When an instance is replaced. Default: when it fails the health check of EC2 or of its target groups."""
-    updates: Literal["plan", "pull-request"] = "plan"
-    """How it follows its channel. `plan`: each plan takes the build that the channel points to. `pull-request`: a plan
-    takes the build in `pins.yaml`, which `goldsmith pin` writes, so a pull request that changes the file promotes a
-    build, and two plans of one commit are equal. Default: plan."""
+    updates: Literal["automatic", "plan", "pull-request"] = "plan"
+    """How it follows its channel. `automatic`: a function in the fleet's account and region looks every five minutes,
+    gives the launch template the AMI of the build that the channel points to, and rolls it out; no plan shows or
+    changes the AMI. `plan`: each plan takes the build that the channel points to. `pull-request`: a plan takes the
+    build in `pins.yaml`, which `goldsmith pin` writes, so a pull request that changes the file promotes a build, and
+    two plans of one commit are equal. Default: plan."""
     rollout: Rollout = Rollout()
     """How instances are replaced when their AMI changes. Default: a tenth of them at a time."""
     window: WrittenWindows = ()
     """When a rollout may start: `mon-thu 10:00-16:00 Asia/Tokyo`, or a list of windows. One that has started is not
     stopped by the end of its window. Needs `rollout.by: goldsmith`. Default: at any time."""
     after: After | None = None
-    """Which fleets must have run a build before this one may. Needs `rollout.by: goldsmith`. Default: none."""
+    """Which fleets must have run a build before this one may; with `updates: automatic`, fleets of the same account and
+    region. Needs `rollout.by: goldsmith`. Default: none."""
     notifications: FleetNotifications = FleetNotifications()
-    """Who is notified of rollouts that failed, were cancelled or were rolled back. Default: nobody."""
+    """Who is notified of rollouts that failed, were cancelled or were rolled back; with `updates: automatic` also of
+    those that succeeded, and when a person is needed. Default: nobody."""
     root_volume: FleetRootVolume = FleetRootVolume()
     """The root volume. Default: gp3, encrypted, as large as the AMI's."""
     volumes: dict[DeviceName, FleetVolume] = {}
@@ -213,10 +217,20 @@ class Fleet(BaseModel):
     """From which age of the AMI plans warn. Default: 60 days."""
     guards: Literal["stop", "warn"] = "stop"
     """Whether a plan stops or only warns when the AMI is not a build of the image, is revoked or has the wrong
-    architecture: `warn` is for emergencies. Default: stop."""
+    architecture: `warn` is for emergencies. Plans of fleets with `updates: automatic` only warn in any case, because
+    they launch nothing, and what is written here counts for their function. Default: stop."""
     tags: Tags = {}
     """Tags of everything in the stack, of the instances and of their volumes, in addition to those of the settings.
     They are in the launch template, so changing them replaces the instances. Default: none."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rolled_out_by(cls, fields: Any) -> Any:
+        """No apply can start the rollouts of a fleet whose AMI no plan changes."""
+        rollout = fields.get("rollout", {}) if isinstance(fields, dict) else None
+        if isinstance(rollout, dict) and fields.get("updates") == "automatic":
+            return {**fields, "rollout": {"by": "goldsmith", **rollout}}
+        return fields
 
     @model_validator(mode="after")
     def _spreads(self) -> Self:
@@ -233,6 +247,11 @@ class Fleet(BaseModel):
     def is_pinned(self) -> bool:
         """Whether it runs what its pin says, and not what its channel points to."""
         return self.updates == "pull-request"
+
+    @property
+    def is_automatic(self) -> bool:
+        """Whether a function gives it the builds that its channel points to, and no plan does."""
+        return self.updates == "automatic"
 
     @property
     def windows(self) -> tuple[Window, ...]:

@@ -45,7 +45,9 @@ class Notifications(BaseModel):
 class FleetNotifications(BaseModel):
     """Who is notified of a fleet's instance refreshes that failed, were cancelled or were rolled back.
 
-    An instance refresh that could not be started has no event: `goldsmith status --check` finds it.
+    An instance refresh that could not be started has no event: `goldsmith status --check` finds it. The function of a
+    fleet with `updates: automatic` sends one sentence about each rollout that has ended, whether well or not, and when
+    a person is needed.
     """
 
     model_config = FROZEN
@@ -56,4 +58,6 @@ class FleetNotifications(BaseModel):
     topic_arns: Annotated[tuple[TopicArn, ...], Field(max_length=4), Distinct()] = ()
     """Topics of yours in the fleet's region that get EventBridge's event unchanged, in the form that Amazon Q Developer
     (for Slack and Teams) and pagers understand. Their policies must let `events.amazonaws.com` publish, and the
-    policies of their keys must let it encrypt. Default: none."""
+    policies of their keys must let it encrypt. With `updates: automatic` they get the function's sentences as custom
+    notifications of Amazon Q Developer instead; the policies of their keys must let the function's role encrypt.
+    Default: none."""

@@ -38,7 +38,8 @@ class Rollout(BaseModel):
     by: Literal["terraform", "goldsmith"] = "terraform"
     """Who replaces the instances. `terraform`: the apply that changes the launch template starts the instance refresh,
     and does not wait for its end. `goldsmith`: `goldsmith rollout` starts it after the apply and follows it to its end;
-    if it fails, AWS puts all instances back on the version that they ran before. Default: terraform."""
+    if it fails, AWS puts all instances back on the version that they ran before. Default: terraform; with `updates:
+    automatic` goldsmith, and the fleet's function starts it."""
     min_healthy_percentage: Annotated[StrictInt, Field(ge=0, le=100)] = 90
     """How much of the group stays healthy during a rollout, in percent. Default: 90."""
     max_healthy_percentage: Annotated[StrictInt, Field(ge=100, le=200)] = 100
@@ -69,7 +70,8 @@ class Rollout(BaseModel):
     wait; with `by: terraform` that of the provider, ignore."""
     wave: Annotated[StrictInt, Field(ge=1, le=LARGEST_INTEGER)] = 1
     """When one command rolls out several fleets, those of wave 1 come first, and a wave begins only when all of the one
-    before have ended well. Needs `by: goldsmith`, unless it is 1. Default: 1."""
+    before have ended well. Needs `by: goldsmith`, unless it is 1, and is not for fleets with `updates: automatic`.
+    Default: 1."""
     hold_on_failure: StrictBool = False
     """Whether a build that was rolled back here is kept from the other fleets of the account and region, until somebody
     tries it again. Needs `by: goldsmith`. Default: disabled; the others may still run it."""

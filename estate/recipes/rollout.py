@@ -30,6 +30,7 @@ def rollout_of(declared: EstateFleet) -> FleetRules:
         group=declared.names.group,
         record=declared.names.record,
         by=rollout.by,
+        is_automatic=fleet.is_automatic,
         preferences=_preferences(fleet),
         wave=rollout.wave,
         hold_on_failure=rollout.hold_on_failure,
