@@ -1,5 +1,6 @@
-"""A Lambda function from a folder of `lambda_src/`: archive, role, log group, dead-letter queue."""
+"""A Lambda function with sources of `lambda_src/`: archive, role, log group, dead-letter queue."""
 
+import json
 import zipfile
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
@@ -7,14 +8,18 @@ from dataclasses import dataclass
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
+from typing import Literal
 
 from cdktf import TerraformStack
+from cdktf_cdktf_provider_aws.cloudwatch_event_rule import CloudwatchEventRule
+from cdktf_cdktf_provider_aws.cloudwatch_event_target import CloudwatchEventTarget
 from cdktf_cdktf_provider_aws.cloudwatch_log_group import CloudwatchLogGroup
 from cdktf_cdktf_provider_aws.lambda_function import (
     LambdaFunction,
     LambdaFunctionDeadLetterConfig,
     LambdaFunctionEnvironment,
 )
+from cdktf_cdktf_provider_aws.lambda_permission import LambdaPermission
 from cdktf_cdktf_provider_aws.sqs_queue import SqsQueue
 
 from estate import names
@@ -31,6 +36,17 @@ LOG_RETENTION_IN_DAYS = 365
 DEAD_LETTER_RETENTION_IN_SECONDS = 14 * 24 * 3600
 
 
+@dataclass(frozen=True, kw_only=True)
+class Code:
+    """What a function runs."""
+
+    name: str
+    """Of the archive, without `.zip`."""
+    handler: str
+    """As Lambda takes it: module and function."""
+    archive: bytes
+
+
 @dataclass(frozen=True)
 class Function:
     """A function, and the queue of the events that it could not process."""
@@ -42,23 +58,21 @@ class Function:
 def add_function(
     stack: TerraformStack,
     *,
-    source: str,
+    code: Code,
     name: str,
     role_name: str,
     description: str,
     account: str,
-    configuration: tuple[str, str],
     environment: dict[str, str],
     statements: Sequence[Statement],
     iam: Iam,
     kms_key: str,
     dead_letters_from: Sequence[Statement] = (),
 ) -> Function:
-    """The function in `lambda_src/<source>`, with a role of these `statements`, a log group and a dead-letter queue.
+    """The function with a role of these `statements`, a log group and a dead-letter queue.
 
-    `configuration` is the name and text of a file that is added to its sources; `environment` is for what only
-    Terraform knows, because Lambda takes at most 4,096 bytes. `dead_letters_from` are statements of the queue's policy
-    for others that send to it, too.
+    `environment` is for what only Terraform knows, because Lambda takes at most 4,096 bytes; everything else is in a
+    file of the archive. `dead_letters_from` are statements of the queue's policy for others that send to it, too.
     """
     dead_letters = SqsQueue(
         stack,
@@ -85,7 +99,7 @@ def add_function(
         # role" in its developer guide)
         trust_condition=for_account(account),
     )
-    file, digest = _write_archive(stack, source, configuration=configuration)
+    file, digest = _write_archive(stack, code)
     function = LambdaFunction(
         stack,
         "function",
@@ -93,7 +107,7 @@ def add_function(
         description=description,
         role=role.arn,
         runtime=RUNTIME,
-        handler=f"{source}.handler.handle",
+        handler=code.handler,
         filename=file,
         source_code_hash=digest,
         timeout=TIMEOUT_IN_SECONDS,
@@ -104,6 +118,44 @@ def add_function(
         depends_on=[role_policy, log],
     )
     return Function(function, dead_letters)
+
+
+def add_call(
+    stack: TerraformStack,
+    what: Literal["schedule", "channels", "channel"],
+    *,
+    name: str,
+    description: str,
+    schedule_expression: str | None = None,
+    event_pattern: str | None = None,
+    function: Function,
+) -> None:
+    """Calls a function by a schedule, or on events. `name` is that of the rule in AWS."""
+    rule = CloudwatchEventRule(
+        stack,
+        what,
+        name=name,
+        description=description,
+        schedule_expression=schedule_expression,
+        event_pattern=event_pattern,
+    )
+    LambdaPermission(
+        stack,
+        f"{what}_permission",
+        statement_id=what,
+        action="lambda:InvokeFunction",
+        function_name=function.function.function_name,
+        principal="events.amazonaws.com",
+        source_arn=rule.arn,
+    )
+    CloudwatchEventTarget(stack, f"{what}_target", rule=rule.name, arn=function.function.arn)
+
+
+def parameter_changes(names: Sequence[str | Mapping[str, str]]) -> str:
+    """The event pattern of changes of parameters, by their names or as EventBridge's `prefix`."""
+    return json.dumps(
+        {"source": ["aws.ssm"], "detail-type": ["Parameter Store Change"], "detail": {"name": list(names)}}
+    )
 
 
 def _own_statements(log: CloudwatchLogGroup, dead_letters: SqsQueue, kms_key: str) -> list[Statement]:
@@ -123,23 +175,31 @@ def _own_statements(log: CloudwatchLogGroup, dead_letters: SqsQueue, kms_key: st
 def archive(folder: Path, *, files: Mapping[str, str]) -> bytes:
     """A zip with the Python sources of a folder and more `files` by name, as a package with the folder's name.
 
-    The same sources and files make the same bytes on every machine: fixed order, dates and modes, no compression
-    (zlib's output differs by version), no caches.
+    No caches.
     """
     sources = {file.relative_to(folder.parent).as_posix(): file.read_bytes() for file in folder.rglob("*.py")}
     written = {f"{folder.name}/{name}": text.encode() for name, text in files.items()}
+    return zipped({**sources, **written})
+
+
+def zipped(files: Mapping[str, bytes]) -> bytes:
+    """A zip of files by their paths.
+
+    The same files make the same bytes on every machine: fixed order, dates and modes, no compression (zlib's output
+    differs by version).
+    """
     content = BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as zipped:
-        for name, file in sorted({**sources, **written}.items()):
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as written:
+        for name, file in sorted(files.items()):
             entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
             entry.create_system = 3  # Unix, also when another system synthesizes
             entry.external_attr = 0o644 << 16
-            zipped.writestr(entry, file)
+            written.writestr(entry, file)
     return content.getvalue()
 
 
-def _write_archive(stack: TerraformStack, source: str, *, configuration: tuple[str, str]) -> tuple[str, str]:
+def _write_archive(stack: TerraformStack, code: Code) -> tuple[str, str]:
     """Writes the archive into the folder of the stack's JSON; its path from there, and its hash in Lambda's form."""
-    zipped = archive(SOURCES / source, files=dict([configuration]))
-    (folder_of(stack) / f"{source}.zip").write_bytes(zipped)
-    return f"{source}.zip", b64encode(sha256(zipped).digest()).decode()
+    file = f"{code.name}.zip"
+    (folder_of(stack) / file).write_bytes(code.archive)
+    return file, b64encode(sha256(code.archive).digest()).decode()

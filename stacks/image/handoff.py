@@ -1,12 +1,9 @@
 """The hand-off, which moves the channel `latest` after a build: topic, function, subscription and schedule."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal
+from collections.abc import Iterator, Sequence
 
 from cdktf import TerraformStack
-from cdktf_cdktf_provider_aws.cloudwatch_event_rule import CloudwatchEventRule
-from cdktf_cdktf_provider_aws.cloudwatch_event_target import CloudwatchEventTarget
 from cdktf_cdktf_provider_aws.imagebuilder_image_pipeline import ImagebuilderImagePipeline
 from cdktf_cdktf_provider_aws.lambda_permission import LambdaPermission
 from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
@@ -17,7 +14,7 @@ from estate.estate import EstateImage
 from estate.models.images import Image
 from estate.recipes.handoff import handoff_of
 from lambda_src.handoff.configuration import EMAILS_TOPIC, FILE, PIPELINE_ARN, history_bucket
-from stacks.function import Function, add_function
+from stacks.function import SOURCES, Code, Function, add_call, add_function, archive, parameter_changes
 from stacks.image.scope import ImageScope
 from stacks.policy import Statement, any_of, only_in
 from stacks.topic import add_topic
@@ -54,12 +51,15 @@ def add_handoff(
     name = scope.names.handoff
     function = add_function(
         stack,
-        source="handoff",
+        code=Code(
+            name="handoff",
+            handler="handoff.handler.handle",
+            archive=archive(SOURCES / "handoff", files={FILE: handoff_of(scope.declared).to_json()}),
+        ),
         name=name,
         role_name=scope.role_name("handoff"),
         description=f"Moves the channels of image {scope.names.label} to its good builds",
         account=scope.account,
-        configuration=(FILE, handoff_of(scope.declared).to_json()),
         environment={PIPELINE_ARN: pipeline.arn, **({EMAILS_TOPIC: emails.arn} if emails else {})},
         statements=[*_statements(scope, pipeline), *_notify(scope, emails)],
         iam=scope.declared.iam,
@@ -76,7 +76,7 @@ def add_handoff(
         ],
     )
     _add_subscription(stack, topic=scope.topic, function=function)
-    _add_rule(
+    add_call(
         stack,
         "schedule",
         name=name,
@@ -85,7 +85,7 @@ def add_handoff(
         function=function,
     )
     if scope.image.retention and scope.image.channels:
-        _add_rule(
+        add_call(
             stack,
             "channels",
             name=f"{name}_channels",
@@ -101,15 +101,8 @@ def _moves_of_channels(scope: ImageScope) -> str:
 
     For all parameters of the image, if the names are too long for a pattern. Then the function runs more often.
     """
-    named = _changes_of([scope.names.parameter(channel) for channel in scope.image.channels])
-    return named if len(named) <= _LONGEST_PATTERN else _changes_of([{"prefix": f"{scope.names.path}/"}])
-
-
-def _changes_of(names: Sequence[str | Mapping[str, str]]) -> str:
-    """An event pattern for changes of parameters."""
-    return json.dumps(
-        {"source": ["aws.ssm"], "detail-type": ["Parameter Store Change"], "detail": {"name": list(names)}}
-    )
+    named = parameter_changes([scope.names.parameter(channel) for channel in scope.image.channels])
+    return named if len(named) <= _LONGEST_PATTERN else parameter_changes([{"prefix": f"{scope.names.path}/"}])
 
 
 def _add_subscription(stack: TerraformStack, *, topic: SnsTopic, function: Function) -> None:
@@ -130,37 +123,6 @@ def _add_subscription(stack: TerraformStack, *, topic: SnsTopic, function: Funct
         endpoint=function.function.arn,
         redrive_policy=json.dumps({"deadLetterTargetArn": function.dead_letters.arn}),
     )
-
-
-def _add_rule(
-    stack: TerraformStack,
-    what: Literal["schedule", "channels"],
-    *,
-    name: str,
-    description: str,
-    schedule_expression: str | None = None,
-    event_pattern: str | None = None,
-    function: Function,
-) -> None:
-    """Calls the function by a schedule, or on events."""
-    rule = CloudwatchEventRule(
-        stack,
-        what,
-        name=name,
-        description=description,
-        schedule_expression=schedule_expression,
-        event_pattern=event_pattern,
-    )
-    LambdaPermission(
-        stack,
-        f"{what}_permission",
-        statement_id=what,
-        action="lambda:InvokeFunction",
-        function_name=function.function.function_name,
-        principal="events.amazonaws.com",
-        source_arn=rule.arn,
-    )
-    CloudwatchEventTarget(stack, f"{what}_target", rule=rule.name, arn=function.function.arn)
 
 
 def _statements(scope: ImageScope, pipeline: ImagebuilderImagePipeline) -> list[Statement]:
