@@ -201,6 +201,20 @@ class FleetNames:
         return f"{self.group}_rollouts"
 
     @property
+    def function(self) -> str:
+        """The function that rolls out what the channel points to, and its schedule, with `updates: automatic`."""
+        return f"{self.group}_rollout"
+
+    def alarm(self, kind: str) -> str:
+        """An alarm of the function."""
+        return f"{self.function}_{kind}"
+
+    @property
+    def notices(self) -> str:
+        """The SSM parameter with what the function has notified people of. Terraform does not own it."""
+        return f"/goldsmith/{self.namespace}/notices/{self.fleet}"
+
+    @property
     def records(self) -> str:
         """The folder of the records of all fleets of the namespace in an account and region."""
         return f"/goldsmith/{self.namespace}/fleets"

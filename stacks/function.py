@@ -112,7 +112,7 @@ def add_function(
         source_code_hash=digest,
         timeout=TIMEOUT_IN_SECONDS,
         memory_size=MEMORY_IN_MEGABYTES,
-        environment=LambdaFunctionEnvironment(variables=environment),
+        environment=LambdaFunctionEnvironment(variables=environment) if environment else None,
         dead_letter_config=LambdaFunctionDeadLetterConfig(target_arn=dead_letters.arn),
         # the first run needs its permissions and its log group
         depends_on=[role_policy, log],
@@ -122,7 +122,7 @@ def add_function(
 
 def add_call(
     stack: TerraformStack,
-    what: Literal["schedule", "channels", "channel"],
+    what: Literal["schedule", "channels", "channel_moves"],
     *,
     name: str,
     description: str,

@@ -63,7 +63,8 @@ def add_guarded_ami(stack: TerraformStack, declared: EstateFleet, *, images: Ima
     )
     _look_up_channel(stack, declared, subject, images)
     refused = (*identity_guards(subject, declared.image), revoked(subject))
-    stops = stopping_at(*refused) if fleet.guards == "stop" else None
+    only_warns = fleet.guards == "warn" or fleet.is_automatic
+    stops = None if only_warns else stopping_at(*refused)
     if images:
         _look_up_build(stack, declared, subject, images, lifecycle=stops)
         owner = _look_up_id_elsewhere(stack, declared, subject, images)
@@ -85,7 +86,7 @@ def add_guarded_ami(stack: TerraformStack, declared: EstateFleet, *, images: Ima
     # this data source fails when it finds nothing, so it reads only an AMI that is in the list
     ami.add_override("count", f"${{length({_FOUND}.ids)}}")
     later = revoked_later(subject)
-    for guard in (*refused, later) if fleet.guards == "warn" else (later,):
+    for guard in (*refused, later) if only_warns else (later,):
         warn(stack, guard, ami=_BUILD if images else _AMI)
     for guard in age_guards(subject, declared):
         warn(stack, guard, ami=_AMI)

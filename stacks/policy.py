@@ -97,6 +97,24 @@ def own_account(root: str) -> Statement:
     }
 
 
+def encrypting_logs(groups: Sequence[str], *, region: str) -> Statement:
+    """For a key's policy: lets log groups, by their ARNs, use the key."""
+    return {
+        "Sid": "LogGroups",
+        "Principal": {"Service": f"logs.{region}.amazonaws.com"},
+        "Action": [
+            "kms:Decrypt*",
+            "kms:Describe*",
+            "kms:Encrypt*",
+            "kms:GenerateDataKey*",
+            "kms:ReEncrypt*",
+        ],
+        # in a key's policy: that key
+        "Resource": "*",
+        "Condition": {"ArnEquals": {"kms:EncryptionContext:aws:logs:arn": list(groups)}},
+    }
+
+
 def only_over_tls(actions: str | list[str], resource: str | list[str]) -> Statement:
     """For a resource's policy: denies requests without TLS."""
     return {

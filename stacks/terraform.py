@@ -35,15 +35,17 @@ def literal(text: str) -> str:
     return text.replace("${", "$${").replace("%{", "%%{")
 
 
-def stopping(*rules: tuple[str, str]) -> TerraformResourceLifecycle:
+def stopping(*rules: tuple[str, str], ignoring: Sequence[str] = ()) -> TerraformResourceLifecycle:
     """Stops a plan with a message when its condition, an expression about `self`, is false.
 
     A message may contain expressions, too. A postcondition does not stop a destroy, as a failing lookup would.
+    `ignoring` are arguments that Terraform leaves as they are.
     """
     return TerraformResourceLifecycle(
+        ignore_changes=list(ignoring) or None,
         postcondition=[
             Postcondition(condition=f"${{{condition}}}", error_message=message) for condition, message in rules
-        ]
+        ],
     )
 
 

@@ -1,11 +1,23 @@
-"""What the rules of rollouts know about a fleet."""
+"""What the rules of rollouts know about a fleet, and what its function knows."""
 
 from typing import Any
 
 from estate.estate import EstateFleet
 from estate.models.fleet import Fleet
 from estate.names import LATEST
-from lambda_src.rollout.configuration import After, AmiRules, FleetRules, Pinned
+from lambda_src.rollout.configuration import After, AmiRules, Configuration, FleetRules, Pinned
+
+
+def function_of(declared: EstateFleet) -> Configuration:
+    """The configuration of the function of a fleet with `updates: automatic`."""
+    return Configuration(
+        label=declared.names.label,
+        rules=rollout_of(declared),
+        before=tuple(rollout_of(declared.estate.fleet(name)) for name in declared.before),
+        reader_role=declared.image.reader_role if declared.is_elsewhere else "",
+        topics=declared.fleet.notifications.topic_arns,
+        notices=declared.names.notices,
+    )
 
 
 def rollout_of(declared: EstateFleet) -> FleetRules:

@@ -1,4 +1,5 @@
-"""The launch template. It has the AMI, so a plan shows `image_id: ami-old -> ami-new`."""
+"""The launch template. It has the AMI, so a plan shows `image_id: ami-old -> ami-new`; with `updates: automatic` it has
+the first one only, and then those that the fleet's function gives it."""
 
 from base64 import b64encode
 from collections.abc import Iterator
@@ -58,7 +59,11 @@ def add_launch_template(
         tag_specifications=[
             LaunchTemplateTagSpecifications(resource_type=kind, tags=tags) for kind in ("instance", "volume")
         ],
-        lifecycle=stopping(*_kept_tags(fleet), *kept_throughputs(declared)),
+        lifecycle=stopping(
+            *_kept_tags(fleet),
+            *kept_throughputs(declared),
+            ignoring=["image_id"] if fleet.is_automatic else [],
+        ),
     )
 
 

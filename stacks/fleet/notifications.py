@@ -1,24 +1,22 @@
 """Notifications of failed and cancelled rollouts: by e-mail from a topic of the stack, and to other topics."""
 
 from cdktf import TerraformStack
-from cdktf_cdktf_provider_aws.data_aws_caller_identity import DataAwsCallerIdentity
-from cdktf_cdktf_provider_aws.kms_alias import KmsAlias
-from cdktf_cdktf_provider_aws.kms_key import KmsKey
 from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
 
-from estate.arns import Arn
 from estate.estate import EstateFleet
 from stacks.event_rules import EventRule, add_rule, subscribe
-from stacks.policy import own_account, policy
-from stacks.topic import EVENTS, add_topic, key_statements
+from stacks.fleet.encryption import Key, publishers_of
+from stacks.topic import add_topic
 
 
-def add_notifications(stack: TerraformStack, declared: EstateFleet) -> None:
-    """The topic for e-mail, and the rule for instance refreshes that fail or are cancelled, if anybody is notified."""
+def add_notifications(stack: TerraformStack, declared: EstateFleet, *, key: Key | None) -> SnsTopic | None:
+    """The topic for e-mail, if there are addresses, and the rule for instance refreshes that fail or are cancelled, if
+    anybody is notified. The function of a fleet with `updates: automatic` notifies of those itself."""
     notifications = declared.fleet.notifications
-    emails = _add_topic(stack, declared) if notifications.emails else None
-    if emails or notifications.topic_arns:
+    emails = _add_topic(stack, declared, key) if notifications.emails and key else None
+    if (emails or notifications.topic_arns) and not declared.fleet.is_automatic:
         add_rule(stack, _failed_rollout(declared), emails=emails, topic_arns=notifications.topic_arns)
+    return emails
 
 
 def _failed_rollout(declared: EstateFleet) -> EventRule:
@@ -46,36 +44,15 @@ def _failed_rollout(declared: EstateFleet) -> EventRule:
     )
 
 
-def _add_topic(stack: TerraformStack, declared: EstateFleet) -> SnsTopic:
-    account = DataAwsCallerIdentity(stack, "account").account_id
-    kms_key = declared.settings.kms_key_id
-    if kms_key is None or Arn.parse(kms_key).region != declared.fleet.region:  # a topic needs a key of its region
-        kms_key = _add_key(stack, declared, account=account)
+def _add_topic(stack: TerraformStack, declared: EstateFleet, key: Key) -> SnsTopic:
     topic = add_topic(
         stack,
         "rollouts_topic",
         name=declared.names.rollouts,
         display_name=f"{declared.names.namespace} {declared.names.fleet}",
-        kms_key=kms_key,
-        account=account,
-        publishers=[EVENTS],
+        kms_key=key.arn,
+        account=key.account,
+        publishers=publishers_of(declared),
     )
     subscribe(stack, topic, emails=declared.fleet.notifications.emails)
     return topic
-
-
-def _add_key(stack: TerraformStack, declared: EstateFleet, *, account: str) -> str:
-    """The ARN of a key of the stack, because EventBridge cannot use AWS's own key for SNS."""
-    label, topic = declared.names.label, declared.arn("sns", declared.names.rollouts, account=account)
-    key = KmsKey(
-        stack,
-        "key",
-        description=f"Topic of fleet {label}",
-        enable_key_rotation=True,
-        policy=policy(
-            own_account(declared.arn("iam", "root", account=account, region="")),
-            *key_statements([EVENTS], topic_arn=topic, account=account),
-        ),
-    )
-    KmsAlias(stack, "key_alias", name=f"alias/{label}/rollouts", target_key_id=key.key_id)
-    return key.arn

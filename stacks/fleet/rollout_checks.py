@@ -20,7 +20,11 @@ _IS_OTHER = f"{_GROUP}.id != {_TEMPLATE}.id"
 
 def add_rollout_checks(stack: TerraformStack, declared: EstateFleet) -> None:
     """The check that Goldsmith has rolled out the newest version of the launch template; or, where an apply rolls it
-    out, that there is no freeze."""
+    out, that there is no freeze.
+
+    After a rollback the function of a fleet with `updates: automatic` adds a version with the AMI that runs, which the
+    group does not launch. So of such a fleet only another template counts.
+    """
     fleet, freezes = declared.fleet, declared.settings.freezes
     if fleet.rollout.by == "goldsmith":
         rollout = f"goldsmith rollout {fleet.name}"
@@ -32,11 +36,12 @@ def add_rollout_checks(stack: TerraformStack, declared: EstateFleet) -> None:
             f'Fleet {fleet.name}: the group launches version ${{try({_LAUNCHED}, "?")}} of its launch template, and '
             f'version ${{try({_NEWEST}, "?")}} is the newest: {rollout}'
         )
+        is_newest = (f"try({_IS_OTHER} || {_LAUNCHED} == {_NEWEST}, true)", behind)
         add_check(
             stack,
             "rollout",
             (f"try(!({_IS_OTHER}), true)", other),
-            (f"try({_IS_OTHER} || {_LAUNCHED} == {_NEWEST}, true)", behind),
+            *(() if fleet.is_automatic else (is_newest,)),
         )
     elif freezes:
         add_check(stack, "freeze", *_outside(stack, freezes, fleet=fleet.name))

@@ -8,7 +8,7 @@ from estate import names
 from estate.estate import EstateImage
 from estate.models.images import Image
 from stacks.image.notifications import key_statements_of_emails
-from stacks.policy import Statement, own_account, policy
+from stacks.policy import Statement, encrypting_logs, own_account, policy
 
 _SERVICE_LINKED_ROLE = "role/aws-service-role/imagebuilder.amazonaws.com/AWSServiceRoleForImageBuilder"
 
@@ -67,23 +67,8 @@ def _statements(declared: EstateImage[Image], account: str) -> list[Statement]:
             "Resource": "*",
             "Condition": {"StringEquals": {"aws:SourceAccount": account}},
         },
-        {
-            "Sid": "LogGroups",
-            "Principal": {"Service": f"logs.{region}.amazonaws.com"},
-            "Action": [
-                "kms:Decrypt*",
-                "kms:Describe*",
-                "kms:Encrypt*",
-                "kms:GenerateDataKey*",
-                "kms:ReEncrypt*",
-            ],
-            "Resource": "*",
-            "Condition": {
-                "ArnEquals": {
-                    "kms:EncryptionContext:aws:logs:arn": [
-                        declared.arn("logs", f"log-group:{name}", account=account) for name in _log_groups(declared)
-                    ]
-                }
-            },
-        },
+        encrypting_logs(
+            [declared.arn("logs", f"log-group:{name}", account=account) for name in _log_groups(declared)],
+            region=region,
+        ),
     ]

@@ -1,7 +1,7 @@
 """The hand-off, which moves the channel `latest` after a build: topic, function, subscription and schedule."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from cdktf import TerraformStack
 from cdktf_cdktf_provider_aws.imagebuilder_image_pipeline import ImagebuilderImagePipeline

@@ -34,8 +34,9 @@ def add_reader_role(stack: TerraformStack, scope: ImageScope, *, image: AmiImage
 
 
 def _trust(scope: ImageScope, image: AmiImage) -> str:
-    """Trusts the accounts of these fleets, and in each only the roles with which Terraform works there; and, with
-    `external_fleets`, everybody in the accounts and organizations that may launch the AMIs."""
+    """Trusts the accounts of these fleets, and in each only the roles with which Terraform works there, and those of
+    functions that roll out; and, with `external_fleets`, everybody in the accounts and organizations that may launch
+    the AMIs."""
     others = list(_of_other_estates(scope, image))
     own = _of_own_fleets(scope, trusted=external_accounts(image))
     limited = policy(*own, *others)
@@ -60,6 +61,9 @@ def _of_own_fleets(scope: ImageScope, *, trusted: Collection[str]) -> list[State
         accounts[account] = None
         # without a role in the configuration, anybody in the account whose own policies allow it
         callers[role.role_arn if role else scope.arn("iam", "*", account=account, region="")] = None
+        if fleet.fleet.is_automatic and role:
+            name = fleet.names.role("rollout", fleet.fleet.region)
+            callers[scope.arn("iam", f"role{fleet.iam.path}{name}", account=account, region="")] = None
     condition = {"ArnLike": {"aws:PrincipalArn": list(callers)}}
     statement = _trusting("FleetsOfOtherAccounts", {"AWS": _roots(scope, accounts)})
     return [{**statement, "Condition": condition}] if accounts else []
