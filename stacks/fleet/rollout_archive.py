@@ -44,6 +44,7 @@ def rollout_code(declared: EstateFleet) -> Code:
         archive=zipped(
             {
                 **{file.relative_to(below).as_posix(): file.read_bytes() for file in sources},
+                f"{SOURCES.name}/__init__.py": b"",
                 (SOURCES / "rollout" / FILE).relative_to(below).as_posix(): configuration.to_json().encode(),
                 **time_zones({_UTC, *configuration.rules.zones}),
             }
