@@ -104,19 +104,19 @@ def announce(
         before = memory.read()
         sent = before or Sent()
         if sight:
-            sent = replace(sent, ends=_ends(sight, before, send))
+            sent = replace(sent, ends=_ends(sight, before, send, label.rpartition("/")[2]))
         sent = _need(need, sent, send, now)
         if sent != before:
             memory.write(sent)
     return texts
 
 
-def _ends(sight: Sight, before: Sent | None, send: _Send) -> tuple[str, ...]:
+def _ends(sight: Sight, before: Sent | None, send: _Send, fleet: str) -> tuple[str, ...]:
     """Send how rollouts ended, the oldest first; the refreshes that are done with. Without `before`, all are."""
     ended = [attempt for attempt in reversed(sight.record.attempts) if attempt.end and attempt.refresh]
     done = []
     for attempt in ended:
-        if before is None or attempt.refresh in before.ends or send(sentence(attempt, sight)):
+        if before is None or attempt.refresh in before.ends or send(sentence(attempt, sight, fleet)):
             done.append(attempt.refresh)
     return tuple(done)
 
@@ -137,13 +137,13 @@ def _key(reasons: Iterable[str]) -> str:
     return re.sub(r"\d+", "", "; ".join(reasons))[:_LONGEST_KEY]
 
 
-def sentence(attempt: Attempt, sight: Sight) -> str:
+def sentence(attempt: Attempt, sight: Sight, fleet: str) -> str:
     """How a rollout ended, and what is the case now."""
     what, now = _what(attempt, sight), _runs(sight)
     if attempt.end == SUCCEEDED:
         return f"the rollout of {what} succeeded; {now}."
     why = f": {attempt.reason.rstrip('.')}" if attempt.reason else ""
-    again = "it is tried again by a newer one, or by goldsmith rollout --retry"
+    again = f"this is not tried again until there is a newer build, or somebody runs goldsmith rollout {fleet} --retry"
     return f"the rollout of {what} {attempt.ended_how}{why}; {now}; {again}."
 
 
