@@ -72,8 +72,9 @@ class Settings(BaseModel):
     kms_key_id: KmsKeyArn | None = None
     """The key for topics, queues, logs and buckets. Its policy must let Image Builder, SNS and CloudWatch Logs use it;
     also EventBridge and CloudWatch if an image has `notifications.emails`, and EventBridge if a fleet in the key's
-    region has. Default: each image stack creates its own key; so does the stack of a fleet with `notifications.emails`,
-    unless this field names a key of the fleet's region."""
+    region has, or CloudWatch if that fleet has `updates: automatic`. Default: each image stack creates its own key; so
+    does the stack of a fleet with `notifications.emails` or `updates: automatic`, unless this field names a key of the
+    fleet's region."""
     alarm_actions: Annotated[tuple[AnyArn, ...], Field(max_length=5)] = ()
     """ARNs of what alarms notify, for example of a topic. Default: none; alarms are only shown in CloudWatch."""
     history_kept_for: Annotated[Duration, Counted("day", least=1, most=36_500)] = Duration(7, "year")

@@ -29,12 +29,12 @@ class _Alarm:
 
 
 def add_alarms(stack: TerraformStack, declared: EstateFleet, *, function: Function, emails: SnsTopic | None) -> None:
-    """The alarms. Each notifies those of `settings.alarm_actions` that are of the fleet's region and account, and those
-    about the function itself everybody who is notified of its rollouts."""
-    notified = [*([emails.arn] if emails else []), *declared.fleet.notifications.topic_arns]
+    """The alarms. Those about the function itself notify whoever is notified of its rollouts; if nobody is, and when a
+    person is needed, of which the function itself sends a sentence, those of `settings.alarm_actions` are notified that
+    are of the fleet's region and account."""
+    others = list(_of_the_settings(declared))
+    notified = [*([emails.arn] if emails else []), *declared.fleet.notifications.topic_arns] or others
     for alarm in _alarms(declared, function):
-        # the function itself sends a sentence when a person is needed
-        topics = [] if alarm.kind == "needs_person" else notified
         CloudwatchMetricAlarm(
             stack,
             f"alarm_{alarm.kind}",
@@ -50,7 +50,7 @@ def add_alarms(stack: TerraformStack, declared: EstateFleet, *, function: Functi
             evaluation_periods=alarm.periods,
             # no data is the normal state
             treat_missing_data="notBreaching",
-            alarm_actions=[*_of_the_settings(declared), *topics] or None,
+            alarm_actions=(others if alarm.kind == "needs_person" else notified) or None,
         )
 
 
