@@ -117,6 +117,24 @@ def test_an_idle_run_says_that_nothing_is_to_be_done(function: Function) -> None
     assert [call.operation for call in function.world.cloud.calls if call.user == FUNCTION].count("PutParameter") == 1
 
 
+def test_an_idle_run_makes_the_calls_that_the_page_counts(function: Function) -> None:
+    """In docs/rollouts.md, "What it costs"; the home region is another one here."""
+    calls = function.world.cloud.calls
+    before = len(calls)
+    function.run()
+    assert [call.operation for call in calls[before:]] == [
+        "GetParametersByPath",  # the records
+        "DescribeInstanceRefreshes",
+        "DescribeAutoScalingGroups",
+        "DescribeLaunchTemplateVersions",
+        "DescribeLaunchTemplateVersions",
+        "GetParametersByPath",
+        "GetParametersByPath",  # at home
+        "DescribeImages",
+        "GetParameter",  # what was sent
+    ]
+
+
 def test_a_build_is_rolled_out_and_its_end_is_sent_once(function: Function) -> None:
     function.world.point(function.world.build())
     assert (function.run()["next"], function.metrics) == ("follow", {"Started"})

@@ -31,6 +31,7 @@ EVERY_RESOURCE = {
     "aws_iam_role_policy FindResources": NO_RESOURCE_TYPES,
     "aws_iam_role_policy GrantKeysToEc2": "the parent's keys, which only a build knows; for EC2 only",
     "aws_iam_role_policy LogInToRegistry": NO_RESOURCE_TYPES,
+    "aws_iam_role_policy LookAtInstances": NO_RESOURCE_TYPES,
     "aws_iam_role_policy ManagedBySystemsManager": "the agent's own channel, which reaches its own instance only",
     "aws_iam_role_policy ReadCommandResults": NO_RESOURCE_TYPES,
     "aws_iam_role_policy ReadFindings": NO_RESOURCE_TYPES,
