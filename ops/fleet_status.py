@@ -73,7 +73,7 @@ def fleet_status(declared: EstateFleet, facts: Facts, *, account: str | None) ->
         ),
         refresh=_shown(facts.refresh),
         progress=progress_of(facts),
-        queued=queued_of(facts),
+        queued=queued_of(declared, facts),
         gaps=gaps_of(declared, facts),
         errors=tuple(facts.errors),
     )

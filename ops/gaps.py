@@ -31,11 +31,13 @@ def progress_of(facts: Facts) -> str | None:
     return f"instance refresh {_how_far(refresh)}{left}{waits}"
 
 
-def queued_of(facts: Facts) -> str | None:
+def queued_of(declared: EstateFleet, facts: Facts) -> str | None:
     """Until when a rollout has to wait, and for what; None when it does not."""
     match facts.decision:
         case Wait(reasons=reasons, until=until):
             return f"queued for {moment_in_zone(until)}: {'; '.join(reasons)}"
+        case Start() if declared.fleet.is_automatic and facts.wanted:
+            return f"queued for the next run of its function, within five minutes: {_aim(declared, facts)}"
     lacks = facts.proposal.lacks if facts.proposal else ()
     ends = [lack.until for lack in lacks if lack.until]
     if lacks and len(ends) == len(lacks):
@@ -78,7 +80,7 @@ def _of_channel(fleet: Fleet, facts: Facts, deploy: str) -> Iterator[str]:
         )
     elif facts.meaning.problem:
         yield f"{channel}: {facts.meaning.problem}"
-    elif facts.ami and facts.newest and facts.ami != facts.newest.ami:
+    elif facts.ami and facts.newest and facts.ami != facts.newest.ami and not fleet.is_automatic:
         wanted, has = _shown(facts.ami, facts.builds), _shown(facts.newest.ami, facts.builds)
         yield f"{channel} points to {wanted}, and the launch template has {has}: run {deploy}"
 
@@ -117,15 +119,14 @@ def _ahead(pin: Pin, facts: Facts) -> str:
 def _of_rollout(declared: EstateFleet, facts: Facts, decision: Decision) -> Iterator[str]:
     """Between the launch template's newest version and the instances, when Goldsmith starts the rollouts."""
     rollout = f"goldsmith rollout {declared.fleet.name}"
-    newest = facts.newest
-    wanted = _with_version(newest.ami, str(newest.number), facts.builds) if newest else "the newest version"
+    wanted = _aim(declared, facts)
     match decision:
         case Follow(refresh=refresh) if not _replaces(refresh):
             yield f"the rollout {_how_it_ended(refresh)}; wait for its end"
         case Start() if facts.wanted is None:
             lost = f"group {facts.group_name} launches a version of a launch template that does not exist any more"
             yield f"{lost}, so it cannot launch instances: run {rollout}"
-        case Start():
+        case Start() if not declared.fleet.is_automatic:
             yield f"the launch template has {wanted}, and no rollout was started: run {rollout}"
         case Ended(attempt=attempt):
             why = f" ({attempt.reason.rstrip('.')})" if attempt.reason else ""
@@ -139,6 +140,14 @@ def _of_rollout(declared: EstateFleet, facts: Facts, decision: Decision) -> Iter
                 return
     if facts.unreadable:
         yield facts.unreadable
+
+
+def _aim(declared: EstateFleet, facts: Facts) -> str:
+    """What a rollout would bring."""
+    if declared.fleet.is_automatic and facts.ami:
+        return _shown(facts.ami, facts.builds)
+    newest = facts.newest
+    return _with_version(newest.ami, str(newest.number), facts.builds) if newest else "the newest version"
 
 
 def _of_group(facts: Facts, deploy: str) -> Iterator[str]:

@@ -50,7 +50,8 @@ def now_holds(result: Result, fleet: Fleet) -> Iterator[str]:
     if sight.wanted:
         says = "the pin" if rules.is_pinned else f"{rules.image}@{rules.channel}"
         yield f"{says} says {build_of(sight, sight.wanted)}"
-    yield f"the launch template has {build_of(sight, sight.newest.ami)} (version {sight.newest.number})"
+    newest = sight.added or sight.newest
+    yield f"the launch template has {build_of(sight, newest.ami)} (version {newest.number})"
     total, known = len(sight.group.in_service), {version.key: version.ami for version in sight.versions}
     for (template, number), count in sorted(_running(sight).items()):
         build = build_of(sight, known[template, number]) if (template, number) in known else "another build"
@@ -79,7 +80,8 @@ def remedies(result: Result, fleet: Fleet, *, again: Callable[[str], str]) -> It
     if result.attempt is None or sight is None or sight.newest is None or not result.attempt.has_failed:
         return
     rollout = again(f"rollout {rules.fleet}")
-    apply = (again(f"plan {rules.stack}"), again("apply cdktf.out/plans"), rollout)
+    deploy = (again(f"plan {rules.stack}"), again("apply cdktf.out/plans"))
+    apply = (rollout,) if rules.is_automatic else (*deploy, rollout)
     yield Remedy("to try again", (again(f"rollout {rules.fleet} --retry"),))
     previous = _previous(sight, sight.newest)
     if rules.is_pinned and previous:
@@ -90,7 +92,7 @@ def remedies(result: Result, fleet: Fleet, *, again: Callable[[str], str]) -> It
         yield Remedy(f"to take what {says} says", apply)
         return
     if previous is None:
-        yield Remedy(f"to go back: revert the change of {rules.fleet} in the configuration", apply)
+        yield Remedy(f"to go back: revert the change of {rules.fleet} in the configuration", (*deploy, rollout))
     elif rules.channel == LATEST:
         bad = f"{rules.image}@{sight.builds.get(sight.newest.ami) or 'BUILD'}"
         yield Remedy("to go back", (again(f"revoke {bad} --why REASON"), *apply))

@@ -245,7 +245,7 @@ def _members(result: Result, fleet: Fleet | None) -> dict[str, Any]:
         "until": result.until.isoformat() if result.until else None,
         "build": (sight.builds.get(newest.ami) if sight and newest else None),
         "ami": newest.ami if newest else None,
-        "version": newest.number if newest else None,
+        "version": newest.number or None if newest else None,
         "instances": runs,
         "refresh": attempt.refresh if attempt else None,
         "by": who(attempt.by) if attempt and attempt.by else None,

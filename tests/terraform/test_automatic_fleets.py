@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,8 @@ import pytest
 from local_aws.server import LocalAws
 from tests.support.applied_fleets import REGION, AppliedFleets, Said
 from tests.support.estates import synthesize
-from tests.support.function_role import refused_by_role
-from tests.support.permissions import Estate, Recorder, check_called
+from tests.support.function_role import ACCOUNT, FunctionRole
+from tests.support.permissions import Estate, Recorder, check_called, needs_of
 
 NAME = "auto_dev"
 TOPIC = f"arn:aws:sns:{REGION}:000000000000:auto-chat"
@@ -62,12 +62,13 @@ OF_FAILED_ROLLOUTS = {
     "aws_cloudwatch_event_target.failed_rollouts_emails",
     'aws_cloudwatch_event_target.failed_rollouts_topic["TOPIC"]'.replace("TOPIC", TOPIC),
 }
+OF_ANOTHER = {"ec2:instanceprofile": "arn:aws:iam::000000000000:instance-profile/admin"}
 IN_PLACE = {GROUP, "aws_kms_key.key", "aws_sns_topic_policy.rollouts_topic_policy"}
 
 
 @dataclass
 class World(AppliedFleets):
-    """One fleet, whose stack is not a module, because Terraform reads the function's archive where it runs."""
+    """One fleet, in a folder of its own."""
 
     recorder: Recorder = field(kw_only=True)
     heard: list[str] = field(default_factory=list)
@@ -82,7 +83,11 @@ class World(AppliedFleets):
     def declare(self, estate: str) -> None:
         subnet = self.client("ec2").describe_subnets()["Subnets"][0]["SubnetId"]
         self.config.write_text(estate.replace("SUBNET", subnet))
-        synthesize(self.config, self.folder / "cdktf.out")
+        stack = synthesize(self.config, self.folder / "cdktf.out")["fleet-dev"]
+        for function in stack["resource"].get("aws_lambda_function", {}).values():
+            # which the provider would look for where it was started
+            function["filename"] = str(self.stack / function["filename"])
+        (self.stack / "cdk.tf.json").write_text(json.dumps(stack))
 
     def say(self, updates: str = "automatic", *, instance_type: str = "t3.micro") -> None:
         """Declare the fleet."""
@@ -223,7 +228,26 @@ def test_its_role_may_do_what_it_does_and_nothing_in_another_fleet(world: World)
     finally:
         world.aws.record_calls(None)
     assert {call.operation for call in calls} >= {"StartInstanceRefresh", "CreateLaunchTemplateVersion", "Publish"}
-    assert refused_by_role(world.aws, f"{NAME}_rollout_{REGION}", calls, region=REGION) == []
+    role = FunctionRole(
+        aws=world.aws, name=f"{NAME}_rollout_{REGION}", region=REGION, instance_role=f"{NAME}_fleet_{REGION}"
+    )
+    assert role.refused(calls) == []
+    other = [each for each in calls if each.operation in ("StartInstanceRefresh", "CreateLaunchTemplateVersion")]
+    moved = {"AutoScalingGroupName": "auto_other", "LaunchTemplateId": "lt-0other"}
+    other = [replace(each, parameters={**each.parameters, **moved}) for each in other]
+    assert role.refused(other) == [
+        f"autoscaling:StartInstanceRefresh on arn:aws:autoscaling:{REGION}:{ACCOUNT}:autoScalingGroup:*:"
+        "autoScalingGroupName/auto_other",
+        f"ec2:CreateLaunchTemplateVersion on arn:aws:ec2:{REGION}:{ACCOUNT}:launch-template/lt-0other",
+    ]
+    (stolen,) = {
+        need.action
+        for call in calls
+        if call.operation == "StartInstanceRefresh"
+        for need in needs_of(call)
+        if need.action == "ec2:RunInstances" and not role.allows(replace(need, keys={**need.keys, **OF_ANOTHER}))
+    }
+    assert stolen == "ec2:RunInstances"
 
 
 def test_a_fleet_goes_back_to_plans_and_nothing_is_replaced(world: World) -> None:
@@ -254,6 +278,5 @@ def test_a_stack_is_made_with_its_function_and_destroyed_in_the_middle_of_a_roll
 
 
 def test_policies_allow_what_terraform_called(world: World, request: pytest.FixtureRequest) -> None:
-    account = "000000000000"
-    assert world.recorder.refused(Estate(namespace="auto", account=account), "fleets") == []
-    check_called("fleets-that-are-automatic", world.recorder.called(account), request)
+    assert world.recorder.refused(Estate(namespace="auto", account=ACCOUNT), "fleets") == []
+    check_called("fleets-that-are-automatic", world.recorder.called(ACCOUNT), request)
