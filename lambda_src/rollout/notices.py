@@ -32,6 +32,9 @@ _PATIENCE = timedelta(minutes=9)
 """How long the same need is seen before it is sent: in two runs of the schedule. The instances of a new group start
 meanwhile."""
 _LONGEST_KEY = 200
+_MOST_SEEN, _MOST_KEPT = 20, 60
+"""How many of the last rollouts are looked at, and how many are remembered: those that a record which cannot be read
+hides for a while, too. A parameter has 4,096 bytes."""
 
 _Send = Callable[[str], bool]
 """Sends a sentence; whether it is done with."""
@@ -113,12 +116,12 @@ def announce(
 
 def _ends(sight: Sight, before: Sent | None, send: _Send, fleet: str) -> tuple[str, ...]:
     """Send how rollouts ended, the oldest first; the refreshes that are done with. Without `before`, all are."""
-    ended = [attempt for attempt in reversed(sight.record.attempts) if attempt.end and attempt.refresh]
-    done = []
-    for attempt in ended:
+    ended = [attempt for attempt in sight.record.attempts[:_MOST_SEEN] if attempt.end and attempt.refresh]
+    done = [*before.ends] if before else []
+    for attempt in reversed(ended):
         if before is None or attempt.refresh in before.ends or send(sentence(attempt, sight, fleet)):
             done.append(attempt.refresh)
-    return tuple(done)
+    return tuple(dict.fromkeys(done))[-_MOST_KEPT:]
 
 
 def _need(reasons: Sequence[str], sent: Sent, send: _Send, now: datetime) -> Sent:

@@ -171,6 +171,15 @@ def test_what_a_person_has_rolled_out_and_recorded_is_sent_too(function: Functio
     assert len(function.runs(2)) == 1
 
 
+def test_many_rollouts_fit_into_what_is_remembered(function: Function) -> None:
+    for _ in range(70):
+        function.world.point(function.world.build())
+        function.runs(2)
+    function.runs(2)
+    assert len(function.sent) == len({*function.sent}) == 70
+    assert len(function.world.cloud.parameters[REGION, NOTICES][-1]["Value"]) < 4096
+
+
 def test_what_was_tried_before_the_first_run_is_not_sent(capsys: pytest.CaptureFixture[str]) -> None:
     function = _function(capsys, Habits(by=dict.fromkeys(FLEETS, AUTOMATIC)))
     function.fail_next("no")
