@@ -24,7 +24,7 @@ from ..handoff.run import Publish
 from .configuration import EMAILS_TOPIC, Configuration, FleetRules, read_configuration
 from .decisions import Decision, Done, Ended, Follow, Refused, Sight, Wait, Wish, decide
 from .evidence import Runs
-from .log_line import log_line
+from .log_line import log_line, needs_of
 from .look import FAILURES, ImagePlace, Place, read_runs
 from .notices import Memory, announce
 from .record import time_of
@@ -74,7 +74,7 @@ def respond(
             fleet = reach()
             seen = _without(unknown, fleet, now()) if unknown else run(fleet, Wish(), why=_WHY, now=now)
         if publish:
-            sight, need = seen[0] if seen else None, (*_needs(seen), *failures.problems)
+            sight, need = seen[0] if seen else None, (*needs_of(seen), *failures.problems)
             notices = announce(
                 configuration.label, sight, need, publish=publish, memory=memory, failures=failures, now=now()
             )
@@ -113,11 +113,6 @@ def _without(unknown: Sequence[str], fleet: Fleet, now: datetime) -> tuple[Sight
     names = " and ".join(unknown)
     rule = f"boto3 {boto3.__version__} of the function's runtime cannot send {names}"
     return sight, Refused(reasons=(f"{rule}: goldsmith rollout {fleet.rules.fleet} can, until AWS updates it",))
-
-
-def _needs(seen: tuple[Sight, Decision] | None) -> tuple[str, ...]:
-    """Why a person is needed, but for a rollout that did not end well, whose end is sent."""
-    return seen[1].reasons if seen and isinstance(seen[1], Refused) else ()
 
 
 def _has_started(fleet: Fleet, sight: Sight, decision: Decision, *, since: datetime) -> bool:

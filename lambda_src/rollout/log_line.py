@@ -28,7 +28,7 @@ def log_line(
     of this program."""
     metrics = {
         "Started": int(has_started),
-        "NeedsPerson": int(bool(failures.problems) or bool(seen and isinstance(seen[1], Ended | Refused))),
+        "NeedsPerson": int(bool(failures.problems or needs_of(seen) or (seen and isinstance(seen[1], Ended)))),
         "Problems": len(failures.problems),
         "Unfinished": len(failures.unfinished),
     }
@@ -51,6 +51,17 @@ def log_line(
         "notices": list(notices),
         **({"mistake": mistake} if mistake else {}),
     }
+
+
+def needs_of(seen: tuple[Sight, Decision] | None) -> tuple[str, ...]:
+    """Why a person is needed before something can start, but for a rollout that did not end well.
+
+    Nobody is needed while fleets of `after` do not run the build yet: what is the matter there, others say.
+    """
+    if seen is None or not isinstance(seen[1], Refused):
+        return ()
+    waits = {lack.text for lack in seen[0].evidence.lacks}
+    return tuple(reason for reason in seen[1].reasons if reason not in waits)
 
 
 def _seen(sight: Sight, decision: Decision) -> dict[str, Any]:

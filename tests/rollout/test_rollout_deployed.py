@@ -82,6 +82,7 @@ def test_it_reads_the_image_by_the_reader_role_and_waits_for_the_fleet_before(te
         "refused",
         ["fleet web-dev has to run 1.0.7/2 for 0 minutes first: it runs 1.0.7/1"],
     )
+    assert waiting["NeedsPerson"] == 0, "the function of the other fleet says what is the matter there"
     assert [call(team, "dev")["next"] for _ in range(2)] == ["follow", "done"]
     assert [call(team, "prod")["next"] for _ in range(2)] == ["follow", "done"]
     assert team["prod"].versions == {"2": 4}
