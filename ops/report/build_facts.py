@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -88,27 +88,44 @@ def _components(builder: Any, recipe: Mapping[str, Any], own: str, lacks: list[s
     """Terraform deletes the old version of a component when it has made the new one, so of an older build there are
     often only the names; and the role with which other estates read builds may read those of the newest recipe only
     (`stacks.image.ami.reader_role`)."""
+    refused, allowed = [], 0
     for entry in entries(recipe, "components"):
         arn = member(entry, "componentArn", str)
+        name, _, version = arn.partition(":component/")[2].partition("/")
+        # in ARNs, Image Builder has hyphens for underscores
+        name = name.removeprefix(own.replace("_", "-"))
         try:
             found = member(ask(builder.get_component, componentBuildVersionArn=arn), "component", dict)
+            allowed += 1
         except ClientError as error:
             code = code_of(error)
             if code not in (*DENIED, "ResourceNotFoundException"):
                 raise
-            found, lack = {}, "the documents of its components: AWS does not allow GetComponent"
-            if code in DENIED and lack not in lacks:
-                lacks.append(lack)
-        name, _, version = arn.partition(":component/")[2].partition("/")
+            found = {}
+            if code in DENIED:
+                refused.append(name)
+            else:
+                allowed += 1  # which is how AWS answers for what is gone
         given = entries(entry, "parameters") if "parameters" in entry else []
         yield Component(
-            # in ARNs, Image Builder has hyphens for underscores
-            name=name.removeprefix(own.replace("_", "-")),
+            name=name,
             version=version.partition("/")[0],
             script=text(found, "data"),
             parameters={text(each, "name") or "": ", ".join(texts(each, "value")) for each in given},
             is_test=text(found, "type") == "TEST" if found else None,
         )
+    if refused:
+        lacks.append(_about_refused(refused, others=allowed > 0))
+
+
+def _about_refused(components: Sequence[str], *, others: bool) -> str:
+    """Why documents cannot be read, where AWS allows `others` of the recipe, or none."""
+    if not others:
+        return "the documents of its components: AWS does not allow GetComponent"
+    return (
+        f"the documents of {', '.join(components)}: AWS allows GetComponent for the other components only; from "
+        "another account, a component that was removed from the image's recipe cannot be read"
+    )
 
 
 def _packages(builder: Any, arn: str) -> dict[str, str]:

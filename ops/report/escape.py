@@ -75,6 +75,12 @@ def one_line(text: str) -> str:
     return " ".join(_HIDDEN.sub("", re.sub(r"\s", " ", text)).split())
 
 
+def as_written(text: str) -> str:
+    """The same with the spaces of the text, of which the lines of a difference have some that mean something."""
+    broken = re.sub(r"[ \t]*[^\S \t]\s*", " ", text.rstrip())
+    return _HIDDEN.sub("", broken.expandtabs(4))
+
+
 def _line(text: str) -> str:
     return clipped(one_line(text))
 

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from ops.report.contents import by_severity, worst_first
 from ops.report.document import Inside, Report, StackReport
-from ops.report.escape import one_line
+from ops.report.escape import as_written, one_line
 from ops.report.plan import Change
 from ops.report.words import counted, verb
 
@@ -42,11 +42,11 @@ def print_report(report: Report, *, console: Console) -> None:
 
 
 def _section(console: Console, title: str, lines: Iterable[str], *, style: str = "", always: bool = False) -> None:
-    shown = [one_line(line) for line in lines]
+    shown = [as_written(line) for line in lines]
     if shown or always:
         console.print(Text(f"\n{one_line(title)}", "bold"), soft_wrap=True)
         for line in shown:
-            console.print(Text(f"  {line}", style), soft_wrap=True)
+            console.print(Text(f"  {line}".rstrip(), style), soft_wrap=True)
 
 
 def _fleets(report: Report) -> Table:

@@ -57,6 +57,16 @@ def test_text_cannot_write_to_the_terminal(report: Report, tmp_path: Path) -> No
     assert "\x1b" not in answer.out
 
 
+def test_text_keeps_the_spaces_of_differences_and_errors(report: Report, tmp_path: Path) -> None:
+    error = "Error: no access\n\n  on cdk.tf.json line 3:\n\n\t  bucket:   logs\n"
+    stacks = [{"stack": "image-web", "status": "failed", "error": error, "account": None, "region": "eu-west-1"}]
+    (tmp_path / "plans").mkdir()
+    (tmp_path / "plans" / "plans.json").write_text(json.dumps({"stacks": stacks}))
+    lines = report("plans", "--format", "text").out.splitlines()
+    shown = ["  Error: no access", "", "    on cdk.tf.json line 3:", "", "        bucket:   logs"]
+    assert lines[lines.index("image-web: failed") + 1 :] == shown
+
+
 def test_writes_json_for_programs(report: Report) -> None:
     answer = report(str(PLANS / "somebody-elses"), "--format", "json")
     members = json.loads(answer.out)

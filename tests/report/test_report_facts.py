@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Mapping
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -14,7 +16,7 @@ from local_aws.server import LocalAws
 from ops.command_line import main
 from tests.support.fleet_world import FIELDS, REGION
 from tests.support.handoff_world import HOME, ImageWorld
-from tests.support.ops_world import Shell, impatient_shell, refusing
+from tests.support.ops_world import Shell, impatient_shell, refusing, serving
 from tests.support.report_world import ReportWorld
 
 
@@ -60,6 +62,40 @@ def test_says_what_is_inside_and_what_runs(world: ReportWorld) -> None:
         f"{fleet['runs']['short']} and {fleet['will_run']['short']}: vulnerabilities: the build was not scanned "
         "(image_scanning)"
     ]
+
+
+def test_text_shows_differences_with_their_indentation(world: ReportWorld) -> None:
+    lines = world.report(*world.move(), "--format", "text").out.splitlines()
+    assert "    +            - dnf install -y openssl-3.0.7 nginx-1.28.0 jq-1.7.1" in lines
+
+
+@pytest.mark.parametrize(
+    ("refused", "lack"),
+    [
+        (
+            ("app",),
+            "the documents of app: AWS allows GetComponent for the other components only; from another account, a "
+            "component that was removed from the image's recipe cannot be read",
+        ),
+        (("app", "boots"), "the documents of its components: AWS does not allow GetComponent"),
+    ],
+)
+def test_says_which_documents_of_components_it_may_not_read(
+    refused: tuple[str, ...], lack: str, world: ReportWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = world.move()
+
+    def answer(request: BaseHTTPRequestHandler, body: str) -> tuple[int, str]:
+        if request.path.startswith("/GetComponent?") and any(f"-{name}%2F" in request.path for name in refused):
+            return 403, json.dumps({"__type": "AccessDeniedException", "message": "no"})
+        passed = Request(world.aws.endpoint + request.path, data=body.encode() or None, headers=dict(request.headers))
+        with urlopen(passed) as answered:
+            return answered.status, answered.read().decode()
+
+    with serving(answer) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_IMAGEBUILDER", endpoint)
+        unchecked = world.members(old, new)["unchecked"]
+    assert [each for each in unchecked if each.endswith(f": {lack}")], unchecked
 
 
 def test_says_that_a_build_is_revoked_held_or_was_rolled_back(world: ReportWorld) -> None:
