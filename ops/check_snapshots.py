@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import entry
 from estate.estate import Estate
 from ops.configuration import Configuration
 from ops.errors import OpsError
 from ops.snapshots import FOLDER, texts_of
+from ops.whole_file import write_whole
 
 _MOST_LINES = 60
 """Of a difference that are shown."""
@@ -49,11 +51,12 @@ def compare(configuration: Configuration, estate: Estate) -> Comparison:
 def update(configuration: Configuration, estate: Estate) -> Comparison:
     """Write the snapshots, and delete those of stacks that are not declared; what has changed. Raises `OpsError`."""
     folder, texts = configuration.beside / FOLDER, _texts(estate)
+    entry.raise_on_interrupt()  # no half a file is left
     try:
         folder.mkdir(exist_ok=True)
         found = _compared(folder, texts)
         for stack in (*found.differences, *found.missing):
-            (folder / f"{stack}.json").write_text(texts[stack], encoding="utf-8", newline="\n")
+            write_whole(folder / f"{stack}.json", texts[stack])
         for stack in found.gone:
             (folder / f"{stack}.json").unlink()
     except OSError as error:

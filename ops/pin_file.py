@@ -10,7 +10,6 @@ import fcntl
 import json
 import os
 import re
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from pathlib import Path
 from estate.declarations import PINS
 from estate.models.pin import Pin
 from ops.errors import OpsError
+from ops.whole_file import write_whole
 
 _HEAD = """\
 # Written by goldsmith pin: what fleets with updates: pull-request run. Merging a change approves it, and git revert is
@@ -54,7 +54,7 @@ class PinFile:
                     raise OpsError(f"{self.path}: was changed meanwhile, so nothing was written; run the command again")
                 if path.exists() and not path.stat().st_mode & _WRITABLE:  # another name in its place needs no right
                     raise OpsError(f"{self.path}: is read-only, so nothing was written; make it writable (chmod u+w)")
-                _replace(path, text_of_pins(pins))
+                write_whole(path, text_of_pins(pins))
         except OSError as error:
             raise OpsError(f"{self.path}: cannot be written: {error.strerror or error}") from None
 
@@ -82,19 +82,6 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def _replace(path: Path, text: str) -> None:
-    """Raises `OSError`."""
-    descriptor, written = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(written, path.stat().st_mode & 0o777 if path.exists() else 0o644)
-        os.replace(written, path)
-    except BaseException:
-        os.unlink(written)
-        raise
 
 
 def _lines(pins: Mapping[str, Pin]) -> Iterator[str]:

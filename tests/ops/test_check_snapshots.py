@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import resource
 from collections.abc import Callable
 from pathlib import Path
 
@@ -121,6 +123,24 @@ def test_nothing_is_written_when_the_configuration_has_problems(check: Callable[
     answer = check("--update", text="settings: {}")
     assert (answer.err, answer.status) == (f"{tmp_path}/estate.yaml:1 settings.namespace: is required\n", 2)
     assert not (tmp_path / "snapshots").exists()
+
+
+def test_a_snapshot_that_cannot_be_written_stays_as_it_was_and_leaves_nothing_beside_it(
+    check: Callable[..., Answer], tmp_path: Path
+) -> None:
+    check("--update")
+    before, file = snapshots(tmp_path), f"{tmp_path}/snapshots/image-web.json"
+    changed = DASHBOARDS.replace("build:", "description: for the web, build:")
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limit[1]))  # writing more fails, as on a full disk
+    try:
+        answer = check("--update", text=changed)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert (answer.status, snapshots(tmp_path)) == (1, before), answer.err
+    Path(file).chmod(0o444)
+    assert check("--update", text=changed).err == f"{file}: cannot be written: {os.strerror(errno.EACCES)}\n"
+    assert snapshots(tmp_path) == before
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(check: Callable[..., Answer], tmp_path: Path) -> None:
