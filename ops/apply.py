@@ -113,7 +113,11 @@ def _read(folder: PlanFolder, options: Options) -> list[Planned]:
             files = [folder.of(entry.stack) / name for name in (PLAN, PLAN_JSON, CONFIGURATION)]
             missing = [str(file) for file in files if not file.is_file()]
             problems += [f"{file} does not exist" for file in missing]
-            planned += [] if missing else [read_plan(entry, files[1].read_text(encoding="utf-8"))]
+            if not missing:
+                try:
+                    planned.append(read_plan(entry, files[1].read_text(encoding="utf-8")))
+                except (OpsError, OSError, ValueError) as error:  # such as an artifact that arrived in part
+                    problems.append(f"{files[1]}: cannot be read: {error}")
     if problems:
         raise OpsError("\n".join([*problems, f"nothing was applied: {options.again('plan')} again"]))
     return planned

@@ -16,7 +16,7 @@ from estate.declarations import PINS
 from estate.estate import Estate
 from estate.problems import EstateError
 from estate.yaml import read
-from ops.commit import ask_git
+from ops.commit import ask_git, complaint_of_git
 from ops.configuration import Configuration
 from ops.errors import OpsError, UsageError
 from ops.snapshots import FOLDER, pin_of, text_of
@@ -76,6 +76,14 @@ def _compared(pin: Mapping[str, Any]) -> dict[str, str]:
     return {name: str(value) for name, value in pin.items() if name != "proved" and value is not None}
 
 
+def _no_repository(folder: Path) -> str:
+    """Why git knows no repository here: there is none, or it does not open that of another user, as in containers."""
+    why = complaint_of_git(folder, "rev-parse", "--show-toplevel")
+    if "not a git repository" in why:
+        return f"{folder} is in no git repository"
+    return f"git does not open the repository of {folder}: {why}"
+
+
 class _Commit:
     """A commit of the repository that the configuration is in."""
 
@@ -85,7 +93,7 @@ class _Commit:
         if self._commit is None:
             where = self._git("rev-parse", "--show-toplevel")
             if where is None:
-                raise OpsError(f"argument --changed-since: {self._folder} is in no git repository; plan without it")
+                raise OpsError(f"argument --changed-since: {_no_repository(self._folder)}; plan without it")
             raise UsageError(
                 f"argument --changed-since: {reference!r} is no commit of {where.strip()}; fetch it first (in CI, a "
                 "checkout has often one commit only)"

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def commit_of(configuration: Path) -> Commit:
     try:
         sha = ask_git(folder, "rev-parse", "--verify", "HEAD")
         if sha is None:
-            return Commit(lack="the configuration is in no git repository that has a commit")
+            return Commit(lack=_no_commit(folder))
         # also files that git does not know: the configuration may have new ones
         changes = ask_git(folder, "status", "--porcelain", "--untracked-files=normal")
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -55,6 +56,13 @@ def commit_of(configuration: Path) -> Commit:
         first = changes.splitlines()[0][3:]
         return Commit(lack=f"the repository of the configuration has changes that are not committed, such as {first}")
     return Commit(sha=sha.strip())
+
+
+def _no_commit(folder: Path) -> str:
+    why = complaint_of_git(folder, "rev-parse", "--verify", "HEAD")
+    if "ownership" in why:  # of another user, as in containers
+        return f"git does not open the repository of the configuration: {why}"
+    return "the configuration is in no git repository that has a commit"
 
 
 def difference(configuration: Path, old: str, new: str) -> str:
@@ -78,14 +86,24 @@ def difference(configuration: Path, old: str, new: str) -> str:
 
 def ask_git(folder: Path, *arguments: str) -> str | None:
     """What git prints in a folder; None when it fails. Raises `OSError`, and `subprocess.TimeoutExpired`."""
+    done = _run_git(folder, arguments)
+    return done.stdout if done.returncode == 0 else None
+
+
+def complaint_of_git(folder: Path, *arguments: str) -> str:
+    """What git that fails says, in one line and in English. Raises as `ask_git`."""
+    said = " ".join(_run_git(folder, arguments).stderr.split())
+    return said.removeprefix("fatal: ") or "it does not say why"
+
+
+def _run_git(folder: Path, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
     environ = {name: value for name, value in os.environ.items() if name not in _OTHER_REPOSITORY}
-    done = subprocess.run(
+    return subprocess.run(
         ["git", "-C", str(folder), *arguments],
-        env={**environ, "GIT_OPTIONAL_LOCKS": "0"},
+        env={**environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",
         errors="replace",
         timeout=_WITHIN_SECONDS,
     )
-    return done.stdout if done.returncode == 0 else None

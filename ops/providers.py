@@ -24,7 +24,7 @@ from estate.estate import Estate
 from ops.errors import OpsError
 from ops.plan_folder import LOCK
 from ops.programs import Ended, Programs, Stopped
-from scripts.terraform import cached
+from scripts.terraform import cached, plain
 
 AWS = "registry.terraform.io/hashicorp/aws"
 """The address of the AWS provider."""
@@ -129,7 +129,7 @@ def install(
 
 def complaint(ended: Ended) -> str:
     """What a Terraform that failed said: from its first error."""
-    text = ended.errors.strip() or ended.output.strip()
+    text = plain(ended.errors) or plain(ended.output)
     return text[max(0, text.find("Error: ")) :] or f"terraform ended with status {ended.status}"
 
 

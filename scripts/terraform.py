@@ -120,10 +120,15 @@ def run(*arguments: str, folder: Path, environ: Mapping[str, str]) -> str:
     done = subprocess.run([program, *arguments], cwd=folder, env=dict(environ), text=True, capture_output=True)
     output, errors = (_COLOUR.sub("", text) for text in (done.stdout, done.stderr))
     if done.returncode != 0:
-        message = _FRAME.sub("", errors or output).strip()
+        message = plain(errors or output)
         command = " ".join(["terraform", *arguments])
         raise TerraformError(f"`{command}` in {folder} ended with status {done.returncode}: {message}")
     return output
+
+
+def plain(text: str) -> str:
+    """What Terraform has printed, without colours and frames."""
+    return _FRAME.sub("", _COLOUR.sub("", text)).strip()
 
 
 def _cache(environ: Mapping[str, str]) -> dict[str, str]:

@@ -135,6 +135,13 @@ def test_what_was_not_planned_or_is_not_there_is_refused(team: Team) -> None:
     answer = team.run("apply", "nowhere", "--yes")
     words = "nowhere/plans.json: cannot be read: No such file or directory; give the folder that goldsmith plan --out "
     assert (answer.status, answer.err) == (2, f"{words}has written\n")
+    team.run("plan")
+    for stack, content in (("image-web", b'{"resource_ch'), ("image-app", b"\xff\xfe")):
+        (team.plans / stack / "plan.json").write_bytes(content)
+    answer = team.run("apply", "cdktf.out/plans", "--yes")
+    places = [line.partition(": cannot be read: ")[0] for line in answer.err.splitlines()]
+    files = [f"cdktf.out/plans/{stack}/plan.json" for stack in ("image-app", "image-web")]
+    assert (answer.status, sorted(places)) == (1, [*files, "nothing was applied: goldsmith plan again"])
     (team.plans / "plans.json").write_text('{"stacks": [{"stack": "image-web"}]}')
     answer = team.run("apply", "cdktf.out/plans", "--yes")
     words = "cdktf.out/plans/plans.json: is not a list of plans; run goldsmith plan again\n"

@@ -198,6 +198,15 @@ def test_a_commit_without_snapshots_means_all_stacks_and_an_unknown_one_is_refus
     )
 
 
+def test_a_repository_of_another_user_is_not_taken_for_none(team: Team) -> None:
+    team.commit()
+    other = {"GIT_TEST_ASSUME_DIFFERENT_OWNER": "1", "GIT_CONFIG_NOSYSTEM": "1", "HOME": str(team.folder)}
+    answer = team.run("plan", "--changed-since", "main", LANG="de_DE.UTF-8", **other)
+    words = "argument --changed-since: git does not open the repository of config: detected dubious ownership in "
+    assert (answer.status, answer.err.startswith(words)) == (1, True), answer.err
+    assert f"git config --global --add safe.directory {team.folder}" in answer.err
+
+
 def test_a_fleet_without_a_pin_is_an_error_or_waits_for_one(team: Team) -> None:
     team.declare(DASHBOARDS + PINNED_FLEET)
     answer = team.run("plan")
@@ -274,6 +283,17 @@ def test_failures_leave_the_other_stacks(team: Team) -> None:
     lines = {f"{stack}: failed: Error: no {step} of {stack}" for stack, step in failing.items()}
     assert lines <= set(answer.out.splitlines())
     assert [stack for stack in team.statuses() if (team.plans / stack / "tfplan").exists()] == ["image-app"]
+
+
+def test_errors_have_no_colours_and_frames(team: Team) -> None:
+    terraform = team.folder / "bin" / "terraform"
+    error = r"\033[31m╷\033[0m\n\033[31m│\033[0m \033[1mError: \033[0mno flag\n\033[31m╵\033[0m\n"
+    line = f"""[ "$2" = show ] && {{ printf '{error}' >&2; exit 1; }}\n"""
+    text = terraform.read_text()
+    terraform.write_text(text.replace("stack=", f"{line}stack=", 1))
+    answer = team.run("plan", "image-web", FORCE_COLOR="1")
+    assert (answer.status, team.errors()) == (1, {"image-web": "Error: no flag"})
+    assert answer.out.splitlines()[-1] == "image-web: failed: Error: no flag"
 
 
 def test_providers_that_cannot_be_installed_are_one_message(team: Team) -> None:
