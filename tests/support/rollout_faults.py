@@ -18,7 +18,8 @@ from tests.support.turns import Turns
 OPERATIONS = [
     *("StartInstanceRefresh", "StartInstanceRefresh", "StartInstanceRefresh", "PutParameter", "PutParameter"),
     *("DescribeInstanceRefreshes", "DescribeAutoScalingGroups", "GetParametersByPath", "DescribeImages"),
-    *("DescribeLaunchTemplateVersions", "RollbackInstanceRefresh", "CancelInstanceRefresh"),
+    *("DescribeLaunchTemplateVersions", "CreateLaunchTemplateVersion", "CreateLaunchTemplateVersion"),
+    *("RollbackInstanceRefresh", "CancelInstanceRefresh"),
 ]
 KINDS = ["refused", "lost", "lost", "ends before", "ends after", "ends after", "late", "something happens"]
 MEANWHILE = ["a build", "an apply", "a hold", "revoked", "goes on", "ends", "fails", "cancelled", "channel back"]
