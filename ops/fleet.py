@@ -32,6 +32,7 @@ from lambda_src.rollout.group import (
     read_version,
 )
 from lambda_src.rollout.guards import build_of
+from lambda_src.rollout.log_line import needs_of
 from lambda_src.rollout.look import Seen, evidence_of, faults_of, look, read_current
 from lambda_src.rollout.look import read_amis as read_amis_of_fleet
 from ops.accounts import Accounts, access_to_image_of
@@ -79,6 +80,8 @@ class Facts:
     refresh: Refresh | None = None
     decision: Decision | None = None
     """What a rollout by Goldsmith needs next; None for one by Terraform."""
+    needs_person: bool = False
+    """Whether somebody has to do something before it can start: not while fleets of `after` do not run the build."""
     unreadable: str = ""
     """Why its record, which has what was tried, cannot be read."""
     channel_was_read: bool = False
@@ -159,6 +162,7 @@ def _decide(facts: Facts, declared: EstateFleet, seen: Seen, accounts: Accounts)
     with asking(declared.fleet.region):
         sight, _ = look(fleet.rules, fleet.place, fleet.image, runs_of=fleet.runs_of, now=datetime.now(UTC), seen=seen)
     facts.decision = decide(fleet.rules, sight, Wish())
+    facts.needs_person = bool(needs_of((sight, facts.decision)))
     facts.unreadable = unreadable(fleet.rules, sight.record)
 
 

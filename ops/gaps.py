@@ -38,6 +38,8 @@ def queued_of(declared: EstateFleet, facts: Facts) -> str | None:
             return f"queued for {moment_in_zone(until)}: {'; '.join(reasons)}"
         case Start() if declared.fleet.is_automatic and facts.wanted:
             return f"queued for the next run of its function, within five minutes: {_aim(declared, facts)}"
+        case Refused(reasons=reasons) if declared.fleet.is_automatic and not facts.needs_person:
+            return f"queued: {'; '.join(reasons)}"
     lacks = facts.proposal.lacks if facts.proposal else ()
     ends = [lack.until for lack in lacks if lack.until]
     if lacks and len(ends) == len(lacks):
@@ -134,7 +136,7 @@ def _of_rollout(declared: EstateFleet, facts: Facts, decision: Decision) -> Iter
                 f"the rollout of {attempt.build or wanted} {attempt.ended_how}{why}: {rollout} "
                 "says what to do, and tries again with --retry"
             )
-        case Refused(reasons=reasons):
+        case Refused(reasons=reasons) if facts.needs_person or not declared.fleet.is_automatic:
             yield f"no rollout of {wanted}: {'; '.join(reasons)}"
             if facts.unreadable in reasons:
                 return

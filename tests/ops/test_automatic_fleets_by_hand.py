@@ -89,3 +89,17 @@ def test_what_a_guard_refuses_needs_a_person(fleets: RolloutWorld, dev: Deployed
     code, found = status(fleets)
     assert code == 1
     assert found["gaps"] == [f"no rollout of 1.0.7/2: {ami} is revoked since 01 Jan 00:00 UTC: CVE-2026-1234"]
+
+
+def test_it_waits_for_other_fleets_without_a_person(fleets: RolloutWorld) -> None:
+    fleets.declare(dev="rollout: {by: goldsmith}", web=f"{AUTOMATIC}, after: {{fleets: [WEB-dev], soak: 0 minutes}}")
+    first = fleets.build()
+    for fleet in ("dev", "web"):
+        fleets[fleet].deploy(first)
+    fleets.build()
+    answer = fleets.ops("status", fleets.name("web"), "--json", "--check")
+    (found,) = json.loads(answer.out)["fleets"]
+    assert (answer.status, found["gaps"]) == (0, [])
+    assert (
+        fleets.short(found["queued"]) == "queued: fleet web-dev has to run 1.0.7/2 for 0 minutes first: it runs 1.0.7/1"
+    )

@@ -61,9 +61,9 @@ def _of_own_fleets(scope: ImageScope, *, trusted: Collection[str]) -> list[State
         accounts[account] = None
         # without a role in the configuration, anybody in the account whose own policies allow it
         callers[role.role_arn if role else scope.arn("iam", "*", account=account, region="")] = None
-        if fleet.fleet.is_automatic and role:
-            name = fleet.names.role("rollout", fleet.fleet.region)
-            callers[scope.arn("iam", f"role{fleet.iam.path}{name}", account=account, region="")] = None
+        if role:  # the functions of all fleets, so that `updates` of a fleet changes nothing here
+            functions = f"role{fleet.iam.path}{fleet.names.namespace}_*_rollout_*"
+            callers[scope.arn("iam", functions, account=account, region="")] = None
     condition = {"ArnLike": {"aws:PrincipalArn": list(callers)}}
     statement = _trusting("FleetsOfOtherAccounts", {"AWS": _roots(scope, accounts)})
     return [{**statement, "Condition": condition}] if accounts else []
