@@ -4,6 +4,7 @@ It imports very little, so that it works before anything else is imported.
 """
 
 import atexit
+import codecs
 import io
 import os
 import signal
@@ -18,6 +19,8 @@ if TYPE_CHECKING:  # Python 3.12 and newer have it
 INTERRUPTED = 130
 """The exit status after Ctrl-C, the same as in shells."""
 
+_ESCAPING = "goldsmith"
+"""The name of the way to write characters that an encoding does not have."""
 _PROJECT = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -76,8 +79,18 @@ class _Output(io.FileIO):
             raise
 
 
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    """Characters that cannot be written as JSON has them in texts, `\\u6771`, so that what programs read is JSON in any
+    encoding."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    units = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2)), error.end
+
+
 def _open_streams() -> _Output:
     """Standard output. Closed streams are replaced, because the next file or socket would get their numbers."""
+    codecs.register_error(_ESCAPING, _escaped)
     for number, mode in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
         try:
             os.fstat(number)
@@ -90,7 +103,7 @@ def _open_streams() -> _Output:
         io.BufferedWriter(output),
         encoding=sys.stdout.encoding if sys.stdout else None,
         # file names can have bytes that are not text, and some terminals cannot show all characters
-        errors="backslashreplace",
+        errors=_ESCAPING,
         line_buffering=not isinstance(sys.stdout, io.TextIOWrapper)
         or sys.stdout.line_buffering
         or sys.stdout.write_through,

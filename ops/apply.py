@@ -7,6 +7,7 @@ at the first failure. A plan that was applied already is stale, so that the comm
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -315,7 +316,7 @@ class _Run:
     def _left(self, stacks: Sequence[str], done: Sequence[str]) -> str:
         """What was done, what is left, and how to go on."""
         left = [stack for stack in stacks if stack not in done]
-        again, folder = self.options.again, self.folder.path
+        again, folder = self.options.again, shlex.quote(str(self.folder.path))
         lines = [f"applied: {', '.join(done) or 'nothing'}"]
         if left:
             lines.append(f"left: {', '.join(left)}")

@@ -101,6 +101,11 @@ def _named(estate: Estate, options: Options, *, out: Path) -> list[str]:
 def _changed(configuration: Configuration, estate: Estate, named: Sequence[str], options: Options) -> list[str]:
     """Those of the stacks that have changed since the commit, if there is one. Raises `OpsError`."""
     reference = options.changed_since
+    if not named:
+        of_accounts = f" of account {' or '.join(options.accounts)}" if options.accounts else ""
+        lack = f"is named {' or '.join(options.patterns)}" if options.patterns else "is declared"
+        report(f"nothing is planned: no stack{of_accounts} {lack}")
+        return []
     if reference is None:
         return [*named]
     changed = changed_since(reference, configuration, estate)

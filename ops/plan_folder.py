@@ -6,6 +6,7 @@
     DIR/STACK/tfplan          the plan, for apply; not of one that failed
     DIR/STACK/cdk.tf.json     what was planned, so that `apply` notices when something else is checked out
     DIR/STACK/terraform.lock.hcl   its lock file of providers; CI often leaves hidden files out of artifacts
+    DIR/.gitignore            so that git leaves the folder alone
 
 Plans and states hold secrets in plain text (Terraform's documentation, "terraform plan", "-out=FILENAME"), so that only
 their owner may read them.
@@ -28,6 +29,8 @@ PLAN, PLAN_JSON = "tfplan", "plan.json"
 CONFIGURATION = "cdk.tf.json"
 LOCK = ".terraform.lock.hcl"
 SAVED_LOCK = LOCK.removeprefix(".")
+_UNTRACKED = ".gitignore"
+"""Keeps git from the folder, so that nobody commits the secrets in it."""
 _NAMES = {PLAN, PLAN_JSON, CONFIGURATION, SAVED_LOCK}
 
 Status = Literal["changes", "empty", "failed"]
@@ -61,6 +64,7 @@ class PlanFolder:
                 self._empty()
             self.path.mkdir(parents=True, exist_ok=True)
             self.path.chmod(0o700)
+            (self.path / _UNTRACKED).write_text("*\n")
             for entry in entries:
                 self.of(entry.stack).mkdir(mode=0o700)
         except OSError as error:
@@ -113,7 +117,7 @@ class PlanFolder:
     def _is_ours(self, each: Path) -> bool:
         if each.is_dir() and not each.is_symlink():
             return {file.name.removesuffix(".part") for file in each.iterdir()} <= _NAMES
-        return each.name.removesuffix(".part") == LIST
+        return each.name.removesuffix(".part") in (LIST, _UNTRACKED)
 
     def _unwritable(self, error: OSError, file: Path | None = None) -> OpsError:
         place = file or error.filename or self.path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -111,7 +112,7 @@ def print_planned(
     if shows_drift and planned and not any(each.drift for each in planned):
         console.print("nothing was changed outside Terraform", soft_wrap=True)
     if changes and not any(each.entry.status == "failed" for each in planned):
-        console.print(f"the plans are in {folder}: {again(f'apply {folder}')}", soft_wrap=True)
+        console.print(f"the plans are in {folder}: {again(f'apply {shlex.quote(str(folder))}')}", soft_wrap=True)
 
 
 def print_json(planned: Sequence[Planned], folder: Path) -> None:

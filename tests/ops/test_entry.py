@@ -3,6 +3,7 @@ errors."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -49,6 +50,10 @@ def test_text_that_the_terminal_does_not_know_is_written_nevertheless(monkeypatc
     monkeypatch.setenv("PYTHONIOENCODING", "ascii")
     program = "import entry\nentry.run('x', lambda: print('名') or 0)"
     assert run("-c", program) == (0, "")
+    text = "für 東京 \U0001f600 \udcc3"
+    program = f"import entry, json\nentry.run('x', lambda: print(json.dumps({text!a}, ensure_ascii=False)) or 0)"
+    written = subprocess.run([sys.executable, "-c", program], cwd=PROJECT, capture_output=True, check=True).stdout
+    assert json.loads(written) == text, "what programs read is JSON in any encoding"
 
 
 def test_an_unexpected_error_is_one_line_and_says_how_to_see_more() -> None:

@@ -64,6 +64,9 @@ def test_all_stacks_are_planned_into_a_folder_that_only_the_owner_can_read(team:
         }
         assert mode(team.plans / stack) == "0o700"
     assert (mode(team.plans), mode(team.plans / "plans.json")) == ("0o700", "0o600")
+    team.commit()
+    untracked = team.git("status", "--porcelain", "--untracked-files=all").splitlines()
+    assert not [line for line in untracked if "/plans/" in line], "nobody commits the secrets in plans"
 
 
 def test_terraform_is_initialized_once_for_the_providers_and_locks_nothing(team: Team) -> None:
@@ -81,7 +84,9 @@ def test_some_stacks_are_named_also_by_patterns(team: Team) -> None:
     assert [*team.statuses()] == ["image-web", "overview-eu-west-1"]
     team.run("plan", "history-*")
     assert [*team.statuses()] == ["history-eu-west-1"], "of other plans nothing is left"
-    assert sorted(file.name for file in team.plans.iterdir()) == ["history-eu-west-1", "plans.json"]
+    assert sorted(file.name for file in team.plans.iterdir()) == [".gitignore", "history-eu-west-1", "plans.json"]
+    answer = team.run("plan", "history-*", "--out", "new plans")
+    assert answer.out.splitlines()[-1] == "the plans are in new plans: goldsmith apply 'new plans'"
     answer = team.run("plan", "image-wbe", "nothing-*")
     assert (answer.status, answer.err.splitlines()[0]) == (2, "unknown stack 'image-wbe'; did you mean 'image-web'?")
 
@@ -91,7 +96,12 @@ def test_the_stacks_of_an_account_are_planned_and_its_id_is_in_the_list(team: Te
     assert team.run("plan", "--account", "images").status == 0
     listed = json.loads((team.plans / "plans.json").read_text())["stacks"]
     assert [each["account"] for each in listed] == ["111111111111", "111111111111"]
-    assert team.run("plan", "--account", "prod").out == ""
+    answer = team.run("plan", "--account", "prod")
+    assert (answer.status, answer.out) == (0, "")
+    assert answer.err == "nothing is planned: no stack of account prod is declared\n"
+    answer = team.run("plan", "image-*", "--account", "prod", "--out", "of prod", "--json")
+    assert answer.err == "nothing is planned: no stack of account prod is named image-*\n"
+    assert json.loads(answer.out) == {"out": "of prod", "stacks": []}
     assert team.statuses() == {}
     answer = team.run("plan", "--account", "prodd")
     assert (answer.status, answer.err) == (2, "unknown account 'prodd'; did you mean 'prod'?\n")
