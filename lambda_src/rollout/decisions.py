@@ -182,7 +182,9 @@ def _decide(rules: FleetRules, sight: Sight, wish: Wish) -> Decision:
         return Refused(reasons=(_down(group),))
     if sight.is_done:
         return Done(version=newest)
-    last = sight.record.last_try(newest)
+    # of an AMI that runs, an end that nobody saw says nothing against another version with it
+    runs_already = rules.is_automatic and sight.current is not None and sight.current.ami == newest.ami
+    last = sight.record.last_try(newest, by_version_only=runs_already)
     if last and last.has_failed and not wish.retry:
         return Ended(attempt=last)
     if not rules.is_by_goldsmith:

@@ -126,8 +126,10 @@ class Record:
         """The builds in it by AMI, also of AMIs that do not exist any more."""
         return {attempt.ami: attempt.build for attempt in self.attempts if attempt.ami and attempt.build}
 
-    def last_try(self, version: TemplateVersion) -> Attempt | None:
+    def last_try(self, version: TemplateVersion, *, by_version_only: bool = False) -> Attempt | None:
         """The last rollout of a version, or of the AMI in it."""
+        if by_version_only:
+            return next((each for each in self.attempts if (each.template, each.version) == version.key), None)
         return next((attempt for attempt in self.attempts if attempt.tried(version)), None)
 
     def verdict(self, ami: str) -> Attempt | None:

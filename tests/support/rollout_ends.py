@@ -99,6 +99,9 @@ def _check_ended(oracle: Oracle, fleet: str, decision: Ended) -> None:
         assert last is rollout, f"{fleet}: the last one is {last}, got {decision}"
     wish = Wish(retry=True, now=True, skip_after=True)
     refusals = oracle.refusals(fleet, wish)
+    instead = oracle.instead(fleet)
+    if refusals and instead and not oracle.runs(fleet, instead) and not oracle.refusals(fleet, wish, instead):
+        refusals = {}  # what Terraform has changed is tried again
     again = _run(oracle, fleet, wish)
     if refusals:
         assert isinstance(again, Refused | Wait), f"{fleet}: {again}, {refusals}"

@@ -248,7 +248,12 @@ class Oracle:
             return {"absent": False}
         found: dict[str, bool] = {}
         ami = newest[2]
+        is_automatic = self.world.by[fleet] == AUTOMATIC
+        runs_already = is_automatic and ami == self.world.launched(fleet)
         last = self.last_try(fleet, newest)
+        if runs_already:
+            same = (each for each in self.rollouts(fleet) if (each.template, each.version) == newest[:2])
+            last = next(same, None)
         if last and last.end not in ("", "succeeded") and not wish.retry:
             found["failed"] = False
         if self.world.is_garbled(fleet):
@@ -267,10 +272,8 @@ class Oracle:
             found["held"] = None not in ends
         channel = self.world.channel
         order, exist = self.world.order, (REGION, channel) in self.world.cloud.images and "gone" not in found
-        is_automatic = self.world.by[fleet] == AUTOMATIC
         if not is_automatic and exist and order.index(channel) < order.index(ami):
             found["behind"] = False
-        runs_already = is_automatic and ami == self.world.launched(fleet)
         if fleet == PROD and self.world.habits.soak_minutes and not wish.skip_after and not runs_already:
             found |= self._unproved(ami, now)
         if fleet != CANARY and self._is_held_by_canary(ami):
