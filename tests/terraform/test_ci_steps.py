@@ -1,154 +1,290 @@
-"""The shell steps of `examples/ci`, run as CI runs them: with a remote repository, Terraform and the local AWS."""
+"""The jobs of `examples/ci` from new builds to instances: GitLab and GitHub take turns, with one repository.
+
+The fleet is in another account than its image; each job runs in a fresh clone, and the states are in a
+folder beside the clones. One test goes on where the one before has ended, because the fleet is deployed once.
+"""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
 
+from local_aws.clients import ACCOUNT
 from local_aws.server import LocalAws
-from tests.support.estates import PROJECT
+from tests.support.ci_jobs import GITLAB_TOKEN, GitHub, Jobs, install_programs, make_remote
+from tests.support.gitlab_api import GitLabApi, gitlab_api
 from tests.support.team import Team, team_with_terraform
 
-CI = PROJECT / "examples" / "ci"
 REGION = "eu-west-1"
+ACCOUNTS = {"images": ACCOUNT, "prod": "291000000002"}
+STACK = "fleet-web-prod"
+NOTES = "/api/v4/projects/5/merge_requests/9/notes"
 ESTATE = """\
-settings: {namespace: ci, dashboards: DASHBOARDS, accounts: {images: {id: "000000000000"}}}
+settings:
+  namespace: merged
+  backend: {local: {folder: ../states}}
+  accounts: {ACCOUNTS}
+  FREEZE
 images:
-  web: {account: images, os: amazon-linux-2023, build: [update-os], regions: [eu-west-1], channels: [stable]}
+  web:
+    account: images
+    os: amazon-linux-2023
+    build: [update-os]
+    regions: [eu-west-1]
+    channels: [stable]
+    root_volume: {encrypted: false}
 fleets:
   web-prod:
+    account: prod
     image: web
     channel: stable
     updates: pull-request
     region: eu-west-1
     instance_type: t3.micro
-    subnets: [subnet-0a1b2c3d]
+    subnets: [SUBNET]
     security_group_ids: [sg-0a1b2c3d]
-    instance_profile_arn: arn:aws:iam::000000000000:instance-profile/web
+    instance_profile_arn: arn:aws:iam::291000000002:instance-profile/web
     capacity: {min: 1, max: 1}
+    rollout: {by: goldsmith}
 """
-GH = """\
-#!/bin/sh
-printf "%s\\n" "$*" >> "$RECORD"
-case "$*" in
-    *--paginate*) cat "$COMMENTS" ;;
-    *--field*) cp comment.md "$RECORD.comment" ;;
-    *body.md*) cp body.md "$RECORD.body" ;;
-esac
-"""
-GITHUB_SHELL = ("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c")
+
+
+@dataclass
+class World:
+    aws: LocalAws
+    team: Team
+    jobs: Jobs
+    github: GitHub
+    amis: list[str]
+
+    def client(self, service: str, account: str) -> Any:
+        return self.aws.client(service, region=REGION, account=ACCOUNTS[account])
+
+    def estate(self, freeze: str = "") -> str:
+        accounts = ", ".join(f"{name}: {{id: '{number}', role: ci-deploys}}" for name, number in ACCOUNTS.items())
+        subnet = self.client("ec2", "prod").describe_subnets()["Subnets"][0]["SubnetId"]
+        return ESTATE.replace("FREEZE", freeze).replace("ACCOUNTS", accounts).replace("SUBNET", subnet)
+
+    def build(self) -> str:
+        """A build in both channels, which the account of the fleet may launch."""
+        arn = f"arn:aws:imagebuilder:{REGION}:{ACCOUNT}:image/merged-web/1.0.1/{len(self.amis) + 1}"
+        tags = [{"ResourceType": "image", "Tags": [{"Key": "Ec2ImageBuilderArn", "Value": arn}]}]
+        ami = str(
+            self.client("ec2", "images").register_image(
+                Name=f"merged.web.{len(self.amis) + 1}",
+                Architecture="x86_64",
+                RootDeviceName="/dev/xvda",
+                TagSpecifications=tags,
+            )["ImageId"]
+        )
+        record = json.dumps({"build": arn, "created": "2026-11-24T03:12:00+00:00"})
+        for channel in ("latest", "stable"):
+            self.client("ssm", "images").put_parameter(
+                Name=f"/imagebuilder/merged/web/{channel}", Value=ami, Type="String", Description=record, Overwrite=True
+            )
+        self.amis.append(ami)
+        self.share("Add")
+        return ami
+
+    def share(self, how: str) -> None:
+        """The newest AMI with the account of the fleet, or not any more."""
+        permission = {how: [{"UserId": ACCOUNTS["prod"]}]}
+        self.client("ec2", "images").modify_image_attribute(ImageId=self.amis[-1], LaunchPermission=permission)
+
+    def merge(self) -> None:
+        """What the pull request of the pins brings."""
+        self.jobs.git("update-ref", "refs/heads/main", "refs/heads/goldsmith/pins")
+
+    def push(self, text: str) -> None:
+        """A commit of somebody on main."""
+        self.team.git("fetch", "--quiet", "origin")
+        self.team.git("checkout", "--quiet", "-B", "main", "origin/main")
+        self.team.declare(text)
+        self.team.commit()
+        self.team.git("push", "--quiet", "origin", "main")
+
+    @property
+    def runs(self) -> set[str]:
+        """The AMIs that the instances of the fleet run."""
+        found = self.client("autoscaling", "prod").describe_auto_scaling_groups(
+            AutoScalingGroupNames=["merged_web-prod"]
+        )["AutoScalingGroups"]
+        ids = [each["InstanceId"] for group in found for each in group["Instances"]]
+        reserved = self.client("ec2", "prod").describe_instances(InstanceIds=ids)["Reservations"] if ids else []
+        return {instance["ImageId"] for each in reserved for instance in each["Instances"]}
+
+
+@pytest.fixture(scope="module")
+def world(
+    local_aws: LocalAws, shared_providers_environment: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> World:
+    """A remote repository whose main has the fleet, without a pin."""
+    folder = tmp_path_factory.mktemp("merged")
+    roles: dict[str, str] = {}
+    for name, number in ACCOUNTS.items():
+        roles |= {
+            f"{kind}_ROLE_{name}": local_aws.make_role(f"ci-{kind.lower()}", account=number, trusts=[number])
+            for kind in ("PLAN", "APPLY")
+        }
+    roles |= {
+        f"{kind}_ROLE": local_aws.make_role(f"ci-{kind.lower()}", account=ACCOUNT, trusts=[ACCOUNT])
+        for kind in ("VIEW", "PIN", "ROLLOUT")
+    }
+    for number in ACCOUNTS.values():
+        local_aws.make_role("ci-deploys", account=number, trusts=[*ACCOUNTS.values()])
+    github = GitHub(folder / "github")
+    environment = install_programs(folder / "bin", github, shared_providers_environment)
+    (folder / "team").mkdir()
+    team = team_with_terraform(folder / "team", environment)
+    jobs = Jobs(local_aws, folder / "remote.git", folder, environment, roles)
+    world = World(local_aws, team, jobs, github, [])
+    team.declare(world.estate())
+    assert team.run("check", "--update").status == 1, "the fleet has no pin"
+    team.commit()
+    make_remote(team, jobs.remote)
+    return world
 
 
 @pytest.fixture
-def team(local_aws: LocalAws, shared_providers_environment: Mapping[str, str], tmp_path: Path) -> Team:
-    """A clone of a repository whose main branch has the estate, without a dashboard, and a stand-in for gh."""
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "gh").write_text(GH)
-    (tmp_path / "bin" / "gh").chmod(0o755)
-    path = os.pathsep.join([str(tmp_path / "bin"), str(PROJECT), os.environ["PATH"]])
-    places = {"RECORD": str(tmp_path / "record"), "COMMENTS": str(tmp_path / "comments"), "PATH": path}
-    environment = {**shared_providers_environment, **places}
-    (tmp_path / "comments").touch()
-    (tmp_path / "team").mkdir()
-    team = team_with_terraform(tmp_path / "team", environment)
-    team.declare(ESTATE.replace("DASHBOARDS", "false"))
-    assert team.run("check", "--update").status == 1, "the fleet has no pin"
-    team.commit()
-    subprocess.run(["git", "clone", "--quiet", "--bare", team.folder, tmp_path / "remote.git"], check=True)
-    team.git("remote", "add", "origin", str(tmp_path / "remote.git"))
-    team.git("fetch", "--quiet", "origin")
-    return team
+def api() -> Iterator[GitLabApi]:
+    with gitlab_api(token=GITLAB_TOKEN, notes_path=NOTES) as api:
+        yield api
 
 
-def step(file: str, job: str, name: str) -> str:
-    """The shell of a step of a workflow."""
-    jobs = YAML(typ="safe").load(CI / "github" / "workflows" / f"{file}.yml")["jobs"]
-    (found,) = (each["run"] for each in jobs[job]["steps"] if each.get("name") == name)
-    return str(found)
+def test_gitlab_opens_a_merge_request_with_the_pins_and_pushes_the_same_pins_once(world: World) -> None:
+    done = world.jobs.gitlab("pin", SCHEDULE="daily")
+    assert (done.status, "points to no build" in done.out) == (1, True), "there is nothing to pin"
+    assert not (world.jobs.remote / "push-options").exists()
+
+    ami = world.build()
+    done = world.jobs.gitlab("pin", SCHEDULE="daily")
+    assert (done.status, world.team.statuses(done.folder / "plans")) == (0, {STACK: "changes"}), done
+    assert world.jobs.git("show", "goldsmith/pins:config/pins.yaml").count(ami) == 1
+    assert world.jobs.git("diff", "--name-only", "main", "goldsmith/pins") == "config/pins.yaml\n"
+    report = (done.folder / "body.txt").read_text()
+    assert "web-prod" in report
+    message = world.jobs.git("log", "-1", "--format=%B", "goldsmith/pins")
+    assert message.split() == ["Pin", "new", "builds", *report.split()]
+    assert (world.jobs.remote / "push-options").read_text().splitlines() == [
+        "merge_request.create",
+        "merge_request.target=main",
+        "merge_request.title=Pin new builds",
+        "merge_request.remove_source_branch",
+    ]
+
+    pushed = world.jobs.git("rev-parse", "goldsmith/pins")
+    done = world.jobs.gitlab("pin", SCHEDULE="daily")
+    assert (done.status, world.jobs.git("rev-parse", "goldsmith/pins")) == (0, pushed), done
 
 
-def run(team: Team, script: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*GITHUB_SHELL, script],
-        cwd=team.folder,
-        env={**team.environment, **variables},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-
-
-def test_a_pull_request_is_checked_planned_and_reported_in_one_comment(team: Team, tmp_path: Path) -> None:
-    team.git("switch", "--quiet", "--create", "dashboard")
-    team.declare(ESTATE.replace("DASHBOARDS", "true"))
-    done = run(team, step("pull-request", "check", "Check"))
-    assert (done.returncode, "overview-eu-west-1 is not in config/snapshots" in done.stderr) == (1, True)
-    team.run("check", "--update")
-    team.commit()
-
-    variables = {"BASE": "origin/main", "ACCOUNT": "images", "GITHUB_STEP_SUMMARY": str(tmp_path / "summary")}
-    done = run(team, step("pull-request", "plan", "Plan"), **variables)
-    assert done.returncode == 0, done.stderr
-    assert team.statuses(team.folder / "plans" / "images") == {"overview-eu-west-1": "changes"}
-    done = run(team, step("pull-request", "report", "Report"), **variables)
-    assert done.returncode == 0, done.stderr
-    marker = (team.folder / "comment.md").read_text().splitlines()[0]
-    assert (tmp_path / "summary").read_text() == (team.folder / "comment.md").read_text()
-
-    comment = step("pull-request", "report", "Comment")
-    variables = {"REPOSITORY": "acme/estate", "NUMBER": "7", "GH_TOKEN": "-"}
-    assert run(team, comment, **variables).returncode == 0
-    (tmp_path / "comments").write_text(f"11\tsomething else\n12\t{marker}\n13\t{marker}\n")
-    assert run(team, comment, **variables).returncode == 0
-    asked, made, _, changed = (tmp_path / "record").read_text().splitlines()
-    assert asked.startswith("api --paginate repos/acme/estate/issues/7/comments --jq ")
-    assert made == "api --silent --method POST repos/acme/estate/issues/7/comments --field body=@comment.md"
-    assert changed == "api --silent --method PATCH repos/acme/estate/issues/comments/12 --field body=@comment.md"
-    assert (tmp_path / "record.comment").read_text().startswith(marker)
-
-
-def test_the_daily_job_opens_a_pull_request_with_the_pins_and_their_report(
-    local_aws: LocalAws, team: Team, tmp_path: Path
+def test_gitlab_checks_a_merge_request_and_reports_it_in_one_note_also_when_a_plan_fails(
+    world: World, api: GitLabApi
 ) -> None:
-    pin = step("daily", "pin", "Pin")
-    done = run(team, pin, GH_TOKEN="-")
-    assert (done.returncode, "points to no build" in done.stdout) == (1, True), "there is nothing to pin"
-    assert not (tmp_path / "record").exists()
+    ref, base = "goldsmith/pins", world.jobs.git("rev-parse", "main").strip()
+    about = {"CI_API_V4_URL": api.url, "CI_PROJECT_ID": "5", "CI_MERGE_REQUEST_IID": "9"}
+    assert world.jobs.gitlab("check", ref=ref).status == 0
+    world.share("Remove")
+    done = world.jobs.gitlab("review", ref=ref, ACCOUNT="prod", CI_MERGE_REQUEST_DIFF_BASE_SHA=base)
+    assert done.status == 1, "what cannot be planned fails the job"
+    api.add("<!-- goldsmith report --> by somebody else", author=8)
+    done = world.jobs.gitlab("report", ref=ref, artifacts=["review/prod"], **about)
+    assert done.status == 0, done
+    assert [note["author"]["id"] for note in api.notes] == [8, 7]
+    assert api.notes[1]["body"] == (done.folder / "comment.md").read_text()
+    assert "the plan of fleet-web-prod" in api.notes[1]["body"]
 
-    ami = build(local_aws)
-    done = run(team, pin, GH_TOKEN="-")
-    assert done.returncode == 0, done.stderr
-    remote = ["git", "-C", str(tmp_path / "remote.git"), "show", "goldsmith/pins:config/pins.yaml"]
-    assert ami in subprocess.run(remote, check=True, capture_output=True, text=True).stdout
-    listed, made = (tmp_path / "record").read_text().splitlines()
-    assert listed.startswith("pr list --head goldsmith/pins --state open ")
-    assert made == "pr create --head goldsmith/pins --base main --title Pin new builds --body-file body.md"
-    body = (tmp_path / "record.body").read_text()
-    assert body.startswith("```text\n") and "web-prod" in body
-    assert team.statuses(team.folder / "plans") == {"fleet-web-prod": "changes"}
-    changed = team.git("diff", "--name-only", "origin/main", "goldsmith/pins")
-    assert changed == "config/pins.yaml\n", "no snapshot moves with a pin"
-    assert "web-prod" in team.git("log", "-1", "--format=%b", "goldsmith/pins")
+    assert world.jobs.gitlab("report", ref=ref, artifacts=["review/prod"], **about).status == 0
+    assert (api.requests[-1], len(api.notes)) == (f"PUT {NOTES}/101", 2)
+    world.share("Add")
 
 
-def build(aws: LocalAws) -> str:
-    """An AMI, to which both channels point."""
-    arn = f"arn:aws:imagebuilder:{REGION}:000000000000:image/ci-web/1.0.1/1"
-    tags = [{"ResourceType": "image", "Tags": [{"Key": "Ec2ImageBuilderArn", "Value": arn}]}]
-    registered: Any = aws.client("ec2", region=REGION).register_image(
-        Name="ci.web.1", Architecture="x86_64", RootDeviceName="/dev/xvda", TagSpecifications=tags
-    )
-    ssm = aws.client("ssm", region=REGION)
-    for channel in ("latest", "stable"):
-        record = json.dumps({"build": arn, "created": "2026-11-24T03:12:00+00:00"})
-        ssm.put_parameter(
-            Name=f"/imagebuilder/ci/web/{channel}", Value=registered["ImageId"], Type="String", Description=record
-        )
-    return str(registered["ImageId"])
+def test_gitlab_applies_what_is_merged_and_github_asks_nobody_when_nothing_changes(world: World) -> None:
+    world.merge()
+    done = world.jobs.gitlab("plan-prod")
+    assert done.status == 0, done
+    assert "web-prod (new)" in done.out, "the report, which the one who approves reads"
+    done = world.jobs.gitlab("apply-prod", artifacts=["plan-prod"])
+    assert done.status == 0, done
+    assert world.runs == {world.amis[0]}
+
+    world.jobs.artifacts.clear()
+    done = world.jobs.github("apply", "plan", account="prod")
+    assert (done.status, done.outputs, world.jobs.artifacts) == (0, {"changes": "false"}, {}), done
+
+
+def test_drift_fails_the_daily_job(world: World) -> None:
+    done = world.jobs.gitlab("drift", ACCOUNT="prod", SCHEDULE="daily")
+    assert done.status == 0, done
+    groups = world.client("autoscaling", "prod")
+    groups.update_auto_scaling_group(AutoScalingGroupName="merged_web-prod", MaxSize=2)
+    done = world.jobs.github("daily", "drift", account="prod")
+    assert done.status == 1
+    assert "aws_autoscaling_group.fleet" in done.out, done
+    groups.update_auto_scaling_group(AutoScalingGroupName="merged_web-prod", MaxSize=1)
+
+
+def test_github_opens_one_pull_request_with_the_pins_and_pushes_the_same_pins_once(world: World) -> None:
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    world.push(world.estate(f"freeze: [{{from: {yesterday:%Y-%m-%d}, to: 2999-12-30, why: year end}}]"))
+    ami = world.build()
+    done = world.jobs.github("daily", "pin")
+    assert done.status == 0, done
+    assert world.jobs.git("show", "goldsmith/pins:config/pins.yaml").count(ami) == 1
+    report = (done.folder / "body.txt").read_text()
+    assert "web-prod" in report and "year end" in report
+    opened = {"number": 1, "head": "goldsmith/pins", "base": "main", "title": "Pin new builds"}
+    assert world.github.pulls == [{**opened, "body": f"```text\n{report}\n```\n"}]
+
+    pushed = world.jobs.git("rev-parse", "goldsmith/pins")
+    done = world.jobs.github("daily", "pin")
+    assert (done.status, world.jobs.git("rev-parse", "goldsmith/pins")) == (0, pushed), done
+
+
+def test_github_reports_a_pull_request_in_one_comment(world: World) -> None:
+    ref, bot = "goldsmith/pins", "github-actions[bot]"
+    done = world.jobs.github("pull-request", "plan", ref=ref, account="prod")
+    assert done.status == 0, done
+    kept = world.jobs.artifacts["review-prod"]
+    files = {str(file.relative_to(kept)) for file in kept.rglob("*") if file.is_file()}
+    assert files == {"plans.json", f"{STACK}/plan.json"}, "no plan can be applied"
+    marker = "<!-- goldsmith report -->"
+    world.github.add("anna", f"{marker}\nof hers")
+    world.github.add(bot, f"another\n{marker}")
+    done = world.jobs.github("pull-request", "report", ref=ref)
+    assert done.status == 0, done
+    assert [comment["body"] for comment in world.github.comments[2:]] == [done.summary]
+    assert done.summary.startswith(marker) and "year end" in done.summary, done.summary
+
+    (done.folder / "comment.md").write_text(f"{marker}\nof the next commit")
+    done = world.jobs.github("pull-request", "report", ref=ref, only="Comment", folder=done.folder)
+    assert done.status == 0, done
+    assert [comment["body"] for comment in world.github.comments[2:]] == [f"{marker}\nof the next commit"]
+
+
+def test_github_stops_at_a_failure_and_a_rollout_that_has_to_wait_is_started_by_the_hourly_job(world: World) -> None:
+    world.merge()
+    done = world.jobs.github("apply", "plan", account="prod")
+    assert (done.status, done.outputs) == (0, {"changes": "true"}), done
+    assert "web-prod" in done.summary, "the report, which the one who approves reads"
+    world.share("Remove")
+    done = world.jobs.github("apply", "apply", account="prod")
+    assert done.status == 1
+    assert done.err.startswith(f"{STACK}: ") and world.amis[1] in done.err, done.err
+    assert "nothing was applied" in done.err, done.err
+    world.share("Add")
+    done = world.jobs.github("apply", "apply", account="prod")
+    assert done.status == 0, "the same job again applies the same plan"
+    assert done.lines[-1].startswith("web-prod: queued for "), done
+    done = world.jobs.gitlab("rollouts", SCHEDULE="hourly")
+    assert (done.status, done.lines[-1]) == (0, "no rollout can start now"), done
+    assert world.runs == {world.amis[0]}
+
+    world.push(world.estate())
+    done = world.jobs.github("daily", "rollouts")
+    assert done.status == 0, done
+    assert world.runs == {world.amis[1]}
