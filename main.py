@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] = ()) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     ).parse_args(arguments)
-    allow_unbuilt = bool(os.environ.get("GOLDSMITH_ALLOW_UNBUILT"))
+    allow_unbuilt = os.environ.get("GOLDSMITH_ALLOW_UNBUILT", "") not in ("", "0")
     config = Path(os.environ.get("GOLDSMITH_CONFIG") or "config")
     return synthesize(config, cdktf_out.folder(), allow_unbuilt=allow_unbuilt)
 

@@ -83,7 +83,7 @@ def add_configuration(command: argparse.ArgumentParser) -> None:
 def add_allow_unbuilt(command: argparse.ArgumentParser) -> None:
     """`--allow-unbuilt`."""
     text = "let fleets that have no pin yet be stacks that wait for it (or set GOLDSMITH_ALLOW_UNBUILT=1)"
-    is_set = bool(os.environ.get("GOLDSMITH_ALLOW_UNBUILT"))
+    is_set = os.environ.get("GOLDSMITH_ALLOW_UNBUILT", "") not in ("", "0")
     command.add_argument("--allow-unbuilt", action="store_true", default=is_set, help=text)
 
 

@@ -68,7 +68,9 @@ def _texts(estate: Estate) -> dict[str, str]:
     try:
         return texts_of(estate)
     except OSError as error:
-        raise OpsError(f"{error.filename}: cannot be written: {error.strerror or error}") from None
+        raise OpsError(
+            f"{error.filename or 'the folder for temporary files'}: cannot be written: {error.strerror or error}"
+        ) from None
 
 
 def _compared(folder: Path, texts: Mapping[str, str]) -> Comparison:

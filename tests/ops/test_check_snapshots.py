@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ops.whole_file import write_whole
 from tests.support.ops_world import Answer, run_ops
 from tests.support.team import DASHBOARDS, PIN, PINNED_FLEET
 
@@ -125,21 +126,26 @@ def test_nothing_is_written_when_the_configuration_has_problems(check: Callable[
     assert not (tmp_path / "snapshots").exists()
 
 
-def test_a_snapshot_that_cannot_be_written_stays_as_it_was_and_leaves_nothing_beside_it(
-    check: Callable[..., Answer], tmp_path: Path
-) -> None:
-    check("--update")
-    before, file = snapshots(tmp_path), f"{tmp_path}/snapshots/image-web.json"
-    changed = DASHBOARDS.replace("build:", "description: for the web, build:")
+def test_a_file_that_cannot_be_written_whole_stays_as_it_was_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    file = tmp_path / "image-web.json"
+    file.write_text("before")
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limit[1]))  # writing more fails, as on a full disk
     try:
-        answer = check("--update", text=changed)
+        with pytest.raises(OSError) as error:
+            write_whole(file, "a" * 20_000)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
-    assert (answer.status, snapshots(tmp_path)) == (1, before), answer.err
-    Path(file).chmod(0o444)
-    assert check("--update", text=changed).err == f"{file}: cannot be written: {os.strerror(errno.EACCES)}\n"
+    assert (error.value.errno, error.value.filename) == (errno.EFBIG, str(file))
+    assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("image-web.json", "before")]
+
+
+def test_a_snapshot_that_is_read_only_stays_as_it_was(check: Callable[..., Answer], tmp_path: Path) -> None:
+    check("--update")
+    before, file = snapshots(tmp_path), tmp_path / "snapshots" / "image-web.json"
+    file.chmod(0o444)
+    answer = check("--update", text=DASHBOARDS.replace("build:", "description: for the web, build:"))
+    assert answer == Answer("", f"{file}: cannot be written: {os.strerror(errno.EACCES)}\n", 1)
     assert snapshots(tmp_path) == before
 
 

@@ -223,6 +223,7 @@ def test_a_fleet_without_a_pin_is_an_error_or_waits_for_one(team: Team) -> None:
     assert answer.status == 2
     assert answer.err.splitlines()[-1] == "nothing was planned"
     assert "run goldsmith pin web-dev" in answer.err
+    assert team.run("plan", GOLDSMITH_ALLOW_UNBUILT="0").err == answer.err
     assert team.run("plan", "--allow-unbuilt").status == 0
     assert "fleet-web-dev" in team.statuses()
 
