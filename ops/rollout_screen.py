@@ -210,7 +210,8 @@ def _ending(result: Result) -> str:
             notes = f"; {why}" if why else ""
             build = build_of(sight, (sight.current or sight.newest).ami)
             count = len(sight.group.in_service) if sight.group else 0
-            runs = f"all {count} instances run" if count else "no instance is in service, and the group launches"
+            runs = "its instance runs" if count == 1 else f"all {count} instances run"
+            runs = runs if count else "no instance is in service, and the group launches"
             return f"{result.fleet}: {runs} {build}{notes}"
         case "queued":
             return f"{result.fleet}: queued{f' for {moment_in_zone(result.until)}' if result.until else ''}: {why}"
