@@ -4,16 +4,22 @@ An image is built, its AMI is handed off, and a fleet is pinned to it. The build
 changes and a second build is made. From here on it goes as in a team: a bot commits the pin of the second build on a
 branch, a report says what that changes, and the branch is merged and applied. A first rollout is rolled back, a second
 one replaces all instances. Then the second build is revoked, and a revert of the bot's commit brings the first one
-back. At last everything is destroyed. `make demo` shows the steps, and the end-to-end test runs them. They use what a
-team uses, git, the `cdktf` command and `goldsmith`, against the local AWS and in a temporary folder with a repository
-of its own: the project and its `state/` are not changed.
+back.
+
+A second fleet, web-staging, takes the same builds by itself. The second build soaks, and the fleet's function starts
+its rollout, which is rolled back, too. When the build is revoked, the function goes back to the first one.
+
+At last everything is destroyed. `make demo` shows the steps, and the end-to-end test runs them. They use what a team
+uses, git, the `cdktf` command and `goldsmith`, against the local AWS and in a temporary folder with a repository of its
+own: the project and its `state/` are not changed.
 """
 
+import base64
 import json
 import re
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,16 +28,32 @@ from typing import Any
 from demo.world import HOME, PROJECT, StepFailed, World, last_lines
 
 SECOND = "us-east-1"
-FUNCTION = "acme_web_handoff"
+HANDOFF = "acme_web_handoff"
 SOAK, SHORT_SOAK = "soak: 1 day", "soak: 1 minute"
 GREETING = "<h1>golden"
 UPDATES = "    channel: latest\n    region:"
-HISTORY, IMAGE, FLEET = f"history-{HOME}", "image-web", "fleet-web-dev"
+HISTORY, IMAGE, FLEET, AUTOMATIC = f"history-{HOME}", "image-web", "fleet-web-dev", "fleet-web-staging"
+FUNCTION = "acme_web-staging_rollout"
+"""The function that rolls out the builds of `AUTOMATIC`."""
+AUTOMATIC_FLEET = f"""
+  web-staging:
+    image: web
+    channel: staging
+    updates: automatic
+    region: {HOME}
+    instance_type: t3.small
+    subnets: {{tags: {{tier: private}}}}
+    capacity: {{min: 1, max: 2}}
+    rollout: {{warmup: 1 minute}}
+"""
+CHANNELS = ("latest", "staging", "prod")
+RECORDS = ("/goldsmith/acme/fleets/web-dev", "/goldsmith/acme/fleets/web-staging")
+"""Parameters with what was tried in the fleets."""
 BOT = "goldsmith/pins"
 """The branch of the bot, as in `examples/ci`."""
 FIRST, SECOND_BUILD = 0, 1
 """Builds, by their places in `World.amis`."""
-_LONGEST_SOAK, _LONGEST_HANDOFF = 120.0, 60.0
+_LONGEST_SOAK, _LONGEST_HANDOFF, _LONGEST_ROLLOUT = 120.0, 60.0, 120.0
 """Seconds."""
 _WALK = ("BUILDING", "TESTING", "DISTRIBUTING", "AVAILABLE")
 
@@ -57,6 +79,8 @@ def _network(world: World) -> Sequence[str]:
             TagSpecifications=tags,
         )
     _edit(world, "web.yaml", SOAK, SHORT_SOAK)
+    with (world.config / "web.yaml").open("a") as sample:
+        sample.write(AUTOMATIC_FLEET)
     world.git("init", "--quiet")
     world.git("symbolic-ref", "HEAD", "refs/heads/main")
     return [
@@ -126,12 +150,16 @@ def _arrived(world: World) -> str:
 
 
 def _build(world: World) -> Sequence[str]:
-    output = world.goldsmith("build", "web")
+    return [_walked(world.goldsmith("build", "web"))]
+
+
+def _walked(output: str) -> str:
+    """The states through which a build went."""
     seen = list(dict.fromkeys(re.findall(rf"\b({'|'.join(_WALK)})\b", output)))
     # a short state may not be seen
     _check(seen == [state for state in _WALK if state in seen], f"the states came as {seen}", output)
     _check(seen[-1:] == ["AVAILABLE"], f"the build ended {' '.join(seen[-1:])}", output)
-    return [" → ".join(seen)]
+    return " → ".join(seen)
 
 
 def _handed_off(world: World) -> Sequence[str]:
@@ -169,16 +197,21 @@ def _fleet_and_change(world: World) -> Sequence[str]:
     return [*pinned.splitlines()[:-1], f"git: {commit}", *_instances(world, FIRST), f"{IMAGE}: {plan}"]
 
 
-def _instances(world: World, build: int) -> Sequence[str]:
+def _instances(world: World, build: int, *, fleet: str = "web-dev", count: int = 2) -> Sequence[str]:
     """The fleet's instances with their AMI, which must be that of a build, by its place in `World.amis`."""
-    amis = _check_instances(world, world.amis[build][HOME])
+    amis = _check_instances(world, build, fleet=fleet, count=count)
     return [f"{instance} runs {ami}" for instance, ami in amis.items()]
 
 
-def _check_instances(world: World, wanted: str) -> dict[str, str]:
-    """The AMIs of the fleet's two instances, by their IDs. Raises `StepFailed` if they run another one."""
-    ec2 = world.aws.client("ec2", region=HOME)
-    (group,) = world.aws.client("autoscaling", region=HOME).describe_auto_scaling_groups()["AutoScalingGroups"]
+def _automatic_instances(world: World, build: int) -> Sequence[str]:
+    return [f"web-staging: {line}" for line in _instances(world, build, fleet="web-staging", count=1)]
+
+
+def _check_instances(world: World, build: int, *, fleet: str = "web-dev", count: int = 2) -> dict[str, str]:
+    """The AMIs of a fleet's instances, by their IDs. Raises `StepFailed` if they run another one."""
+    ec2, wanted = world.aws.client("ec2", region=HOME), world.amis[build][HOME]
+    groups = world.aws.client("autoscaling", region=HOME)
+    (group,) = groups.describe_auto_scaling_groups(AutoScalingGroupNames=[f"acme_{fleet}"])["AutoScalingGroups"]
     amis = {}
     for instance in group["Instances"]:
         template = instance["LaunchTemplate"]
@@ -186,12 +219,18 @@ def _check_instances(world: World, wanted: str) -> dict[str, str]:
             LaunchTemplateId=template["LaunchTemplateId"], Versions=[template["Version"]]
         )["LaunchTemplateVersions"]
         amis[instance["InstanceId"]] = version["LaunchTemplateData"]["ImageId"]
-    _check(list(amis.values()) == [wanted, wanted], f"not two instances of {wanted}: {amis}")
+    _check(list(amis.values()) == [wanted] * count, f"{fleet} does not have {count} instances of {wanted}: {amis}")
     return amis
 
 
 def _second_build(world: World) -> Sequence[str]:
-    return [*_build(world), *_handed_off(world)]
+    """The build soaks while the fleet is still being deployed."""
+    built, deployed = world.together(
+        lambda: world.goldsmith("build", "web"),
+        lambda: world.cdktf("deploy", AUTOMATIC, "--auto-approve", "--skip-synth"),
+    )
+    _found("(Apply complete!)", deployed)
+    return [_walked(built), *_handed_off(world), *_automatic_instances(world, FIRST)]
 
 
 def _propose(world: World) -> Sequence[str]:
@@ -226,34 +265,73 @@ def _planned(world: World) -> dict[str, str]:
 
 
 def _merge(world: World) -> Sequence[str]:
-    """AWS tries an hour to get healthy instances; here it gives up after a few seconds."""
+    """AWS tries an hour to get healthy instances; here it gives up after a few seconds. A person rolls one fleet out,
+    and the other one does it by itself at the same time."""
     world.git("checkout", "--quiet", "main")
     world.git("merge", "--quiet", "--no-ff", f"--message=merge {BOT}", BOT)
     world.aws.set_rollout_time(launch_seconds=1, scale=0.02, give_up_seconds=6)
     ami = world.amis[SECOND_BUILD][HOME]
     world.aws.break_instances(ami, reason="Instance failed its ELB health checks")
-    output = world.goldsmith("apply", str(world.plans), "--yes", fails=True)
+    output, ran = world.together(
+        lambda: world.goldsmith("apply", str(world.plans), "--yes", fails=True),
+        partial(_by_itself, world),
+    )
+    status = world.goldsmith("status")
     world.aws.heal_instances(ami)
     _found("(web-dev: the rollout was rolled back)", output)
-    _check_instances(world, world.amis[FIRST][HOME])
-    return [f"git: {_head(world)}", *output.splitlines()]
+    _check_instances(world, FIRST)
+    return [
+        f"git: {_head(world)}",
+        *output.splitlines(),
+        *ran.splitlines(),
+        *_automatic_instances(world, FIRST),
+        _found("(fleet web-staging: the rollout .* rolled back [(]Instance failed its ELB health checks[)].*)", status),
+    ]
+
+
+def _by_itself(world: World) -> str:
+    """The soak and the rollout of web-staging, as lines."""
+    ami = _soaked(world, SECOND_BUILD)
+    return f"meanwhile the build has soaked a minute in latest: staging is {ami}\n{_function(world, 'ended')}"
+
+
+def _function(world: World, end: str) -> str:
+    """Run the function of web-staging until the rollout that it starts has ended, which must be as `end`; gives two
+    lines."""
+    runs, until = [_one_run(world)], time.monotonic() + _LONGEST_ROLLOUT
+    while runs[-1]["next"] == "follow":
+        _check(time.monotonic() < until, f"the rollout of web-staging has not ended: {runs[-1]}")
+        world.pause(seconds=1)
+        runs.append(_one_run(world))
+    _check([runs[0]["next"], runs[-1]["next"]] == ["follow", end], f"the function of web-staging said {runs}")
+    how = "; ".join(runs[-1].get("reasons", ["succeeded"]))
+    return (
+        f"web-staging: its function, which a schedule runs on AWS and the demo here, rolls out {runs[0]['build']}\n"
+        f"web-staging: the rollout {how}"
+    )
+
+
+def _one_run(world: World) -> Mapping[str, Any]:
+    """What a run of the function says, which is one line of JSON."""
+    function = world.aws.client("lambda", region=HOME)
+    answer = function.invoke(FunctionName=FUNCTION, Payload=b"{}", LogType="Tail")
+    log = base64.b64decode(answer["LogResult"]).decode()
+    _check("FunctionError" not in answer, "the function of web-staging failed", log)
+    line: Mapping[str, Any] = json.loads(_found(r"(?m)^([{].*[}])$", log))
+    return line
 
 
 def _roll_out(world: World) -> Sequence[str]:
-    output = world.goldsmith("rollout", "web-dev", "--yes", "--retry")
+    output = world.goldsmith("rollout", "web-dev", "web-staging", "--yes", "--retry")
     _found("(web-dev: all 2 instances run )", output)
-    return [*output.splitlines(), *_instances(world, SECOND_BUILD)]
+    _found("(web-staging: its instance runs )", output)
+    return [*output.splitlines(), *_instances(world, SECOND_BUILD), *_automatic_instances(world, SECOND_BUILD)]
 
 
 def _promote(world: World) -> Sequence[str]:
     """Before the second build: of builds that have soaked, a channel takes the newest."""
     (first,) = world.amis
-    function, ssm = world.aws.client("lambda", region=HOME), world.aws.client("ssm", region=HOME)
-    until = time.monotonic() + _LONGEST_SOAK
-    while _value(ssm, "staging") != first[HOME]:
-        _check(time.monotonic() < until, "staging has not taken the first build over")
-        time.sleep(1)
-        function.invoke(FunctionName=FUNCTION, Payload=b"{}")
+    _soaked(world, FIRST)
     output = world.goldsmith("promote", "web", "prod", "--why", "the demo works", "--yes")
     for region, ami in first.items():
         value = _value(world.aws.client("ssm", region=region), "prod")
@@ -261,6 +339,17 @@ def _promote(world: World) -> Sequence[str]:
     moves = world.goldsmith("history", "web@prod").splitlines()
     _check("the demo works" in moves[-1], "the history does not say why", moves[-1])
     return [*(f"staging and prod in {region}: {ami}" for region, ami in first.items()), *moves]
+
+
+def _soaked(world: World, build: int) -> str:
+    """Wait until `staging` has taken a build; gives its AMI. On AWS a schedule runs the hand-off every hour."""
+    function, ssm = world.aws.client("lambda", region=HOME), world.aws.client("ssm", region=HOME)
+    wanted, until = world.amis[build][HOME], time.monotonic() + _LONGEST_SOAK
+    while _value(ssm, "staging") != wanted:
+        _check(time.monotonic() < until, f"staging has not taken over {wanted}")
+        world.pause(seconds=1)
+        function.invoke(FunctionName=HANDOFF, Payload=b"{}")
+    return wanted
 
 
 def _revoke(world: World) -> Sequence[str]:
@@ -271,17 +360,22 @@ def _revoke(world: World) -> Sequence[str]:
     world.goldsmith("revoke", f"web@{build}", "--why", "the demo revokes it", "--yes")
     first = world.amis[FIRST][HOME]
     ssm, until = world.aws.client("ssm", region=HOME), time.monotonic() + _LONGEST_HANDOFF
-    while _value(ssm, "latest") != first:
-        _check(time.monotonic() < until, "latest still points to the revoked build")
-        time.sleep(1)
-    status = world.goldsmith("status")
+    while {_value(ssm, channel) for channel in ("latest", "staging")} != {first}:
+        _check(time.monotonic() < until, "latest or staging still points to the revoked build")
+        world.pause(seconds=1)
+    ran, status, refused = world.together(
+        lambda: _function(world, "done"),
+        lambda: world.goldsmith("status"),
+        lambda: world.goldsmith("plan", FLEET, fails=True),
+    )
     gap = next((line for line in status.splitlines() if line.startswith("fleet web-dev:")), "")
     _check(bool(gap), "status does not say that the fleet runs a revoked build", status)
-    refused = _joined(world.goldsmith("plan", FLEET, fails=True))
     return [
-        f"web@{build} is revoked, and latest is {first} again",
+        f"web@{build} is revoked, and latest and staging are {first} again",
+        *ran.splitlines(),
+        *_automatic_instances(world, FIRST),
         gap,
-        _found(r"(Fleet web-dev: its pin.*? revoked since .*? pinned it[.])", refused),
+        _found(r"(Fleet web-dev: its pin.*? revoked since .*? pinned it[.])", _joined(refused)),
     ]
 
 
@@ -306,15 +400,22 @@ def _value(ssm: Any, channel: str) -> str:
 
 def _destroy(world: World) -> Sequence[str]:
     destroy = partial(world.cdktf, "destroy", "--auto-approve", "--skip-synth")
-    world.together(partial(destroy, FLEET), partial(destroy, IMAGE))
+    world.together(*(partial(destroy, stack) for stack in (FLEET, AUTOMATIC, IMAGE)))
     states = sorted((world.folder / "state" / "acme").glob("*.tfstate"))
     left = {state.name.partition(".")[0]: _resources(state) for state in states}
     _check(bool(left.pop(HISTORY)), "the history was not kept")
-    _check(left == {FLEET: [], IMAGE: []}, f"left in the states: {left}")
+    _check(left == {FLEET: [], AUTOMATIC: [], IMAGE: []}, f"left in the states: {left}")
     pipelines = world.aws.client("imagebuilder", region=HOME).list_image_pipelines()["imagePipelineList"]
     _check(not pipelines, f"pipelines left: {pipelines}")
-    amis = len(world.amis)
-    return [f"both states are empty; the {amis} AMIs in each region and the channel's history are kept on purpose"]
+    logs = world.aws.client("logs", region=HOME).describe_log_groups()["logGroups"]
+    _check(not logs, f"log groups left: {logs}")
+    parameters = world.aws.client("ssm", region=HOME).describe_parameters()["Parameters"]
+    others = {each["Name"] for each in parameters} - {f"/imagebuilder/acme/web/{name}" for name in CHANNELS}
+    _check(others == set(RECORDS), f"parameters left: {others}")
+    return [
+        f"all three states are empty; the {len(world.amis)} AMIs in each region, the channels with their history, and "
+        f"what was tried in the fleets ({', '.join(RECORDS)}) are kept on purpose"
+    ]
 
 
 STEPS = (
@@ -329,13 +430,24 @@ STEPS = (
         "goldsmith pin, git commit, cdktf deploy fleet-web-dev; meanwhile jq is added to the image", _fleet_and_change
     ),
     Step("The build has soaked a minute in latest: staging takes it, goldsmith promote web prod", _promote),
-    Step("The second build: goldsmith build web", _second_build),
+    Step(
+        "The second build: goldsmith build web; meanwhile cdktf deploy fleet-web-staging, with updates: automatic",
+        _second_build,
+    ),
     Step("A bot's branch: goldsmith pin, git commit, goldsmith plan --changed-since main, goldsmith report", _propose),
-    Step("git merge, goldsmith apply: the new instances stay unhealthy, so AWS puts the old ones back", _merge),
-    Step("goldsmith rollout web-dev --retry, with the fault gone", _roll_out),
-    Step("goldsmith revoke: latest moves back, and goldsmith status and the fleet's plan say what to do", _revoke),
+    Step(
+        "git merge, goldsmith apply, and web-staging by itself: the new instances stay unhealthy, so AWS puts the old "
+        "ones back",
+        _merge,
+    ),
+    Step("goldsmith rollout web-dev web-staging --retry, with the fault gone", _roll_out),
+    Step(
+        "goldsmith revoke: the channels move back, web-staging follows by itself, and goldsmith status and the plan of "
+        "web-dev say what to do",
+        _revoke,
+    ),
     Step("git revert, goldsmith plan, goldsmith apply: the first build is back", _revert),
-    Step("cdktf destroy, of both stacks", _destroy),
+    Step("cdktf destroy, of the three stacks", _destroy),
 )
 """In this order: each needs those before it."""
 

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -50,6 +51,7 @@ class World:
     """What `goldsmith report` said for the pull request, as Markdown."""
 
     _running: set[subprocess.Popen[str]] = field(default_factory=set)
+    _ended: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         shutil.copytree(PROJECT / "config", self.config)
@@ -123,11 +125,18 @@ class World:
                 self.end()  # otherwise leaving the pool would wait for them
                 raise
 
+    def pause(self, *, seconds: float) -> None:
+        """Let time pass. Raises `StepFailed` as soon as the world ends, so that no call that runs at the same time as
+        others waits longer."""
+        if self._ended.wait(seconds):
+            raise StepFailed("stopped")
+
     def end(self) -> None:
         """Kill the commands that still run, with all their children, after a step was interrupted.
 
         cdktf runs Terraform on other terminals, in sessions of their own, so a signal to a group does not reach it.
         """
+        self._ended.set()
         for process in list(self._running):
             with contextlib.suppress(psutil.NoSuchProcess):
                 for each in _stopped(psutil.Process(process.pid)):

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from demo.story import IMAGE, STEPS
+from demo.story import AUTOMATIC, IMAGE, STEPS
 from demo.world import HOME, StepFailed, World
 from local_aws.server import LocalAws
 from ops.providers import REATTACH
@@ -22,7 +22,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A local AWS and a folder of the story's own."""
     folder, providers = tmp_path_factory.mktemp("story"), tmp_path_factory.mktemp("provider")
     # which the provider looks for in its folder
-    (providers / "handoff.zip").symlink_to(folder / "cdktf.out" / "stacks" / IMAGE / "handoff.zip")
+    for owner, archive in ((IMAGE, "handoff.zip"), (AUTOMATIC, "rollout.zip")):
+        (providers / archive).symlink_to(folder / "cdktf.out" / "stacks" / owner / archive)
     with ExitStack() as stack:
         aws = stack.enter_context(LocalAws())
         environ = terraform.environment(aws.environment(region=HOME), folder=folder)
