@@ -4,7 +4,7 @@ A topic without a policy of its own gets SNS's default, which lets every princip
 delete. With a policy, only its own statements and IAM policies decide.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from cdktf import TerraformStack
 from cdktf_cdktf_provider_aws.sns_topic import SnsTopic
@@ -95,3 +95,18 @@ def _publishing(service: str, arn: str, account: str) -> Statement:
         # allows ("Sending events to an AWS service in another account").
         return statement
     return {**statement, "Condition": {"StringEquals": {"aws:SourceAccount": account}}}
+
+
+def publishing(emails: SnsTopic | None, others: Iterable[str], *, key: str) -> Iterator[Statement]:
+    """What a function needs to notify people: `emails` is a topic of its own stack, encrypted with `key`, and `others`
+    are the ARNs of the team's. Keys of those must let the function's role use them, as their policies say."""
+    topics = [*([emails.arn] if emails else []), *others]
+    if topics:
+        yield {"Sid": "Notify", "Action": "sns:Publish", "Resource": topics}
+    if emails:
+        yield {
+            "Sid": "EncryptNotifications",
+            "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
+            "Resource": key,
+            "Condition": {"StringLike": {"kms:ViaService": "sns.*.amazonaws.com"}},
+        }

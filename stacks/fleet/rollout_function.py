@@ -12,6 +12,7 @@ from stacks.fleet.encryption import Key
 from stacks.fleet.rollout_archive import rollout_code
 from stacks.function import Function, add_call, add_function, parameter_changes
 from stacks.policy import Statement
+from stacks.topic import publishing
 
 LOOK_EVERY = "rate(5 minutes)"
 """How long a build waits at most until its rollout begins, if nothing else holds it."""
@@ -24,7 +25,7 @@ def add_rollout_function(
 
     `emails` is the topic for e-mail, if there is one.
     """
-    name = declared.names.function
+    fleet, name = declared.fleet, declared.names.function
     function = add_function(
         stack,
         code=rollout_code(declared),
@@ -37,7 +38,7 @@ def add_rollout_function(
             *_look(declared, key.account),
             *_roll_out(declared, launch_template, key.account),
             *_launch(declared, launch_template, key.account),
-            *_notify(declared, emails, key),
+            *publishing(emails, fleet.notifications.topic_arns, key=key.arn),
         ],
         iam=declared.iam,
         kms_key=key.arn,
@@ -180,17 +181,3 @@ def _host_resource_group(declared: EstateFleet) -> Iterator[str]:
     placement = declared.fleet.placement
     if placement and placement.host_resource_group_arn:
         yield placement.host_resource_group_arn
-
-
-def _notify(declared: EstateFleet, emails: SnsTopic | None, key: Key) -> Iterator[Statement]:
-    """For notifications. Keys of the team's own topics must let the function's role use them, as their policies say."""
-    topics = [*([emails.arn] if emails else []), *declared.fleet.notifications.topic_arns]
-    if topics:
-        yield {"Sid": "Notify", "Action": "sns:Publish", "Resource": topics}
-    if emails:
-        yield {
-            "Sid": "EncryptNotifications",
-            "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
-            "Resource": key.arn,
-            "Condition": {"StringLike": {"kms:ViaService": "sns.*.amazonaws.com"}},
-        }

@@ -17,7 +17,7 @@ from lambda_src.handoff.configuration import EMAILS_TOPIC, FILE, PIPELINE_ARN, h
 from stacks.function import SOURCES, Code, Function, add_call, add_function, archive, parameter_changes
 from stacks.image.scope import ImageScope
 from stacks.policy import Statement, any_of, only_in
-from stacks.topic import add_topic
+from stacks.topic import add_topic, publishing
 
 RECONCILE_EVERY = "rate(1 hour)"
 """After a lost message, `latest` is correct again within this time."""
@@ -61,7 +61,10 @@ def add_handoff(
         description=f"Moves the channels of image {scope.names.label} to its good builds",
         account=scope.account,
         environment={PIPELINE_ARN: pipeline.arn, **({EMAILS_TOPIC: emails.arn} if emails else {})},
-        statements=[*_statements(scope, pipeline), *_notify(scope, emails)],
+        statements=[
+            *_statements(scope, pipeline),
+            *publishing(emails, scope.image.notifications.topic_arns, key=scope.kms_key),
+        ],
         iam=scope.declared.iam,
         kms_key=scope.kms_key,
         dead_letters_from=[
@@ -158,20 +161,6 @@ def _read_findings(scope: ImageScope) -> Iterator[Statement]:
     if scope.image.gate:
         actions = ["imagebuilder:ListImageScanFindingAggregations", "imagebuilder:ListImageScanFindings"]
         yield {"Sid": "ReadFindings", "Action": actions, "Resource": "*"}
-
-
-def _notify(scope: ImageScope, emails: SnsTopic | None) -> Iterator[Statement]:
-    """For notifications. Keys of the team's own topics must let the function's role use them, as their policies say."""
-    topics = [*([emails.arn] if emails else []), *scope.image.notifications.topic_arns]
-    if topics:
-        yield {"Sid": "Notify", "Action": "sns:Publish", "Resource": topics}
-    if emails:
-        yield {
-            "Sid": "EncryptNotifications",
-            "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
-            "Resource": scope.kms_key,
-            "Condition": {"StringLike": {"kms:ViaService": "sns.*.amazonaws.com"}},
-        }
 
 
 def _keep_history(scope: ImageScope) -> Iterator[Statement]:
