@@ -153,12 +153,13 @@ def _launch(declared: EstateFleet, launch_template: LaunchTemplate, account: str
         ],
         "Condition": of_template,
     }
-    profile = launch_template.iam_instance_profile.arn
+    profile = launch_template.iam_instance_profile_input
+    assert profile is not None  # every template of a fleet has one
     yield {
         "Sid": "LaunchWithProfile",
         "Action": "ec2:RunInstances",
         "Resource": every("instance"),
-        "Condition": {"ArnEquals": {**of_template["ArnEquals"], "ec2:InstanceProfile": profile}},
+        "Condition": {"ArnEquals": {**of_template["ArnEquals"], "ec2:InstanceProfile": profile.arn}},
     }
     yield {
         "Sid": "TagInstances",

@@ -51,6 +51,8 @@ EVERY_RESOURCE = {
     "aws_sqs_queue TopicWritesDeadLetters": OWN_RESOURCE,
 }
 BEGINNINGS = {
+    "aws_iam_role FleetsOfOtherAccounts role/acme_*_rollout_*": "the functions of all fleets of the estate in an "
+    "account, so that `updates` of a fleet changes nothing in the stack of its image",
     "aws_iam_role_policy ManageFindingsRules rule/ImageBuilder-*": "the names of rules that Image Builder makes",
 }
 WITHOUT_SOURCE = {
