@@ -302,8 +302,7 @@ def _follow(rollout: _Rollout, name: str, fleet: Fleet, refresh: Refresh, versio
     while True:
         progress = _patiently(rollout, name, lambda: read_progress(fleet, refresh.id, version))
         if progress is None:
-            apply = f"run goldsmith plan {fleet.rules.stack} and apply it"
-            gone = f"group {fleet.rules.group} was deleted meanwhile: {apply}"
+            gone = f"group {fleet.rules.group} was deleted meanwhile: run {fleet.rules.deploy}"
             return Result(fleet=name, state="refused", reasons=(gone,))
         rollout.board.show(name, progress)
         if not progress.refresh.is_running:

@@ -110,6 +110,11 @@ class FleetRules:
         return self.record.rpartition("/")[0]
 
     @property
+    def deploy(self) -> str:
+        """How people apply its stack, as a part of a sentence."""
+        return f"goldsmith plan {self.stack} and apply it"
+
+    @property
     def is_pinned(self) -> bool:
         """Whether a pin says what it runs."""
         return self.pinned is not None

@@ -206,21 +206,19 @@ def _down(group: Group) -> str:
 
 
 def _absent(rules: FleetRules, sight: Sight) -> str:
-    deploy = f"goldsmith plan {rules.stack} and apply it"
     if sight.group and sight.group.is_being_deleted:
         return f"group {rules.group} is being deleted"
     if sight.group is None and sight.newest is None:
-        return f"{rules.stack} is not deployed: run {deploy}"
+        return f"{rules.stack} is not deployed: run {rules.deploy}"
     what = "group" if sight.group is None else "launch template"
-    return f"{what} {rules.group} does not exist: run {deploy}"
+    return f"{what} {rules.group} does not exist: run {rules.deploy}"
 
 
 def _by_terraform(rules: FleetRules, sight: Sight, group: Group, newest: TemplateVersion, wish: Wish) -> Decision:
     """Only an apply gives the group another version. What is left undone of that is started again when wanted."""
     if not group.launches(newest):
         text = f"the group launches version {group.version}, and {newest.number} is the newest"
-        remedy = f"run goldsmith plan {rules.stack} and apply it"
-        return Refused(reasons=(f"{text}: Terraform starts this rollout, so {remedy}",))
+        return Refused(reasons=(f"{text}: Terraform starts this rollout, so run {rules.deploy}",))
     if wish.retry:
         return _allowed(rules, newest, wish, [*_unfit(rules, sight)], [(rule, wish.now) for rule in _closed(sight)])
     count = len(sight.outdated)
@@ -307,7 +305,7 @@ def _unnumbered(rules: FleetRules, group: Group) -> Iterator[Rule]:
         remedy = f"run {command} --launch-template {template}" if plain else f"write {number} in its policy"
         yield Rule(text=f"{said}: {remedy}")
     elif not group.template:
-        yield Rule(text=f"the group has no launch template: run goldsmith plan {rules.stack} and apply it")
+        yield Rule(text=f"the group has no launch template: run {rules.deploy}")
 
 
 def _usual(group: Group) -> str:

@@ -313,7 +313,7 @@ def _not_wanted(
     elif newest and newest.ami != rules.pinned.ami:
         has = builds.get(newest.ami) or newest.ami or "an unknown AMI"
         says = f"the pin says {rules.pinned.build}"
-        yield Rule(text=f"{says}, and the launch template has {has}: run goldsmith plan {rules.stack} and apply it")
+        yield Rule(text=f"{says}, and the launch template has {has}: run {rules.deploy}")
 
 
 def _behind(rules: FleetRules, amis: Amis, ami: str, pointed: _Ami) -> Iterator[Rule]:
@@ -328,8 +328,7 @@ def _behind(rules: FleetRules, amis: Amis, ami: str, pointed: _Ami) -> Iterator[
         older = version_of(build_of(pointed)) or _id_of(pointed)
         yield Rule(
             text=f"{rules.image}@{rules.channel} points to {older}, which is older than "
-            f"{version_of(build_of(template)) or ami} in the launch template: run goldsmith plan "
-            f"{rules.stack} and apply it"
+            f"{version_of(build_of(template)) or ami} in the launch template: run {rules.deploy}"
         )
 
 

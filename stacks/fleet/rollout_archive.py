@@ -3,6 +3,7 @@
 The sources keep their places below `lambda_src/`, because the rules of rollouts import modules of the hand-off.
 """
 
+from functools import cache
 from importlib.resources import files
 
 from estate.estate import EstateFleet
@@ -36,20 +37,25 @@ _UTC = "UTC"
 def rollout_code(declared: EstateFleet) -> Code:
     """What the function of a fleet runs."""
     configuration = function_of(declared)
-    sources = [*(SOURCES / "rollout").rglob("*.py"), *(SOURCES / "handoff" / f"{name}.py" for name in OF_THE_HANDOFF)]
-    below = SOURCES.parent
     return Code(
         name="rollout",
         handler="lambda_src.rollout.handler.handle",
         archive=zipped(
             {
-                **{file.relative_to(below).as_posix(): file.read_bytes() for file in sources},
-                f"{SOURCES.name}/__init__.py": b"",
-                (SOURCES / "rollout" / FILE).relative_to(below).as_posix(): configuration.to_json().encode(),
+                **_sources(),
+                f"{SOURCES.name}/rollout/{FILE}": configuration.to_json().encode(),
                 **time_zones({_UTC, *configuration.rules.zones}),
             }
         ),
     )
+
+
+@cache
+def _sources() -> dict[str, bytes]:
+    """By their paths in the archive; read once for all fleets."""
+    used = [*(SOURCES / "rollout").rglob("*.py"), *(SOURCES / "handoff" / f"{name}.py" for name in OF_THE_HANDOFF)]
+    found = {file.relative_to(SOURCES.parent).as_posix(): file.read_bytes() for file in used}
+    return {**found, f"{SOURCES.name}/__init__.py": b""}
 
 
 def time_zones(names: set[str]) -> dict[str, bytes]:
