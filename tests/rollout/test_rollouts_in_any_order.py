@@ -36,9 +36,10 @@ from tests.support.memory_rollouts import (
     Habits,
     RolloutWorld,
 )
+from tests.support.rollout_books import Slot
 from tests.support.rollout_ends import check_end
 from tests.support.rollout_faults import FAULTS, Act, Fault, Operators
-from tests.support.rollout_oracle import Oracle, Slot
+from tests.support.rollout_oracle import Oracle
 
 HISTORIES = int(os.environ.get("GOLDSMITH_HISTORIES", "40"))
 OFFICE = Slot(text="mon-thu 10:00-16:00 UTC", days=frozenset(range(4)), start=10, end=16, offset=0)

@@ -7,7 +7,8 @@ from datetime import UTC, timedelta
 
 from lambda_src.rollout.decisions import Decision, Done, Ended, Follow, Refused, Wait, Wish
 from tests.support.memory_rollouts import AUTOMATIC, OPERATORS, RECORDS
-from tests.support.rollout_oracle import UNFOLLOWED, Oracle
+from tests.support.rollout_books import UNFOLLOWED
+from tests.support.rollout_oracle import Oracle
 
 KINDS = {
     "absent": "^fleet-.* is not deployed|does not exist: run",
