@@ -14,27 +14,33 @@ uses, git, the `cdktf` command and `goldsmith`, against the local AWS and in a t
 own: the project and its `state/` are not changed.
 """
 
-import base64
 import json
 import re
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Any
 
-from demo.world import HOME, PROJECT, StepFailed, World, last_lines
+from demo.seen import (
+    automatic_instances,
+    channel_value,
+    check,
+    check_instances,
+    found,
+    instances,
+    joined,
+    resources,
+    run_function,
+    soaked,
+)
+from demo.world import HOME, PROJECT, World
 
 SECOND = "us-east-1"
-HANDOFF = "acme_web_handoff"
 SOAK, SHORT_SOAK = "soak: 1 day", "soak: 1 minute"
 GREETING = "<h1>golden"
 UPDATES = "    channel: latest\n    region:"
 HISTORY, IMAGE, FLEET, AUTOMATIC = f"history-{HOME}", "image-web", "fleet-web-dev", "fleet-web-staging"
-FUNCTION = "acme_web-staging_rollout"
-"""The function that rolls out the builds of `AUTOMATIC`."""
 AUTOMATIC_FLEET = f"""
   web-staging:
     image: web
@@ -53,7 +59,7 @@ BOT = "goldsmith/pins"
 """The branch of the bot, as in `examples/ci`."""
 FIRST, SECOND_BUILD = 0, 1
 """Builds, by their places in `World.amis`."""
-_LONGEST_SOAK, _LONGEST_HANDOFF, _LONGEST_ROLLOUT = 120.0, 60.0, 120.0
+_LONGEST_HANDOFF = 60.0
 """Seconds."""
 _WALK = ("BUILDING", "TESTING", "DISTRIBUTING", "AVAILABLE")
 
@@ -93,7 +99,7 @@ def _edit(world: World, file: str, old: str, new: str) -> None:
     """Replace a text in a file of the configuration."""
     path = world.config / file
     text = path.read_text()
-    _check(text.count(old) == 1, f"{file} of the sample does not have {old!r} once")
+    check(text.count(old) == 1, f"{file} of the sample does not have {old!r} once")
     path.write_text(text.replace(old, new))
 
 
@@ -116,15 +122,15 @@ def _first_deploy(world: World) -> Sequence[str]:
         lambda: world.cdktf("deploy", HISTORY, IMAGE, "--auto-approve", "--skip-synth"),
         lambda: world.cdktf("plan", FLEET, "--skip-synth", fails=True),
     )
-    _found("(Apply complete!)", deployed)
+    found("(Apply complete!)", deployed)
     made = [
         each
-        for each in _resources(world.folder / "state" / "acme" / f"{IMAGE}.{HOME}.tfstate")
+        for each in resources(world.folder / "state" / "acme" / f"{IMAGE}.{HOME}.tfstate")
         if each["mode"] == "managed"
     ]
     return [
         f"{IMAGE}: {len(made)} resources; the components' scripts arrived unchanged: {_arrived(world)}",
-        f"{FLEET}: no plan yet: {_found(r'(Fleet web-dev: [^│{]*? no build .*? build web)', _joined(refused))}",
+        f"{FLEET}: no plan yet: {found(r'(Fleet web-dev: [^│{]*? no build .*? build web)', joined(refused))}",
     ]
 
 
@@ -135,7 +141,7 @@ def _arrived(world: World) -> str:
     files = {"http-responds": PROJECT / "components" / "http-responds" / "linux.yaml"}
     files["app"] = world.config / "components" / "app.yaml"
     texts = {name: file.read_text() for name, file in files.items()}
-    _check(
+    check(
         "%{" in texts["http-responds"] and "${" in texts["app"],
         "the sample has no text that Terraform could mistake for its own",
     )
@@ -144,8 +150,8 @@ def _arrived(world: World) -> str:
         if name in texts:
             arn = f"{version['arn']}/1"
             arrived = builder.get_component(componentBuildVersionArn=arn)["component"]["data"]
-            _check(arrived == texts.pop(name), f"component {name} arrived changed", arrived)
-    _check(not texts, f"components that did not arrive: {', '.join(texts)}")
+            check(arrived == texts.pop(name), f"component {name} arrived changed", arrived)
+    check(not texts, f"components that did not arrive: {', '.join(texts)}")
     return ", ".join(files)
 
 
@@ -157,8 +163,8 @@ def _walked(output: str) -> str:
     """The states through which a build went."""
     seen = list(dict.fromkeys(re.findall(rf"\b({'|'.join(_WALK)})\b", output)))
     # a short state may not be seen
-    _check(seen == [state for state in _WALK if state in seen], f"the states came as {seen}", output)
-    _check(seen[-1:] == ["AVAILABLE"], f"the build ended {' '.join(seen[-1:])}", output)
+    check(seen == [state for state in _WALK if state in seen], f"the states came as {seen}", output)
+    check(seen[-1:] == ["AVAILABLE"], f"the build ended {' '.join(seen[-1:])}", output)
     return " → ".join(seen)
 
 
@@ -171,11 +177,11 @@ def _handed_off(world: World) -> Sequence[str]:
         ami = values.get("/imagebuilder/acme/web/latest", "")
         images = world.aws.client("ec2", region=region).describe_images(Owners=["self"])["Images"]
         newest = max(images, key=lambda image: image["CreationDate"])["ImageId"]
-        _check(ami == newest, f"latest in {region} is {ami or 'missing'}, the newest AMI {newest}")
+        check(ami == newest, f"latest in {region} is {ami or 'missing'}, the newest AMI {newest}")
         amis[region] = ami
     world.amis.append(amis)
     status = json.loads(world.goldsmith("status", "--json"))
-    _check(
+    check(
         all(ami in json.dumps(status) for ami in amis.values()), "goldsmith status does not show it", json.dumps(status)
     )
     return [f"/imagebuilder/acme/web/latest in {region}: {ami}" for region, ami in amis.items()]
@@ -185,7 +191,7 @@ def _fleet_and_change(world: World) -> Sequence[str]:
     """Two stacks have two states, and can be deployed at the same time."""
     _edit(world, "web.yaml", UPDATES, UPDATES.replace("latest", "latest\n    updates: pull-request"))
     pinned = world.goldsmith("pin")
-    _found(r"(web-dev .*pinned)", pinned)
+    found(r"(web-dev .*pinned)", pinned)
     _edit(world, "components/app.yaml", GREETING, f"{GREETING}, again")
     _edit(world, "web.yaml", "packages: nginx}", "packages: nginx jq}")
     world.goldsmith("check", "--update")
@@ -193,34 +199,8 @@ def _fleet_and_change(world: World) -> Sequence[str]:
     world.run([sys.executable, "main.py"])
     deploy = partial(world.cdktf, "deploy", "--auto-approve", "--skip-synth")
     _, changed = world.together(partial(deploy, FLEET), partial(deploy, IMAGE))
-    plan = _found(r"Plan: (2 to add, 1 to change, 2 to destroy)", changed)
-    return [*pinned.splitlines()[:-1], f"git: {commit}", *_instances(world, FIRST), f"{IMAGE}: {plan}"]
-
-
-def _instances(world: World, build: int, *, fleet: str = "web-dev", count: int = 2) -> Sequence[str]:
-    """The fleet's instances with their AMI, which must be that of a build, by its place in `World.amis`."""
-    amis = _check_instances(world, build, fleet=fleet, count=count)
-    return [f"{instance} runs {ami}" for instance, ami in amis.items()]
-
-
-def _automatic_instances(world: World, build: int) -> Sequence[str]:
-    return [f"web-staging: {line}" for line in _instances(world, build, fleet="web-staging", count=1)]
-
-
-def _check_instances(world: World, build: int, *, fleet: str = "web-dev", count: int = 2) -> dict[str, str]:
-    """The AMIs of a fleet's instances, by their IDs. Raises `StepFailed` if they run another one."""
-    ec2, wanted = world.aws.client("ec2", region=HOME), world.amis[build][HOME]
-    groups = world.aws.client("autoscaling", region=HOME)
-    (group,) = groups.describe_auto_scaling_groups(AutoScalingGroupNames=[f"acme_{fleet}"])["AutoScalingGroups"]
-    amis = {}
-    for instance in group["Instances"]:
-        template = instance["LaunchTemplate"]
-        (version,) = ec2.describe_launch_template_versions(
-            LaunchTemplateId=template["LaunchTemplateId"], Versions=[template["Version"]]
-        )["LaunchTemplateVersions"]
-        amis[instance["InstanceId"]] = version["LaunchTemplateData"]["ImageId"]
-    _check(list(amis.values()) == [wanted] * count, f"{fleet} does not have {count} instances of {wanted}: {amis}")
-    return amis
+    plan = found(r"Plan: (2 to add, 1 to change, 2 to destroy)", changed)
+    return [*pinned.splitlines()[:-1], f"git: {commit}", *instances(world, FIRST), f"{IMAGE}: {plan}"]
 
 
 def _second_build(world: World) -> Sequence[str]:
@@ -229,26 +209,26 @@ def _second_build(world: World) -> Sequence[str]:
         lambda: world.goldsmith("build", "web"),
         lambda: world.cdktf("deploy", AUTOMATIC, "--auto-approve", "--skip-synth"),
     )
-    _found("(Apply complete!)", deployed)
-    return [_walked(built), *_handed_off(world), *_automatic_instances(world, FIRST)]
+    found("(Apply complete!)", deployed)
+    return [_walked(built), *_handed_off(world), *automatic_instances(world, FIRST)]
 
 
 def _propose(world: World) -> Sequence[str]:
     """What the bot commits, and the comment that a reviewer reads in its pull request."""
     world.git("checkout", "--quiet", "-b", BOT)
-    _found(r"(web-dev .*pinned)", world.goldsmith("pin"))
+    found(r"(web-dev .*pinned)", world.goldsmith("pin"))
     commit = _commit(world, "web-dev: pin the second build")
     changed = world.git("diff", "--name-only", "main")
-    _check(changed == "pins.yaml", f"the pull request changes other files than pins.yaml: {changed}")
+    check(changed == "pins.yaml", f"the pull request changes other files than pins.yaml: {changed}")
     world.goldsmith("plan", "--changed-since", "main")
-    _check(_planned(world) == {FLEET: "changes"}, f"planned was {_planned(world)}")
+    check(_planned(world) == {FLEET: "changes"}, f"planned was {_planned(world)}")
     old, new = world.amis[FIRST][HOME], world.amis[SECOND_BUILD][HOME]
     shown = json.loads((world.plans / FLEET / "plan.json").read_text())["resource_changes"]
     (template,) = (each["change"] for each in shown if each["type"] == "aws_launch_template")
     planned = [template[when]["image_id"] for when in ("before", "after")]
-    _check(planned == [old, new], f"the plan has {planned}, not {[old, new]}")
+    check(planned == [old, new], f"the plan has {planned}, not {[old, new]}")
     world.comment = world.goldsmith("report", str(world.plans))
-    _found(r"(packages: 1 added \(jq\))", world.comment)
+    found(r"(packages: 1 added \(jq\))", world.comment)
     return [f"git: {commit}", *_seen_at_once(world.comment).splitlines()]
 
 
@@ -278,78 +258,41 @@ def _merge(world: World) -> Sequence[str]:
     )
     status = world.goldsmith("status")
     world.aws.heal_instances(ami)
-    _found("(web-dev: the rollout was rolled back)", output)
-    _check_instances(world, FIRST)
+    found("(web-dev: the rollout was rolled back)", output)
+    check_instances(world, FIRST)
     return [
         f"git: {_head(world)}",
         *output.splitlines(),
         *ran.splitlines(),
-        *_automatic_instances(world, FIRST),
-        _found("(fleet web-staging: the rollout .* rolled back [(]Instance failed its ELB health checks[)].*)", status),
+        *automatic_instances(world, FIRST),
+        found("(fleet web-staging: the rollout .* rolled back [(]Instance failed its ELB health checks[)].*)", status),
     ]
 
 
 def _by_itself(world: World) -> str:
     """The soak and the rollout of web-staging, as lines."""
-    ami = _soaked(world, SECOND_BUILD)
-    return f"meanwhile the build has soaked a minute in latest: staging is {ami}\n{_function(world, 'ended')}"
-
-
-def _function(world: World, end: str) -> str:
-    """Run the function of web-staging until the rollout that it starts has ended, which must be as `end`; gives two
-    lines."""
-    runs, until = [_one_run(world)], time.monotonic() + _LONGEST_ROLLOUT
-    while runs[-1]["next"] == "follow":
-        _check(time.monotonic() < until, f"the rollout of web-staging has not ended: {runs[-1]}")
-        world.pause(seconds=1)
-        runs.append(_one_run(world))
-    _check([runs[0]["next"], runs[-1]["next"]] == ["follow", end], f"the function of web-staging said {runs}")
-    how = "; ".join(runs[-1].get("reasons", ["succeeded"]))
-    return (
-        f"web-staging: its function, which a schedule runs on AWS and the demo here, rolls out {runs[0]['build']}\n"
-        f"web-staging: the rollout {how}"
-    )
-
-
-def _one_run(world: World) -> Mapping[str, Any]:
-    """What a run of the function says, which is one line of JSON."""
-    function = world.aws.client("lambda", region=HOME)
-    answer = function.invoke(FunctionName=FUNCTION, Payload=b"{}", LogType="Tail")
-    log = base64.b64decode(answer["LogResult"]).decode()
-    _check("FunctionError" not in answer, "the function of web-staging failed", log)
-    line: Mapping[str, Any] = json.loads(_found(r"(?m)^([{].*[}])$", log))
-    return line
+    ami = soaked(world, SECOND_BUILD)
+    return f"meanwhile the build has soaked a minute in latest: staging is {ami}\n{run_function(world, 'ended')}"
 
 
 def _roll_out(world: World) -> Sequence[str]:
     output = world.goldsmith("rollout", "web-dev", "web-staging", "--yes", "--retry")
-    _found("(web-dev: all 2 instances run )", output)
-    _found("(web-staging: its instance runs )", output)
-    return [*output.splitlines(), *_instances(world, SECOND_BUILD), *_automatic_instances(world, SECOND_BUILD)]
+    found("(web-dev: all 2 instances run )", output)
+    found("(web-staging: its instance runs )", output)
+    return [*output.splitlines(), *instances(world, SECOND_BUILD), *automatic_instances(world, SECOND_BUILD)]
 
 
 def _promote(world: World) -> Sequence[str]:
     """Before the second build: of builds that have soaked, a channel takes the newest."""
     (first,) = world.amis
-    _soaked(world, FIRST)
+    soaked(world, FIRST)
     output = world.goldsmith("promote", "web", "prod", "--why", "the demo works", "--yes")
     for region, ami in first.items():
-        value = _value(world.aws.client("ssm", region=region), "prod")
-        _check(value == ami, f"prod in {region} is {value}, not {ami}", output)
+        value = channel_value(world.aws.client("ssm", region=region), "prod")
+        check(value == ami, f"prod in {region} is {value}, not {ami}", output)
     moves = world.goldsmith("history", "web@prod").splitlines()
-    _check("the demo works" in moves[-1], "the history does not say why", moves[-1])
+    check("the demo works" in moves[-1], "the history does not say why", moves[-1])
     return [*(f"staging and prod in {region}: {ami}" for region, ami in first.items()), *moves]
-
-
-def _soaked(world: World, build: int) -> str:
-    """Wait until `staging` has taken a build; gives its AMI. On AWS a schedule runs the hand-off every hour."""
-    function, ssm = world.aws.client("lambda", region=HOME), world.aws.client("ssm", region=HOME)
-    wanted, until = world.amis[build][HOME], time.monotonic() + _LONGEST_SOAK
-    while _value(ssm, "staging") != wanted:
-        _check(time.monotonic() < until, f"staging has not taken over {wanted}")
-        world.pause(seconds=1)
-        function.invoke(FunctionName=HANDOFF, Payload=b"{}")
-    return wanted
 
 
 def _revoke(world: World) -> Sequence[str]:
@@ -360,22 +303,22 @@ def _revoke(world: World) -> Sequence[str]:
     world.goldsmith("revoke", f"web@{build}", "--why", "the demo revokes it", "--yes")
     first = world.amis[FIRST][HOME]
     ssm, until = world.aws.client("ssm", region=HOME), time.monotonic() + _LONGEST_HANDOFF
-    while {_value(ssm, channel) for channel in ("latest", "staging")} != {first}:
-        _check(time.monotonic() < until, "latest or staging still points to the revoked build")
+    while {channel_value(ssm, channel) for channel in ("latest", "staging")} != {first}:
+        check(time.monotonic() < until, "latest or staging still points to the revoked build")
         world.pause(seconds=1)
     ran, status, refused = world.together(
-        lambda: _function(world, "done"),
+        lambda: run_function(world, "done"),
         lambda: world.goldsmith("status"),
         lambda: world.goldsmith("plan", FLEET, fails=True),
     )
     gap = next((line for line in status.splitlines() if line.startswith("fleet web-dev:")), "")
-    _check(bool(gap), "status does not say that the fleet runs a revoked build", status)
+    check(bool(gap), "status does not say that the fleet runs a revoked build", status)
     return [
         f"web@{build} is revoked, and latest and staging are {first} again",
         *ran.splitlines(),
-        *_automatic_instances(world, FIRST),
+        *automatic_instances(world, FIRST),
         gap,
-        _found(r"(Fleet web-dev: its pin.*? revoked since .*? pinned it[.])", _joined(refused)),
+        found(r"(Fleet web-dev: its pin.*? revoked since .*? pinned it[.])", joined(refused)),
     ]
 
 
@@ -383,35 +326,29 @@ def _revert(world: World) -> Sequence[str]:
     """The way back that the report names; after it no stack has anything to do."""
     world.git("revert", "--no-edit", "-m", "1", "HEAD")
     world.goldsmith("plan", "--changed-since", "HEAD~1")
-    _check(_planned(world) == {FLEET: "changes"}, f"planned was {_planned(world)}")
+    check(_planned(world) == {FLEET: "changes"}, f"planned was {_planned(world)}")
     output = world.goldsmith("apply", str(world.plans), "--yes")
-    _found("(web-dev: all 2 instances run )", output)
-    instances = _instances(world, FIRST)
+    found("(web-dev: all 2 instances run )", output)
+    back = instances(world, FIRST)
     world.goldsmith("plan")
-    _check(set(_planned(world).values()) == {"empty"}, f"planned was {_planned(world)}")
-    return [f"git: {_head(world)}", *output.splitlines(), *instances, "all plans are empty"]
-
-
-def _value(ssm: Any, channel: str) -> str:
-    """What a channel points to; empty before its first build."""
-    parameters = ssm.get_parameters(Names=[f"/imagebuilder/acme/web/{channel}"])["Parameters"]
-    return "".join(parameter["Value"] for parameter in parameters)
+    check(set(_planned(world).values()) == {"empty"}, f"planned was {_planned(world)}")
+    return [f"git: {_head(world)}", *output.splitlines(), *back, "all plans are empty"]
 
 
 def _destroy(world: World) -> Sequence[str]:
     destroy = partial(world.cdktf, "destroy", "--auto-approve", "--skip-synth")
     world.together(*(partial(destroy, stack) for stack in (FLEET, AUTOMATIC, IMAGE)))
     states = sorted((world.folder / "state" / "acme").glob("*.tfstate"))
-    left = {state.name.partition(".")[0]: _resources(state) for state in states}
-    _check(bool(left.pop(HISTORY)), "the history was not kept")
-    _check(left == {FLEET: [], AUTOMATIC: [], IMAGE: []}, f"left in the states: {left}")
+    left = {state.name.partition(".")[0]: resources(state) for state in states}
+    check(bool(left.pop(HISTORY)), "the history was not kept")
+    check(left == {FLEET: [], AUTOMATIC: [], IMAGE: []}, f"left in the states: {left}")
     pipelines = world.aws.client("imagebuilder", region=HOME).list_image_pipelines()["imagePipelineList"]
-    _check(not pipelines, f"pipelines left: {pipelines}")
+    check(not pipelines, f"pipelines left: {pipelines}")
     logs = world.aws.client("logs", region=HOME).describe_log_groups()["logGroups"]
-    _check(not logs, f"log groups left: {logs}")
+    check(not logs, f"log groups left: {logs}")
     parameters = world.aws.client("ssm", region=HOME).describe_parameters()["Parameters"]
     others = {each["Name"] for each in parameters} - {f"/imagebuilder/acme/web/{name}" for name in CHANNELS}
-    _check(others == set(RECORDS), f"parameters left: {others}")
+    check(others == set(RECORDS), f"parameters left: {others}")
     return [
         f"all three states are empty; the {len(world.amis)} AMIs in each region, the channels with their history, and "
         f"what was tried in the fleets ({', '.join(RECORDS)}) are kept on purpose"
@@ -450,25 +387,3 @@ STEPS = (
     Step("cdktf destroy, of the three stacks", _destroy),
 )
 """In this order: each needs those before it."""
-
-
-def _resources(state: Path) -> list[Any]:
-    resources: list[Any] = json.loads(state.read_text())["resources"]
-    return resources
-
-
-def _check(holds: bool, problem: str, output: str = "") -> None:
-    if not holds:
-        raise StepFailed(f"{problem}\n{last_lines(output)}".rstrip())
-
-
-def _found(pattern: str, output: str) -> str:
-    match = re.search(pattern, output)
-    if match is None:
-        raise StepFailed(f"did not show {pattern!r}:\n{last_lines(output)}")
-    return match[1]
-
-
-def _joined(output: str) -> str:
-    """An output in one line, without the line breaks, indents and frames of Terraform and cdktf."""
-    return " ".join(re.sub(r"^(image|fleet)-[a-z-]+|[│╷╵]", " ", output, flags=re.MULTILINE).split())
