@@ -89,6 +89,18 @@ class Sight:
         return bool(group and newest and group.launches(newest) and not self.outdated)
 
     @property
+    def is_settled(self) -> bool:
+        """Whether all instances in service run the version that the group launches."""
+        group, current = self.group, self.current
+        return bool(group and current and not group.is_down and all(each.runs(current) for each in group.in_service))
+
+    @property
+    def last_try(self) -> Attempt | None:
+        """The last rollout that says something about the newest version."""
+        launched = self.current.ami if self.current else ""
+        return self.record.last_try(self.newest, launched=launched) if self.newest else None
+
+    @property
     def has_stray_ami(self) -> bool:
         """Whether the newest version that there is has another AMI than the group launches."""
         return bool(self.added and self.current and self.current.ami and self.added.ami != self.current.ami)
@@ -182,9 +194,7 @@ def _decide(rules: FleetRules, sight: Sight, wish: Wish) -> Decision:
         return Refused(reasons=(_down(group),))
     if sight.is_done:
         return Done(version=newest)
-    # of an AMI that runs, an end that nobody saw says nothing against another version with it
-    runs_already = rules.is_automatic and sight.current is not None and sight.current.ami == newest.ami
-    last = sight.record.last_try(newest, by_version_only=runs_already)
+    last = sight.last_try
     if last and last.has_failed and not wish.retry:
         return Ended(attempt=last)
     if not rules.is_by_goldsmith:
@@ -273,7 +283,7 @@ def _left(sight: Sight) -> Iterator[str]:
     group, newest, refresh = sight.group, sight.newest, sight.refresh
     if group is None or newest is None or refresh is None or refresh.status != SUCCESSFUL or not group.launches(newest):
         return
-    attempt = sight.record.last_try(newest)
+    attempt = sight.last_try
     kept = [each for each in group.in_service if not each.runs(newest)]
     if attempt and attempt.refresh == refresh.id and kept and all(each.is_protected for each in kept):
         verb = "is" if len(kept) == 1 else "are"

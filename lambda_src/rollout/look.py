@@ -163,8 +163,8 @@ def look(
     newest_ami = seen.newest.ami if seen.newest else ""
     aim, instead = _aims(rules, seen, wanted=wanted if value else newest_ami)
     sight = replace(toward(aim), instead=toward(instead) if instead else None)
-    if sight.is_done:
-        sight = replace(sight, record=sight.record.released(sight.newest.ami if sight.newest else ""))
+    if sight.is_settled and sight.current:
+        sight = replace(sight, record=sight.record.released(sight.current.ami))
     return sight, written
 
 

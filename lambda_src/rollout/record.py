@@ -99,9 +99,9 @@ class Attempt:
         """Whether the group launched the same AMI before, so that something else changed."""
         return bool(self.ami) and self.ami == self.previous_ami
 
-    def tried(self, version: TemplateVersion) -> bool:
-        """Whether it was for a version of a template, or brought the AMI of that version."""
-        return (self.template, self.version) == version.key or self.brought(version.ami)
+    def is_for(self, version: TemplateVersion) -> bool:
+        """Whether it was for a version of a template."""
+        return (self.template, self.version) == version.key
 
     def brought(self, ami: str) -> bool:
         """Whether its end says something about an AMI: it was new in the group, or the rollout ended well."""
@@ -126,11 +126,13 @@ class Record:
         """The builds in it by AMI, also of AMIs that do not exist any more."""
         return {attempt.ami: attempt.build for attempt in self.attempts if attempt.ami and attempt.build}
 
-    def last_try(self, version: TemplateVersion, *, by_version_only: bool = False) -> Attempt | None:
-        """The last rollout of a version, or of the AMI in it."""
-        if by_version_only:
-            return next((each for each in self.attempts if (each.template, each.version) == version.key), None)
-        return next((attempt for attempt in self.attempts if attempt.tried(version)), None)
+    def last_try(self, version: TemplateVersion, *, launched: str) -> Attempt | None:
+        """The last rollout that says something about a version: one for it, or one that brought its AMI, unless that is
+        the AMI that the group launches already (`launched`)."""
+        tries = (each for each in self.attempts if each.is_for(version) or each.brought(version.ami))
+        if version.ami == launched:
+            tries = (each for each in self.attempts if each.is_for(version))
+        return next(tries, None)
 
     def verdict(self, ami: str) -> Attempt | None:
         """What the fleet says about an AMI: the last rollout that has ended and brought it. A retry that runs has not

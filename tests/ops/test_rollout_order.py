@@ -11,7 +11,7 @@ import pytest
 
 from lambda_src.handoff.holds import Hold
 from tests.support.handoff_world import HOME
-from tests.support.rollout_world import BY_GOLDSMITH, REGION, RolloutWorld, days
+from tests.support.rollout_world import BY_GOLDSMITH, REGION, RolloutWorld, days, wait_until
 
 SOON = datetime.now(UTC) + timedelta(days=2)
 CLOSED = f"window: '{f'{SOON:%a}'.lower()} 10:00-16:00 UTC'"
@@ -108,6 +108,24 @@ def test_a_build_that_failed_is_held_for_the_other_fleets_until_a_retry_ends_wel
     assert fleets.rollout(fleets="prod").status == 0
     assert fleets["prod"].versions == {"2": 4}
     assert new
+
+
+def test_a_hold_ends_when_all_instances_run_the_build_also_if_a_newer_one_waits(fleets: RolloutWorld) -> None:
+    held = "rollout: {by: goldsmith, hold_on_failure: true}"
+    fleets.declare(dev=held, prod=BY_GOLDSMITH)
+    fleets.deploy("dev", "prod")
+    fleets.aws.break_instances(f"{fleets['dev'].template}:2")
+    fleets.rollout()
+    fleets.aws.heal_instances(f"{fleets['dev'].template}:2")
+    fleets["dev"].update(LaunchTemplate=fleets["dev"].specification(2), MinSize=0, DesiredCapacity=0)
+    wait_until(lambda: not fleets["dev"].instances)
+    fleets["dev"].update(MinSize=4, DesiredCapacity=4)
+    wait_until(lambda: fleets["dev"].versions == {"2": 4})
+    fleets["dev"].change(fleets.build())
+    fleets.declare(dev=f"{held}, {CLOSED}", prod=BY_GOLDSMITH)
+    assert states(fleets.shown()[1]) == ["queued"]
+    status, shown = fleets.shown(fleets="prod")
+    assert (status, states(shown)) == (0, ["done"])
 
 
 def test_without_hold_on_failure_the_others_may_run_it(fleets: RolloutWorld) -> None:

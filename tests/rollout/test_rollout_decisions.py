@@ -148,6 +148,13 @@ def test_another_version_with_the_ami_that_runs_may_be_tried() -> None:
     assert decided(sight(newest=fixed, record=Record(attempts=(failed,)))) == Start(version=fixed)
 
 
+@pytest.mark.parametrize("end", ["not followed to its end", "failed"])
+def test_how_the_ami_that_runs_came_says_nothing_against_another_version_with_it(end: str) -> None:
+    brought = attempt(1, end, previous_ami="ami-0")
+    fixed = replace(V3, ami="ami-1")
+    assert decided(sight(newest=fixed, record=Record(attempts=(brought,)))) == Start(version=fixed)
+
+
 def test_an_ami_that_ran_everywhere_since_may_be_taken() -> None:
     older = attempt(1, "rolled back", "r-1", ami="ami-2", previous_ami="ami-1")
     later = attempt(1, "succeeded", "r-2", ami="ami-2", previous_ami="ami-2")

@@ -188,8 +188,10 @@ def test_what_was_started_just_now_may_be_missing_in_answers() -> None:
 )
 def test_a_version_was_tried_if_it_or_its_ami_was(fields: dict[str, str], is_tried: bool) -> None:
     version = TemplateVersion(template="lt-1", number=3, ami="ami-3")
-    assert attempt(**fields).tried(version) is is_tried
+    last = Record(attempts=(attempt(**fields),)).last_try(version, launched="ami-2")
+    assert (last is not None) is is_tried
 
 
 def test_an_unknown_ami_is_not_that_of_another_version() -> None:
-    assert not attempt(ami="").tried(TemplateVersion(template="lt-1", number=3, ami=""))
+    version = TemplateVersion(template="lt-1", number=3, ami="")
+    assert Record(attempts=(attempt(ami=""),)).last_try(version, launched="ami-2") is None

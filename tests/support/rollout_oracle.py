@@ -94,8 +94,13 @@ class Oracle:
         return is_recent and self.world.group(rollout.fleet) is rollout.group
 
     def last_try(self, fleet: str, version: Version) -> Rollout | None:
-        """The last rollout of a version, or of its AMI."""
-        return next((each for each in self.rollouts(fleet) if each.tried(*version)), None)
+        """The last rollout of a version, or of its AMI if the fleet does not launch that already."""
+        template, number, ami = version
+        if ami == self.world.launched(fleet):
+            tries = (each for each in self.rollouts(fleet) if (each.template, each.version) == (template, number))
+        else:
+            tries = (each for each in self.rollouts(fleet) if each.tried(*version))
+        return next(tries, None)
 
     def is_open(self, fleet: str, at: datetime) -> bool:
         """Whether windows and freezes let a rollout start."""
@@ -191,9 +196,6 @@ class Oracle:
         is_automatic = self.world.by[fleet] == AUTOMATIC
         runs_already = is_automatic and ami == self.world.launched(fleet)
         last = self.last_try(fleet, newest)
-        if runs_already:
-            same = (each for each in self.rollouts(fleet) if (each.template, each.version) == newest[:2])
-            last = next(same, None)
         if last and last.end not in ("", "succeeded") and not wish.retry:
             found["failed"] = False
         if self.world.is_garbled(fleet):
