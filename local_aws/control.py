@@ -23,6 +23,10 @@
                                      do not become healthy
     POST /_local_aws/heal            {"instances": "ami-…"}            they become healthy again
     POST /_local_aws/next-conflict   {"bucket": "…"}                   the next conditional write to a bucket fails: 409
+    POST /_local_aws/rules           {"every_seconds": 2}
+                                     EventBridge's rules with a schedule call their targets so often, whatever their
+                                     schedules say, and changes of parameters are events for the other rules; 0, as at
+                                     the start: neither
     GET  /_local_aws/messages        {"messages": ["…"]}               what Image Builder published, oldest first
     POST /_local_aws/lifecycle       {"policy": "arn:…", "at": "…"}    run a lifecycle policy as if it were then
     POST /_local_aws/role            {"account": "…", "name": "…", "trusts": ["…"]}
@@ -54,6 +58,7 @@ from local_aws.image_builder.operations import ImageBuilder
 from local_aws.image_builder.scans import Scan
 from local_aws.image_builder.vulnerabilities import Finding
 from local_aws.ministack.amis import Amis
+from local_aws.ministack.event_rules import EventRules
 from local_aws.ministack.s3 import S3
 from local_aws.organizations import Organizations
 
@@ -69,6 +74,7 @@ class Control:
     auto_scaling: AutoScaling
     organizations: Organizations
     s3: S3
+    rules: EventRules
     clients: Clients
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -124,6 +130,8 @@ class Control:
                 self.organizations.place(options["account"], options["path"])
             case "POST next-conflict":
                 self.s3.conflict_next_write(options["bucket"])
+            case "POST rules":
+                self.rules.work(every_seconds=float(options["every_seconds"]))
             case "POST record-calls":
                 self.calls.record(options.get("agent"))
             case "POST reset":
@@ -131,6 +139,7 @@ class Control:
                 self.auto_scaling.reset()
                 self.organizations.reset()
                 self.s3.reset()
+                self.rules.work(every_seconds=0)
             case "GET messages":
                 return {"messages": self.builds.messages}
             case _:

@@ -23,10 +23,12 @@ from local_aws.ministack.assumed_roles import AssumedRoles
 from local_aws.ministack.callers import Callers
 from local_aws.ministack.described_images import DescribedImages
 from local_aws.ministack.ec2 import Ec2
+from local_aws.ministack.event_rules import EventRules
 from local_aws.ministack.iam import Iam
 from local_aws.ministack.keys import Keys
 from local_aws.ministack.launches import Launches
 from local_aws.ministack.parameter_authors import ParameterAuthors
+from local_aws.ministack.parameter_events import ParameterEvents
 from local_aws.ministack.parameter_limits import ParameterLimits
 from local_aws.ministack.public_parameters import PublicParameters
 from local_aws.ministack.s3 import S3
@@ -59,7 +61,10 @@ class Front:
         launches = Launches(images=images, amis=amis, keys=keys)
         auto_scaling = AutoScaling(app=app, callers=callers, launches=launches)
         s3 = S3(app=app)
+        rules = EventRules()
+        parameters = PublicParameters(app=ParameterLimits(app=ParameterAuthors(app=app, callers=callers)))
         self._auto_scaling = auto_scaling
+        self._rules = rules
         self._calls = Calls(callers=callers)
         self._control = Control(
             calls=self._calls,
@@ -69,6 +74,7 @@ class Front:
             auto_scaling=auto_scaling,
             organizations=organizations,
             s3=s3,
+            rules=rules,
             clients=clients,
         )
         self._services: Mapping[str, App] = {
@@ -81,7 +87,7 @@ class Front:
             "kms": keys,
             "monitoring": WholeAlarms(app=app),
             "s3": s3,
-            "ssm": PublicParameters(app=ParameterLimits(app=ParameterAuthors(app=app, callers=callers))),
+            "ssm": ParameterEvents(app=parameters, callers=callers, rules=rules),
             "sts": AssumedRoles(app=app, callers=callers),
         }
 
@@ -110,6 +116,7 @@ class Front:
         async def end_functions_first() -> Message:
             message = await receive()
             if message["type"] == "lifespan.shutdown":
+                await asyncio.to_thread(self._rules.work, every_seconds=0)
                 # functions run in processes of their own, which ministack does not end
                 await asyncio.to_thread(self._stop_functions)
             return message

@@ -207,6 +207,14 @@ class LocalAws:
         """Let the next conditional PutObject to a bucket fail with 409, as if another had finished meanwhile."""
         self._control("next-conflict", {"bucket": bucket})
 
+    def set_rules(self, *, every_seconds: float) -> None:
+        """Let EventBridge's rules work: those with a schedule call their targets so often, whatever the schedule says,
+        and changes of parameters are events for the others.
+
+        0, as at the start, ends both: functions run when they are called by hand, and can be counted.
+        """
+        self._control("rules", {"every_seconds": every_seconds})
+
     def run_lifecycle_policy(self, arn: str, *, at: datetime) -> str:
         """Run a lifecycle policy as if it were `at`; gives the ID of the lifecycle execution."""
         return str(self._control("lifecycle", {"policy": arn, "at": at.isoformat()})["execution"])

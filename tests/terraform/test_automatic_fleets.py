@@ -1,6 +1,7 @@
 """A fleet with `updates: automatic`: its function, deployed by the real Terraform, and what plans say meanwhile.
 
-The tests are one story and have to run in order. The function is called by hand, as EventBridge calls it.
+The tests are one story and have to run in order. One build rolls out by the rules of the stack alone; after that the
+function is called by hand, as EventBridge calls it.
 """
 
 from __future__ import annotations
@@ -8,7 +9,8 @@ from __future__ import annotations
 import base64
 import json
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -113,6 +115,13 @@ class World(AppliedFleets):
                 break
         return said
 
+    def wait_until(self, holds: Callable[[], bool]) -> None:
+        """Until the rules have called the function, and that has changed something."""
+        until = time.monotonic() + 60
+        while not holds():
+            assert time.monotonic() < until, "nothing came of the rules"
+            time.sleep(0.2)
+
     def take_no_time(self) -> None:
         """Let what goes on in the group end, and take no time from now on."""
         self.aws.set_rollout_time()
@@ -177,15 +186,43 @@ def test_a_fleet_becomes_automatic_and_nothing_is_replaced(world: World) -> None
     assert world.plan() == EMPTY
 
 
-def test_three_builds_roll_out_and_every_plan_is_empty(world: World) -> None:
-    for name in ("2", "3", "4"):
+def test_its_rules_may_call_the_function(world: World) -> None:
+    """The local AWS calls it without a permission, too."""
+    policy = json.loads(world.client("lambda").get_policy(FunctionName=f"{NAME}_rollout")["Policy"])
+    rules = {rule["Name"]: rule["Arn"] for rule in world.client("events").list_rules(NamePrefix=NAME)["Rules"]}
+    assert set(rules) == {f"{NAME}_rollout", f"{NAME}_rollout_channel"}
+    assert {statement["Condition"]["ArnLike"]["AWS:SourceArn"] for statement in policy["Statement"]} == {
+        *rules.values()
+    }
+    for statement in policy["Statement"]:
+        assert (statement["Effect"], statement["Action"]) == ("Allow", "lambda:InvokeFunction")
+        assert statement["Principal"] == {"Service": "events.amazonaws.com"}
+
+
+def test_the_event_of_its_channel_begins_a_rollout_and_its_schedule_ends_it(world: World) -> None:
+    """No schedule calls the function before the instances are new, and no event after that."""
+    world.aws.set_rules(every_seconds=3600)
+    try:
+        ami = world.build("2")
+        world.wait_until(lambda: world.runs == {(ami, "t3.micro")})
+        assert world.notices == []
+        world.aws.set_rules(every_seconds=1)
+        world.wait_until(lambda: world.notices != [])
+    finally:
+        world.aws.set_rules(every_seconds=0)
+    assert world.roll_out() == ["done"]
+    assert world.plan() == EMPTY
+
+
+def test_builds_roll_out_and_every_plan_is_empty(world: World) -> None:
+    for name in ("3", "4"):
         ami = world.build(name)
         assert world.plan() == EMPTY
         assert world.roll_out() == ["follow", "done"]
         assert world.runs == {(ami, "t3.micro")}
         assert world.plan() == EMPTY
     assert world.newest["VersionDescription"] == "Fleet auto/dev"
-    assert [notice.partition(",")[2] for notice in world.notices[-3:]] == [
+    assert [notice.partition(",")[2] for notice in world.notices] == [
         f" 1.0.{name}/1 succeeded; all 2 instances run 1.0.{name}/1." for name in ("2", "3", "4")
     ]
 
