@@ -13,7 +13,8 @@ from typing import Any
 
 from ops.errors import UsageError
 from ops.report.fleet import amis_of, fleets_of
-from ops.report.plan import NotAPlan, Plan, like_a_plan, read_plan
+from ops.report.plan import Plan
+from ops.report.plan_json import NotAPlan, like_a_plan, read_plan
 
 STDIN = "-"
 LIST = "plans.json"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ops.report.escape import block, code, html, inline
 from ops.report.make import report_of
 from ops.report.markdown import write_markdown
-from ops.report.plan import read_plan
+from ops.report.plan_json import read_plan
 from tests.support.recorded_plans import Page, change_texts, recorded, shown, with_texts
 
 EVIL = [

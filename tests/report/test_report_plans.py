@@ -18,7 +18,8 @@ from ops.report.facts import Facts, Rules
 from ops.report.fleet import fleets_of
 from ops.report.markdown import write_markdown
 from ops.report.members import members_of
-from ops.report.plan import QUIET, Kind, read_plan
+from ops.report.plan import QUIET, Kind
+from ops.report.plan_json import read_plan
 from ops.report.sources import read_sources
 from tests.support.recorded_plans import NO_FACTS, report_of_json, shown
 

@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -165,13 +165,7 @@ class Recording:
         config = self.world.folder / "config"
         shutil.rmtree(config)
         (config / "components").mkdir(parents=True)
-        text = (
-            ESTATE.replace("WORKER", self.worker + self.pinned)
-            .replace("SUBNET", self.subnet)
-            .replace("TYPE", self.type)
-            .replace("GATE", self.gate)
-        )
-        (config / "estate.yaml").write_text(text.replace("PACKAGES", self.packages))
+        (config / "estate.yaml").write_text(self.estate)
         (config / "components" / "app.yaml").write_text(COMPONENT.replace("COMMAND", self.command))
         if self.pinned:
             self.world.goldsmith("pin", "web-eu")
@@ -182,6 +176,17 @@ class Recording:
             for function in stack["resource"].get("aws_lambda_function", {}).values():
                 function["filename"] = str(self.world.folder / "cdktf.out" / "stacks" / name / function["filename"])
             self.write(name, "cdk.tf.json", json.dumps(stack, indent=1))
+
+    @property
+    def estate(self) -> str:
+        """What is declared."""
+        return (
+            ESTATE.replace("WORKER", self.worker + self.pinned)
+            .replace("SUBNET", self.subnet)
+            .replace("TYPE", self.type)
+            .replace("GATE", self.gate)
+            .replace("PACKAGES", self.packages)
+        )
 
     def commit(self, config: Path) -> None:
         """What a team has in git. The repository is beside, because the folder is written anew."""
@@ -363,8 +368,8 @@ def story(each: Recording) -> None:
     each.plan("somebody-elses", "somebody", password="hunter3-very-secret", ami=first, size="t3.small")
 
 
-def main() -> None:
-    """Record everything again."""
+def record(story: Callable[[Recording], None], *, kind: type[Recording] = Recording) -> None:
+    """Record everything of a story again."""
     with LocalAws() as aws, tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         aws.client("inspector2", region=HOME).enable(resourceTypes=["EC2"])
@@ -373,8 +378,8 @@ def main() -> None:
         os.environ.update(aws.environment(region=HOME))
         (folder / "provider").mkdir()
         with running_providers(world.environment, folder=folder / "provider") as environment:
-            story(Recording(world, environment, folder / "stacks", subnet))
+            story(kind(world, environment, folder / "stacks", subnet))
 
 
 if __name__ == "__main__":
-    main()
+    record(story)

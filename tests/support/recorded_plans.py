@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 from ops.report.document import Report
 from ops.report.facts import Facts
 from ops.report.make import report_of
-from ops.report.plan import read_plan
+from ops.report.plan_json import read_plan
 from ops.report.sources import StackPlan, read_sources
 from tests.support.estates import PROJECT
 
