@@ -25,6 +25,8 @@ from ops.accounts import Accounts, access_to_fleet
 from ops.alone import alone_in
 from ops.configuration import Configuration
 from ops.errors import Interrupted, OpsError, UsageError
+from ops.fleet import read_fleet
+from ops.fleet_status import fleet_status
 from ops.plan_folder import CONFIGURATION, LOCK, PLAN, PLAN_JSON, SAVED_LOCK, PlanFolder
 from ops.plan_result import Planned, applied_counts, read_errors, read_plan
 from ops.plan_screen import Board
@@ -99,9 +101,28 @@ def run_apply(configuration: Configuration, estate: Estate, folder: PlanFolder, 
         if step.later:
             console.print(f"{step.stack} is left for later: {step.later}", soft_wrap=True)
     fleets = [fleet for step in now if (fleet := _to_roll_out(estate, step.stack))]
-    if not fleets:
-        return 0
-    return run_rollout(estate, fleets, RolloutOptions(wish=Wish(), asks=False, again=options.again))
+    automatic = [fleet for fleet in fleets if estate.fleets[fleet].is_automatic]
+    status = _what_functions_do(estate, automatic, console)
+    if others := [fleet for fleet in fleets if fleet not in automatic]:
+        status = run_rollout(estate, others, RolloutOptions(wish=Wish(), asks=False, again=options.again)) or status
+    return status
+
+
+def _what_functions_do(estate: Estate, fleets: Sequence[str], console: Console) -> int:
+    """Say what is left to the functions of fleets with `updates: automatic`; 1 if a person is needed."""
+    accounts, status = Accounts(), 0
+    for name in fleets:
+        declared = estate.fleet(name)
+        found = fleet_status(declared, read_fleet(declared, accounts=accounts, builds=()), account=None)
+        needs = [*found.gaps, *found.errors]
+        for text in needs:
+            console.print(Text(f"{name}: {text}", "red"), soft_wrap=True)
+        for text in filter(None, (found.progress, found.queued)):
+            console.print(Text(f"{name}: {text}"), soft_wrap=True)
+        if not needs and not found.progress and not found.queued:
+            console.print(f"{name}: nothing is left to roll out", soft_wrap=True)
+        status = 1 if needs else status
+    return status
 
 
 def _read(folder: PlanFolder, options: Options) -> list[Planned]:
@@ -175,7 +196,8 @@ def _step(estate: Estate, planned: Planned, accounts: Accounts) -> _Step:
         return _Step(planned=planned)
     if later := _frozen(fleet):
         return _Step(planned=planned, later=later)
-    look = look_at(planned.ami, fleet, accounts=accounts) if planned.ami else Look()
+    launches = planned.ami and (planned.is_new or not fleet.fleet.is_automatic)
+    look = look_at(planned.ami, fleet, accounts=accounts) if launches else Look()
     return _Step(planned=planned, look=look)
 
 
@@ -324,7 +346,8 @@ class _Run:
                 f"to go on: {again(f'apply {folder}')}; where a plan is stale: {again('plan ' + ' '.join(left))}, and "
                 "apply that"
             )
-        if fleets := [stack for stack in stacks if _to_roll_out(self.estate, stack)]:
+        names = {stack: _to_roll_out(self.estate, stack) for stack in stacks}
+        if fleets := [stack for stack, name in names.items() if name and not self.estate.fleets[name].is_automatic]:
             lines.append(f"no rollout was started or followed: {', '.join(fleets)}")
         return "\n".join(lines)
 

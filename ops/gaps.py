@@ -36,8 +36,8 @@ def queued_of(declared: EstateFleet, facts: Facts) -> str | None:
     match facts.decision:
         case Wait(reasons=reasons, until=until):
             return f"queued for {moment_in_zone(until)}: {'; '.join(reasons)}"
-        case Start() if declared.fleet.is_automatic and facts.wanted:
-            return f"queued for the next run of its function, within five minutes: {_aim(declared, facts)}"
+        case Start(version=version) if declared.fleet.is_automatic and facts.wanted:
+            return f"queued for the next run of its function, within five minutes: {_shown(version.ami, facts.builds)}"
         case Refused(reasons=reasons) if declared.fleet.is_automatic and not facts.needs_person:
             return f"queued: {'; '.join(reasons)}"
     lacks = facts.proposal.lacks if facts.proposal else ()

@@ -14,13 +14,13 @@ _EXAMPLES = """examples:
   goldsmith apply plans --yes              for scripts: without the question
 
 Applies exactly the saved plans, one after the other: histories of channels, images before those that are built on them,
-dashboards, fleets. The configuration must be the one that was planned. Before that each planned AMI is looked at once
-more: one that was revoked or deleted since is refused. In a freeze, fleets whose apply would start a rollout
-(rollout.by: terraform) are left for later.
+dashboards, fleets. The configuration must be the one that was planned. Before that each AMI that will be launched is
+looked at once more: one that was revoked or deleted since is refused. In a freeze, fleets whose apply would start a
+rollout (rollout.by: terraform) are left for later.
 
 Then the fleets are rolled out as by goldsmith rollout: those with rollout.by: goldsmith are started in their waves, and
 one that has to wait for a window or a soak time is queued, which is no failure; those with rollout.by: terraform are
-followed.
+followed. Fleets with updates: automatic are left to their functions: the command says what these do next.
 
 It stops at the first failure, and says what is left. Run it again then: what was applied already is recognized. Ctrl-C
 lets Terraform end the step that it is in, write its state and give back its lock.
