@@ -48,13 +48,15 @@ def print_plan(
         what = f"waits: {waits}" if waits else _what(fleet, sight, decisions[name], aborts=aborts)
         if len(waves) > 1 and not aborts:
             what = f"wave {fleet.rules.wave}: {what}"
+        decision = decisions[name]
+        will_run = decision.version if isinstance(decision, Start) else sight.newest
         table.add_row(
             name,
             fleet.place.account,
             fleet.rules.region,
             str(len(sight.group.in_service)) if sight.group else "-",
             build_of(sight, sight.current.ami) if sight.current else "-",
-            build_of(sight, sight.newest.ami) if sight.newest else "-",
+            build_of(sight, will_run.ami) if will_run else "-",
             what,
         )
     if sights:

@@ -103,3 +103,19 @@ def test_it_waits_for_other_fleets_without_a_person(fleets: RolloutWorld) -> Non
     assert (
         fleets.short(found["queued"]) == "queued: fleet web-dev has to run 1.0.7/2 for 0 minutes first: it runs 1.0.7/1"
     )
+
+
+def test_after_a_rollback_what_terraform_changes_comes_with_the_build_that_runs(
+    fleets: RolloutWorld, dev: DeployedFleet
+) -> None:
+    old, bad = newest(dev), fleets.build()
+    fleets.aws.break_instances(bad, reason="the instance stopped.")
+    assert fleets.rollout().status == 1
+    changed = {"ImageId": old, "InstanceType": "t3.small"}
+    dev.client("ec2").create_launch_template_version(LaunchTemplateName=dev.group, LaunchTemplateData=changed)
+    assert status(fleets)[1]["queued"] == "queued for the next run of its function, within five minutes: 1.0.7/1"
+    answer = fleets.rollout()
+    row = fleets.short(answer.out).splitlines()[1]
+    assert (row.count("1.0.7/1"), row.count("1.0.7/2")) == (2, 0)
+    assert dev.versions == {"3": 4}
+    assert answer.status == 1, "the build that was rolled back needs a person still"
