@@ -49,6 +49,7 @@ _JSON = """--format json writes one object:
   fleets        one object for each fleet that changes: stack, fleet, image, account, region ("" where not known),
                 what (image, instances, new, replaced, destroyed), runs, others, will_run (each with short and exact),
                 instances or null, order, minutes
+  by_itself     what goes on after the apply without another command, as messages
   proofs        one object for each build that fleets get: image, build, lines
   inside        one object for each pair of builds: image, old, new, commit, contents (scripts, base, added, removed,
                 stepped, opened, closed; null where not known)

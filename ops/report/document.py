@@ -118,6 +118,8 @@ class Report:
     is_alarming: bool
     needs: tuple[Need, ...]
     fleets: tuple[FleetRow, ...]
+    by_itself: tuple[str, ...]
+    """What goes on after the apply without another command."""
     proofs: tuple[Proof, ...]
     inside: tuple[Inside, ...]
     ways_back: tuple[WayBack, ...]

@@ -92,11 +92,29 @@ class Rules:
     is_pinned: bool = False
     """Whether the fleet takes a build by a pull request only."""
     pin: Pinned | None = None
+    conditions: tuple[str, ...] = ()
+    """When and how it rolls out, in words, as far as that is declared."""
+    record: str = ""
+    """The parameter with what was tried."""
 
     @property
     def alarms(self) -> tuple[str, ...]:
         """The alarms that end a rollout."""
         return tuple((self.preferences.get("AlarmSpecification") or {}).get("Alarms") or ())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expected:
+    """What the function of a fleet with `updates: automatic` will do after the apply, by what is known now."""
+
+    ami: str
+    """Which AMI the new instances get."""
+    when: str = ""
+    """When it starts, in words; empty at its next run."""
+    refused: str = ""
+    """Why it cannot start before a person does something; empty if it can."""
+    passed_over: str = ""
+    """Why it is not the build that the channel points to; empty if it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +140,23 @@ class FleetFacts:
     """What is wrong with the alarms that end its rollouts."""
     tried: tuple[str, ...] = ()
     """Rollouts of the new build that did not end well, in this fleet or another one beside it."""
+    expected: Expected | None = None
+    """None for a fleet without a function, and for one that runs what it should."""
     lacks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class NextBuild:
+    """Which fleets get the next build of an image."""
+
+    image: str
+    starts: str
+    """What starts it, as a sentence."""
+    has_gate: bool
+    by_itself: tuple[str, ...]
+    """Fleets that take it without another command, each with how."""
+    by_person: tuple[str, ...]
+    """The other ones, each with what a person does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +173,9 @@ class Facts:
     """Which other fleets of the image have run a build since when, by its ARN."""
     commits: Mapping[str, str] = field(default_factory=dict)
     """What git shows between the commits of two builds, by `OLD..NEW`."""
+    next_builds: tuple[NextBuild, ...] = ()
+    """Of images whose recipe the plans change, and those that are built on them, as far as fleets take builds by
+    themselves."""
     lacks: tuple[str, ...] = ()
     """What could not be read at all, and why."""
     asked_aws: bool = True

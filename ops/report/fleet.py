@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from estate.names import BUILD_TAG
+from estate.names import BUILD_TAG, FleetNames
 from lambda_src.handoff.builds import REVOKED_TAG, time_in
 from lambda_src.rollout.group import Group, Instance
 from ops.report.plan import Kind, Plan, Resource
 from ops.rollout_progress import seconds_needed
 
-_TEMPLATE, _GROUP = "aws_launch_template", "aws_autoscaling_group"
+_TEMPLATE, _GROUP, _FUNCTION = "aws_launch_template", "aws_autoscaling_group", "aws_lambda_function"
 _IMAGE_TAG = "goldsmith:image"
 _CHANNEL_TAG = "goldsmith:channel"
 _NO_NEW_VERSION = {
@@ -64,11 +64,16 @@ class PlannedFleet:
     """What happens to the launch template."""
     scaling: Kind
     """What happens to the group."""
+    function: Kind | None = None
+    """What happens to the function that rolls out by itself, with `updates: automatic`; None if there is none."""
     old_ami: str
     """Empty where there is none, or it is not known."""
     new_ami: str
+    """With `updates: automatic`, that of the build which its function takes."""
     changed: tuple[str, ...]
     """The attributes of the template, but for the AMI, that new instances get."""
+    is_relaunched: bool
+    """Whether the apply gives the group an existing version of the template, and so refreshes its instances."""
     instances: int | None
     is_by_goldsmith: bool
     """Whether a command rolls out, and not the apply."""
@@ -86,6 +91,26 @@ class PlannedFleet:
         return f"{self.stack} {self.address}".rstrip()
 
     @property
+    def own_key(self) -> str:
+        """The address of the key of its topic, queue and log, which holds no other data."""
+        return f"{self.address}aws_kms_key.key"
+
+    @property
+    def is_automatic(self) -> bool:
+        """Whether its function rolls out by itself after the apply."""
+        return self.function is not None and self.function != Kind.DESTROY
+
+    @property
+    def becomes_automatic(self) -> bool:
+        """Whether plans gave it its builds before."""
+        return self.function == Kind.CREATE and not self.is_new
+
+    @property
+    def ends_automatic(self) -> bool:
+        """Whether plans or pins give it its builds from now on."""
+        return self.function == Kind.DESTROY and not self.is_destroyed
+
+    @property
     def is_new(self) -> bool:
         """Whether the group is created."""
         return self.scaling == Kind.CREATE
@@ -98,6 +123,8 @@ class PlannedFleet:
     @property
     def moves(self) -> bool:
         """Whether it gets another AMI."""
+        if self.is_automatic and not self.is_new:
+            return self.replaces and self.new_ami != self.old_ami
         return self.template in (Kind.UPDATE, Kind.REPLACE, Kind.CREATE) and self.new_ami != self.old_ami
 
     @property
@@ -110,7 +137,10 @@ class PlannedFleet:
         """Whether its instances are replaced."""
         if self.is_new or self.is_destroyed:
             return False
-        return self.scaling == Kind.REPLACE or (self.old_ami != self.new_ami or bool(self.changed))
+        if self.scaling == Kind.REPLACE or self.changed or self.is_relaunched:
+            return True
+        # its function takes a build that comes later whatever the plan is
+        return self.old_ami != self.new_ami and (not self.is_automatic or self.becomes_automatic)
 
     def seconds(self, preferences: Mapping[str, Any] | None, *, instances: int | None) -> int | None:
         """About how long the rollout of so many instances takes; None where that cannot be said."""
@@ -150,11 +180,27 @@ def amis_of(plan: Plan) -> dict[str, Ami]:
 
 def _fleets(plan: Plan, stack: str, region: str, account: str) -> Iterator[PlannedFleet]:
     groups = {_module(each): each for each in plan.resources if each.type == _GROUP}
+    functions = {_function_name(each): each for each in plan.resources if each.type == _FUNCTION}
+    pointed = {str(each.get("address")): str((each.get("values") or {}).get("id") or "") for each in plan.data}
     for template in plan.resources:
         module = _module(template)
         group = groups.get(module)
         if template.type == _TEMPLATE and group and (tags := _tags(template)).get(_IMAGE_TAG):
-            yield _fleet(stack, module, template, group, tags, region=region, account=account)
+            fleet = _fleet(stack, module, template, group, tags, region=region, account=account)
+            namespace, _, name = fleet.group.partition("_")
+            function = functions.get((module, FleetNames(namespace, name).function))
+            yield _automatic(fleet, function, pointed.get(f"{module}data.aws_ami.ami[0]", "")) if function else fleet
+
+
+def _function_name(function: Resource) -> tuple[str, str]:
+    """Its module, and its name in AWS."""
+    return _module(function), str((function.after or function.before).get("function_name") or "")
+
+
+def _automatic(fleet: PlannedFleet, function: Resource, pointed: str) -> PlannedFleet:
+    """A fleet with a function. `pointed` is the AMI that its channel points to."""
+    found = replace(fleet, function=function.kind)
+    return replace(found, new_ami=pointed or fleet.new_ami) if found.is_automatic else found
 
 
 def _fleet(
@@ -185,6 +231,7 @@ def _fleet(
         old_ami=str(template.before.get("image_id") or ""),
         new_ami=str(template.after.get("image_id") or ""),
         changed=tuple(_changed(template)),
+        is_relaunched=_is_relaunched(group),
         instances=_instances(group),
         is_by_goldsmith=not refresh,
         preferences=_preferences(_first(refresh.get("preferences"))) if refresh else None,
@@ -226,6 +273,11 @@ def _texts(value: Any) -> Any:
     if isinstance(value, list):
         return [_texts(inner) for inner in value]
     return value or None
+
+
+def _is_relaunched(group: Resource) -> bool:
+    old, new = (_first(values.get("launch_template")).get("version") for values in (group.before, group.after))
+    return bool(group.after.get("instance_refresh") and old and new and old != new)
 
 
 def _instances(group: Resource) -> int | None:

@@ -11,7 +11,8 @@ from typing import Any
 from estate.estate import EstateFleet
 from lambda_src.handoff.answers import entries, text
 from lambda_src.handoff.builds import time_in
-from lambda_src.rollout.decisions import Sight
+from lambda_src.rollout.configuration import FleetRules
+from lambda_src.rollout.decisions import Decision, Done, Ended, Follow, Refused, Sight, Start, Wait, Wish, decide
 from lambda_src.rollout.group import Group, TemplateVersion, read_amis_of_instances, read_group
 from lambda_src.rollout.guards import build_of
 from lambda_src.rollout.look import Seen, look, read_amis, read_seen
@@ -20,11 +21,11 @@ from ops import values
 from ops.accounts import Accounts
 from ops.aws import Aws, asking
 from ops.errors import OpsError
-from ops.report.facts import FleetFacts
+from ops.report.facts import Expected, FleetFacts
 from ops.report.fleet import PlannedFleet
 from ops.rollout_fleets import fleet_of
 from ops.rollout_progress import seconds_needed
-from ops.screen import moment
+from ops.screen import moment, moment_in_zone
 
 _OF_RULES = "holds, and what proved the build"
 UNKNOWN = f"what runs now, {_OF_RULES}"
@@ -53,16 +54,19 @@ def _by_rules(planned: PlannedFleet, declared: EstateFleet, *, accounts: Account
     with asking(declared.fleet.region):
         seen = read_seen(fleet.rules, fleet.place)
         runs = _runs(seen.group, fleet.place.ec2) if seen.group else {}
-        wanted = {planned.old_ami, planned.new_ami, *runs} - {""}
-        amis = read_amis(fleet.rules, fleet.place, fleet.image, wanted)
-        arns = {ami: arn for ami, made in amis.made.items() if (arn := build_of(made))}
-        sight = None
+        sight, expected = None, None
         if planned.new_ami and not planned.is_destroyed:
             # the rules look at the newest version of the template, which the apply will make
             after = Seen(
                 group=seen.group, newest=_planned(planned, seen), current=seen.current, refreshes=seen.refreshes
             )
             sight, _ = look(fleet.rules, fleet.place, fleet.image, runs_of=fleet.runs_of, now=now, seen=after)
+        if sight and planned.is_automatic and not planned.is_new:
+            sight, expected = expect(fleet.rules, sight)
+            planned = replace(planned, new_ami=expected.ami)
+        wanted = {planned.old_ami, planned.new_ami, *runs} - {""}
+        amis = read_amis(fleet.rules, fleet.place, fleet.image, wanted)
+        arns = {ami: arn for ami, made in amis.made.items() if (arn := build_of(made))}
     return FleetFacts(
         runs=runs,
         instances=len(seen.group.in_service) if seen.group else None,
@@ -74,6 +78,7 @@ def _by_rules(planned: PlannedFleet, declared: EstateFleet, *, accounts: Account
         proofs=sight.evidence.proofs if sight else (),
         unproved=tuple(lack.text for lack in sight.evidence.lacks) if sight else (),
         tried=tuple(_tried(planned, sight, now)) if sight else (),
+        expected=expected,
     )
 
 
@@ -114,9 +119,44 @@ def read_other(planned: PlannedFleet, *, aws: Aws, why: str) -> FleetFacts:
 
 def _planned(planned: PlannedFleet, seen: Seen) -> TemplateVersion:
     newest = seen.newest
+    if newest and planned.is_automatic:  # whose AMI no apply changes
+        number = newest.number + 1
+        return replace(newest, number=number, settings="as the apply makes it") if planned.changed else newest
     return TemplateVersion(
         template=newest.template if newest else "", number=newest.number + 1 if newest else 1, ami=planned.new_ami
     )
+
+
+def expect(rules: FleetRules, sight: Sight) -> tuple[Sight, Expected]:
+    """What the function of a fleet will do, and the fleet as it looks at it then: with the build that its channel
+    points to, or with what it runs as long as it must not take that."""
+    aim, other = replace(sight, instead=None), sight.instead
+    first = decide(rules, aim, Wish())
+    if other and isinstance(first, Ended | Wait | Refused):
+        second = decide(rules, other, Wish())
+        is_later = not isinstance(first, Wait) or (isinstance(second, Wait) and second.until < first.until)
+        if isinstance(second, Start) or (is_later and isinstance(second, Wait | Done)):
+            return other, _expected(other, second, passed_over=f"{sight.build(aim.newest)}: {_why_not(first)}")
+    return aim, _expected(aim, first)
+
+
+def _expected(sight: Sight, decision: Decision, *, passed_over: str = "") -> Expected:
+    when, refused = "", ""
+    if isinstance(decision, Wait):
+        when = f"from {moment_in_zone(decision.until)} on ({_why_not(decision)})"
+    elif isinstance(decision, Follow):
+        when = "when the rollout that runs now has ended"
+    elif isinstance(decision, Ended | Refused):
+        refused = _why_not(decision)
+    ami = sight.newest.ami if sight.newest else ""
+    return Expected(ami=ami, when=when, refused=refused, passed_over=passed_over)
+
+
+def _why_not(decision: Ended | Wait | Refused) -> str:
+    if isinstance(decision, Ended):
+        attempt = decision.attempt
+        return f"it {attempt.ended_how}" + (f" ({attempt.reason.rstrip('.')})" if attempt.reason else "")
+    return "; ".join(decision.reasons)
 
 
 def _runs(group: Group, ec2: Any) -> dict[str, int]:

@@ -24,10 +24,12 @@ from ops.accounts import Access, Accounts, access_to_image_of
 from ops.commit import difference
 from ops.errors import OpsError
 from ops.report.build_facts import read_build
+from ops.report.conditions import SOON, how, when
 from ops.report.facts import BuildFacts, Facts, FleetFacts, Pinned, Rules
 from ops.report.fleet import PlannedFleet
 from ops.report.fleet_facts import UNKNOWN, read_declared, read_other
 from ops.report.material import Material, material
+from ops.report.next_builds import next_builds
 from ops.report.sources import StackPlan
 from ops.rollout_fleets import fleet_of
 
@@ -40,22 +42,23 @@ def look_up(
     """Everything that can be known about the fleets that plans change. `configuration` is where that of the estate is,
     in a repository of git."""
     known = material(stacks, Facts(), now=now)
-    declared = {fleet.key: found for fleet in known.affected if (found := _declared(fleet, estate))}
+    declared = {fleet.key: found for fleet in known.concerned if (found := _declared(fleet, estate))}
+    later = tuple(next_builds(stacks, estate)) if estate else ()
     rules = {stack: _rules(fleet, now) for stack, fleet in declared.items()}
     lacks: tuple[str, ...] = ()
-    if strangers := [fleet for fleet in known.affected if fleet.key not in declared]:
+    if strangers := [fleet for fleet in known.concerned if fleet.key not in declared]:
         why = "there is no configuration" if estate is None else f"the configuration has no fleet {strangers[0].name}"
         lacks = (f"windows, `after` and alarms: {why}",)
     if not asks_aws:
         if known.affected:
             lacks = (*lacks, f"{UNKNOWN}, and what changed inside: AWS was not asked (--no-aws)")
-        return Facts(rules=rules, lacks=lacks, asked_aws=False)
+        return Facts(rules=rules, next_builds=later, lacks=lacks, asked_aws=False)
     accounts = Accounts()
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         fleets = dict(
             zip(
-                (fleet.key for fleet in known.affected),
-                pool.map(lambda fleet: _fleet(fleet, declared.get(fleet.key), accounts, now), known.affected),
+                (fleet.key for fleet in known.concerned),
+                pool.map(lambda fleet: _fleet(fleet, declared.get(fleet.key), accounts, now), known.concerned),
                 strict=True,
             )
         )
@@ -71,7 +74,15 @@ def look_up(
     commits, lacking = _commits(
         [(builds[a], builds[b]) for a, b in pairs if a in builds and b in builds], configuration
     )
-    return Facts(rules=rules, fleets=fleets, builds=builds, ran=ran, commits=commits, lacks=(*lacks, *lacking))
+    return Facts(
+        rules=rules,
+        fleets=fleets,
+        builds=builds,
+        ran=ran,
+        commits=commits,
+        next_builds=later,
+        lacks=(*lacks, *lacking),
+    )
 
 
 def _others(known: Material, declared: Mapping[str, EstateFleet]) -> dict[str, tuple[str, list[EstateFleet]]]:
@@ -140,6 +151,8 @@ def _rules(declared: EstateFleet, now: datetime) -> Rules:
         opens="" if found.is_open else found.when,
         is_pinned=declared.fleet.is_pinned,
         pin=_pinned(declared),
+        conditions=(*(tuple(when(rules)) or (SOON,)), *how(rules)),
+        record=rules.record,
     )
 
 

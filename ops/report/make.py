@@ -6,19 +6,20 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from ops.report.by_itself import by_itself
 from ops.report.checked import checked_of, unchecked_of
 from ops.report.contents import contents
 from ops.report.document import DriftLine, FleetRow, Inside, Proof, Report, StackReport
 from ops.report.facts import BuildFacts, Facts
 from ops.report.fleet import PlannedFleet
 from ops.report.labels import Label
-from ops.report.material import Material, material, minutes
+from ops.report.material import Material, material
 from ops.report.needs import drift_text, needs_of
 from ops.report.plan import QUIET, Change, Kind
 from ops.report.sources import StackPlan
 from ops.report.titles import title_of
 from ops.report.ways_back import ways_back_of
-from ops.report.words import ORDER
+from ops.report.words import ORDER, minutes
 from ops.screen import moment
 
 
@@ -32,6 +33,7 @@ def report_of(stacks: Sequence[StackPlan], facts: Facts, *, now: datetime) -> Re
         is_alarming=is_alarming,
         needs=needs_of(known),
         fleets=tuple(_row(known, fleet) for fleet in known.affected),
+        by_itself=tuple(by_itself(known)),
         proofs=tuple(_proofs(known)),
         inside=tuple(_inside(known)),
         ways_back=tuple(ways_back_of(known)),
@@ -56,7 +58,8 @@ def _row(known: Material, fleet: PlannedFleet) -> FleetRow:
         what, order = "replaced", "by the apply"
     else:
         what = "image" if fleet.moves else "instances"
-        order = "goldsmith rollout" if known.is_by_goldsmith(fleet) else "by the apply"
+        by_goldsmith = "its function" if fleet.is_automatic else "goldsmith rollout"
+        order = by_goldsmith if known.is_by_goldsmith(fleet) else "by the apply"
     waves = {rules.wave for rules in known.facts.rules.values()}
     rules = known.rules_of(fleet)
     if rules and len(waves) > 1:

@@ -82,6 +82,11 @@ def _lines(report: Report, most: _Most) -> Iterator[str]:
     if len(report.fleets) > most.above:
         yield f"… and {len(report.fleets) - most.above} more fleets, which are in the JSON of this report"
         yield ""
+    if report.by_itself:
+        yield "**What goes on by itself**"
+        yield ""
+        yield from _cut(report.by_itself, most.above, lambda text: f"- {inline(text)}")
+        yield ""
     yield from _proofs(report, most.above)
     for inside in report.inside[: most.above]:
         yield from _inside(inside, most.inside)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 
 from ops.report.facts import BuildFacts, Facts, FleetFacts, Pinned, Rules
 from ops.report.fleet import Ami, PlannedFleet, amis_of, fleets_of
 from ops.report.labels import Label, Labels
+from ops.report.plan import QUIET
 from ops.report.sources import StackPlan
 
 
@@ -25,13 +25,23 @@ class Material:
     @cached_property
     def fleets(self) -> tuple[PlannedFleet, ...]:
         """The fleets of all plans, changed or not, in the order of their waves."""
-        found = [fleet for stack in self.stacks for fleet in fleets_in(stack)]
+        found = [self._as_expected(fleet) for stack in self.stacks for fleet in fleets_in(stack)]
         return tuple(sorted(found, key=lambda fleet: (self.rules_of(fleet) or Rules(is_by_goldsmith=False)).wave))
 
     @cached_property
     def affected(self) -> tuple[PlannedFleet, ...]:
         """The fleets that are new, destroyed, or get other instances."""
         return tuple(each for each in self.fleets if each.is_new or each.is_destroyed or each.replaces)
+
+    @cached_property
+    def concerned(self) -> tuple[PlannedFleet, ...]:
+        """These, and the fleets whose function changes: what AWS and the configuration say about them is looked up."""
+        return tuple(each for each in self.fleets if each in self.affected or each.function not in (None, *QUIET))
+
+    def _as_expected(self, fleet: PlannedFleet) -> PlannedFleet:
+        """With the AMI that its function will take, where that is known better than from the plan."""
+        expected = self.facts_of(fleet).expected
+        return replace(fleet, new_ami=expected.ami) if expected else fleet
 
     @cached_property
     def amis(self) -> dict[str, Ami]:
@@ -131,12 +141,3 @@ def fleets_in(stack: StackPlan) -> tuple[PlannedFleet, ...]:
     if stack.plan is None:
         return ()
     return fleets_of(stack.plan, stack=stack.stack, region=stack.region, account=stack.account)
-
-
-def minutes(seconds: int) -> str:
-    """`12 minutes`, `2 h 5 min`."""
-    whole = math.ceil(seconds / 60)
-    hours, rest = divmod(whole, 60)
-    if hours:
-        return f"{hours} h {rest} min" if rest else f"{hours} h"
-    return f"{whole} minute" + ("s" if whole != 1 else "")

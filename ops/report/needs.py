@@ -76,10 +76,11 @@ def _removals(stack: StackPlan, fleets: tuple[PlannedFleet, ...]) -> Iterator[Ne
             text = f"fleet {fleet.name}: new instances have no volume {device}, and what is on it is lost"
             yield Need(kind="volume", text=text, stack=stack.stack)
     groups = {f"{fleet.address}aws_autoscaling_group" for fleet in fleets}
+    keys = {fleet.own_key for fleet in fleets}
     for kind, verb in ((Kind.DESTROY, "destroyed"), (Kind.REPLACE, "replaced"), (Kind.FORGET, "forgotten")):
         changes = [each for each in stack.plan.changes if each.kind == kind and not _is_one_of(each, groups)]
         for change in changes:
-            if change.loses_data:
+            if change.loses_data and change.address not in keys:
                 yield Need(
                     kind="volume", text=f"{stack.stack}: {change.address} is {verb}, with its data", stack=stack.stack
                 )
@@ -152,6 +153,8 @@ def _of_fleet(material: Material, fleet: PlannedFleet) -> Iterator[tuple[str, st
         yield "held", text
     for text in facts.alarms:
         yield "alarm", text
+    if fleet.is_automatic:  # whose function waits until everything that follows is as it should be
+        return
     if rules and rules.after and fleet.moves:
         for text in facts.unproved:
             yield "unproved", text

@@ -134,6 +134,6 @@ class Plan:
     """Whether Terraform says that planning has failed, and the plan is only a part."""
     time: datetime | None = None
     resources: tuple[Resource, ...] = field(default=(), repr=False)
-    """Launch templates and groups."""
+    """Launch templates, groups, functions and recipes of images."""
     data: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     """What data sources read, each with `address`, `type` and `values`."""

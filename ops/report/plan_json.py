@@ -256,9 +256,17 @@ def _findings(checks: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
                 yield Finding(address=address, status=status, message=" ".join(message.split()))
 
 
+_KNOWN = (
+    "aws_autoscaling_group",
+    "aws_imagebuilder_image_recipe",
+    "aws_lambda_function",
+    "aws_launch_template",
+)
+
+
 def _resources(changes: Sequence[Mapping[str, Any]]) -> Iterator[Resource]:
     for each in changes:
-        if each["type"] in ("aws_launch_template", "aws_autoscaling_group") and not each.get("deposed"):
+        if each["type"] in _KNOWN and not each.get("deposed"):
             change = each["change"]
             before, after, unknown = (_mapping(change.get(name)) for name in ("before", "after", "after_unknown"))
             yield Resource(

@@ -21,6 +21,7 @@ def print_report(report: Report, *, console: Console) -> None:
     _section(console, "Needs a person", (need.text for need in report.needs), style="yellow")
     if report.fleets:
         console.print(_fleets(report))
+    _section(console, "What goes on by itself", report.by_itself)
     _section(
         console,
         "Proved",

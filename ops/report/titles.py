@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from ops.report.fleet import PlannedFleet
-from ops.report.material import Material, fleets_in, minutes
+from ops.report.material import Material, fleets_in
 from ops.report.plan import QUIET, Change, Kind, Plan
-from ops.report.words import count, counted, listed
+from ops.report.words import count, counted, listed, minutes
 
 _NOUNS = {
     "aws_imagebuilder_component": "component",
@@ -90,12 +90,13 @@ def _alarms(material: Material) -> Iterator[str]:
     volumes = [fleet for fleet in material.fleets if fleet.lost_volumes]
     if volumes:
         yield f"LOSES volumes of {listed([fleet.name for fleet in volumes])}"
-    changes = [each for stack in material.stacks if stack.plan for each in stack.plan.changes]
-    data = [each for each in changes if each.loses_data]
+    keys = {(fleet.stack, fleet.own_key) for fleet in material.fleets}
+    changes = [(stack.stack, each) for stack in material.stacks if stack.plan for each in stack.plan.changes]
+    data = [each for stack, each in changes if each.loses_data and (stack, each.address) not in keys]
     if data:
         yield f"LOSES the data of {listed([each.address for each in data])}"
     groups = Counter(fleet.scaling for fleet in (*destroyed, *replaced))
-    counts = Counter(each.kind for each in changes if each.kind in _ALARMING)
+    counts = Counter(each.kind for _, each in changes if each.kind in _ALARMING)
     for kind, verb in zip(_ALARMING, ("destroys", "replaces", "forgets"), strict=True):
         if (number := counts[kind] - groups[kind]) > 0:
             yield f"{verb} {count(number, 'more resource' if groups[kind] else 'resource')}"
@@ -152,4 +153,13 @@ def _versions(material: Material, rest: list[Change]) -> Iterator[str]:
     counts: Mapping[str, int] = Counter(_NOUNS[change.type] for change in rest if change.kind == Kind.SUPERSEDE)
     if counts:
         nouns = listed([count(number, noun) for noun, number in counts.items()])
-        yield f"new versions of {nouns}{'' if material.affected else ', for the next build: no instance is replaced'}"
+        yield f"new versions of {nouns}{'' if material.affected else _for_next_build(material)}"
+
+
+def _for_next_build(material: Material) -> str:
+    """Of a change of recipes only."""
+    takers = sum(len(build.by_itself) for build in material.facts.next_builds)
+    if takers:
+        by = "takes by itself" if takers == 1 else "take by themselves"
+        return f", for the next build, which {count(takers, 'fleet')} {by}"
+    return ", for the next build: no instance is replaced"

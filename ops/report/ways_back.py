@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from ops.report.document import WayBack
 from ops.report.facts import Rules
 from ops.report.fleet import PlannedFleet
-from ops.report.material import Material, minutes
-from ops.report.words import listed
+from ops.report.material import Material
+from ops.report.words import listed, minutes
 
 
 def ways_back_of(material: Material) -> Iterator[WayBack]:
     """One for the fleets for which it is the same."""
     ways: dict[tuple[tuple[str, ...], tuple[str, ...]], list[PlannedFleet]] = {}
     for fleet in material.affected:
-        if fleet.moves and fleet.rolls:
+        if fleet.rolls and (fleet.moves or fleet.is_automatic):
             rules = material.rules_of(fleet)
             key = (tuple(_lines(material, fleet, rules)), tuple(_commands(material, fleet, rules)))
             ways.setdefault(key, []).append(fleet)
@@ -40,7 +40,10 @@ def _lines(material: Material, fleet: PlannedFleet, rules: Rules | None) -> Iter
         else:
             cause = "when new instances do not become healthy"
         unwatched = "; no alarm is watched" if rules and not rules.alarms else ""
-        yield f"{cause}, AWS puts the old build back by itself, at most in {about}{unwatched}"
+        old = "the old build" if fleet.moves else "the old version of the launch template"
+        yield f"{cause}, AWS puts {old} back by itself, at most in {about}{unwatched}"
+        if fleet.is_automatic:
+            yield "its function does not try the same again"
         if rules and any(other.wave > rules.wave for other in material.facts.rules.values()):
             yield "the fleets of later waves do not start then"
         if rules and rules.holds_others:
@@ -55,19 +58,29 @@ def _lines(material: Material, fleet: PlannedFleet, rules: Rules | None) -> Iter
 
 
 def _commands(material: Material, fleet: PlannedFleet, rules: Rules | None) -> Iterator[str]:
-    image = material.image(fleet)
     by_goldsmith = material.is_by_goldsmith(fleet)
     if by_goldsmith:
         yield f"goldsmith rollout {_FLEETS} --abort      # while it runs"
-    if rules and rules.is_pinned:
-        yield "git revert -m 1 MERGE_COMMIT      # later: revert the merge of this pull request, and apply"
-    elif rules and rules.estate:
-        channel = f"{fleet.image.rpartition('/')[2]}@{fleet.channel or 'CHANNEL'}"
-        yield f"# later: the estate {rules.estate} moves {channel} back; then plan and apply again"
-    elif fleet.channel == "latest":
-        build = material.labels.typed(material.arns.get(fleet.new_ami, "")) or "BUILD"
-        yield f"goldsmith revoke {image}@{build} --why REASON      # later: latest goes back to the build before"
-    else:
-        yield f"goldsmith rollback {image}@{fleet.channel or 'CHANNEL'}      # later; then plan and apply again"
-    if by_goldsmith:
+    if fleet.is_automatic and fleet.changed:
+        yield "git revert -m 1 MERGE_COMMIT      # later: revert the merge of this pull request, plan and apply"
+    if fleet.moves:
+        yield _build_back(material, fleet, rules)
+    if fleet.is_automatic:
+        yield f"goldsmith rollout {_FLEETS} --now --why REASON      # or wait for its function, and its window"
+    elif by_goldsmith:
         yield f"goldsmith rollout {_FLEETS}"
+
+
+def _build_back(material: Material, fleet: PlannedFleet, rules: Rules | None) -> str:
+    """How the fleet is given the old build later."""
+    image = material.image(fleet)
+    if rules and rules.is_pinned:
+        return "git revert -m 1 MERGE_COMMIT      # later: revert the merge of this pull request, and apply"
+    apply = "" if fleet.is_automatic else "; then plan and apply again"
+    if rules and rules.estate:
+        channel = f"{fleet.image.rpartition('/')[2]}@{fleet.channel or 'CHANNEL'}"
+        return f"# later: the estate {rules.estate} moves {channel} back{apply}"
+    if fleet.channel == "latest":
+        build = material.labels.typed(material.arns.get(fleet.new_ami, "")) or "BUILD"
+        return f"goldsmith revoke {image}@{build} --why REASON      # later: latest goes back to the build before"
+    return f"goldsmith rollback {image}@{fleet.channel or 'CHANNEL'}      # later{apply}"

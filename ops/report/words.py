@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 
 from ops.report.plan import QUIET, Kind
@@ -28,6 +29,15 @@ _VERBS = {
 def count(number: int, noun: str) -> str:
     """`1 fleet`, `2 fleets`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def minutes(seconds: int) -> str:
+    """`12 minutes`, `2 h 5 min`."""
+    whole = math.ceil(seconds / 60)
+    hours, rest = divmod(whole, 60)
+    if hours:
+        return f"{hours} h {rest} min" if rest else f"{hours} h"
+    return f"{whole} minute" + ("s" if whole != 1 else "")
 
 
 def listed(names: Collection[str], *, most: int = 3) -> str:

@@ -139,6 +139,8 @@ output "size" { value = var.size }
 """
 _KEPT = ("format_version", "terraform_version", "applyable", "complete", "errored", "timestamp")
 _CHANGES = ("resource_changes", "resource_drift", "output_changes", "checks")
+_WITH_VALUES = ("aws_launch_template", "aws_autoscaling_group", "aws_lambda_function", "aws_imagebuilder_image_recipe")
+"""Of other resources only those that change in place, or are replaced, have values in a recorded plan."""
 _READ = ("aws_ami", "aws_region", "aws_caller_identity")
 
 
@@ -271,6 +273,10 @@ def _given(variables: Mapping[str, str]) -> list[str]:
 def trimmed(shown: Mapping[str, Any]) -> dict[str, Any]:
     """A plan without what a report does not read."""
     members = {name: shown[name] for name in _KEPT if name in shown}
+    for each in shown.get("resource_changes", ()):
+        change = each["change"]
+        if each["type"] not in _WITH_VALUES and change["actions"] in (["no-op"], ["create"], ["delete"]):
+            each["change"] = {name: change[name] for name in ("actions", "importing") if name in change}
     prior = shown.get("prior_state", {}).get("values", {}).get("root_module", {}).get("resources", ())
     read = [each for each in prior if each["mode"] == "data" and each["type"] in _READ]
     return {
@@ -368,7 +374,7 @@ def story(each: Recording) -> None:
     each.plan("somebody-elses", "somebody", password="hunter3-very-secret", ami=first, size="t3.small")
 
 
-def record(story: Callable[[Recording], None], *, kind: type[Recording] = Recording) -> None:
+def record(story: Callable[[Recording], None], *, of: type[Recording] = Recording) -> None:
     """Record everything of a story again."""
     with LocalAws() as aws, tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -378,7 +384,7 @@ def record(story: Callable[[Recording], None], *, kind: type[Recording] = Record
         os.environ.update(aws.environment(region=HOME))
         (folder / "provider").mkdir()
         with running_providers(world.environment, folder=folder / "provider") as environment:
-            story(kind(world, environment, folder / "stacks", subnet))
+            story(of(world, environment, folder / "stacks", subnet))
 
 
 if __name__ == "__main__":
