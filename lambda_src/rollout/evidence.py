@@ -106,12 +106,10 @@ def evidence(after: After, fleets: Mapping[str, Runs | str], *, wanted: Wanted, 
 def _failure(runs: Runs, wanted: Wanted) -> str:
     """How the last rollout of a build ended, if it did not end well and the fleet did not run the build before.
 
-    What failed or was cancelled without a way back may have been completed by launches: then the fleet runs the build.
+    Launches may have brought the build since, for example those of a group that was made anew: then the fleet runs it.
     """
     last = next((attempt for attempt in runs.record.attempts if _brought(attempt, wanted) and attempt.end), None)
-    if last is None or not last.has_failed or last.changes_no_ami:
-        return ""
-    if last.end != WENT_BACK and _is_present(runs, wanted):
+    if last is None or not last.has_failed or last.changes_no_ami or _is_present(runs, wanted):
         return ""
     return f"{last.ended_how} ({last.reason.rstrip('.')})" if last.reason else last.ended_how
 

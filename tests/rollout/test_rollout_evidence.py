@@ -72,6 +72,9 @@ PROVED = {
     "the group never had a rollout": runs(launched=(9, 4, 3)),
     "a retry ended well": runs(rollout(2, 5, "rolled back", previous_ami="ami-1"), rollout(2, 3)),
     "launches completed what was cancelled": runs(rollout(2, 9, "cancelled"), launched=(5, 4, 3)),
+    "the group was made anew with what was rolled back": runs(
+        rollout(2, 9, "rolled back", previous_ami="ami-1"), launched=(5, 4, 3)
+    ),
 }
 LACKING: dict[str, Runs | str] = {
     "staging has run 1.0.7/2 since 09 Jul 13:00 UTC, and has to for 2 days": runs(rollout(2, 1)),
