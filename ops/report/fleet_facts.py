@@ -61,11 +61,13 @@ def _by_rules(planned: PlannedFleet, declared: EstateFleet, *, accounts: Account
                 group=seen.group, newest=_planned(planned, seen), current=seen.current, refreshes=seen.refreshes
             )
             sight, _ = look(fleet.rules, fleet.place, fleet.image, runs_of=fleet.runs_of, now=now, seen=after)
+        wanted = {planned.old_ami, planned.new_ami, *runs}
         if sight and planned.is_automatic and not planned.is_new:
+            wanted.add(sight.newest.ami if sight.newest else "")
             sight, expected = expect(fleet.rules, sight)
             planned = replace(planned, new_ami=expected.ami)
-        wanted = {planned.old_ami, planned.new_ami, *runs} - {""}
-        amis = read_amis(fleet.rules, fleet.place, fleet.image, wanted)
+            wanted.add(expected.ami)
+        amis = read_amis(fleet.rules, fleet.place, fleet.image, wanted - {""})
         arns = {ami: arn for ami, made in amis.made.items() if (arn := build_of(made))}
     return FleetFacts(
         runs=runs,
