@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -128,6 +130,32 @@ def test_the_way_back_of_a_template_is_a_revert_and_the_function() -> None:
         "git revert -m 1 MERGE_COMMIT      # later: revert the merge of this pull request, plan and apply",
         "goldsmith rollout web-dev --now --why REASON      # or wait for its function, and its window",
     )
+
+
+@pytest.mark.parametrize(
+    ("rules", "wanted"),
+    [
+        ({}, "what web@latest points to, and this apply replaces the instances"),
+        ({"is_by_goldsmith": True}, "what web@latest points to, and after this apply, goldsmith rollout replaces the "),
+        ({"is_pinned": True}, "what its pin says, and this apply replaces the instances"),
+    ],
+)
+def test_without_its_function_plans_and_pins_give_it_builds(rules: dict[str, Any], wanted: str) -> None:
+    stacks, facts, now = recorded("automatic-to-plan")
+    changed = {key: replace(each, **rules) for key, each in facts.rules.items()}
+    (line,) = report_of(stacks, replace(facts, rules=changed), now=now).by_itself
+    assert line.startswith(
+        f"web-dev: its function is destroyed, and the record stays; from now on plans give it {wanted}"
+    )
+
+
+def test_text_has_the_same_lines(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    answer = run_ops(["report", str(PLANS / "automatic-template"), "--no-aws", "--format", "text"], capsys)
+    title = "What goes on by itself\n"
+    assert answer.out.partition(title)[2].startswith("  web-dev: the apply replaces no instance; then its function")
 
 
 @pytest.mark.parametrize("scenario", ["automatic-after-rollback", "automatic-rules", "automatic-next-build"])
