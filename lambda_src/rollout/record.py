@@ -268,14 +268,21 @@ def _identified(attempt: Attempt, refresh: Refresh, version: TemplateVersion | N
 
 
 def closed(record: Record, refreshes: Iterable[Refresh], *, now: datetime) -> Record:
-    """A record in which every attempt has an end that AWS does not know any more."""
+    """A record in which every attempt has an end that AWS does not know any more.
+
+    Those that AWS knows have a time: it does not say one of a pending refresh, which it may have forgotten before the
+    next look.
+    """
     seen = {refresh.id for refresh in refreshes}
 
     def ended(attempt: Attempt) -> Attempt:
-        started = time_of(attempt.started)
-        if attempt.end or attempt.refresh in seen or started is None or now - started < _CONSISTENT:
+        if attempt.end:
             return attempt
-        return replace(attempt, end=UNFOLLOWED)
+        if attempt.refresh in seen:
+            return attempt if attempt.started else replace(attempt, started=_written(now))
+        started = time_of(attempt.started)
+        is_new = started is not None and now - started < _CONSISTENT
+        return attempt if is_new else replace(attempt, end=UNFOLLOWED)
 
     return replace(record, attempts=tuple(map(ended, record.attempts)))
 

@@ -167,6 +167,14 @@ def test_what_aws_has_forgotten_has_an_end_in_words() -> None:
     assert closed(Record(attempts=(long_ago,)), [refresh()], now=NOW).attempts == (long_ago,)
 
 
+def test_a_refresh_that_was_only_seen_pending_has_an_end_too_when_aws_has_forgotten_it() -> None:
+    pending = Refresh(id="r-1", status="Pending", started=None, **CONFIGURED)
+    seen = closed(Record(attempts=tuple(complete(Record(), pending))), [pending], now=NOW)
+    assert [each.started for each in seen.attempts] == [f"{NOW:%Y-%m-%dT%H:%M:%SZ}"]
+    (found,) = closed(seen, [], now=NOW + timedelta(weeks=7)).attempts
+    assert found.end == "not followed to its end"
+
+
 def test_what_was_started_just_now_may_be_missing_in_answers() -> None:
     """AWS's answers are eventually consistent."""
     record = Record(attempts=(attempt(started="2026-07-01T11:50:00Z"),))
