@@ -37,7 +37,9 @@ def queued_of(declared: EstateFleet, facts: Facts) -> str | None:
         case Wait(reasons=reasons, until=until):
             return f"queued for {moment_in_zone(until)}: {'; '.join(reasons)}"
         case Start(version=version) if declared.fleet.is_automatic and facts.wanted:
-            return f"queued for the next run of its function, within five minutes: {_shown(version.ami, facts.builds)}"
+            changed = "what has changed in the launch template, with " if version.ami == facts.wanted.ami else ""
+            build = _shown(version.ami, facts.builds)
+            return f"queued for the next run of its function, within five minutes: {changed}{build}"
         case Refused(reasons=reasons) if declared.fleet.is_automatic and not facts.needs_person:
             return f"queued: {'; '.join(reasons)}"
     lacks = facts.proposal.lacks if facts.proposal else ()

@@ -111,9 +111,10 @@ def test_after_a_rollback_what_terraform_changes_comes_with_the_build_that_runs(
     old, bad = newest(dev), fleets.build()
     fleets.aws.break_instances(bad, reason="the instance stopped.")
     assert fleets.rollout().status == 1
-    changed = {"ImageId": old, "InstanceType": "t3.small"}
-    dev.client("ec2").create_launch_template_version(LaunchTemplateName=dev.group, LaunchTemplateData=changed)
-    assert status(fleets)[1]["queued"] == "queued for the next run of its function, within five minutes: 1.0.7/1"
+    data = {"ImageId": old, "InstanceType": "t3.small"}
+    dev.client("ec2").create_launch_template_version(LaunchTemplateName=dev.group, LaunchTemplateData=data)
+    changed = "what has changed in the launch template, with 1.0.7/1"
+    assert status(fleets)[1]["queued"] == f"queued for the next run of its function, within five minutes: {changed}"
     answer = fleets.rollout()
     row = fleets.short(answer.out).splitlines()[1]
     assert (row.count("1.0.7/1"), row.count("1.0.7/2")) == (2, 0)
