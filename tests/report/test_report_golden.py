@@ -1,5 +1,5 @@
 """Reports of real plans, as they were reviewed: `tests/report/golden`. The plans and what AWS said were recorded by
-`tests/support/record_plans.py`."""
+`tests/support/record_plans.py` and `record_automatic_plans.py`."""
 
 from __future__ import annotations
 
