@@ -25,7 +25,7 @@ def main() -> int:
     """The program; gives the exit status."""
     parser = argparse.ArgumentParser(
         prog="make demo",
-        description="Build an image, bring it into a fleet by pull requests, and destroy everything, against an AWS on "
+        description="Build an image, bring it into three fleets, and destroy everything, against an AWS on "
         "this machine.",
     )
     parser.add_argument(
@@ -103,13 +103,13 @@ def _progress(status: Status, heading: str, line: str, *, seconds: float, width:
 
 
 def _summary(world: World, console: Console, *, seconds: float) -> None:
-    first, second = world.amis
+    first, *others = world.amis
     console.print(
         f"\n[bold green]{len(STEPS)} of {len(STEPS)} steps succeeded, in {seconds:.0f} seconds.[/]\n"
-        "Two builds were handed off in two regions and rolled out, and nobody copied an AMI ID:"
+        "Three builds were handed off in two regions, two of them reached the fleets, and nobody copied an AMI ID:"
     )
-    for region in first:
-        console.print(f"      {region}: {first[region]} → {second[region]}")
+    for region, ami in first.items():
+        console.print(f"      {region}: {' → '.join([ami, *(each[region] for each in others)])}")
     console.print("Next: README.md explains how to use it with your own AWS account.")
 
 

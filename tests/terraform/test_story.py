@@ -5,10 +5,11 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
-from demo.story import AUTOMATIC, IMAGE, STEPS
+from demo.story import DEV, IMAGE, STAGING, STEPS
 from demo.world import HOME, StepFailed, World
 from local_aws.server import LocalAws
 from ops.providers import REATTACH
@@ -18,12 +19,15 @@ from tests.support.provider import running_providers
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def providers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which the provider runs, and looks for the archives of functions."""
+    return tmp_path_factory.mktemp("provider")
+
+
+@pytest.fixture(scope="module")
+def world(providers: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A local AWS and a folder of the story's own."""
-    folder, providers = tmp_path_factory.mktemp("story"), tmp_path_factory.mktemp("provider")
-    # which the provider looks for in its folder
-    for owner, archive in ((IMAGE, "handoff.zip"), (AUTOMATIC, "rollout.zip")):
-        (providers / archive).symlink_to(folder / "cdktf.out" / "stacks" / owner / archive)
+    folder = tmp_path_factory.mktemp("story")
     with ExitStack() as stack:
         aws = stack.enter_context(LocalAws())
         environ = terraform.environment(aws.environment(region=HOME), folder=folder)
@@ -34,11 +38,20 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield world
 
 
+def _link_archives(world: World, providers: Path) -> None:
+    """Those of the image, and of the fleet whose function is deployed next: theirs have the same name."""
+    is_made = (world.folder / "state" / "acme" / f"{DEV}.{HOME}.tfstate").exists()
+    for owner, archive in ((IMAGE, "handoff.zip"), (STAGING if is_made else DEV, "rollout.zip")):
+        (providers / archive).unlink(missing_ok=True)
+        (providers / archive).symlink_to(world.folder / "cdktf.out" / "stacks" / owner / archive)
+
+
 @pytest.mark.usefixtures("terraform_environment")  # which says whether Terraform is there
-def test_the_story_runs_to_its_end(world: World) -> None:
+def test_the_story_runs_to_its_end(world: World, providers: Path) -> None:
     recorder = Recorder(world.aws)
     with recorder.recording():
         for step in STEPS:
+            _link_archives(world, providers)
             try:
                 assert step.run(world)
             except StepFailed as error:
