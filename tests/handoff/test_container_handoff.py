@@ -8,7 +8,8 @@ import json
 import pytest
 
 from local_aws.server import LocalAws
-from tests.support.handoff_world import ABROAD, HOME, REGIONS, ContainerImageWorld, asked, intercepted, refused, retold
+from tests.support.answers import refused
+from tests.support.handoff_world import ABROAD, HOME, REGIONS, ContainerImageWorld, asked, intercepted, retold
 
 
 @pytest.fixture

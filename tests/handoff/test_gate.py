@@ -10,7 +10,8 @@ import pytest
 
 from lambda_src.handoff.configuration import Gate
 from local_aws.server import LocalAws
-from tests.support.handoff_world import REGIONS, ImageWorld, asked, intercepted, refused
+from tests.support.answers import refused
+from tests.support.handoff_world import REGIONS, ImageWorld, asked, intercepted
 from tests.support.scanned_world import ScannedWorld
 
 CRITICAL = {"severity": "CRITICAL", "vulnerability": "CVE-2026-0001", "package": "openssl", "version": "3.0.1"}

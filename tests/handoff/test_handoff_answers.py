@@ -17,17 +17,8 @@ from lambda_src.handoff.handler import respond
 from lambda_src.handoff.outputs import Amis, Usable
 from lambda_src.handoff.run import Target
 from local_aws.server import LocalAws
-from tests.support.handoff_world import (
-    ABROAD,
-    BY,
-    HOME,
-    REGIONS,
-    ContainerImageWorld,
-    ImageWorld,
-    intercepted,
-    retold,
-    sent,
-)
+from tests.support.answers import sent
+from tests.support.handoff_world import ABROAD, BY, HOME, REGIONS, ContainerImageWorld, ImageWorld, intercepted, retold
 
 PAGE = b"<html><body>Please log in to this network</body></html>"
 JSON = {

@@ -13,17 +13,15 @@ from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
 from lambda_src.handoff.handler import CONFIG
 from local_aws.server import LocalAws
+from tests.support.answers import answered, refused, refused_by_ec2
 from tests.support.handoff_world import (
     ABROAD,
     HOME,
     PARENT,
     REGIONS,
     ImageWorld,
-    answered,
     documented_message,
     intercepted,
-    refused,
-    refused_by_ec2,
     retold,
     sns_event,
 )

@@ -23,17 +23,8 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 
 from lambda_src.handoff.channels import Channel
 from local_aws.server import LocalAws
-from tests.support.handoff_world import (
-    HOME,
-    REGIONS,
-    ContainerImageWorld,
-    ImageWorld,
-    intercepted,
-    refused,
-    retold,
-    sent,
-    sns_event,
-)
+from tests.support.answers import refused, sent
+from tests.support.handoff_world import HOME, REGIONS, ContainerImageWorld, ImageWorld, intercepted, retold, sns_event
 
 HISTORIES = int(os.environ.get("GOLDSMITH_HISTORIES", "8"))
 THROTTLED = partial(refused, "ThrottlingException")

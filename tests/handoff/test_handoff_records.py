@@ -7,17 +7,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from local_aws.server import LocalAws
-from tests.support.handoff_world import (
-    ABROAD,
-    BY,
-    HOME,
-    PARENT,
-    REGIONS,
-    ImageWorld,
-    intercepted,
-    refused,
-    sent,
-)
+from tests.support.answers import refused, sent
+from tests.support.handoff_world import ABROAD, BY, HOME, PARENT, REGIONS, ImageWorld, intercepted
 
 PAGE = b"<html><body>Please log in to this network</body></html>"
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from local_aws.server import LocalAws
-from tests.support.handoff_world import ABROAD, HOME, ImageWorld, intercepted, refused, retold
+from tests.support.answers import refused
+from tests.support.handoff_world import ABROAD, HOME, ImageWorld, intercepted, retold
 
 
 @pytest.fixture

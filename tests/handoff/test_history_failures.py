@@ -14,7 +14,8 @@ from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, Re
 
 from lambda_src.handoff.configuration import ChannelRule
 from lambda_src.handoff.history import Change, Move
-from tests.support.handoff_world import HOME, ImageWorld, intercepted, sent
+from tests.support.answers import sent
+from tests.support.handoff_world import HOME, ImageWorld, intercepted
 
 PAGE = b"<html><body>Please log in to this network</body></html>"
 

@@ -12,7 +12,8 @@ import pytest
 from lambda_src.handoff.answers import GarbledAnswer
 from lambda_src.handoff.channels import read_channels, write_channel
 from lambda_src.handoff.history import Change, Move
-from tests.support.handoff_world import ABROAD, HOME, REGIONS, ImageWorld, intercepted, refused
+from tests.support.answers import refused
+from tests.support.handoff_world import ABROAD, HOME, REGIONS, ImageWorld, intercepted
 
 
 def write(web: ImageWorld, channel: str, value: str, *, region: str = HOME, record: object = None) -> None:

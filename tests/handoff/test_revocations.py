@@ -11,6 +11,7 @@ import pytest
 
 from lambda_src.handoff.configuration import ChannelRule
 from local_aws.server import LocalAws
+from tests.support.answers import refused_by_ec2
 from tests.support.handoff_world import (
     ABROAD,
     HOME,
@@ -19,7 +20,6 @@ from tests.support.handoff_world import (
     ImageWorld,
     asked,
     intercepted,
-    refused_by_ec2,
     retold,
 )
 

@@ -12,7 +12,7 @@ from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 from botocore.httpsession import URLLib3Session
 from botocore.session import Session
 
-from tests.support.handoff_world import answered, sent
+from tests.support.answers import answered, sent
 
 Place = tuple[str, int]
 """A call, `ssm eu-west-1 PutParameter`, and how many like it come before."""
