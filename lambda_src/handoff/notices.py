@@ -13,8 +13,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from .answers import ask
 from .builds import time_in
+from .failures import is_retryable
 from .history import Change, Move
 from .known_builds import KnownBuilds
 from .run import Run
@@ -33,14 +36,24 @@ class Topics:
     others: tuple[str, ...]
 
     def __call__(self, *, subject: str, text: str) -> None:
-        """See `run.Publish`."""
-        if self.emails:
-            ask(self.sns.publish, TopicArn=self.emails, Subject=subject[:SUBJECT_LIMIT], Message=text)
+        """See `run.Publish`. A topic that refuses keeps nothing from the others. At an error that a retry can fix it
+        ends, because the retry sends to all topics again."""
         # "Custom notifications" in the administrator guide of Amazon Q Developer in chat applications
         content = {"textType": "client-markdown", "title": subject, "description": text}
         message = json.dumps({"version": "1.0", "source": "custom", "content": content})
-        for topic in self.others:
-            ask(self.sns.publish, TopicArn=topic, Message=message)
+        requests: list[dict[str, str]] = [{"TopicArn": topic, "Message": message} for topic in self.others]
+        if self.emails:
+            requests.insert(0, {"TopicArn": self.emails, "Subject": subject[:SUBJECT_LIMIT], "Message": text})
+        refusal: ClientError | None = None
+        for request in requests:
+            try:
+                ask(self.sns.publish, **request)
+            except ClientError as error:
+                if is_retryable(error):
+                    raise
+                refusal = refusal or error
+        if refusal:
+            raise refusal
 
 
 def announce(run: Run, known: KnownBuilds, *, since: int | None) -> None:

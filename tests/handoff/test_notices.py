@@ -15,6 +15,7 @@ from lambda_src.handoff.configuration import ChannelRule
 from lambda_src.handoff.holds import Hold
 from lambda_src.handoff.notices import SUBJECT_LIMIT, Topics
 from tests.support.handoff_world import HOME, ImageWorld, Run
+from tests.support.memory_aws import refusal
 
 
 class Inbox:
@@ -141,6 +142,25 @@ def test_topics_get_texts_and_what_chat_applications_show() -> None:
     email, chat = published
     assert email == {"TopicArn": "arn:emails", "Subject": "s" * SUBJECT_LIMIT, "Message": "a sentence"}
     assert json.loads(chat["Message"])["content"]["description"] == "a sentence"
+
+
+def test_a_topic_that_refuses_keeps_nothing_from_the_others() -> None:
+    published: list[str] = []
+
+    class Sns:
+        @staticmethod
+        def publish(**message: str) -> None:
+            published.append(message["TopicArn"])
+            if message["TopicArn"] == "arn:gone":
+                raise refusal("NotFound", "Publish", status=404)
+            if message["TopicArn"] == "arn:busy":
+                raise refusal("Throttled", "Publish", status=429)
+
+    with pytest.raises(ClientError, match="NotFound"):
+        Topics(Sns(), "arn:gone", ("arn:chat",))(subject="s", text="t")
+    with pytest.raises(ClientError, match="Throttled"):
+        Topics(Sns(), "arn:gone", ("arn:busy", "arn:chat"))(subject="s", text="t")
+    assert published == ["arn:gone", "arn:chat", "arn:gone", "arn:busy"], "the retry sends to all again"
 
 
 def _put(web: ImageWorld, channel: str, value: str) -> None:
