@@ -44,8 +44,8 @@ _Send = Callable[[str], bool]
 class Sent:
     """What people were notified of."""
 
-    ends: tuple[str, ...] = ()
-    """The IDs of the instance refreshes whose end was sent."""
+    ends: tuple[str, ...] | None = None
+    """The IDs of the instance refreshes whose end was sent; None as long as no run has seen the fleet."""
     need: str = ""
     """Why a person is needed, without numbers; empty if none is."""
     since: str = ""
@@ -71,7 +71,8 @@ class Memory:
             raise
         try:
             members = json.loads(member(part(answer, "Parameter"), "Value", str))
-            return Sent(**{**members, "ends": tuple(members["ends"])})
+            ends = members["ends"]
+            return Sent(**{**members, "ends": None if ends is None else tuple(ends)})
         except (ValueError, KeyError, TypeError):
             return None
 
@@ -94,6 +95,7 @@ def announce(
     """Send what is new; the sentences. `sight` is what a run has seen, and `need` is why a person is needed.
 
     What could not be sent is sent by the next run, unless another try would not change that: both are in `failures`.
+    A run that could not look, and may the next time, does not know whether a person is still needed.
     """
     texts: list[str] = []
 
@@ -107,19 +109,20 @@ def announce(
         before = memory.read()
         sent = before or Sent()
         if sight:
-            sent = replace(sent, ends=_ends(sight, before, send, label.rpartition("/")[2]))
-        sent = _need(need, sent, send, now)
-        if sent != before:
+            sent = replace(sent, ends=_ends(sight, sent.ends, send, label.rpartition("/")[2]))
+        if sight or need:
+            sent = _need(need, sent, send, now)
+        if sent != (before or Sent()):
             memory.write(sent)
     return texts
 
 
-def _ends(sight: Sight, before: Sent | None, send: _Send, fleet: str) -> tuple[str, ...]:
+def _ends(sight: Sight, before: tuple[str, ...] | None, send: _Send, fleet: str) -> tuple[str, ...]:
     """Send how rollouts ended, the oldest first; the refreshes that are done with. Without `before`, all are."""
     ended = [attempt for attempt in sight.record.attempts[:_MOST_SEEN] if attempt.end and attempt.refresh]
-    done = [*before.ends] if before else []
+    done = [*before] if before else []
     for attempt in reversed(ended):
-        if before is None or attempt.refresh in before.ends or send(sentence(attempt, sight, fleet)):
+        if before is None or attempt.refresh in before or send(sentence(attempt, sight, fleet)):
             done.append(attempt.refresh)
     return tuple(dict.fromkeys(done))[-_MOST_KEPT:]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
@@ -187,6 +188,21 @@ def test_what_was_tried_before_the_first_run_is_not_sent(capsys: pytest.CaptureF
     assert function.runs(3) == []
 
 
+@pytest.mark.parametrize(
+    "error", [refusal("Throttling", "Describe"), refusal("AccessDenied", "Describe")], ids=["throttled", "denied"]
+)
+def test_neither_is_it_when_the_first_run_cannot_look(capsys: pytest.CaptureFixture[str], error: Exception) -> None:
+    function = _function(capsys, Habits(by=dict.fromkeys(FLEETS, AUTOMATIC)))
+    function.fail_next("no")
+    del function.world.cloud.parameters[REGION, NOTICES]
+    _once(function, "DescribeAutoScalingGroups", error)
+    with suppress(Unfinished):
+        function.run()
+    assert function.runs(3) == []
+    function.world.point(function.world.build())
+    assert "1.0.7/3 succeeded" in function.runs(3)[0]
+
+
 def test_what_could_not_be_sent_is_sent_by_the_next_run(function: Function) -> None:
     function.fail_next("no")
     function.refuse = refusal("Throttling", "Publish")
@@ -226,6 +242,19 @@ def test_what_needs_a_person_is_sent_once_after_the_second_run_that_sees_it(func
     ]
     function.world.tag(ami, "goldsmith:revoked", None)
     assert "1.0.7/2 succeeded" in function.runs(3)[0]
+
+
+def test_a_run_that_cannot_look_neither_forgets_nor_repeats_what_needs_a_person(function: Function) -> None:
+    ami = function.world.build()
+    function.world.tag(ami, "goldsmith:revoked", "2026-06-30T00:00:00Z CVE-2026-1234")
+    function.world.point(ami)
+    function.run()
+    for expected in (1, 1):
+        _once(function, "DescribeAutoScalingGroups", refusal("Throttling", "Describe"))
+        with pytest.raises(Unfinished):
+            function.run()
+        function.runs(3)
+        assert len(function.sent) == expected
 
 
 def test_a_freeze_is_the_reason_to_wait_and_needs_nobody(capsys: pytest.CaptureFixture[str]) -> None:
