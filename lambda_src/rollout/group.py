@@ -233,19 +233,38 @@ def read_version(
         if code_of(error).startswith("InvalidLaunchTemplate"):
             return None
         raise
-    for found in entries(answer, "LaunchTemplateVersions"):
-        data = dict(part(found, "LaunchTemplateData"))
-        ami = text(data, "ImageId") or ""
-        data.pop("ImageId", None)
-        return TemplateVersion(
-            template=member(found, "LaunchTemplateId", str),
-            number=member(found, "VersionNumber", int),
-            ami=ami,
-            created=_time(found, "CreateTime"),
-            description=text(found, "VersionDescription") or "",
-            settings=json.dumps(data, sort_keys=True, default=str),
-        )
-    return None
+    found = entries(answer, "LaunchTemplateVersions")
+    return _version(found[0]) if found else None
+
+
+def read_versions(ec2: EC2Client, *, numbers: Sequence[str], template: str) -> list[TemplateVersion]:
+    """Those versions of a launch template that exist: at most 200, which is one call if all exist."""
+    if not numbers:
+        return []
+    which: Any = {"Versions": [*numbers], "LaunchTemplateId": template}
+    try:
+        asked = [*pages(ec2, "describe_launch_template_versions", **which)]
+    except ClientError as error:
+        if not code_of(error).startswith("InvalidLaunchTemplate"):
+            raise
+        # EC2 refuses all because of one
+        found = (read_version(ec2, number=number, template=template) for number in numbers)
+        return [version for version in found if version]
+    return [_version(each) for page in asked for each in entries(page, "LaunchTemplateVersions")]
+
+
+def _version(found: Mapping[str, Any]) -> TemplateVersion:
+    data = dict(part(found, "LaunchTemplateData"))
+    ami = text(data, "ImageId") or ""
+    data.pop("ImageId", None)
+    return TemplateVersion(
+        template=member(found, "LaunchTemplateId", str),
+        number=member(found, "VersionNumber", int),
+        ami=ami,
+        created=_time(found, "CreateTime"),
+        description=text(found, "VersionDescription") or "",
+        settings=json.dumps(data, sort_keys=True, default=str),
+    )
 
 
 def add_version(ec2: EC2Client, version: TemplateVersion) -> None:

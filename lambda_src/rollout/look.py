@@ -17,7 +17,17 @@ from ..handoff.holds import Hold
 from .configuration import FleetRules
 from .decisions import Rule, Sight
 from .evidence import Evidence, Runs, Wanted, evidence
-from .group import NEWEST, Group, Refresh, TemplateVersion, read_group, read_launch_times, read_refreshes, read_version
+from .group import (
+    NEWEST,
+    Group,
+    Refresh,
+    TemplateVersion,
+    read_group,
+    read_launch_times,
+    read_refreshes,
+    read_version,
+    read_versions,
+)
 from .guards import build_of, faults
 from .record import Record, closed, completed, read_records
 from .windows import opening, parse_window
@@ -218,9 +228,8 @@ def _read_tried(ec2: EC2Client, written: Record, seen: Seen) -> list[TemplateVer
     read = {version.key for version in seen.versions}
     templates = {template for template, _ in read}
     asked = {each.key for each in seen.refreshes if each.id not in known} - read
-    tried = sorted(each for each in asked if each[0] in templates)
-    found = (read_version(ec2, number=number, template=template) for template, number in tried)
-    return [version for version in found if version]
+    numbers = {each: sorted(number for template, number in asked if template == each) for each in sorted(templates)}
+    return [each for template in numbers for each in read_versions(ec2, numbers=numbers[template], template=template)]
 
 
 def read_runs(rules: FleetRules, place: Place, image: ImagePlace) -> Runs:

@@ -136,6 +136,19 @@ def test_an_idle_run_makes_the_calls_that_the_page_counts(function: Function) ->
     ]
 
 
+def test_an_idle_run_asks_once_for_all_that_has_no_room_in_the_record(function: Function) -> None:
+    for _ in range(20):
+        function.world.point(function.world.build())
+        function.runs(2)
+    calls = function.world.cloud.calls
+    assert 0 < len(function.world.record(PROD)) < 20 == len(function.group.refreshes)
+    before = len(calls)
+    function.run()
+    asked = [call.params["Versions"] for call in calls[before:] if call.operation == "DescribeLaunchTemplateVersions"]
+    assert asked[:2] == [["$Latest"], ["21"]]
+    assert [len(each) for each in asked[2:]] == [20 - len(function.world.record(PROD))]
+
+
 def test_a_build_is_rolled_out_and_its_end_is_sent_once(function: Function) -> None:
     function.world.point(function.world.build())
     assert (function.run()["next"], function.metrics) == ("follow", {"Started"})

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
-from lambda_src.rollout.group import Refresh, TemplateVersion
+from lambda_src.rollout.group import Refresh, TemplateVersion, read_versions
 from lambda_src.rollout.record import LIMIT, Attempt, Record, closed, completed
+from local_aws.server import LocalAws
+from tests.support.groups import Group
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 V1 = TemplateVersion(template="lt-1", number=1, ami="ami-1", created=NOW - timedelta(days=20))
@@ -203,3 +205,11 @@ def test_a_version_was_tried_if_it_or_its_ami_was(fields: dict[str, str], is_tri
 def test_an_unknown_ami_is_not_that_of_another_version() -> None:
     version = TemplateVersion(template="lt-1", number=3, ami="")
     assert Record(attempts=(attempt(ami=""),)).last_try(version, launched="ami-2") is None
+
+
+def test_versions_that_do_not_exist_any_more_are_left_out(local_aws: LocalAws) -> None:
+    group = Group(local_aws)
+    for numbers, expected in ((["1", "2"], [1, 2]), (["1", "7"], [1]), (["7"], []), ([], [])):
+        found = read_versions(group.ec2, numbers=numbers, template=group.template_id)
+        assert [version.number for version in found] == expected
+    assert read_versions(group.ec2, numbers=["1"], template="lt-0a1b2c3d4e5f60718") == []

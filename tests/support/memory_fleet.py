@@ -229,6 +229,7 @@ class Ec2(Client):
 
     cloud: FleetCloud
     pages: ClassVar[Mapping[str, tuple[str, str, str]]] = {
+        "describe_launch_template_versions": ("NextToken", "MaxResults", "NextToken"),
         "describe_images": ("NextToken", "MaxResults", "NextToken"),
         "describe_instances": ("NextToken", "MaxResults", "NextToken"),
     }
