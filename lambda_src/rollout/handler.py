@@ -82,7 +82,7 @@ def respond(
         mistake = f"{type(error).__name__}: {error}"[:_LONGEST_MISTAKE]
         raise
     finally:
-        has_started = bool(fleet and seen and _has_started(fleet, *seen, since=began))
+        has_started = bool(fleet and seen and _has_started(fleet, seen[0], since=began))
         line = log_line(
             configuration.label,
             seen=seen,
@@ -115,12 +115,9 @@ def _without(unknown: Sequence[str], fleet: Fleet, now: datetime) -> tuple[Sight
     return sight, Refused(reasons=(f"{rule}: goldsmith rollout {fleet.rules.fleet} can, until AWS updates it",))
 
 
-def _has_started(fleet: Fleet, sight: Sight, decision: Decision, *, since: datetime) -> bool:
-    if not isinstance(decision, Follow):
-        return False
-    attempt = next((each for each in sight.record.attempts if each.refresh == decision.refresh.id), None)
-    started = time_of(attempt.started) if attempt and attempt.by == fleet.caller else None
-    return started is not None and started >= since.replace(microsecond=0)
+def _has_started(fleet: Fleet, sight: Sight, *, since: datetime) -> bool:
+    own = (time_of(attempt.started) for attempt in sight.record.attempts if attempt.by == fleet.caller)
+    return any(started and started >= since.replace(microsecond=0) for started in own)
 
 
 def _reach(configuration: Configuration, function: str) -> Fleet:

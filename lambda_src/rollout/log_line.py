@@ -86,4 +86,6 @@ def reasons_of(decision: Decision) -> dict[str, Any]:
         return {"reasons": [f"{attempt.ended_how}: {attempt.reason}"], "refresh": attempt.refresh}
     if isinstance(decision, Follow):
         return {"refresh": decision.refresh.id, "status": decision.refresh.status}
-    return {"reasons": ["others were faster"]} if isinstance(decision, Start) else {}
+    if isinstance(decision, Start):
+        return {"reasons": ["AWS does not show yet what was started or added, or others were faster"]}
+    return {}

@@ -52,7 +52,8 @@ def run(fleet: Fleet, wish: Wish, *, why: str = "", now: Now = lambda: datetime.
     to be started, it takes care that the newest version has the AMI that the group launches: so no change by Terraform
     brings back a build that was rolled back, or an old one that a saved plan had.
 
-    After a start that is `Follow`. It is `Start` only when others were faster in every round. Raises `look.FAILURES`.
+    After a start that is `Follow`. It is `Start` only when others were faster in every round, or when AWS does not show
+    yet what was started or added. Raises `look.FAILURES`.
     """
     for _ in range(_ROUNDS):
         sight = see(fleet, now=now())
