@@ -18,7 +18,7 @@ Place = tuple[str, int]
 """A call, `ssm eu-west-1 PutParameter`, and how many like it come before."""
 
 _PLACE = "https://aws.test/"
-_XML = ("ec2", "s3")
+_XML = ("auto-scaling", "ec2", "s3", "sns", "sts")
 
 
 class Killed(BaseException):
@@ -32,6 +32,8 @@ def _refused(service: str, code: str, status: int) -> AWSResponse:
         return sent(f"<Response><Errors>{error}</Errors><RequestID>1</RequestID></Response>".encode(), status=status)
     if service == "s3":
         return sent(error.encode(), status=status)
+    if service in _XML:
+        return sent(f"<ErrorResponse>{error}</ErrorResponse>".encode(), status=status)
     return answered({"__type": code, "message": "no"}, status=status, headers={"x-amzn-ErrorType": code})
 
 
@@ -71,25 +73,30 @@ class Faults:
     place: Place | None = None
     fault: str = ""
     goes_on: bool = False
+    met_once: bool = False
+    """Whether boto3's second try of a call meets no fault."""
     down: str = ""
     """A region that answers nothing."""
     before: Callable[[str], None] = lambda _: None
     """Is called with each call, before it."""
     calls: list[str] = field(default_factory=list)
 
-    def __call__(self, request: Any, event_name: str) -> AWSResponse | None:
+    def __call__(self, request: Any, event_name: str, **_: object) -> AWSResponse | None:
         """What a client gets in the place of AWS's answer; None for that."""
         _prefix, service, operation = event_name.split(".")
         region = request.context["client_region"]
         call = f"{service} {region} {operation}"
-        self.before(call)
+        is_again = "attempt=1" not in str(request.headers.get("amz-sdk-request", "attempt=1"))
+        if not is_again:
+            self.before(call)
         if region == self.down:
             return _reset(service)
-        self.calls.append(call)
+        if not is_again:
+            self.calls.append(call)
         if self.place is None or call != self.place[0]:
             return None
         past = self.calls.count(call) - 1 - self.place[1]
-        if past < 0 or (past and not self.goes_on):
+        if past < 0 or (past and not self.goes_on) or (is_again and self.met_once):
             return None
         if self.fault in LOST:
             URLLib3Session().send(request)

@@ -117,9 +117,9 @@ class DeployedFleet:
 
     @property
     def attempts(self) -> list[dict[str, Any]]:
-        """What its record says."""
-        parameter = self.client("ssm").get_parameter(Name=f"/goldsmith/acme/fleets/{self.name}")["Parameter"]
-        return list(json.loads(parameter["Value"])["attempts"])
+        """What its record says, if there is one."""
+        found = self.client("ssm").get_parameters(Names=[f"/goldsmith/acme/fleets/{self.name}"])["Parameters"]
+        return [attempt for parameter in found for attempt in json.loads(parameter["Value"])["attempts"]]
 
 
 @dataclass
