@@ -272,9 +272,11 @@ def _allowed(
 
 
 def _unfit(rules: FleetRules, sight: Sight) -> Iterator[Rule]:
-    """What a refresh would not change, a record that is none, and what guards say."""
+    """What a refresh would not change, a record that is none, and what guards say. They never only warn of a version
+    that names no AMI: the function would add one after the other."""
     lost = unreadable(rules, sight.record)
-    for text in (*_left(sight), *((lost,) if lost else ()), *(() if rules.warns_only else sight.faults)):
+    only_warns = rules.warns_only and sight.newest and sight.newest.ami
+    for text in (*_left(sight), *((lost,) if lost else ()), *(() if only_warns else sight.faults)):
         yield Rule(text=text)
 
 

@@ -232,6 +232,11 @@ def test_guards_that_only_warn_stop_nothing() -> None:
     assert decided(sight(faults=("revoked",)), warns_only=True) == Start(version=V2)
 
 
+def test_guards_never_only_warn_of_a_version_without_an_ami() -> None:
+    found = sight(newest=V2.with_ami(""), faults=("has no copy",))
+    assert reasons(decided(found, warns_only=True)) == ("has no copy",)
+
+
 # Other fleets.
 
 
