@@ -1,12 +1,17 @@
 """Rules of rollouts: when they may start, and which fleets come before others."""
 
 from collections.abc import Iterator, Mapping, Sequence, Set
+from datetime import timedelta
 from graphlib import CycleError, TopologicalSorter
 
 from estate.checks.context import Context
 from estate.models.fleet import Fleet
 from estate.models.images import FleetImage
 from estate.problems import Problem, did_you_mean, shown
+
+_SHORTEST_WINDOW = timedelta(minutes=10)
+"""Twice the function's interval: EventBridge starts it some seconds late ("Creating a rule that runs on a schedule" in
+its user guide)."""
 
 
 def by_goldsmith(fleet: Fleet, context: Context) -> Iterator[Problem]:
@@ -31,6 +36,15 @@ def automatic(fleet: Fleet, context: Context) -> Iterator[Problem]:
     elif fleet.rollout.wave != 1:
         rule = "waves are of one command for several fleets, and with updates: automatic each fleet has a function"
         yield Problem(("rollout", "wave"), rule, shown(fleet.rollout.wave), "use after")
+
+
+def windows_of_automatic_fleets(fleet: Fleet, context: Context) -> Iterator[Problem]:
+    """With `updates: automatic` each window is open for ten minutes or longer: the fleet's function looks every five
+    minutes, and would miss a shorter one."""
+    for index, window in enumerate(fleet.windows if fleet.is_automatic else ()):
+        if window.end - window.start < _SHORTEST_WINDOW:
+            rule = "must be open for ten minutes or longer, because the fleet's function looks every five minutes"
+            yield Problem(("window", index), rule, shown(window.text), "write a longer one")
 
 
 def fleets_before_automatic_ones(fleet: Fleet, image: FleetImage, context: Context) -> Iterator[Problem]:

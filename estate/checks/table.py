@@ -207,6 +207,7 @@ _OF_FLEETS: tuple[Rule[Fleet], ...] = (
     Rule(fleets.image, reads=("fleet.image",)),
     Rule(rollouts.by_goldsmith, reads=("fleet.rollout", "fleet.window", "fleet.after")),
     Rule(rollouts.automatic, reads=("fleet.updates", "fleet.rollout")),
+    Rule(rollouts.windows_of_automatic_fleets, reads=("fleet.updates", "fleet.window")),
     Rule(rollouts.fleets_before, reads=("fleet.after", "fleet.image")),
     Rule(rollouts.environments_before, reads=_ORDER),
     Rule(fleets.load_balancer, reads=("fleet.target_group_arns", "fleet.security_group_ids")),

@@ -200,7 +200,8 @@ class Fleet(BaseModel):
     """How instances are replaced when their AMI changes. Default: a tenth of them at a time."""
     window: WrittenWindows = ()
     """When a rollout may start: `mon-thu 10:00-16:00 Asia/Tokyo`, or a list of windows. One that has started is not
-    stopped by the end of its window. Needs `rollout.by: goldsmith`. Default: at any time."""
+    stopped by the end of its window. Needs `rollout.by: goldsmith`; with `updates: automatic`, ten minutes or longer.
+    Default: at any time."""
     after: After | None = None
     """Which fleets must have run a build before this one may; with `updates: automatic`, fleets of the same account and
     region. Needs `rollout.by: goldsmith`. Default: none."""
