@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from estate.names import LATEST
@@ -45,6 +45,8 @@ class ChannelFacts:
     builds: Sequence[Build]
     verdict: Verdict | None
     """What the gate says about the newest good build, if that is not in `latest`."""
+    failed: Mapping[str, str] = field(default_factory=dict)
+    """Builds whose last rollout in a fleet did not end well: `was rolled back in fleet web-dev`."""
     now: datetime
 
 
@@ -114,10 +116,11 @@ def _of_other(
         by = _by(own.record.get("by", ""))
         return ChannelGap(channel=channel, reason=f"rolled back{by}{why}; it stays until there is a newer build")
     if not rule.soak_minutes:
-        promote = f"goldsmith promote {facts.image} {channel}"
-        return ChannelGap(
-            channel=channel, reason=f"{version_of(newer[0].arn)} waits for somebody to promote it: {promote}"
-        )
+        name, promote = version_of(newer[0].arn), f"goldsmith promote {facts.image} {channel}"
+        reason = f"{name} waits for somebody to promote it: {promote}"
+        if failed := facts.failed.get(name):
+            reason = f"{name} {failed}: if that is not the build's fault, {promote}"
+        return ChannelGap(channel=channel, reason=reason)
     ever = _newest_ever(facts, own, known)
     ends = {since[build.arn] + timedelta(minutes=rule.soak_minutes): build for build in newer if build.order > ever}
     if not ends:

@@ -82,6 +82,8 @@ class Facts:
     """What a rollout by Goldsmith needs next; None for one by Terraform."""
     needs_person: bool = False
     """Whether somebody has to do something before it can start: not while fleets of `after` do not run the build."""
+    failed: dict[str, str] = field(default_factory=dict)
+    """Builds whose last rollout did not end well, and that it does not run: `was rolled back in fleet web-dev`."""
     unreadable: str = ""
     """Why its record, which has what was tried, cannot be read."""
     channel_was_read: bool = False
@@ -164,6 +166,12 @@ def _decide(facts: Facts, declared: EstateFleet, seen: Seen, accounts: Accounts)
     facts.decision = decide(fleet.rules, sight, Wish())
     facts.needs_person = bool(needs_of((sight, facts.decision)))
     facts.unreadable = unreadable(fleet.rules, sight.record)
+    launched = sight.current.ami if sight.current else ""
+    for ami, build in sight.record.builds.items():
+        last = sight.record.verdict(ami)
+        if last and last.has_failed and ami != launched:
+            why = f" ({last.reason.rstrip('.')})" if last.reason else ""
+            facts.failed[build] = f"{last.ended_how} in fleet {declared.fleet.name}{why}"
 
 
 def _read_channel(facts: Facts, declared: EstateFleet, images: Aws, builds: Sequence[Build]) -> None:

@@ -119,9 +119,11 @@ class ImageReading:
         """Why one of its builds made nothing. Raises `OpsError`."""
         return _failure(build, self._pipeline, self._aws) if build.status in UNFINISHED else NO_FAILURE
 
-    def status(self, channels: Collection[str] | None = None, *, with_kept: bool = False) -> ImageStatus:
+    def status(
+        self, channels: Collection[str] | None = None, *, with_kept: bool = False, failed: Mapping[str, str]
+    ) -> ImageStatus:
         """Waits until everything is read. What could not be read is in `errors`. Default: with all channels, without
-        the builds that are kept."""
+        the builds that are kept. `failed` is what fleets say, as `ChannelFacts` has it."""
         pipeline = self._pipeline
         errors: list[str] = []
         read = _result(self._builds, errors)
@@ -137,7 +139,7 @@ class ImageReading:
                 ]
                 errors += [found.error] if found.error else []
         good = newest_good(builds)
-        gaps = self._gaps(builds, errors) if read else ()
+        gaps = self._gaps(builds, failed, errors) if read else ()
         return ImageStatus(
             image=pipeline.image.name,
             account=pipeline.account,
@@ -151,7 +153,7 @@ class ImageReading:
             errors=tuple(dict.fromkeys(errors)),
         )
 
-    def _gaps(self, builds: Sequence[Build], errors: list[str]) -> tuple[ChannelGap, ...]:
+    def _gaps(self, builds: Sequence[Build], failed: Mapping[str, str], errors: list[str]) -> tuple[ChannelGap, ...]:
         """Why channels are where they are; empty when the home region could not be read."""
         pipeline, now = self._pipeline, datetime.now(UTC)
         if (home := _result(self._regions[pipeline.image.home], errors)) is None:
@@ -167,6 +169,7 @@ class ImageReading:
                 holds=home.holds,
                 builds=builds,
                 verdict=self._verdict(configuration.gate, home, builds, errors, now=now),
+                failed=failed,
                 now=now,
             )
         )

@@ -136,10 +136,20 @@ def read_status(estate: Estate, selection: Selection) -> Status:
             readings[name] = found if isinstance(found, Unreachable) else ImageReading(image, aws=found, pool=pool)
         # after the images, because each fleet waits for the builds of its image
         facts = [pool.submit(_read_fleet, fleet, ways, readings.get(fleet.fleet.image)) for fleet in fleets]
-    image_statuses = {name: _image_status(images[name], readings[name], selection=selection) for name in names}
+    read = [(fleet, future.result()) for fleet, future in zip(fleets, facts, strict=True)]
+    image_statuses = {
+        name: _image_status(
+            images[name],
+            readings[name],
+            selection=selection,
+            failed=dict(
+                failed for fleet, found in read if fleet.fleet.image == name for failed in found.failed.items()
+            ),
+        )
+        for name in names
+    }
     fleet_statuses = {
-        fleet.fleet.name: fleet_status(fleet, future.result(), account=_account(fleet, accounts))
-        for fleet, future in zip(fleets, facts, strict=True)
+        fleet.fleet.name: fleet_status(fleet, found, account=_account(fleet, accounts)) for fleet, found in read
     }
     return Status(
         images=[image_statuses[name] for name in selection.images],
@@ -173,12 +183,12 @@ def _read(estate: Estate, selection: Selection) -> tuple[list[str], list[EstateF
 
 
 def _image_status(
-    image: EstateImage[Image], reading: ImageReading | Unreachable, *, selection: Selection
+    image: EstateImage[Image], reading: ImageReading | Unreachable, *, selection: Selection, failed: Mapping[str, str]
 ) -> ImageStatus:
     if isinstance(reading, Unreachable):
         return unread_image(image, reading)
     name = image.image.name
-    return reading.status(selection.channels.get(name), with_kept=name in selection.detailed)
+    return reading.status(selection.channels.get(name), with_kept=name in selection.detailed, failed=failed)
 
 
 def _account(fleet: EstateFleet, accounts: Mapping[Access, Aws | Unreachable]) -> str | None:

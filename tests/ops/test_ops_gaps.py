@@ -60,6 +60,7 @@ class Case:
     builds: Sequence[Build] = (NEW, MIDDLE, OLD)
     holds: dict[str, Hold] = field(default_factory=dict)
     verdict: Verdict | None = None
+    failed: dict[str, str] = field(default_factory=dict)
     expected: tuple[str, ...] = ()
 
 
@@ -87,6 +88,15 @@ CASES = {
         stable=_channel((OLD, 2)),
         rule=BY_PEOPLE,
         expected=("stable: 1.0.7/3 waits for somebody to promote it: goldsmith promote web stable",),
+    ),
+    "a fleet that has it already went back": Case(
+        stable=_channel((OLD, 2)),
+        rule=BY_PEOPLE,
+        failed={"1.0.7/3": "was rolled back in fleet web-dev (it stopped)", "1.0.7/2": "failed in fleet web-dev"},
+        expected=(
+            "stable: 1.0.7/3 was rolled back in fleet web-dev (it stopped): if that is not the build's fault, "
+            "goldsmith promote web stable",
+        ),
     ),
     "it is held": Case(
         stable=_channel((OLD, 2)),
@@ -151,6 +161,7 @@ def test_reason_is(case: Case) -> None:
             holds=case.holds,
             builds=case.builds,
             verdict=case.verdict,
+            failed=case.failed,
             now=NOW,
         )
     )

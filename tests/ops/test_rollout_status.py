@@ -93,6 +93,24 @@ def test_a_rollout_that_was_rolled_back_has_its_reason_and_the_command(fleets: R
     ]
 
 
+def test_a_channel_that_people_move_says_that_the_build_was_rolled_back(fleets: RolloutWorld) -> None:
+    fleets.declare(dev=f"channel: latest, {BY_GOLDSMITH}")
+    old, _ = fleets.deploy()
+    fleets.web.run()
+    fleets.point(old)
+    fleets.aws.break_instances(f"{fleets['dev'].template}:2", reason="it stopped")
+    fleets.rollout()
+    answer = fleets.ops("status", "--json")
+    (image,) = json.loads(answer.out)["images"]
+    assert [(gap["channel"], fleets.short(gap["reason"])) for gap in image["gaps"]] == [
+        (
+            "prod",
+            "1.0.7/2 was rolled back in fleet web-dev (it stopped): if that is not the build's fault, "
+            "goldsmith promote web prod",
+        )
+    ]
+
+
 def test_a_rollout_whose_end_nobody_saw_has_its_reason_too(fleets: RolloutWorld) -> None:
     _, new = fleets.deploy()
     fleets.aws.break_instances(new, reason="the instance stopped.")
