@@ -2,11 +2,15 @@
 
 import itertools
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
 
+import botocore.hooks
 import botocore.session
+import botocore.useragent
 import pytest
 
 import bindings
@@ -31,9 +35,39 @@ LONGEST = (
 
 
 def pytest_configure() -> None:
+    _keep_caches()
     bindings.start()  # before any test module imports `stacks`
-    # A command has one session, which reads AWS's service models; the tests run hundreds of commands in a process.
+    # A command has one session, which reads AWS's service models and the signatures of botocore's own handlers; the
+    # tests run hundreds of commands in a process. All requests name the same user agent.
     botocore.session.create_loader = cache(botocore.session.create_loader)
+    botocore.hooks.accepts_kwargs = _known_by_function(  # type: ignore[assignment]
+        botocore.hooks.accepts_kwargs
+    )
+    botocore.useragent.sanitize_user_agent_string_component = cache(
+        botocore.useragent.sanitize_user_agent_string_component
+    )
+
+
+def _known_by_function(ask: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The same answers, each found once for a function, or for a method of all objects, which it does not keep."""
+    known: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+
+    def answer(called: Any) -> Any:
+        function = getattr(called, "__func__", called)
+        if function not in known:
+            known[function] = ask(function)
+        return known[function]
+
+    return answer
+
+
+def _keep_caches() -> None:
+    """Let programs have the caches of this user also where a test gives them another home: to fill both anew takes
+    four seconds of processor."""
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    os.environ.setdefault("GOLDSMITH_CACHE", str(caches / "goldsmith"))
+    # Node unpacks cdktf and the bindings there
+    os.environ.setdefault("JSII_RUNTIME_PACKAGE_CACHE_ROOT", str(caches / "aws" / "jsii" / "package-cache"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
