@@ -47,10 +47,10 @@ setup: prerequisites ## Install everything that is missing or has changed
 demo: terraform git setup ## Build, deploy and operate the sample estate on an AWS on this machine
 	@.venv/bin/python -m demo $(ARGS)
 
-# Four workers, each with a local AWS, because half of their time is waiting for Terraform; the tests of a file share what
+# Five workers, each with a local AWS, because half of their time is waiting for Terraform; the tests of a file share what
 # they have made.
 test: setup ## Run all tests; ARGS="-k text" selects some
-	@.venv/bin/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@.venv/bin/python -m pytest --numprocesses 5 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: setup ## Check format and lint with ruff, and types with mypy
 	@.venv/bin/ruff format --check --quiet $(CODE) || { echo 'format: run make format' >&2; exit 1; }

@@ -22,12 +22,18 @@ from tests.support.scratch_system import Base, NewSystem, System
 LONGEST = (
     "test_story",
     "test_applied_estate",
+    "test_automatic_fleets",
+    "test_ci_steps",
+    "test_plans_after_rollouts",
+    "test_applied_plans",
     "test_fleets_elsewhere",
-    "test_fast_bindings",
-    "test_forgotten_keys",  # which the worker of the story has next, because that is one test
     "test_containers",
+    "test_fast_bindings",
     "test_plan",
+    "test_rollout_progress",
+    "test_rollout_ends",
     "test_faults_of_moves",
+    "test_faults_of_rollouts",
     "test_apply",
     "test_handoff_in_any_order",
 )
