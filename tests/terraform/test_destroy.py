@@ -187,14 +187,18 @@ def test_ctrl_c_lets_terraform_end_properly_and_shows_how_to_destroy_the_rest(te
 
 
 def test_terraform_destroys_what_the_stack_has_in_aws(
-    local_aws: LocalAws, terraform_environment: Mapping[str, str], team: Path
+    local_aws: LocalAws,
+    terraform_environment: Mapping[str, str],
+    shared_providers_environment: Mapping[str, str],
+    team: Path,
 ) -> None:
     environ = {**terraform_environment, "CDKTF_OUTDIR": str(team / "out")}
     cloudwatch = local_aws.client("cloudwatch", region="eu-west-1")
     synthesize(team / "config", team / "out")
     folder = team / "out" / "stacks" / "overview-eu-west-1"
-    terraform.run("init", folder=folder, environ=environ)
-    terraform.run("apply", "-auto-approve", folder=folder, environ=environ)
+    # so that destroy has to install the provider
+    terraform.run("init", folder=folder, environ=shared_providers_environment)
+    terraform.run("apply", "-auto-approve", folder=folder, environ=shared_providers_environment)
 
     def exists() -> bool:  # other tests have theirs in the same local AWS
         return "acme_images" in {each["DashboardName"] for each in cloudwatch.list_dashboards()["DashboardEntries"]}
