@@ -38,8 +38,8 @@ _RESOURCES, _DATA_SOURCES, _NAME = 2, 3, 1
 _UNIMPLEMENTED = Message([(b":status", b"200"), (b"grpc-status", b"12")])
 """gRPC's answer for a method that a server does not have."""
 
-_UNTIL_INPUT_CLOSES = '"$1" -debug & cat > /dev/null; kill $!; wait'
-"""So that the provider ends with this process, however that ends."""
+_UNTIL_INPUT_CLOSES = '"$1" -debug & exec >&-; cat > /dev/null; kill $!; wait'
+"""So that the provider ends with this process, however that ends; its output ends when it ends."""
 _TIMEOUT_SECONDS = 60.0
 _LOOKS_AGAIN_AFTER_SECONDS = 0.5
 

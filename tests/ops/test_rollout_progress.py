@@ -50,7 +50,7 @@ def test_a_pipe_gets_a_line_for_each_change(slow: RolloutWorld) -> None:
         assert process.stdout
         lines = (line.removeprefix(f"{slow.name('dev')}: ").rstrip() for line in process.stdout)
         next(lines), next(lines)
-        for seconds in (95, 95, 610, 90, 310):
+        for seconds in (95, 95, 610, 90, 310, 310):
             shown.append(next(lines))
             slow.aws.pass_time(seconds)
         shown += lines

@@ -81,7 +81,7 @@ class _Provider:
     async def start(cls, program: Path, environ: Mapping[str, str], folder: Path) -> "_Provider":
         # The shell ends the provider when its standard input closes, so also when this process is killed.
         process = await asyncio.create_subprocess_exec(
-            *("sh", "-c", '"$1" -debug & cat > /dev/null; kill $!; wait', "sh", program),
+            *("sh", "-c", '"$1" -debug & exec >&-; cat > /dev/null; kill $!; wait', "sh", program),
             env=environ,
             cwd=folder,
             stdin=subprocess.PIPE,
