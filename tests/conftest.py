@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -41,6 +42,8 @@ LONGEST = (
 
 
 def pytest_configure() -> None:
+    # A shell lets what it starts in the background ignore Ctrl-C, and so would all programs that the tests stop by it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     _keep_caches()
     bindings.start()  # before any test module imports `stacks`
     # A command has one session, which reads AWS's service models and the signatures of botocore's own handlers; the
