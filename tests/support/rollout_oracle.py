@@ -255,8 +255,11 @@ class Oracle:
         last = next((each for each in self.log[::-1] if each.fleet == STAGING and each.ami == ami), None)
         if not group or not self.is_in(STAGING, ami) or (last and last.end not in ("", "succeeded")):
             return False
-        soak = timedelta(minutes=self.world.habits.soak_minutes)
-        return self.world.cloud.now - max(each.launched for each in group.counting) >= soak
+        now, soak = self.world.cloud.now, timedelta(minutes=self.world.habits.soak_minutes)
+        # from the end of the rollout that brought it, and again from that of another build's
+        brought = (each for each in self.log if each.fleet == STAGING and (each.ami, each.previous) != (ami, ami))
+        times = [*(each.refresh.ended or now for each in brought), *(each.launched for each in group.counting)]
+        return now - max(times) >= soak
 
     def _is_held_by_canary(self, ami: str) -> bool:
         """Whether the record of the canary says that the build did not end well there."""
