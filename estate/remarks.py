@@ -20,7 +20,7 @@ def _unused_pins(estate: Estate) -> Iterator[str]:
     for name in estate.pins:
         fleet = estate.fleets.get(name)
         if fleet is None or not fleet.is_pinned:
-            why = "there is no such fleet" if fleet is None else "the fleet has updates: plan"
+            why = "there is no such fleet" if fleet is None else f"the fleet has updates: {fleet.updates}"
             yield f"pins.{name}: nothing reads it, because {why}; goldsmith pin deletes it"
 
 

@@ -67,8 +67,10 @@ def run(arguments: argparse.Namespace) -> int:
     estate = configuration.load()
     check_names(arguments.fleets, estate.fleets, kind="fleet")
     for name in arguments.fleets:
-        if not estate.fleets[name].is_pinned:
-            raise UsageError(f"fleet {name} must have updates: pull-request to be pinned, and has updates: plan")
+        fleet = estate.fleets[name]
+        if not fleet.is_pinned:
+            rule = "must have updates: pull-request to be pinned"
+            raise UsageError(f"fleet {name} {rule}, and has updates: {fleet.updates}")
     build = _build(arguments, estate) if arguments.build else None
     if arguments.skip_after and not arguments.why:
         raise UsageError("argument --skip-after: needs a reason; add --why REASON")

@@ -130,12 +130,13 @@ def test_a_pin_names_no_account_of_its_own(tmp_path: Path) -> None:
 
 def test_pins_that_nothing_reads_are_remarks(tmp_path: Path) -> None:
     both = pin().replace("pins:\n", "") + pin("gone").replace("pins:\n", "")
-    idle = estate(tmp_path, smallest(), f"pins:\n{both}")
-    assert [line for line in remarks(idle, today=date(2026, 11, 30)) if "pins" in line] == [
-        "pins.web-dev: nothing reads it, because the fleet has updates: plan; goldsmith pin deletes it",
-        "pins.gone: nothing reads it, because there is no such fleet; goldsmith pin deletes it",
-    ]
-    assert idle.unpinned == {}
+    for updates in ("plan", "automatic"):
+        idle = estate(tmp_path, smallest("fleet", f"updates: {updates}"), f"pins:\n{both}")
+        assert [line for line in remarks(idle, today=date(2026, 11, 30)) if "pins" in line] == [
+            f"pins.web-dev: nothing reads it, because the fleet has updates: {updates}; goldsmith pin deletes it",
+            "pins.gone: nothing reads it, because there is no such fleet; goldsmith pin deletes it",
+        ]
+        assert idle.unpinned == {}
 
 
 @pytest.mark.parametrize("path", list(paths_of(plain(PINS))), ids=lambda path: ".".join(map(str, path)))

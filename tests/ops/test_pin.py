@@ -144,7 +144,7 @@ def test_check_names_each_fleet_without_a_pin(world: PinWorld) -> None:
     ("options", "words"),
     [
         (["web"], "unknown fleet 'web'"),
-        (["OTHER"], "fleet OTHER must have updates: pull-request to be pinned, and has updates: plan"),
+        (["OTHER"], "fleet OTHER must have updates: pull-request to be pinned, and has updates: automatic"),
         (["--build", "WEB@7/1"], "argument --build: needs exactly one fleet, because fleets have images of their own"),
         (["FLEET", "--build", "WEB"], "argument --build: must name a build, got 'WEB'; write web@6718/3"),
         (["FLEET", "--build", "api@7/1"], "argument --build: must be a build of WEB, the fleet's image, got 'api@7/1'"),
@@ -153,7 +153,7 @@ def test_check_names_each_fleet_without_a_pin(world: PinWorld) -> None:
     ],
 )
 def test_a_wrong_command_line_changes_nothing(world: PinWorld, options: list[str], words: str) -> None:
-    world.estate(fleets=world.another("test", f"{FIELDS}\n"))
+    world.estate(fleets=world.another("test", f"{FIELDS}\n    updates: automatic\n"))
     names = {"WEB": world.web.name, "FLEET": world.fleet, "OTHER": world.name_of("test")}
 
     def named(text: str) -> str:
