@@ -138,6 +138,8 @@ def _of_rollout(declared: EstateFleet, facts: Facts, decision: Decision) -> Iter
                 f"the rollout of {attempt.build or wanted} {attempt.ended_how}{why}: {rollout} "
                 "says what to do, and tries again with --retry"
             )
+        case Refused() if declared.fleet.is_automatic and facts.channel is None:
+            pass  # which is a gap of its own
         case Refused(reasons=reasons) if facts.needs_person or not declared.fleet.is_automatic:
             yield f"no rollout of {wanted}: {'; '.join(reasons)}"
             if facts.unreadable in reasons:

@@ -190,6 +190,8 @@ def _decide(rules: FleetRules, sight: Sight, wish: Wish) -> Decision:
         return Refused(reasons=(_absent(rules, sight),))
     if sight.refresh and sight.refresh.is_running:
         return Follow(refresh=sight.refresh)
+    if rules.is_automatic and not sight.wanted:  # somebody has deleted it, or the stack of the image
+        return Refused(reasons=(f"channel {rules.channel} of image {rules.image} is not set in {rules.region}",))
     if sight.is_done and group.is_down:
         return Refused(reasons=(_down(group),))
     if sight.is_done:

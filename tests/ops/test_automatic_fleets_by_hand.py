@@ -91,6 +91,18 @@ def test_what_a_guard_refuses_needs_a_person(fleets: RolloutWorld, dev: Deployed
     assert found["gaps"] == [f"no rollout of 1.0.7/2: {ami} is revoked since 01 Jan 00:00 UTC: CVE-2026-1234"]
 
 
+def test_a_channel_that_is_not_set_needs_a_person(fleets: RolloutWorld, dev: DeployedFleet) -> None:
+    fleets.web.other_ssm[REGION].delete_parameter(Name=f"{fleets.web.path}/prod")
+    code, found = status(fleets)
+    assert (code, found["queued"], len(found["gaps"])) == (1, None, 1)
+    assert fleets.short(found["gaps"][0]) == "channel prod of image web is not set in eu-west-1"
+    code, (found,) = fleets.shown()
+    assert (code, [fleets.short(each) for each in found["reasons"]]) == (
+        1,
+        ["channel prod of image web is not set in eu-west-1"],
+    )
+
+
 def test_it_waits_for_other_fleets_without_a_person(fleets: RolloutWorld) -> None:
     fleets.declare(dev="rollout: {by: goldsmith}", web=f"{AUTOMATIC}, after: {{fleets: [WEB-dev], soak: 0 minutes}}")
     first = fleets.build()

@@ -20,7 +20,7 @@ from lambda_src.rollout.notices import Memory
 from lambda_src.rollout.windows import Freeze
 from tests.support.memory_aws import Call, Crash, refusal
 from tests.support.memory_groups import MemoryGroup
-from tests.support.memory_rollouts import AUTOMATIC, FLEETS, PROD, REGION, Habits, RolloutWorld
+from tests.support.memory_rollouts import AUTOMATIC, CHANNELS, FLEETS, PROD, REGION, Habits, RolloutWorld
 
 FUNCTION = "arn:aws:lambda:eu-west-1:000000000000:function:acme_web-prod_rollout"
 NOTICES = "/goldsmith/acme/notices/web-prod"
@@ -268,6 +268,14 @@ def test_a_run_that_cannot_look_neither_forgets_nor_repeats_what_needs_a_person(
             function.run()
         function.runs(3)
         assert len(function.sent) == expected
+
+
+def test_a_channel_that_was_deleted_needs_a_person(function: Function) -> None:
+    del function.world.cloud.parameters[REGION, f"{CHANNELS}/stable"]
+    assert function.runs(4) == [
+        "Fleet acme/web-prod: a person is needed: channel stable of image web is not set in eu-west-1."
+    ]
+    assert (function.metrics, function.group.refreshes) == ({"NeedsPerson"}, [])
 
 
 def test_a_freeze_is_the_reason_to_wait_and_needs_nobody(capsys: pytest.CaptureFixture[str]) -> None:
