@@ -139,8 +139,9 @@ def _need(reasons: Sequence[str], sent: Sent, send: _Send, now: datetime) -> Sen
 
 
 def _key(reasons: Iterable[str]) -> str:
-    """The same while only numbers, times and IDs in the reasons change."""
-    return re.sub(r"\d+", "", "; ".join(reasons))[:_LONGEST_KEY]
+    """The same while only numbers, times and IDs in the reasons change, or what EC2 encodes anew in each refusal
+    (DecodeAuthorizationMessage in the API reference of AWS STS)."""
+    return re.sub(r"(?<=Encoded authorization failure message: )\S+|\d+", "", "; ".join(reasons))[:_LONGEST_KEY]
 
 
 def sentence(attempt: Attempt, sight: Sight, fleet: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import count
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -301,6 +302,20 @@ def test_what_no_retry_fixes_is_a_problem_that_people_get(function: Function) ->
     assert function.metrics == {"NeedsPerson", "Problems"}
     assert [each[:72] for each in said] == ["Fleet acme/web-prod: a person is needed: rollout: An error occurred (Acc"]
     assert len(function.world.cloud.templates[REGION, function.world.newest(PROD)[0]].versions) == 2  # type: ignore[index]
+
+
+def test_a_refusal_that_ec2_encodes_anew_each_time_is_sent_once(function: Function) -> None:
+    refused = count()
+
+    def before(call: Call) -> None:
+        if (call.user, call.operation) == (FUNCTION, "CreateLaunchTemplateVersion"):
+            encoded = "abcdefgh"[next(refused)] * 600
+            message = f"You are not authorized. Encoded authorization failure message: {encoded}"
+            raise refusal("UnauthorizedOperation", call.operation, message=message)
+
+    function.world.cloud.before = before
+    function.world.point(function.world.build())
+    assert len(function.runs(6)) == 1
 
 
 def test_a_preference_that_boto3_does_not_know_is_a_reason_to_start_nothing(function: Function) -> None:
