@@ -116,7 +116,7 @@ def _serve(folder: str) -> None:
     botocore.session.create_loader = cache(botocore.session.create_loader)  # whose service models the forks have then
     for service in _SERVICES:
         boto3.Session(aws_access_key_id="1", aws_secret_access_key="1").client(service, region_name="us-east-1")
-    gc.disable()
+    gc.disable()  # which would copy the memory of each fork
     for line in sys.stdin:
         handle = importlib.import_module(MODULE).handle
         out, trace = os.pipe(), os.pipe()
