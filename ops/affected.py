@@ -56,6 +56,8 @@ class AffectedFleet:
     """How many of its instances run one of the builds."""
     pinned: bool = False
     """Whether its pin says what it runs, and not its channel."""
+    automatic: bool = False
+    """Whether its function rolls out what its channel points to."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,6 +149,7 @@ def _fleet(
         follows=pointing if not fleet.fleet.is_pinned else bool(pin and pin.build in versions),
         instances=sum(running.count for running in facts.instances if running.build in versions),
         pinned=fleet.fleet.is_pinned,
+        automatic=fleet.fleet.is_automatic,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from rich.console import Console
@@ -34,10 +34,14 @@ def run_move(mover: Mover, decide: Callable[[Sight], Plan], *, channel: str, opt
     """Show a move, ask, and make it; the exit status. Raises `OpsError`."""
     console = open_console(to_stderr=options.as_json)
     target = f"{mover.pipeline.image.name}@{channel}"
+
+    def decide_and_note(sight: Sight) -> Plan:
+        return with_functions(mover, decide(sight))
+
     try:
         with console.status("Reading Image Builder, Parameter Store and the history"):
             sight = mover.look()
-            plan = decide(sight)
+            plan = decide_and_note(sight)
             steps = steps_of(plan, sight)
         if all(step.state == "unchanged" for step in steps):
             outcome = Outcome(plan=plan, number=None, steps=tuple(steps))
@@ -46,13 +50,29 @@ def run_move(mover: Mover, decide: Callable[[Sight], Plan], *, channel: str, opt
             if options.asks:
                 check_terminal(target)
                 confirm(f"Move {target}?", otherwise=f"{target}: nothing was moved")
-            outcome = mover.move(decide)
+            outcome = mover.move(decide_and_note)
     except Refused as refused:
         if options.as_json:
             _print_json(mover, channel, {"refused": refused.lines})
         raise
     finish_move(mover, outcome, console=console, options=options)
     return 0
+
+
+def with_functions(mover: Mover, plan: Plan) -> Plan:
+    """With a note of the fleets whose functions roll out what the channel points to: no command asks for that."""
+    names = [
+        fleet.name
+        for fleet in mover.declared.estate.fleets.values()
+        if fleet.is_automatic
+        and (fleet.image, fleet.channel) == (mover.pipeline.image.name, plan.channel)
+        and fleet.region in plan.wanted
+    ]
+    if not names:
+        return plan
+    when = "as soon as windows, freezes, holds and after allow it"
+    note = f"{', '.join(names)}: a function rolls this out, because of updates: automatic, {when}"
+    return replace(plan, notes=(*plan.notes, note))
 
 
 def show_plan(plan: Plan, steps: Sequence[Step], *, sight: Sight, target: str, console: Console) -> None:

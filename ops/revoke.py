@@ -181,6 +181,9 @@ def _where_it_runs(revoking: Revoking) -> Iterator[str]:
             if fleet.pinned and fleet.follows:
                 command = f"goldsmith pin {fleet.fleet}"
                 yield f"fleet {fleet.fleet} is pinned to it: {command} when its channel has another build"
+            if fleet.automatic and fleet.follows:
+                what = "because of updates: automatic, when its channel has another build"
+                yield f"fleet {fleet.fleet} is rolled out by its function, {what}"
     if not _channels(revoking):
         yield "no channel points to it"
 

@@ -16,7 +16,7 @@ from lambda_src.handoff.known_builds import KnownBuilds
 from lambda_src.handoff.moves import make_move_without_history
 from lambda_src.handoff.outputs import Usable
 from lambda_src.handoff.run import Decision, Region, Run
-from ops.confirmed_move import Options, finish_move, show_plan
+from ops.confirmed_move import Options, finish_move, show_plan, with_functions
 from ops.errors import OpsError
 from ops.moving import Mover, Plan, Refused, outcome_of, steps_of
 from ops.pipeline import created_in
@@ -32,7 +32,7 @@ def run_without_home(mover: Mover, wish: Rollback, *, why_down: str, options: Op
     sight = Sight(run, KnownBuilds((), frozenset(), {}))
     with console.status("Reading Parameter Store"):
         regions = _regions(mover, wish, run)
-        plan = _plan(mover, wish, run, regions, why_down=why_down)
+        plan = with_functions(mover, _plan(mover, wish, run, regions, why_down=why_down))
     steps = steps_of(plan, sight)
     show_plan(plan, steps, sight=sight, target=wish.target, console=console)
     if options.asks:

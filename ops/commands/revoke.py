@@ -33,8 +33,8 @@ It shows first which channels, fleets, running instances and builds of other ima
 writes the tag goldsmith:revoked of the build in Image Builder, and starts the hand-off function, which copies the tag
 to the AMIs and moves `latest` and channels with a soak time to a good build. From then on guards stop every plan that
 would launch the AMI, in every account. Other channels stay, and the command names the goldsmith rollback to run; with
---rollback it does that itself. Instances stay until their fleet is rolled out. Without lambda:InvokeFunction the
-function does the same within the hour.
+--rollback it does that itself. Instances stay until their fleet is rolled out, which fleets with updates: automatic do
+by themselves when their channel has moved. Without lambda:InvokeFunction the function does the same within the hour.
 
 The tag has the time, and of the reason what every AWS service takes: letters, digits, spaces and +-=._:/@, at most 200
 characters. --at is a duration from now, or a time with its offset; until then plans only warn.
@@ -50,7 +50,8 @@ _JSON = """--json writes one object at the end, needs --yes, and everything else
   channels         one object for each channel that points to one of the builds: image, channel, build, regions,
                    moves_by_itself, held
   fleets           one object for each fleet that is affected: fleet, image, channel, follows (whether its channel
-                   points to one of the builds, or its pin says one), instances (how many run one), pinned
+                   points to one of the builds, or its pin says one), instances (how many run one), pinned,
+                   automatic
   other_instances  one object for each region with instances of no fleet: image, region, instances
   handoff          one object for each image: image, started, reason
   rolled_back      with --rollback, one object for each channel that people move: image, channel, regions, build (where

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from lambda_src.handoff.builds import version_of
 from tests.support.rollout_world import REGION, DeployedFleet, RolloutWorld, days
 
 AUTOMATIC = "updates: automatic"
@@ -89,6 +90,25 @@ def test_what_a_guard_refuses_needs_a_person(fleets: RolloutWorld, dev: Deployed
     code, found = status(fleets)
     assert code == 1
     assert found["gaps"] == [f"no rollout of 1.0.7/2: {ami} is revoked since 01 Jan 00:00 UTC: CVE-2026-1234"]
+
+
+def test_who_moves_the_channel_reads_that_the_function_rolls_that_out(fleets: RolloutWorld, dev: DeployedFleet) -> None:
+    image = fleets.web.name
+    emergency = ("--skip-soak", "--why", "a hole")
+    for command in (
+        ("promote", f"{image}@1.0.7/1", "prod", *emergency),
+        ("promote", f"{image}@{version_of(fleets.web.build())}", "prod", *emergency),
+        ("rollback", f"{image}@prod"),
+    ):
+        answer = fleets.ops(*command, "--yes", "--json")
+        note = json.loads(answer.out)["notes"][0]
+        assert note in answer.err
+        assert fleets.short(note) == (
+            "web-dev: a function rolls this out, because of updates: automatic, as soon as windows, freezes, holds and "
+            "after allow it"
+        )
+    answer = fleets.ops("revoke", f"{image}@1.0.7/1", "--yes", "--why", "a hole")
+    assert "is rolled out by its function, because of updates: automatic, when its channel has another" in answer.out
 
 
 def test_a_channel_that_is_not_set_needs_a_person(fleets: RolloutWorld, dev: DeployedFleet) -> None:

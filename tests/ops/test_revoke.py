@@ -234,7 +234,7 @@ def test_fleets_and_their_instances_are_counted(local_aws: LocalAws, shell: Shel
         answer = shell.ops("revoke", f"{web.name}@{build}", "--yes", "--json", *WHY)
         done = json.loads(answer.out)
         fleet = {"fleet": world.fleet, "image": web.name, "channel": "prod", "follows": follows, "pinned": False}
-        assert (done["fleets"], done["errors"]) == ([{**fleet, "instances": instances}], [])
+        assert (done["fleets"], done["errors"]) == ([{**fleet, "automatic": False, "instances": instances}], [])
         yes, count = "yes" if follows else "no ", instances or "none"
         assert f"{world.fleet}  {web.name}@prod  {yes}           {count}" in answer.err
 
