@@ -40,8 +40,6 @@ LONGEST = (
     "test_apply",
     "test_rollout_progress",
     "test_handoff_in_any_order",
-    "test_faults_of_functions",
-    "test_killed_functions",
 )
 """The files that run longest. A worker gets one of these, and its next file when two tests are left."""
 
