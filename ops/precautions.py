@@ -94,10 +94,11 @@ def uses(estate: Estate, stacks: Sequence[str]) -> Iterator[str]:
                 f"{stack}: in use by {_counted('fleet', [_named(fleet) for fleet in fleets])}. Instances, AMIs and "
                 "channels stay, but there will be no new builds and no hand-off"
             )
-        if elsewhere := [fleet.fleet.name for fleet in image.fleets_elsewhere if not fleet.fleet.is_pinned]:
+        if readers := [fleet for fleet in image.fleets_elsewhere if not fleet.fleet.is_pinned]:
+            what = "plans and functions" if any(fleet.fleet.is_automatic for fleet in readers) else "plans"
             yield (
-                f"{stack}: the plans of {_counted('fleet', elsewhere)} read its channels by a role of this stack, and "
-                "fail until the stack is deployed again"
+                f"{stack}: the {what} of {_counted('fleet', [fleet.fleet.name for fleet in readers])} read its "
+                "channels by a role of this stack, and fail until the stack is deployed again"
             )
         if children:
             yield (

@@ -123,6 +123,11 @@ def test_the_fleets_of_other_accounts_are_named_before_an_image_is_destroyed(tea
         "image-web: the plans of fleets web-prod, web-spare read its channels by a role of this stack, and fail until "
         "the stack is deployed again",
     ]
+    automatic = ESTATE.replace("web-spare: *fleet", "web-spare: {<<: *fleet, updates: automatic}")
+    (team.folder / "config" / "estate.yaml").write_text(automatic)
+    assert team.destroy("image-web")[1][1].startswith(
+        "image-web: the plans and functions of fleets web-prod, web-spare "
+    )
 
 
 # --- After Terraform's own words
