@@ -13,10 +13,29 @@ def function_of(declared: EstateFleet) -> Configuration:
     return Configuration(
         label=declared.names.label,
         rules=rollout_of(declared),
-        before=tuple(rollout_of(declared.estate.fleet(name)) for name in declared.before),
+        before=tuple(_as_others_need(rollout_of(declared.estate.fleet(name))) for name in declared.before),
         reader_role=declared.image.reader_role if declared.is_elsewhere else "",
         topics=declared.fleet.notifications.topic_arns,
         notices=declared.names.notices,
+    )
+
+
+def _as_others_need(rules: FleetRules) -> FleetRules:
+    """What proves that a fleet has run a build: a change of its windows, tags or preferences changes no other
+    function."""
+    return FleetRules(
+        fleet=rules.fleet,
+        stack=rules.stack,
+        image=rules.image,
+        channel=rules.channel,
+        channels=rules.channels,
+        region=rules.region,
+        home=rules.home,
+        ami=rules.ami,
+        is_elsewhere=rules.is_elsewhere,
+        runs_copy=rules.runs_copy,
+        group=rules.group,
+        record=rules.record,
     )
 
 

@@ -1,8 +1,8 @@
 """Notifications of a fleet's function: how each rollout ended, and that a person is needed, one plain sentence each.
 
 What was sent is remembered in a parameter of its own, and written after it was sent: so nothing is lost, and a sentence
-comes twice only if the function ends between the two. It does not matter who writes into the record that a rollout has
-ended. The first run of all sends nothing, because nobody knows what was sent before.
+comes twice only if the function ends between the two, or if two runs overlap. It does not matter who writes into the
+record that a rollout has ended. The first run of all sends nothing, because nobody knows what was sent before.
 """
 
 from __future__ import annotations

@@ -58,6 +58,18 @@ def test_it_has_the_configuration_of_the_fleet(archive: bytes, tmp_path: Path) -
     assert [freeze.why for freeze in configuration.rules.freezes] == ["year end"]
 
 
+def test_what_others_do_not_need_to_know_of_a_fleet_changes_no_other_function(tmp_path: Path) -> None:
+    first = (
+        "  web-first: {image: web, region: eu-west-1, channel: latest, instance_type: t3.small, subnets: [subnet-0a], "
+    )
+    text = smallest("fleet", "updates: automatic\nafter: {fleets: [web-first]}")
+    archives = set()
+    for fields in ("", 'window: "daily 22:00-02:00 UTC", tags: {team: web}, rollout: {bake: 1 hour}'):
+        estate = load(written(tmp_path, f"{text}{first}capacity: {{min: 1, max: 2}}, updates: automatic, {fields}}}\n"))
+        archives.add(rollout_code(estate.fleet("web-dev")).archive)
+    assert len(archives) == 1
+
+
 def test_it_runs_where_there_is_no_database_of_time_zones(archive: bytes, tmp_path: Path) -> None:
     """With boto3 from elsewhere, as in Lambda's runtime, and nothing else of this project."""
     (tmp_path / "function.zip").write_bytes(archive)
