@@ -27,8 +27,8 @@ _EXAMPLES = """examples:
   goldsmith hold web@prod --undo
 
 While a hold lasts, neither the hand-off function nor a command moves a channel: new builds wait, also for `latest`, and
-a channel stays on a build that is revoked. Guards still stop plans that would launch a revoked build. Pipelines build,
-and fleets are rolled out as before.
+a channel stays on a build that is revoked. Guards still stop plans that would launch a revoked build. Pipelines build.
+Rollouts that Goldsmith or the function of a fleet starts wait, too; an apply of Terraform starts them as before.
 
 The image and each of its channels can have one hold each, and a channel moves when none of them holds it. A hold ends
 at the time of --until, a duration from now or a time with its offset, or by --undo; then the hand-off function does
