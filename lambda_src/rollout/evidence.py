@@ -99,7 +99,7 @@ def evidence(after: After, fleets: Mapping[str, Runs | str], *, wanted: Wanted, 
             text = f"fleet {fleet} has run {wanted} since {present.since:%d %b %H:%M} UTC, and has to for {after.soak}"
             lacks.append(Lack(text=text, until=present.since + soak))
         else:
-            lacks.append(Lack(text=f"fleet {fleet} has to run {wanted} for {after.soak} first: {_now(runs)}"))
+            lacks.append(Lack(text=f"fleet {fleet} has to run {wanted} for {after.soak} first: {_now(runs, wanted)}"))
     return Evidence(proofs=tuple(proofs), lacks=tuple(lacks))
 
 
@@ -150,9 +150,15 @@ def _is_present(runs: Runs, wanted: Wanted) -> bool:
     return all(instance.runs(current) for instance in group.in_service)
 
 
-def _now(runs: Runs) -> str:
+def _now(runs: Runs, wanted: Wanted) -> str:
     if runs.group is None or runs.current is None:
         return "it is not deployed"
+    if not runs.group.in_service:
+        return "it has no instances"
+    if _is_present(runs, wanted):
+        return "since when it runs that is not known"
+    if _is(runs, runs.current.ami, wanted):
+        return "not all of its instances run that"
     return f"it runs {runs.builds.get(runs.current.ami) or runs.current.ami or 'an unknown AMI'}"
 
 

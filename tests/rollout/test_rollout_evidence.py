@@ -83,6 +83,11 @@ LACKING: dict[str, Runs | str] = {
     "staging has to run 1.0.7/2 for 2 days first: it runs 1.0.7/3": runs(
         rollout(2, 4), rollout(3, 3), now=3, instances="333"
     ),
+    "staging has to run 1.0.7/2 for 2 days first: it has no instances": runs(rollout(2, 3), instances=""),
+    "staging has to run 1.0.7/2 for 2 days first: not all of its instances run that": runs(
+        rollout(2, 3), instances="221"
+    ),
+    "staging has to run 1.0.7/2 for 2 days first: since when it runs that is not known": runs(launched=(9, 4)),
     "1.0.7/2 was rolled back (alarm web-5xx) in fleet staging, which has to run it first": runs(
         rollout(2, 5, "rolled back", reason="alarm web-5xx.", previous_ami="ami-1"), now=1, instances="111"
     ),
