@@ -21,6 +21,8 @@ class Lack:
     text: str
     until: datetime | None = None
     """When it is proved if nothing changes; None when something has to happen."""
+    is_unread: bool = False
+    """Whether the fleet could not be read, so that nothing is known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +85,8 @@ def evidence(after: After, fleets: Mapping[str, Runs | str], *, wanted: Wanted, 
     for fleet in after.fleets:
         runs = fleets[fleet]
         if isinstance(runs, str):
-            lacks.append(Lack(text=f"fleet {fleet}, which has to run {wanted} first, cannot be read: {runs}"))
+            text = f"fleet {fleet}, which has to run {wanted} first, cannot be read: {runs}"
+            lacks.append(Lack(text=text, is_unread=True))
             continue
         if failed := _failure(runs, wanted):
             lacks.append(Lack(text=f"{wanted} {failed} in fleet {fleet}, which has to run it first"))

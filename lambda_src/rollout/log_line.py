@@ -60,7 +60,7 @@ def needs_of(seen: tuple[Sight, Decision] | None) -> tuple[str, ...]:
     """
     if seen is None or not isinstance(seen[1], Refused):
         return ()
-    waits = {lack.text for lack in seen[0].evidence.lacks}
+    waits = {lack.text for lack in seen[0].evidence.lacks if not lack.is_unread}
     return tuple(reason for reason in seen[1].reasons if reason not in waits)
 
 

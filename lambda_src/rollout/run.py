@@ -74,7 +74,9 @@ def run(fleet: Fleet, wish: Wish, *, why: str = "", now: Now = lambda: datetime.
 
 
 def _put_back(fleet: Fleet, sight: Sight, decision: Decision) -> None:
-    is_over = isinstance(decision, Done | Ended | Refused)
+    # what cannot be read now may be a reason to start in the next run, which would add another version
+    is_known = not any(lack.is_unread for lack in sight.evidence.lacks)
+    is_over = isinstance(decision, Done | Ended | Refused) and is_known
     if fleet.rules.is_automatic and is_over and sight.has_stray_ami and sight.added and sight.current:
         add_version(fleet.place.ec2, sight.added.with_ami(sight.current.ami))
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import count
 
 import pytest
 
 from lambda_src.rollout.decisions import Done, Ended, Follow, Refused, Wait, Wish
-from tests.support.memory_rollouts import AUTOMATIC, FLEETS, HAND, PROD, REGION, Habits, RolloutWorld
+from tests.support.memory_aws import Call, refusal
+from tests.support.memory_rollouts import AUTOMATIC, FLEETS, HAND, PROD, REGION, STAGING, Habits, RolloutWorld
 
 
 def automatic(**habits: object) -> RolloutWorld:
@@ -137,6 +139,29 @@ def test_a_revoked_build_is_refused_also_when_its_version_was_added(world: Rollo
     decision = world.run(PROD)[1]
     assert isinstance(decision, Refused) and "is revoked" in decision.reasons[0]
     assert versions(world)[-1] == ("1", "0"), "the template has what runs again"
+
+
+def test_a_fleet_of_after_that_cannot_be_read_now_and_then_costs_one_version() -> None:
+    world = automatic(soak_minutes=1)
+    world.run(STAGING)
+    world.settle()
+    world.cloud.now += timedelta(minutes=5)
+    world.run(STAGING)
+    calls = count()
+
+    def before(call: Call) -> None:
+        of_staging = "web-staging" in str(call.params.get("AutoScalingGroupName"))
+        if of_staging and call.operation == "DescribeInstanceRefreshes" and next(calls) % 3:
+            raise refusal("Throttling", call.operation)
+
+    world.cloud.before = before
+    decision = world.run(PROD)[1]
+    assert isinstance(decision, Refused) and "cannot be read" in decision.reasons[0]
+    for _ in range(2):
+        world.run(PROD)
+    assert (versions(world), runs(world)) == ([("1", "0"), ("2", "0")], {"1"})
+    world.settle()
+    assert runs(world) == {"2"}
 
 
 def test_two_runs_at_once_start_one_refresh(world: RolloutWorld) -> None:

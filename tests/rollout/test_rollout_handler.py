@@ -288,6 +288,21 @@ def test_a_freeze_is_the_reason_to_wait_and_needs_nobody(capsys: pytest.CaptureF
     assert (function.metrics, function.sent) == (set(), [])
 
 
+def test_a_fleet_of_after_that_cannot_be_read_needs_a_person(capsys: pytest.CaptureFixture[str]) -> None:
+    function = _function(capsys, Habits(by=dict.fromkeys(FLEETS, AUTOMATIC), soak_minutes=1))
+    function.world.point(function.world.build())
+    assert (function.runs(4), function.metrics) == ([], set()), "it is not deployed, and its function says so"
+
+    def before(call: Call) -> None:
+        if (call.user, call.params.get("AutoScalingGroupName")) == (FUNCTION, "acme-web-staging"):
+            raise refusal("AccessDenied", call.operation)
+
+    function.world.cloud.before = before
+    (said,) = function.runs(4)
+    assert "a person is needed: fleet web-staging, which has to run 1.0.7/2 first, cannot be read: " in said
+    assert function.metrics == {"NeedsPerson"}
+
+
 def test_what_a_retry_fixes_is_raised_and_the_line_is_written(function: Function) -> None:
     _once(function, "DescribeAutoScalingGroups", refusal("InternalFailure", "Describe", status=500))
     with pytest.raises(Unfinished, match="acme/web-prod needs another run: rollout: "):
