@@ -104,14 +104,18 @@ class ProviderSchema:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         terraform = Peer(reader, writer, served=False)
-        with suppress(OSError, H2Error):  # Terraform says that it could not ask
-            async for stream, request in terraform.messages():
-                terraform.send(stream, self._answers.get(request.path, _UNIMPLEMENTED))
-        await terraform.close()
+        try:
+            with suppress(OSError, H2Error):  # Terraform says that it could not ask
+                async for stream, request in terraform.messages():
+                    terraform.send(stream, self._answers.get(request.path, _UNIMPLEMENTED))
+            await terraform.close()
+        finally:
+            writer.transport.abort()  # when this is cancelled, nobody waits for the rest
 
     async def _end(self) -> None:
         if self._setting:
             self._server.close()
+        await asyncio.sleep(0)  # what serves a new connection begins, and so can close it
         left = asyncio.all_tasks() - {asyncio.current_task()}
         for task in left:
             task.cancel()

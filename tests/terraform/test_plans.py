@@ -13,7 +13,7 @@ from pathlib import Path
 from local_aws.server import LocalAws
 from ops.programs import Programs
 from ops.provider_schema import ProviderSchema
-from ops.providers import Providers
+from ops.providers import REATTACH, Providers
 from scripts import terraform
 from tests.support.team import DASHBOARDS, Team, running_below, team_with_terraform
 
@@ -72,14 +72,18 @@ def test_plans_are_shown_without_another_process_of_the_provider_as_terraform_sh
 
     (stack / ".terraform.lock.hcl").unlink()
     shutil.rmtree(stack / ".terraform" / "providers")
-    with (
-        Programs(writes=False) as programs,
-        ProviderSchema(
+    with Programs(writes=False) as programs, socket.socket(socket.AF_UNIX) as late:
+        with ProviderSchema(
             Providers(folder=out / "providers"), [stack], programs=programs, environ=team.environment
-        ) as schema,
-    ):
-        environ = {**team.environment, **schema.setting()}
-        assert terraform.run("show", "-json", str(plan), folder=stack, environ=environ) == shown
+        ) as schema:
+            environ = {**team.environment, **schema.setting()}
+            assert terraform.run("show", "-json", str(plan), folder=stack, environ=environ) == shown
+            (running,) = json.loads(environ[REATTACH]).values()
+            late.settimeout(30)
+            late.connect(running["Addr"]["String"])
+            assert late.recv(1024)
+        while late.recv(1024):  # until it is closed, which ends what is still connected
+            pass
 
 
 def test_a_plan_is_shown_whose_state_has_resources_of_types_that_no_stack_has(
