@@ -170,8 +170,7 @@ def _decide(facts: Facts, declared: EstateFleet, seen: Seen, accounts: Accounts)
     for ami, build in sight.record.builds.items():
         last = sight.record.verdict(ami)
         if last and last.has_failed and ami != launched:
-            why = f" ({last.reason.rstrip('.')})" if last.reason else ""
-            facts.failed[build] = f"{last.ended_how} in fleet {declared.fleet.name}{why}"
+            facts.failed[build] = f"{last.ended_why} in fleet {declared.fleet.name}"
 
 
 def _read_channel(facts: Facts, declared: EstateFleet, images: Aws, builds: Sequence[Build]) -> None:

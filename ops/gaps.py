@@ -133,9 +133,8 @@ def _of_rollout(declared: EstateFleet, facts: Facts, decision: Decision) -> Iter
         case Start() if not declared.fleet.is_automatic:
             yield f"the launch template has {wanted}, and no rollout was started: run {rollout}"
         case Ended(attempt=attempt):
-            why = f" ({attempt.reason.rstrip('.')})" if attempt.reason else ""
             yield (
-                f"the rollout of {attempt.build or wanted} {attempt.ended_how}{why}: {rollout} "
+                f"the rollout of {attempt.build or wanted} {attempt.ended_why}: {rollout} "
                 "says what to do, and tries again with --retry"
             )
         case Refused() if declared.fleet.is_automatic and facts.channel is None:

@@ -114,7 +114,7 @@ def _failure(runs: Runs, wanted: Wanted) -> str:
     last = next((attempt for attempt in runs.record.attempts if _brought(attempt, wanted) and attempt.end), None)
     if last is None or not last.has_failed or last.changes_no_ami or _is_present(runs, wanted):
         return ""
-    return f"{last.ended_how} ({last.reason.rstrip('.')})" if last.reason else last.ended_how
+    return last.ended_why
 
 
 def _periods(runs: Runs, wanted: Wanted) -> list[_Period]:

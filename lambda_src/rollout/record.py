@@ -95,6 +95,11 @@ class Attempt:
         return how_it_ended(self.end)
 
     @property
+    def ended_why(self) -> str:
+        """The same with AWS's reason: `was rolled back (alarm web-5xx)`."""
+        return f"{self.ended_how} ({self.reason.rstrip('.')})" if self.reason else self.ended_how
+
+    @property
     def changes_no_ami(self) -> bool:
         """Whether the group launched the same AMI before, so that something else changed."""
         return bool(self.ami) and self.ami == self.previous_ami

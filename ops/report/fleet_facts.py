@@ -157,7 +157,7 @@ def _expected(sight: Sight, decision: Decision, *, passed_over: str = "") -> Exp
 def _why_not(decision: Ended | Wait | Refused) -> str:
     if isinstance(decision, Ended):
         attempt = decision.attempt
-        return f"it {attempt.ended_how}" + (f" ({attempt.reason.rstrip('.')})" if attempt.reason else "")
+        return f"it {attempt.ended_why}"
     return "; ".join(decision.reasons)
 
 

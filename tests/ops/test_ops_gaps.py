@@ -92,9 +92,9 @@ CASES = {
     "a fleet that has it already went back": Case(
         stable=_channel((OLD, 2)),
         rule=BY_PEOPLE,
-        failed={"1.0.7/3": "was rolled back in fleet web-dev (it stopped)", "1.0.7/2": "failed in fleet web-dev"},
+        failed={"1.0.7/3": "was rolled back (it stopped) in fleet web-dev", "1.0.7/2": "failed in fleet web-dev"},
         expected=(
-            "stable: 1.0.7/3 was rolled back in fleet web-dev (it stopped): if that is not the build's fault, "
+            "stable: 1.0.7/3 was rolled back (it stopped) in fleet web-dev: if that is not the build's fault, "
             "goldsmith promote web stable",
         ),
     ),

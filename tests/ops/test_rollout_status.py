@@ -103,7 +103,7 @@ def test_a_channel_that_people_move_says_that_the_build_was_rolled_back(fleets: 
     assert [(gap["channel"], fleets.short(gap["reason"])) for gap in image["gaps"]] == [
         (
             "prod",
-            "1.0.7/2 was rolled back in fleet web-dev (it stopped): if that is not the build's fault, "
+            "1.0.7/2 was rolled back (it stopped) in fleet web-dev: if that is not the build's fault, "
             "goldsmith promote web prod",
         )
     ]
